@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_limits
+
+from nearfield.transform import LinearMap
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    rotation = np.linalg.qr(rng.standard_normal((40, 40)))[0].astype(np.float32)
+    return rotation, rng.standard_normal((10_000, 40), dtype=np.float32), rng.standard_normal(40).astype(np.float32)
+
+
+def test_transform_is_the_product(data):
+    rotation, x, offset = data
+    mapped = LinearMap(rotation[:13], offset)
+    assert (mapped.n_features_in, mapped.n_features_out) == (40, 13)
+    want = (x.astype(np.float64) - offset) @ rotation[:13].T.astype(np.float64)
+    np.testing.assert_allclose(mapped.transform(x), want, atol=1e-5)
+    assert mapped.transform(x).dtype == np.float32
+    single = mapped.transform(x[5])
+    assert single.shape == (13,)
+    np.testing.assert_allclose(single, want[5], atol=1e-5)
+    np.testing.assert_allclose(LinearMap(rotation[:13]).transform(x[5]), rotation[:13] @ x[5], atol=1e-5)
+    assert mapped.transform(x[:0]).shape == (0, 13)
+
+
+@pytest.mark.parametrize("rows", [1, 13, 40])
+@pytest.mark.parametrize("step", [7, 64, 1000, 4096])
+def test_blocks_give_the_bytes_of_the_whole(data, step, rows):
+    rotation, x, offset = data
+    mapped = LinearMap(rotation[:rows], offset)
+    blocks = [mapped.transform(x[start : start + step]) for start in range(0, len(x), step)]
+    np.testing.assert_array_equal(np.concatenate(blocks), mapped.transform(x))
+
+
+def test_threads_of_the_blas_do_not_show(data):
+    rotation, x, _ = data
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            found.append(LinearMap(rotation[:30]).transform(x))
+    np.testing.assert_array_equal(*found)
+
+
+def test_inverse(data):
+    rotation, x, offset = data
+    full = LinearMap(rotation, offset)
+    np.testing.assert_allclose(full.inverse_transform(full.transform(x)), x, atol=1e-5)
+    np.testing.assert_allclose(full.inverse_transform(full.transform(x[0])), x[0], atol=1e-5)
+    skewed = LinearMap(rotation[:13] * np.linspace(0.1, 9, 13, dtype=np.float32)[:, None], offset)
+    projected = skewed.inverse_transform(skewed.transform(x))
+    np.testing.assert_allclose(skewed.transform(projected), skewed.transform(x), atol=1e-3)
+
+
+def test_arrays_round_trip_and_are_frozen(data):
+    rotation, x, offset = data
+    mapped = LinearMap(rotation[:13], offset)
+    arrays = mapped.to_arrays()
+    copy = LinearMap.from_arrays(arrays)
+    np.testing.assert_array_equal(copy.transform(x), mapped.transform(x))
+    assert copy.matrix is arrays["matrix"]
+    with pytest.raises(ValueError, match="read-only"):
+        mapped.matrix[0, 0] = 1
+    assert rotation.flags.writeable
+    assert repr(mapped) == "LinearMap(40 -> 13)"
+
+
+def test_bad_input(data):
+    rotation, x, _ = data
+    with pytest.raises(ValueError, match="expected 40 dimensions, got 39"):
+        LinearMap(rotation).transform(x[:, :39])
+    with pytest.raises(ValueError, match="expected 13 dimensions, got 40"):
+        LinearMap(rotation[:13]).inverse_transform(x)
+    with pytest.raises(ValueError, match="offset: expected 40 values"):
+        LinearMap(rotation, np.zeros(3))
+    with pytest.raises(ValueError, match="matrix: expected 2 dimensions"):
+        LinearMap(np.zeros(3))
+    with pytest.raises(ValueError, match="at least one row"):
+        LinearMap(np.zeros((0, 3)))
+    with pytest.raises(ValueError, match="NaN"):
+        LinearMap(np.full((2, 3), np.nan))
+    with pytest.raises(TypeError, match="dtype"):
+        LinearMap(np.full((2, 3), "a"))
+    with pytest.raises(ValueError, match="'matrix' and 'offset'"):
+        LinearMap.from_arrays({"matrix": rotation})
