@@ -1,0 +1,182 @@
+// Building in rounds: the rows of one round are searched for in the graph as the round found it, so the outcome does
+// not depend on the order in which threads come to them; edges back are grouped by the row that receives them.
+// Departures from the Vamana paper: one pass instead of two, rounds that double (as ParlayANN does), lists with slack.
+#include <algorithm>
+#include <numeric>
+
+#include "graph.hpp"
+#include "pool.hpp"
+
+namespace nearfield {
+
+namespace {
+
+// A small, fast, seedable generator (splitmix64).
+struct Random {
+  uint64_t state;
+  uint64_t next() {
+    uint64_t z = (state += 0x9e3779b97f4a7c15ull);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+    return z ^ (z >> 31);
+  }
+  uint64_t below(uint64_t n) { return static_cast<uint64_t>((static_cast<unsigned __int128>(next()) * n) >> 64); }
+};
+
+struct Worker {
+  Walk walk;
+  Pruner pruner;
+  std::vector<Scored> candidates;
+  std::vector<uint32_t> ids, kept;
+  std::vector<float> scores;
+  Worker(const Space& space, float alpha) : pruner(space, alpha) {}
+};
+
+class Builder {
+ public:
+  Builder(const Space& space, const BuildSettings& settings, const Check& check)
+      : space_(space), s_(settings), check_(check), room_(settings.degree + settings.degree / 2) {
+    links_.assign(space.n * room_, kNone);
+    for (unsigned t = 0; t < std::max(1u, s_.threads); ++t) workers_.emplace_back(space, s_.alpha);
+  }
+
+  std::vector<uint32_t> run(uint32_t* neighbors) {
+    const size_t n = space_.n;
+    std::vector<uint32_t> order(n);
+    std::iota(order.begin(), order.end(), 0u);
+    Random random{s_.seed};
+    for (size_t i = n; i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
+    entry_ = order[0];
+    const size_t largest = std::clamp<size_t>(n / 50, 1, 1 << 15);
+    for (size_t begin = 1; begin < n;) {
+      const size_t end = std::min(n, begin + std::min(begin, largest));
+      round(order.data() + begin, end - begin, begin);
+      begin = end;
+    }
+    finish(neighbors);
+    std::vector<uint32_t> entries{entry_};
+    connect(space_, neighbors, s_.degree, s_.beam, entries, check_);
+    return entries;
+  }
+
+ private:
+  const Space& space_;
+  const BuildSettings& s_;
+  const Check& check_;
+  unsigned room_;
+  uint32_t entry_ = 0;
+  std::vector<uint32_t> links_;
+  std::vector<Worker> workers_;
+  std::vector<uint64_t> back_;
+
+  uint32_t* list(uint32_t id) { return links_.data() + static_cast<size_t>(id) * room_; }
+  unsigned length(uint32_t id) {
+    const uint32_t* l = list(id);
+    unsigned m = 0;
+    while (m < room_ && l[m] != kNone) ++m;
+    return m;
+  }
+
+  void round(const uint32_t* rows, size_t count, size_t done_before) {
+    const Links frozen{links_.data(), space_.n, room_};
+    // The rows of this round get their lists in a separate array: searches must see the graph of the round before.
+    std::vector<uint32_t> fresh(count * s_.degree, kNone);
+    parallel_for(
+        count, 16, s_.threads,
+        [&](size_t begin, size_t end, unsigned w) {
+          Worker& worker = workers_[w];
+          for (size_t i = begin; i < end; ++i) neighbours_of(worker, frozen, rows[i], fresh.data() + i * s_.degree);
+        },
+        [&](size_t done) { return !check_ || check_(done_before + done); });
+    back_.clear();
+    for (size_t i = 0; i < count; ++i) {
+      const uint32_t* l = fresh.data() + i * s_.degree;
+      uint32_t* own = list(rows[i]);
+      for (unsigned j = 0; j < s_.degree && l[j] != kNone; ++j) {
+        own[j] = l[j];
+        back_.push_back(static_cast<uint64_t>(l[j]) << 32 | rows[i]);
+      }
+    }
+    std::sort(back_.begin(), back_.end());
+    std::vector<size_t> starts;
+    for (size_t i = 0; i < back_.size(); ++i)
+      if (i == 0 || (back_[i] >> 32) != (back_[i - 1] >> 32)) starts.push_back(i);
+    starts.push_back(back_.size());
+    parallel_for(
+        starts.size() - 1, 64, s_.threads,
+        [&](size_t begin, size_t end, unsigned w) {
+          for (size_t i = begin; i < end; ++i) link_back(workers_[w], starts[i], starts[i + 1]);
+        },
+        [&](size_t) { return !check_ || check_(done_before + count); });
+  }
+
+  void neighbours_of(Worker& w, const Links& frozen, uint32_t row, uint32_t* out) {
+    PairScorer& pairs = w.pruner.pairs();
+    w.candidates.clear();
+    w.walk.run(
+        frozen, &entry_, 1, s_.beam,
+        [&](const uint32_t* ids, unsigned n, float* scores) { pairs.score(row, ids, n, scores); },
+        [](uint32_t, float) {});
+    for (size_t i = 0; i < w.walk.beam.size(); ++i) w.candidates.push_back(w.walk.beam[i]);
+    w.kept.resize(s_.degree);
+    const unsigned m = w.pruner.prune(w.candidates, s_.degree, w.kept.data());
+    std::copy_n(w.kept.data(), m, out);
+  }
+
+  // Edges back_[begin..end) all lead to one row: append them, or prune the row's list when it would overflow.
+  void link_back(Worker& w, size_t begin, size_t end) {
+    const uint32_t row = static_cast<uint32_t>(back_[begin] >> 32);
+    uint32_t* l = list(row);
+    unsigned m = length(row);
+    if (m + (end - begin) <= room_) {
+      for (size_t i = begin; i < end; ++i) l[m++] = static_cast<uint32_t>(back_[i]);
+      return;
+    }
+    w.ids.assign(l, l + m);
+    for (size_t i = begin; i < end; ++i) w.ids.push_back(static_cast<uint32_t>(back_[i]));
+    shorten(w, row, l, room_);
+  }
+
+  // Prunes w.ids, the neighbours proposed for `row`, into `l`, whose room is filled up with kNone.
+  void shorten(Worker& w, uint32_t row, uint32_t* l, unsigned room) {
+    w.scores.resize(w.ids.size());
+    w.pruner.pairs().score(row, w.ids.data(), static_cast<unsigned>(w.ids.size()), w.scores.data());
+    w.candidates.clear();
+    for (size_t i = 0; i < w.ids.size(); ++i) w.candidates.push_back({w.scores[i], w.ids[i]});
+    std::sort(w.candidates.begin(), w.candidates.end());
+    w.kept.resize(s_.degree);
+    const unsigned m = w.pruner.prune(w.candidates, s_.degree, w.kept.data());
+    std::copy_n(w.kept.data(), m, l);
+    std::fill(l + m, l + room, kNone);
+  }
+
+  void finish(uint32_t* neighbors) {
+    parallel_for(
+        space_.n, 256, s_.threads,
+        [&](size_t begin, size_t end, unsigned t) {
+          Worker& w = workers_[t];
+          for (size_t i = begin; i < end; ++i) {
+            const uint32_t row = static_cast<uint32_t>(i);
+            uint32_t* out = neighbors + i * s_.degree;
+            const unsigned m = length(row);
+            if (m <= s_.degree) {
+              std::copy_n(list(row), m, out);
+              std::fill(out + m, out + s_.degree, kNone);
+            } else {
+              w.ids.assign(list(row), list(row) + m);
+              shorten(w, row, out, s_.degree);
+            }
+          }
+        },
+        [&](size_t) { return !check_ || check_(space_.n); });
+  }
+};
+
+}  // namespace
+
+std::vector<uint32_t> build_graph(const Space& space, const BuildSettings& settings, uint32_t* neighbors,
+                                  const Check& check) {
+  return Builder(space, settings, check).run(neighbors);
+}
+
+}  // namespace nearfield

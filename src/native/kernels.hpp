@@ -1,0 +1,81 @@
+// The distance kernels: one table of functions for every instruction level, chosen once at run time.
+//
+// Every kernel takes one target (a query or a stored row) and a list of row numbers, so that the indirect call is paid
+// once for a whole neighbour list and rows can be prefetched ahead of their use. Included by the wide translation
+// units: nothing here may instantiate a template or an inline function of the standard library, or the linker could
+// pick a copy that was compiled with wide instructions for the baseline path.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace nearfield {
+
+// Layout of a scalar-quantised row: this header, then the codes. x = center + low + step * code.
+struct RowHeader {
+  float low;      // value of code 0, after the center was taken away
+  float step;     // difference between neighbouring codes
+  float norm2;    // squared length of the decoded row, relative to the center
+  int32_t sum;    // sum of the codes
+};
+
+// A query against scalar codes, as integers: query = step * value. `value` = 128 * high + low, with low in [0, 127].
+// Integer sums are exact, so every instruction level returns the same bits.
+struct QueryCodes {
+  const int16_t* value;
+  const int8_t* high;
+  const int8_t* low;
+};
+
+struct Kernels {
+  // out[t * n + i] = <q[t], row ids[i]> or squared l2, for nq targets (1 to 4); strides in elements.
+  void (*f32_ip)(const float* const* q, unsigned nq, const float* base, size_t stride, unsigned d, const uint32_t* ids,
+                 unsigned n, float* out);
+  void (*f32_l2)(const float* const* q, unsigned nq, const float* base, size_t stride, unsigned d, const uint32_t* ids,
+                 unsigned n, float* out);
+  void (*f16_ip)(const float* const* q, unsigned nq, const uint16_t* base, size_t stride, unsigned d,
+                 const uint32_t* ids, unsigned n, float* out);
+  void (*f16_l2)(const float* const* q, unsigned nq, const uint16_t* base, size_t stride, unsigned d,
+                 const uint32_t* ids, unsigned n, float* out);
+  // out[i] = sum_j q_j * code_j of row ids[i]; rows are header + codes, stride in bytes.
+  void (*sq8_query)(QueryCodes q, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
+                    int32_t* out);
+  void (*sq4_query)(QueryCodes q, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
+                    int32_t* out);
+  // out[i] = sum_j code_j * code_j between a stored row and row ids[i].
+  void (*sq8_pair)(const uint8_t* row, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
+                   int32_t* out);
+  void (*sq4_pair)(const uint8_t* row, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
+                   int32_t* out);
+};
+
+enum class Level { scalar = 0, avx2 = 1, avx512 = 2 };
+
+// Bytes of the codes of one row. Four-bit codes: byte j holds element j (low nibble) and element j + ceil(d/2) (high).
+constexpr size_t sq8_code_bytes(size_t d) { return d; }
+constexpr size_t sq4_code_bytes(size_t d) { return (d + 1) / 2; }
+
+// Rows this many places ahead are prefetched: far enough to cover a memory access, near enough to stay in L1.
+constexpr unsigned kPrefetchAhead = 6;
+
+#if defined(__GNUC__)
+#define NEARFIELD_PREFETCH(p) __builtin_prefetch((p), 0, 3)
+#else
+#define NEARFIELD_PREFETCH(p)
+#endif
+
+static inline void prefetch_bytes(const void* p, size_t bytes) {
+  const char* c = static_cast<const char*>(p);
+  for (size_t o = 0; o < bytes; o += 64) NEARFIELD_PREFETCH(c + o);
+}
+
+const Kernels& scalar_kernels();
+const Kernels* avx2_kernels();    // null where this build has none
+const Kernels* avx512_kernels();
+
+// The level in force: the widest the CPU has, or what NEARFIELD_SIMD=scalar|avx2|avx512 names at import.
+const Kernels& kernels();
+Level level();
+bool level_supported(Level l);
+void set_level(Level l);
+
+}  // namespace nearfield

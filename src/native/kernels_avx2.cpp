@@ -1,0 +1,214 @@
+// AVX2 + FMA + F16C kernels. No static initialiser and nothing from the standard library here.
+#include "kernels.hpp"
+
+#if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+#include <immintrin.h>
+
+namespace nearfield {
+
+namespace {
+
+inline __m256 load(const float* p) { return _mm256_loadu_ps(p); }
+inline __m256 load(const uint16_t* p) {
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+
+// The last d % 8 elements go through a zero-filled copy: zeros change no sum.
+template <class T>
+inline __m256 load_tail(const T* p, unsigned left) {
+  T rest[8] = {};
+  for (unsigned l = 0; l < left; ++l) rest[l] = p[l];
+  return load(rest);
+}
+
+template <bool L2>
+inline __m256 step(__m256 q, __m256 x, __m256 sum) {
+  if (L2) {
+    const __m256 e = _mm256_sub_ps(q, x);
+    return _mm256_fmadd_ps(e, e, sum);
+  }
+  return _mm256_fmadd_ps(q, x, sum);
+}
+
+inline float reduce(__m256 v) {
+  const __m128 a = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+  const __m128 b = _mm_add_ps(a, _mm_movehl_ps(a, a));
+  return _mm_cvtss_f32(_mm_add_ss(b, _mm_shuffle_ps(b, b, 1)));
+}
+
+inline int32_t reduce(__m256i v) {
+  const __m128i a = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+  const __m128i b = _mm_add_epi32(a, _mm_shuffle_epi32(a, 0x4e));
+  return _mm_cvtsi128_si32(_mm_add_epi32(b, _mm_shuffle_epi32(b, 0xb1)));
+}
+
+// One accumulator for a (target, row) pair, whatever the tile: a batch gives the same bits as a single query.
+template <bool L2, class T, int NQ, int NR>
+inline void tile(const float* const* q, const T* const* row, unsigned d, float (*out)[NR]) {
+  __m256 sum[NQ][NR];
+  for (int t = 0; t < NQ; ++t)
+    for (int r = 0; r < NR; ++r) sum[t][r] = _mm256_setzero_ps();
+  unsigned j = 0;
+  for (; j + 8 <= d; j += 8) {
+    __m256 x[NR];
+    for (int r = 0; r < NR; ++r) x[r] = load(row[r] + j);
+    for (int t = 0; t < NQ; ++t) {
+      const __m256 v = load(q[t] + j);
+      for (int r = 0; r < NR; ++r) sum[t][r] = step<L2>(v, x[r], sum[t][r]);
+    }
+  }
+  if (j < d) {
+    __m256 x[NR];
+    for (int r = 0; r < NR; ++r) x[r] = load_tail(row[r] + j, d - j);
+    for (int t = 0; t < NQ; ++t) {
+      const __m256 v = load_tail(q[t] + j, d - j);
+      for (int r = 0; r < NR; ++r) sum[t][r] = step<L2>(v, x[r], sum[t][r]);
+    }
+  }
+  for (int t = 0; t < NQ; ++t)
+    for (int r = 0; r < NR; ++r) out[t][r] = reduce(sum[t][r]);
+}
+
+template <bool L2, class T, int NQ>
+inline void rows(const float* const* q, const T* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
+                 float* out) {
+  constexpr int NR = NQ > 2 ? 2 : 4;  // at most 8 sums: AVX2 has 16 registers
+  unsigned i = 0;
+  for (unsigned p = 0; p < kPrefetchAhead && p < n; ++p)
+    prefetch_bytes(base + static_cast<size_t>(ids[p]) * stride, d * sizeof(T));
+  for (; i + NR <= n; i += NR) {
+    const T* row[NR];
+    for (int r = 0; r < NR; ++r) {
+      row[r] = base + static_cast<size_t>(ids[i + r]) * stride;
+      if (i + r + kPrefetchAhead < n)
+        prefetch_bytes(base + static_cast<size_t>(ids[i + r + kPrefetchAhead]) * stride, d * sizeof(T));
+    }
+    float s[NQ][NR];
+    tile<L2, T, NQ, NR>(q, row, d, s);
+    for (int t = 0; t < NQ; ++t)
+      for (int r = 0; r < NR; ++r) out[t * n + i + r] = s[t][r];
+  }
+  for (; i < n; ++i) {
+    const T* row[1] = {base + static_cast<size_t>(ids[i]) * stride};
+    float s[NQ][1];
+    tile<L2, T, NQ, 1>(q, row, d, s);
+    for (int t = 0; t < NQ; ++t) out[t * n + i] = s[t][0];
+  }
+}
+
+template <bool L2, class T>
+void floats(const float* const* q, unsigned nq, const T* base, size_t stride, unsigned d, const uint32_t* ids,
+            unsigned n, float* out) {
+  switch (nq) {
+    case 1: return rows<L2, T, 1>(q, base, stride, d, ids, n, out);
+    case 2: return rows<L2, T, 2>(q, base, stride, d, ids, n, out);
+    case 3: return rows<L2, T, 3>(q, base, stride, d, ids, n, out);
+    default: return rows<L2, T, 4>(q, base, stride, d, ids, n, out);
+  }
+}
+
+inline const uint8_t* codes_of(const uint8_t* base, size_t stride, uint32_t id) {
+  return base + static_cast<size_t>(id) * stride + sizeof(RowHeader);
+}
+
+inline __m256i widen(const uint8_t* p) {
+  return _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+inline __m256i load16(const int16_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+
+// Sixteen codes widened to int16 against the query's fifteen-bit values; pairs are summed in int32 without saturation.
+inline int32_t query_part(const int16_t* q, const uint8_t* c, unsigned d, unsigned shift) {
+  const __m256i nibble = _mm256_set1_epi16(15);
+  __m256i sum = _mm256_setzero_si256();
+  unsigned j = 0;
+  for (; j + 16 <= d; j += 16) {
+    __m256i x = widen(c + j);
+    if (shift == 1) x = _mm256_and_si256(x, nibble);
+    if (shift == 2) x = _mm256_srli_epi16(x, 4);
+    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(x, load16(q + j)));
+  }
+  int32_t s = reduce(sum);
+  for (; j < d; ++j) {
+    const int32_t x = shift == 0 ? c[j] : shift == 1 ? c[j] & 15 : c[j] >> 4;
+    s += static_cast<int32_t>(q[j]) * x;
+  }
+  return s;
+}
+
+void sq8_query(QueryCodes q, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
+               int32_t* out) {
+  for (unsigned i = 0; i < n; ++i) {
+    if (i + kPrefetchAhead < n)
+      prefetch_bytes(base + static_cast<size_t>(ids[i + kPrefetchAhead]) * stride, sizeof(RowHeader) + d);
+    out[i] = query_part(q.value, codes_of(base, stride, ids[i]), d, 0);
+  }
+}
+
+void sq4_query(QueryCodes q, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
+               int32_t* out) {
+  const unsigned half = (d + 1) / 2;
+  for (unsigned i = 0; i < n; ++i) {
+    if (i + kPrefetchAhead < n)
+      prefetch_bytes(base + static_cast<size_t>(ids[i + kPrefetchAhead]) * stride, sizeof(RowHeader) + half);
+    const uint8_t* c = codes_of(base, stride, ids[i]);
+    out[i] = query_part(q.value, c, half, 1) + query_part(q.value + half, c, d - half, 2);
+  }
+}
+
+void sq8_pair(const uint8_t* row, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
+              int32_t* out) {
+  const uint8_t* a = row + sizeof(RowHeader);
+  for (unsigned i = 0; i < n; ++i) {
+    if (i + kPrefetchAhead < n)
+      prefetch_bytes(base + static_cast<size_t>(ids[i + kPrefetchAhead]) * stride, sizeof(RowHeader) + d);
+    const uint8_t* c = codes_of(base, stride, ids[i]);
+    __m256i sum = _mm256_setzero_si256();
+    unsigned j = 0;
+    for (; j + 16 <= d; j += 16) sum = _mm256_add_epi32(sum, _mm256_madd_epi16(widen(a + j), widen(c + j)));
+    int32_t s = reduce(sum);
+    for (; j < d; ++j) s += static_cast<int32_t>(a[j]) * c[j];
+    out[i] = s;
+  }
+}
+
+void sq4_pair(const uint8_t* row, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
+              int32_t* out) {
+  const uint8_t* a = row + sizeof(RowHeader);
+  const unsigned half = (d + 1) / 2;
+  const __m256i nibble = _mm256_set1_epi8(15);
+  const __m256i ones = _mm256_set1_epi16(1);
+  for (unsigned i = 0; i < n; ++i) {
+    if (i + kPrefetchAhead < n)
+      prefetch_bytes(base + static_cast<size_t>(ids[i + kPrefetchAhead]) * stride, sizeof(RowHeader) + half);
+    const uint8_t* c = codes_of(base, stride, ids[i]);
+    __m256i sum = _mm256_setzero_si256();
+    unsigned j = 0;
+    for (; j + 32 <= half; j += 32) {
+      const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(a + j));
+      const __m256i y = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(c + j));
+      // 15 * 15 * 2 fits int16 many times over: no saturation.
+      const __m256i p = _mm256_maddubs_epi16(_mm256_and_si256(x, nibble), _mm256_and_si256(y, nibble));
+      const __m256i r = _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(x, 4), nibble),
+                                             _mm256_and_si256(_mm256_srli_epi16(y, 4), nibble));
+      sum = _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_add_epi16(p, r), ones));
+    }
+    int32_t s = reduce(sum);
+    for (; j < half; ++j) s += (a[j] & 15) * (c[j] & 15) + (a[j] >> 4) * (c[j] >> 4);
+    out[i] = s;
+  }
+}
+
+constexpr Kernels table = {floats<false, float>, floats<true, float>, floats<false, uint16_t>, floats<true, uint16_t>,
+                           sq8_query,            sq4_query,           sq8_pair,                sq4_pair};
+
+}  // namespace
+
+const Kernels* avx2_kernels() { return &table; }
+
+}  // namespace nearfield
+
+#else
+namespace nearfield {
+const Kernels* avx2_kernels() { return nullptr; }
+}  // namespace nearfield
+#endif

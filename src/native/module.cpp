@@ -1,0 +1,302 @@
+// The bindings: arrays in, arrays out. Argument checks that the memory safety of the kernels rests on are made here;
+// friendly ones are made in Python (nearfield.native).
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+#include <string>
+
+#include "graph.hpp"
+#include "pool.hpp"
+#include "scan.hpp"
+#include "space.hpp"
+
+namespace nb = nanobind;
+using namespace nearfield;
+
+namespace {
+
+template <class T, int D>
+using In = nb::ndarray<const T, nb::ndim<D>, nb::c_contig, nb::device::cpu>;
+template <class T, int D>
+using Out = nb::ndarray<T, nb::ndim<D>, nb::c_contig, nb::device::cpu>;
+using Words = std::optional<In<uint64_t, 1>>;
+
+void demand(bool condition, const char* message) {
+  if (!condition) throw nb::value_error(message);
+}
+
+Level parse_level(const std::string& name) {
+  if (name == "scalar") return Level::scalar;
+  if (name == "avx2") return Level::avx2;
+  if (name == "avx512") return Level::avx512;
+  throw nb::value_error(("simd level: expected 'scalar', 'avx2' or 'avx512', got '" + name + "'").c_str());
+}
+
+const char* level_name(Level l) { return l == Level::avx512 ? "avx512" : l == Level::avx2 ? "avx2" : "scalar"; }
+
+void force_level(const std::string& name) {
+  const Level l = parse_level(name);
+  if (!level_supported(l)) throw nb::value_error(("simd level: this CPU has no '" + name + "'").c_str());
+  set_level(l);
+}
+
+Kind parse_kind(const std::string& name) {
+  if (name == "f32") return Kind::f32;
+  if (name == "f16") return Kind::f16;
+  if (name == "sq8") return Kind::sq8;
+  if (name == "sq4") return Kind::sq4;
+  throw nb::value_error("kind: expected 'f32', 'f16', 'sq8' or 'sq4'");
+}
+
+Measure parse_measure(const std::string& name) {
+  if (name == "ip") return Measure::ip;
+  if (name == "l2") return Measure::l2;
+  throw nb::value_error("metric: expected 'ip' or 'l2'");
+}
+
+// A Space with the arrays it borrows from.
+struct PySpace {
+  Space space;
+  nb::object data, center, scale;
+
+  PySpace(const std::string& kind, nb::ndarray<nb::ro, nb::ndim<2>, nb::c_contig, nb::device::cpu> array, unsigned dim,
+          std::optional<In<float, 1>> c, std::optional<In<float, 1>> s)
+      : data(nb::cast(array)), center(nb::cast(c)), scale(nb::cast(s)) {
+    space.kind = parse_kind(kind);
+    space.data = array.data();
+    space.n = array.shape(0);
+    space.dim = dim;
+    space.stride = array.shape(1);
+    demand(dim >= 1 && dim <= kMaxDim, "dim: expected 1 to 16384 dimensions");
+    demand(space.n < 0x80000000u, "data: expected fewer than 2**31 rows");
+    const bool codes = space.kind == Kind::sq8 || space.kind == Kind::sq4;
+    if (space.kind == Kind::f32)
+      demand(array.dtype() == nb::dtype<float>() && array.shape(1) == dim, "data: expected float32 of shape (n, dim)");
+    else if (space.kind == Kind::f16)
+      demand(array.dtype().bits == 16 && array.shape(1) == dim, "data: expected float16 bits of shape (n, dim)");
+    else
+      demand(array.dtype() == nb::dtype<uint8_t>() && array.shape(1) == code_row_bytes(space.kind, dim),
+             "data: expected uint8 code rows as encode() makes them");
+    if (codes) {
+      demand(c.has_value() && c->shape(0) == dim, "center: expected float32 of shape (dim,)");
+      demand(reinterpret_cast<uintptr_t>(space.data) % 4 == 0, "data: expected 4-byte alignment");
+      space.center = c->data();
+    }
+    if (s.has_value()) {
+      demand(!codes && s->shape(0) == space.n, "scale: expected float32 of shape (n,), for float rows only");
+      space.scale = s->data();
+    }
+  }
+};
+
+// Runs `work(check)` without the GIL. The caller's thread looks for signals and reports progress now and then; an
+// exception raised there (KeyboardInterrupt among them) stops the work and is raised.
+template <class Work>
+void run(nb::handle progress, Work&& work) {
+  const bool report = progress.is_valid() && !progress.is_none();
+  const Check check = [&](size_t done) {
+    nb::gil_scoped_acquire gil;
+    if (PyErr_CheckSignals() != 0) return false;
+    if (report) {
+      try {
+        progress(done);
+      } catch (nb::python_error& e) {
+        e.restore();
+        return false;
+      }
+    }
+    return true;
+  };
+  bool interrupted = false;
+  {
+    nb::gil_scoped_release release;
+    try {
+      work(check);
+    } catch (const Interrupted&) {
+      interrupted = true;
+    }
+  }
+  if (interrupted) throw nb::python_error();
+}
+
+const uint64_t* words(const Words& allow, size_t n) {
+  if (!allow) return nullptr;
+  demand(allow->shape(0) == (n + 63) / 64, "allow: expected one bit a row, packed in uint64 words");
+  return allow->data();
+}
+
+void check_queries(const Space& space, const In<float, 2>& queries, const Out<float, 2>& scores,
+                   const Out<int64_t, 2>& rows) {
+  demand(queries.shape(1) == space.dim, "queries: wrong number of dimensions");
+  demand(scores.shape(0) == queries.shape(0) && rows.shape(0) == queries.shape(0) && scores.shape(1) == rows.shape(1) &&
+             scores.shape(1) >= 1,
+         "scores, rows: expected shape (queries, k)");
+}
+
+void check_links(const In<uint32_t, 2>& neighbors, const In<uint32_t, 1>& entries, const Space& space) {
+  demand(neighbors.shape(0) == space.n, "neighbors: expected one list a row");
+  demand(entries.shape(0) >= 1, "entries: expected at least one row");
+  for (size_t i = 0; i < entries.shape(0); ++i) demand(entries.data()[i] < space.n, "entries: row out of range");
+}
+
+}  // namespace
+
+NB_MODULE(_core, m) {
+  nb::set_leak_warnings(false);
+  if (const char* forced = std::getenv("NEARFIELD_SIMD"); forced && *forced) force_level(forced);
+
+  nb::class_<PySpace>(m, "Space")
+      .def(nb::init<const std::string&, nb::ndarray<nb::ro, nb::ndim<2>, nb::c_contig, nb::device::cpu>, unsigned,
+                    std::optional<In<float, 1>>, std::optional<In<float, 1>>>(),
+           nb::arg("kind"), nb::arg("data"), nb::arg("dim"), nb::arg("center").none() = nb::none(),
+           nb::arg("scale").none() = nb::none())
+      .def_prop_ro("n", [](const PySpace& s) { return s.space.n; })
+      .def_prop_ro("dim", [](const PySpace& s) { return s.space.dim; });
+
+  m.def("simd_level", [] { return level_name(level()); });
+  m.def("set_simd_level", &force_level, nb::arg("name"));
+  m.def("simd_levels", [] {
+    std::vector<std::string> names;
+    for (Level l : {Level::scalar, Level::avx2, Level::avx512})
+      if (level_supported(l)) names.emplace_back(level_name(l));
+    return names;
+  });
+  m.def("threads", [] { return default_threads(); });
+  m.def("set_threads", [](unsigned n) { set_default_threads(n); }, nb::arg("n"));
+
+  m.def("code_row_bytes", [](const std::string& kind, unsigned dim) { return code_row_bytes(parse_kind(kind), dim); });
+  m.def("encode", [](const std::string& kind_name, In<float, 2> x, In<float, 1> center, Out<uint8_t, 2> out,
+                     unsigned threads) {
+    const Kind kind = parse_kind(kind_name);
+    const unsigned dim = static_cast<unsigned>(x.shape(1));
+    const size_t stride = code_row_bytes(kind, dim);
+    demand(center.shape(0) == dim, "center: expected shape (dim,)");
+    demand(out.shape(0) == x.shape(0) && out.shape(1) == stride, "out: expected shape (n, code_row_bytes)");
+    run(nb::none(), [&](const Check& check) {
+      parallel_for(
+          x.shape(0), 256, threads,
+          [&](size_t b, size_t e, unsigned) {
+            encode_rows(kind, x.data() + b * dim, e - b, dim, center.data(), out.data() + b * stride);
+          },
+          check);
+    });
+  });
+  m.def("decode", [](const std::string& kind_name, In<uint8_t, 2> codes, In<float, 1> center, Out<float, 2> out) {
+    const Kind kind = parse_kind(kind_name);
+    const unsigned dim = static_cast<unsigned>(out.shape(1));
+    demand(center.shape(0) == dim, "center: expected shape (dim,)");
+    demand(out.shape(0) == codes.shape(0) && codes.shape(1) == code_row_bytes(kind, dim),
+           "codes: expected shape (n, code_row_bytes)");
+    nb::gil_scoped_release release;
+    decode_rows(kind, codes.data(), codes.shape(0), dim, center.data(), out.data());
+  });
+
+  m.def(
+      "score_pairs",
+      [](const PySpace& base, uint32_t row, In<uint32_t, 1> ids, Out<float, 1> out) {
+        demand(row < base.space.n && out.shape(0) == ids.shape(0), "row, out: out of range");
+        for (size_t i = 0; i < ids.shape(0); ++i) demand(ids.data()[i] < base.space.n, "ids: row out of range");
+        PairScorer(base.space).score(row, ids.data(), static_cast<unsigned>(ids.shape(0)), out.data());
+      });
+
+  m.def(
+      "exact_search",
+      [](const PySpace& base, const std::string& metric, In<float, 2> queries, Words allow, unsigned threads,
+         Out<float, 2> scores, Out<int64_t, 2> rows) {
+        check_queries(base.space, queries, scores, rows);
+        const Measure measure = parse_measure(metric);
+        const uint64_t* bits = words(allow, base.space.n);
+        run(nb::none(), [&](const Check& check) {
+          exact_search(base.space, measure, queries.data(), queries.shape(0), scores.shape(1), bits, threads,
+                       scores.data(), rows.data(), check);
+        });
+      },
+      nb::arg("base"), nb::arg("metric"), nb::arg("queries"), nb::arg("allow").none(), nb::arg("threads"),
+      nb::arg("scores"), nb::arg("rows"));
+
+  m.def(
+      "rescore",
+      [](const PySpace& base, const std::string& metric, In<float, 2> queries, In<int64_t, 2> candidates,
+         unsigned threads, Out<float, 2> scores, Out<int64_t, 2> rows) {
+        check_queries(base.space, queries, scores, rows);
+        demand(candidates.shape(0) == queries.shape(0), "candidates: expected one row a query");
+        const size_t count = candidates.shape(0) * candidates.shape(1);
+        for (size_t i = 0; i < count; ++i)
+          demand(candidates.data()[i] < static_cast<int64_t>(base.space.n), "candidates: row out of range");
+        const Measure measure = parse_measure(metric);
+        run(nb::none(), [&](const Check& check) {
+          rescore(base.space, measure, queries.data(), queries.shape(0), candidates.data(), candidates.shape(1),
+                  scores.shape(1), threads, scores.data(), rows.data(), check);
+        });
+      });
+
+  m.def(
+      "graph_build",
+      [](const PySpace& base, unsigned beam, float alpha, uint64_t seed, unsigned threads, Out<uint32_t, 2> neighbors,
+         nb::object progress) {
+        demand(base.space.n >= 1, "data: expected at least one row");
+        demand(neighbors.shape(0) == base.space.n && neighbors.shape(1) >= 1, "neighbors: expected shape (n, degree)");
+        const BuildSettings settings{static_cast<unsigned>(neighbors.shape(1)), beam, alpha, seed,
+                                     std::max(1u, threads)};
+        std::vector<uint32_t> entries;
+        run(progress, [&](const Check& check) { entries = build_graph(base.space, settings, neighbors.data(), check); });
+        return entries;
+      },
+      nb::arg("base"), nb::arg("beam"), nb::arg("alpha"), nb::arg("seed"), nb::arg("threads"), nb::arg("neighbors"),
+      nb::arg("progress").none() = nb::none());
+
+  m.def("graph_check", [](In<uint32_t, 2> neighbors) {
+    // Every link inside the graph: a file that passed its checksum cannot fail this, a caller's array can.
+    const size_t count = neighbors.shape(0) * neighbors.shape(1);
+    for (size_t i = 0; i < count; ++i)
+      if (neighbors.data()[i] != kNone && neighbors.data()[i] >= neighbors.shape(0)) return false;
+    return true;
+  });
+
+  m.def("graph_reachable", [](In<uint32_t, 2> neighbors, In<uint32_t, 1> entries, Out<uint8_t, 1> reached) {
+    demand(reached.shape(0) == neighbors.shape(0), "reached: expected shape (n,)");
+    nb::gil_scoped_release release;
+    const Links links{neighbors.data(), neighbors.shape(0), static_cast<unsigned>(neighbors.shape(1))};
+    mark_reachable(links, entries.data(), entries.shape(0), reached.data());
+  });
+
+  m.def(
+      "graph_search",
+      [](const PySpace& base, const std::string& metric, In<uint32_t, 2> neighbors, In<uint32_t, 1> entries,
+         In<float, 2> queries, size_t beam, Words allow, const PySpace* second,
+         std::optional<In<float, 2>> second_queries, size_t candidates, unsigned threads, Out<float, 2> scores,
+         Out<int64_t, 2> rows, std::optional<Out<uint32_t, 1>> distances) {
+        check_queries(base.space, queries, scores, rows);
+        check_links(neighbors, entries, base.space);
+        const Space* again = second ? &second->space : nullptr;
+        const float* again_queries = nullptr;
+        if (again) {
+          demand(second_queries.has_value() && second_queries->shape(0) == queries.shape(0) &&
+                     second_queries->shape(1) == again->dim && again->n == base.space.n,
+                 "second: expected a space of as many rows, and queries of its dimension");
+          again_queries = second_queries->data();
+        }
+        uint32_t* counts = nullptr;
+        if (distances) {
+          demand(distances->shape(0) == queries.shape(0), "distances: expected shape (queries,)");
+          counts = distances->data();
+        }
+        const Measure measure = parse_measure(metric);
+        const Links links{neighbors.data(), neighbors.shape(0), static_cast<unsigned>(neighbors.shape(1))};
+        const SearchSettings settings{scores.shape(1), beam, candidates, threads};
+        const uint64_t* bits = words(allow, base.space.n);
+        run(nb::none(), [&](const Check& check) {
+          search_graph(base.space, measure, links, entries.data(), entries.shape(0), queries.data(), queries.shape(0),
+                       bits, again, again_queries, settings, scores.data(), rows.data(), counts, check);
+        });
+      },
+      nb::arg("base"), nb::arg("metric"), nb::arg("neighbors"), nb::arg("entries"), nb::arg("queries"),
+      nb::arg("beam"), nb::arg("allow").none(), nb::arg("second").none(), nb::arg("second_queries").none(),
+      nb::arg("candidates"), nb::arg("threads"), nb::arg("scores"), nb::arg("rows"), nb::arg("distances").none());
+}

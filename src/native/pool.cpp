@@ -1,0 +1,169 @@
+#include "pool.hpp"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace nearfield {
+
+namespace {
+
+struct Job {
+  size_t n, grain;
+  const std::function<void(size_t, size_t, unsigned)>* body;
+  std::atomic<size_t> next{0};
+  std::atomic<size_t> done{0};
+  std::atomic<bool> stop{false};
+  std::mutex error_mutex;
+  std::exception_ptr error;
+
+  bool step(unsigned worker) {
+    if (stop.load(std::memory_order_relaxed)) return false;
+    const size_t begin = next.fetch_add(grain, std::memory_order_relaxed);
+    if (begin >= n) return false;
+    const size_t end = std::min(n, begin + grain);
+    try {
+      (*body)(begin, end, worker);
+    } catch (...) {
+      std::lock_guard<std::mutex> lock(error_mutex);
+      if (!error) error = std::current_exception();
+      stop = true;
+      return false;
+    }
+    done.fetch_add(end - begin, std::memory_order_relaxed);
+    return true;
+  }
+};
+
+class Pool {
+ public:
+  std::mutex owner;  // held by the call that uses the workers
+
+  void run(Job& job, unsigned helpers, const std::function<bool(size_t)>& check);
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable wake_, idle_;
+  std::vector<std::thread> workers_;
+  Job* job_ = nullptr;
+  unsigned wanted_ = 0, running_ = 0;
+  uint64_t ticket_ = 0;
+
+  void loop(unsigned index);
+};
+
+// Never destroyed: joining threads while the interpreter shuts down can hang. A forked child has no worker threads, so
+// it starts over with a fresh pool and leaks the parent's.
+std::atomic<Pool*> instance{nullptr};
+
+Pool& pool() {
+  Pool* p = instance.load();
+  if (p) return *p;
+  static std::once_flag once;
+  std::call_once(once, [] { pthread_atfork(nullptr, nullptr, [] { instance.store(new Pool); }); });
+  Pool* fresh = new Pool;
+  if (instance.compare_exchange_strong(p, fresh)) return *fresh;
+  delete fresh;
+  return *p;
+}
+
+void Pool::loop(unsigned index) {
+  uint64_t seen = 0;
+  std::unique_lock<std::mutex> lock(mutex_);
+  for (;;) {
+    wake_.wait(lock, [&] { return job_ && ticket_ != seen && index < wanted_; });
+    seen = ticket_;
+    Job* job = job_;
+    ++running_;
+    lock.unlock();
+    while (job->step(index + 1)) {
+    }
+    lock.lock();
+    if (--running_ == 0) idle_.notify_all();
+  }
+}
+
+void caller_loop(Job& job, const std::function<bool(size_t)>& check) {
+  using clock = std::chrono::steady_clock;
+  auto last = clock::now();
+  while (job.step(0)) {
+    const auto now = clock::now();
+    if (check && now - last > std::chrono::milliseconds(50)) {
+      last = now;
+      if (!check(job.done.load())) job.stop = true;
+    }
+  }
+}
+
+void Pool::run(Job& job, unsigned helpers, const std::function<bool(size_t)>& check) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    while (workers_.size() < helpers) {
+      const unsigned index = static_cast<unsigned>(workers_.size());
+      workers_.emplace_back([this, index] { loop(index); });
+      workers_.back().detach();
+    }
+    job_ = &job;
+    wanted_ = helpers;
+    ++ticket_;
+  }
+  wake_.notify_all();
+  try {
+    caller_loop(job, check);
+  } catch (...) {
+    job.stop = true;
+    std::unique_lock<std::mutex> lock(mutex_);
+    job_ = nullptr;
+    idle_.wait(lock, [&] { return running_ == 0; });
+    throw;
+  }
+  std::unique_lock<std::mutex> lock(mutex_);
+  job_ = nullptr;  // a worker that wakes up late finds nothing
+  idle_.wait(lock, [&] { return running_ == 0; });
+}
+
+std::atomic<unsigned> threads_setting{0};
+
+}  // namespace
+
+unsigned default_threads() {
+  const unsigned n = threads_setting.load();
+  if (n) return n;
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+void set_default_threads(unsigned n) { threads_setting = n; }
+
+void parallel_for(size_t n, size_t grain, unsigned threads,
+                  const std::function<void(size_t, size_t, unsigned)>& body,
+                  const std::function<bool(size_t)>& check) {
+  if (n == 0) return;
+  grain = std::max<size_t>(grain, 1);
+  Job job;
+  job.n = n;
+  job.grain = grain;
+  job.body = &body;
+  const size_t chunks = (n + grain - 1) / grain;
+  const unsigned helpers = static_cast<unsigned>(std::min<size_t>(std::max(threads, 1u), chunks)) - 1;
+  if (helpers == 0) {
+    caller_loop(job, check);
+  } else {
+    Pool& p = pool();
+    std::unique_lock<std::mutex> owner(p.owner, std::try_to_lock);
+    if (owner.owns_lock())
+      p.run(job, helpers, check);
+    else
+      caller_loop(job, check);
+  }
+  if (job.error) std::rethrow_exception(job.error);
+  if (job.stop) throw Interrupted();
+}
+
+}  // namespace nearfield

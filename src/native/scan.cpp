@@ -1,0 +1,156 @@
+#include "scan.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "pool.hpp"
+
+namespace nearfield {
+
+namespace {
+
+struct Entry {
+  float score;
+  uint32_t row;
+  bool operator<(const Entry& o) const { return score < o.score || (score == o.score && row < o.row); }
+};
+
+// The k smallest entries seen: a heap with the worst on top.
+class Best {
+ public:
+  explicit Best(size_t k) : k_(k) {}
+  void clear() { heap_.clear(); }
+  float worst() const { return heap_.size() < k_ ? std::numeric_limits<float>::infinity() : heap_.front().score; }
+  void offer(Entry e) {
+    if (heap_.size() < k_) {
+      heap_.push_back(e);
+      std::push_heap(heap_.begin(), heap_.end());
+    } else if (e < heap_.front()) {
+      std::pop_heap(heap_.begin(), heap_.end());
+      heap_.back() = e;
+      std::push_heap(heap_.begin(), heap_.end());
+    }
+  }
+  const std::vector<Entry>& sorted() {
+    std::sort(heap_.begin(), heap_.end());
+    return heap_;
+  }
+  void merge(const Best& o) {
+    for (const Entry& e : o.heap_) offer(e);
+  }
+
+ private:
+  size_t k_;
+  std::vector<Entry> heap_;
+};
+
+void write(const std::vector<Entry>& best, size_t k, float* scores, int64_t* rows) {
+  for (size_t j = 0; j < k; ++j) {
+    const bool there = j < best.size();
+    scores[j] = there ? best[j].score : std::numeric_limits<float>::infinity();
+    rows[j] = there ? best[j].row : -1;
+  }
+}
+
+constexpr size_t kGroup = 32;  // queries that share one pass over the rows
+
+}  // namespace
+
+void exact_search(const Space& space, Measure measure, const float* queries, size_t nq, size_t k,
+                  const uint64_t* allow, unsigned threads, float* scores, int64_t* rows, const Check& check) {
+  // A block of rows stays in the first- or second-level cache while a group of queries passes over it.
+  const size_t block = std::clamp<size_t>(65536 / std::max<size_t>(space.row_bytes(), 1), 16, 1024);
+  const size_t groups = (nq + kGroup - 1) / kGroup;
+  // Few queries: the rows are split among the threads as well, and the parts merged.
+  const size_t parts = groups >= threads ? 1 : std::min<size_t>((threads + groups - 1) / groups, (space.n + 4095) / 4096);
+  const size_t split = std::max<size_t>(parts, 1);
+  const size_t span = ((space.n + split - 1) / split + 63) / 64 * 64;
+  std::vector<Best> bests(nq * split, Best(k));
+
+  parallel_for(
+      groups * split, 1, threads,
+      [&](size_t begin, size_t end, unsigned) {
+        Targets targets[kGroup / 4] = {{space, measure}, {space, measure}, {space, measure}, {space, measure},
+                                       {space, measure}, {space, measure}, {space, measure}, {space, measure}};
+        std::vector<uint32_t> ids;
+        std::vector<float> out(4 * (block + 64));
+        ids.reserve(block + 64);
+        for (size_t task = begin; task < end; ++task) {
+          const size_t first = task / split * kGroup, last = std::min(nq, first + kGroup), part = task % split;
+          const size_t count = last - first;
+          for (size_t t = 0; t < count; t += 4) {
+            const float* q[4];
+            const unsigned m = static_cast<unsigned>(std::min<size_t>(4, count - t));
+            for (unsigned u = 0; u < m; ++u) q[u] = queries + (first + t + u) * space.dim;
+            targets[t / 4].set(q, m);
+          }
+          const auto flush = [&] {
+            for (size_t t = 0; t < count; t += 4) {
+              const size_t m = std::min<size_t>(4, count - t);
+              targets[t / 4].score(ids.data(), static_cast<unsigned>(ids.size()), out.data());
+              for (size_t u = 0; u < m; ++u) {
+                Best& best = bests[(first + t + u) * split + part];
+                float worst = best.worst();
+                const float* s = out.data() + u * ids.size();
+                for (size_t i = 0; i < ids.size(); ++i)
+                  if (s[i] <= worst) {
+                    best.offer({s[i], ids[i]});
+                    worst = best.worst();
+                  }
+              }
+            }
+            ids.clear();
+          };
+          const size_t stop = std::min(space.n, (part + 1) * span);
+          size_t row = part * span;
+          while (row < stop) {
+            if (allow) {
+              for (uint64_t word = allow[row / 64]; word; word &= word - 1) {  // row is a multiple of 64 here
+                const size_t r = row + static_cast<size_t>(__builtin_ctzll(word));
+                if (r < stop) ids.push_back(static_cast<uint32_t>(r));
+              }
+              row += 64;
+            } else {
+              ids.push_back(static_cast<uint32_t>(row++));
+            }
+            if (ids.size() >= block) flush();
+          }
+          if (!ids.empty()) flush();
+        }
+      },
+      check);
+
+  for (size_t i = 0; i < nq; ++i) {
+    Best& best = bests[i * split];
+    for (size_t p = 1; p < split; ++p) best.merge(bests[i * split + p]);
+    write(best.sorted(), k, scores + i * k, rows + i * k);
+  }
+}
+
+void rescore(const Space& space, Measure measure, const float* queries, size_t nq, const int64_t* candidates, size_t c,
+             size_t k, unsigned threads, float* scores, int64_t* rows, const Check& check) {
+  parallel_for(
+      nq, 8, threads,
+      [&](size_t begin, size_t end, unsigned) {
+        Targets target(space, measure);
+        std::vector<uint32_t> ids;
+        std::vector<float> out(c);
+        Best best(k);
+        for (size_t i = begin; i < end; ++i) {
+          ids.clear();
+          for (size_t j = 0; j < c; ++j)
+            if (candidates[i * c + j] >= 0) ids.push_back(static_cast<uint32_t>(candidates[i * c + j]));
+          const float* q = queries + i * space.dim;
+          target.set(&q, 1);
+          target.score(ids.data(), static_cast<unsigned>(ids.size()), out.data());
+          best.clear();
+          for (size_t j = 0; j < ids.size(); ++j) best.offer({out[j], ids[j]});
+          write(best.sorted(), k, scores + i * k, rows + i * k);
+        }
+      },
+      check);
+}
+
+}  // namespace nearfield

@@ -1,0 +1,244 @@
+#include "space.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace nearfield {
+
+size_t code_row_bytes(Kind kind, unsigned dim) {
+  const size_t bytes = sizeof(RowHeader) + (kind == Kind::sq8 ? sq8_code_bytes(dim) : sq4_code_bytes(dim));
+  return (bytes + 3) & ~size_t{3};  // headers stay aligned
+}
+
+size_t Space::row_bytes() const {
+  switch (kind) {
+    case Kind::f32: return dim * sizeof(float);
+    case Kind::f16: return dim * sizeof(uint16_t);
+    default: return stride;
+  }
+}
+
+const void* Space::row(size_t i) const {
+  switch (kind) {
+    case Kind::f32: return static_cast<const float*>(data) + i * stride;
+    case Kind::f16: return static_cast<const uint16_t*>(data) + i * stride;
+    default: return static_cast<const uint8_t*>(data) + i * stride;
+  }
+}
+
+Targets::Targets(const Space& space, Measure measure) : space_(space), measure_(measure) {
+  if (space.kind == Kind::sq8 || space.kind == Kind::sq4) prepared_.resize(4);
+}
+
+void Targets::prepare(const float* query, Prepared& p) {
+  const unsigned d = space_.dim;
+  p.value.resize(d);
+  p.high.resize(d);
+  p.low.resize(d);
+  // l2 is taken relative to the center; ip needs <q, center> once.
+  double largest = 0, total = 0, base = 0;
+  for (unsigned j = 0; j < d; ++j) {
+    const float c = space_.center[j];
+    const double v = measure_ == Measure::l2 ? static_cast<double>(query[j]) - c : query[j];
+    largest = std::max(largest, std::fabs(v));
+    total += std::fabs(v);
+    base += measure_ == Measure::l2 ? v * v : v * c;
+  }
+  // Fifteen bits a value, fewer when the weighted sum of codes (at most 255 * sum |value|) could leave int32.
+  double step = largest / 16000.0;
+  step = std::max(step, total * 255.0 / 2.1e9);
+  if (!(step > 0)) step = 1;
+  int64_t sum = 0;
+  for (unsigned j = 0; j < d; ++j) {
+    const double v = measure_ == Measure::l2 ? static_cast<double>(query[j]) - space_.center[j] : query[j];
+    const int value = static_cast<int>(std::lrint(v / step));
+    p.value[j] = static_cast<int16_t>(value);
+    p.low[j] = static_cast<int8_t>(value & 127);
+    p.high[j] = static_cast<int8_t>(value >> 7);
+    sum += value;
+  }
+  p.step = static_cast<float>(step);
+  p.sum = static_cast<float>(static_cast<double>(sum) * step);
+  p.base = static_cast<float>(base);
+}
+
+void Targets::set(const float* const* queries, unsigned count) {
+  count_ = count;
+  for (unsigned t = 0; t < count; ++t) {
+    query_[t] = queries[t];
+    if (!prepared_.empty()) prepare(queries[t], prepared_[t]);
+  }
+}
+
+void Targets::score(const uint32_t* ids, unsigned n, float* out) {
+  const Kernels& k = kernels();
+  const unsigned d = space_.dim;
+  switch (space_.kind) {
+    case Kind::f32: {
+      const float* base = static_cast<const float*>(space_.data);
+      if (measure_ == Measure::l2) return k.f32_l2(query_, count_, base, space_.stride, d, ids, n, out);
+      k.f32_ip(query_, count_, base, space_.stride, d, ids, n, out);
+      break;
+    }
+    case Kind::f16: {
+      const uint16_t* base = static_cast<const uint16_t*>(space_.data);
+      if (measure_ == Measure::l2) return k.f16_l2(query_, count_, base, space_.stride, d, ids, n, out);
+      k.f16_ip(query_, count_, base, space_.stride, d, ids, n, out);
+      break;
+    }
+    default: {
+      const uint8_t* base = static_cast<const uint8_t*>(space_.data);
+      if (dots_.size() < n) dots_.resize(n);
+      for (unsigned t = 0; t < count_; ++t) {
+        const Prepared& p = prepared_[t];
+        const QueryCodes q{p.value.data(), p.high.data(), p.low.data()};
+        (space_.kind == Kind::sq8 ? k.sq8_query : k.sq4_query)(q, base, space_.stride, d, ids, n, dots_.data());
+        float* o = out + static_cast<size_t>(t) * n;
+        for (unsigned i = 0; i < n; ++i) {
+          const RowHeader& h = *reinterpret_cast<const RowHeader*>(base + static_cast<size_t>(ids[i]) * space_.stride);
+          const float product = h.low * p.sum + h.step * (p.step * static_cast<float>(dots_[i]));
+          o[i] = measure_ == Measure::l2 ? std::max(0.0f, (p.base + h.norm2) - 2.0f * product) : -(p.base + product);
+        }
+      }
+      return;
+    }
+  }
+  for (unsigned t = 0; t < count_; ++t) {
+    float* o = out + static_cast<size_t>(t) * n;
+    if (space_.scale)
+      for (unsigned i = 0; i < n; ++i) o[i] = -o[i] * space_.scale[ids[i]];
+    else
+      for (unsigned i = 0; i < n; ++i) o[i] = -o[i];
+  }
+}
+
+namespace {
+
+float half(uint16_t h) {
+  // Exact for every finite half: an integer mantissa times a power of two.
+  const int exponent = (h >> 10) & 31, mantissa = h & 1023;
+  const float v = exponent ? std::ldexp(static_cast<float>(1024 + mantissa), exponent - 25)
+                           : std::ldexp(static_cast<float>(mantissa), -24);
+  return h & 0x8000 ? -v : v;
+}
+
+}  // namespace
+
+void PairScorer::score(uint32_t row, const uint32_t* ids, unsigned n, float* out) {
+  const Kernels& k = kernels();
+  const unsigned d = space_.dim;
+  switch (space_.kind) {
+    case Kind::f32: {
+      const float* a = static_cast<const float*>(space_.row(row));
+      return k.f32_l2(&a, 1, static_cast<const float*>(space_.data), space_.stride, d, ids, n, out);
+    }
+    case Kind::f16: {
+      const uint16_t* a = static_cast<const uint16_t*>(space_.row(row));
+      a_.resize(d);
+      for (unsigned j = 0; j < d; ++j) a_[j] = half(a[j]);
+      const float* q = a_.data();
+      return k.f16_l2(&q, 1, static_cast<const uint16_t*>(space_.data), space_.stride, d, ids, n, out);
+    }
+    default: {
+      const uint8_t* base = static_cast<const uint8_t*>(space_.data);
+      const uint8_t* a = base + static_cast<size_t>(row) * space_.stride;
+      if (dots_.size() < n) dots_.resize(n);
+      (space_.kind == Kind::sq8 ? k.sq8_pair : k.sq4_pair)(a, base, space_.stride, d, ids, n, dots_.data());
+      const RowHeader& h = *reinterpret_cast<const RowHeader*>(a);
+      for (unsigned i = 0; i < n; ++i) {
+        const RowHeader& o = *reinterpret_cast<const RowHeader*>(base + static_cast<size_t>(ids[i]) * space_.stride);
+        const float product = static_cast<float>(d) * h.low * o.low + h.low * o.step * static_cast<float>(o.sum) +
+                              o.low * h.step * static_cast<float>(h.sum) +
+                              h.step * o.step * static_cast<float>(dots_[i]);
+        out[i] = std::max(0.0f, (h.norm2 + o.norm2) - 2.0f * product);
+      }
+    }
+  }
+}
+
+namespace {
+
+// Codes of one row for the range [low, low + step * top]; returns the squared error.
+double assign(const float* y, unsigned d, float low, float step, int top, uint8_t* codes) {
+  double error = 0;
+  const float inverse = step > 0 ? 1.0f / step : 0.0f;
+  for (unsigned j = 0; j < d; ++j) {
+    const float position = (y[j] - low) * inverse;
+    const int code = std::clamp(static_cast<int>(std::lrint(position)), 0, top);
+    codes[j] = static_cast<uint8_t>(code);
+    const double e = static_cast<double>(y[j]) - (static_cast<double>(low) + static_cast<double>(step) * code);
+    error += e * e;
+  }
+  return error;
+}
+
+}  // namespace
+
+void encode_rows(Kind kind, const float* x, size_t n, unsigned dim, const float* center, uint8_t* out) {
+  const int top = kind == Kind::sq8 ? 255 : 15;
+  const size_t stride = code_row_bytes(kind, dim);
+  std::vector<float> y(dim);
+  std::vector<uint8_t> codes(dim), best(dim);
+  for (size_t i = 0; i < n; ++i) {
+    float lowest = INFINITY, highest = -INFINITY;
+    for (unsigned j = 0; j < dim; ++j) {
+      y[j] = x[i * dim + j] - center[j];
+      lowest = std::min(lowest, y[j]);
+      highest = std::max(highest, y[j]);
+    }
+    float low = lowest, step = (highest - lowest) / static_cast<float>(top);
+    double error = assign(y.data(), dim, low, step, top, best.data());
+    if (kind == Kind::sq4 && step > 0) {
+      // With 16 values the extremes cost more than they are worth: try narrower ranges and keep the least error.
+      const float middle = 0.5f * (lowest + highest), width = highest - lowest;
+      for (int t = 1; t <= 8; ++t) {
+        const float narrow = width * (1.0f - 0.06f * static_cast<float>(t));
+        const float l = middle - 0.5f * narrow, s = narrow / static_cast<float>(top);
+        const double e = assign(y.data(), dim, l, s, top, codes.data());
+        if (e < error) {
+          error = e;
+          low = l;
+          step = s;
+          best.swap(codes);
+        }
+      }
+    }
+    uint8_t* row = out + i * stride;
+    std::memset(row, 0, stride);
+    double norm2 = 0;
+    int32_t sum = 0;
+    for (unsigned j = 0; j < dim; ++j) {
+      const double v = static_cast<double>(low) + static_cast<double>(step) * best[j];
+      norm2 += v * v;
+      sum += best[j];
+    }
+    const RowHeader header{low, step, static_cast<float>(norm2), sum};
+    std::memcpy(row, &header, sizeof header);
+    uint8_t* c = row + sizeof header;
+    if (kind == Kind::sq8) {
+      std::memcpy(c, best.data(), dim);
+    } else {
+      const unsigned half = (dim + 1) / 2;
+      for (unsigned j = 0; j < half; ++j)
+        c[j] = static_cast<uint8_t>(best[j] | (j + half < dim ? best[j + half] << 4 : 0));
+    }
+  }
+}
+
+void decode_rows(Kind kind, const uint8_t* codes, size_t n, unsigned dim, const float* center, float* out) {
+  const size_t stride = code_row_bytes(kind, dim);
+  const unsigned half = (dim + 1) / 2;
+  for (size_t i = 0; i < n; ++i) {
+    const uint8_t* row = codes + i * stride;
+    RowHeader h;
+    std::memcpy(&h, row, sizeof h);
+    const uint8_t* c = row + sizeof h;
+    for (unsigned j = 0; j < dim; ++j) {
+      const int code = kind == Kind::sq8 ? c[j] : j < half ? c[j] & 15 : c[j - half] >> 4;
+      out[i * dim + j] = static_cast<float>(static_cast<double>(h.low) + static_cast<double>(h.step) * code) + center[j];
+    }
+  }
+}
+
+}  // namespace nearfield

@@ -1,0 +1,72 @@
+// A Space: stored rows of one kind (float32, float16, scalar codes), and how near a target is to them.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "kernels.hpp"
+
+namespace nearfield {
+
+enum class Kind { f32, f16, sq8, sq4 };
+enum class Measure { ip, l2 };  // scores: -<q, x> and squared l2; smaller is nearer
+
+constexpr unsigned kMaxDim = 16384;  // 255 * 255 * d stays within int32
+constexpr uint32_t kNone = 0xffffffffu;
+
+// Borrowed memory only: whoever makes a Space keeps the arrays alive.
+struct Space {
+  Kind kind = Kind::f32;
+  const void* data = nullptr;
+  size_t n = 0;
+  size_t stride = 0;  // elements for floats, bytes for codes
+  unsigned dim = 0;
+  const float* center = nullptr;  // codes only: (dim,)
+  const float* scale = nullptr;   // floats under ip only: (n,), multiplies each row's product
+
+  size_t row_bytes() const;
+  const void* row(size_t i) const;
+};
+
+// Up to four queries made ready for a Space.
+class Targets {
+ public:
+  Targets(const Space& space, Measure measure);
+  void set(const float* const* queries, unsigned count);  // count in 1..4; floats are borrowed
+  // out[t * n + i]: score of target t against row ids[i].
+  void score(const uint32_t* ids, unsigned n, float* out);
+
+ private:
+  const Space& space_;
+  Measure measure_;
+  unsigned count_ = 0;
+  const float* query_[4] = {};
+  // Codes: each query as integers, and the parts of the score that do not depend on the row.
+  struct Prepared {
+    std::vector<int16_t> value;
+    std::vector<int8_t> high, low;
+    float step = 0, sum = 0, base = 0;
+  };
+  std::vector<Prepared> prepared_;
+  std::vector<int32_t> dots_;
+
+  void prepare(const float* query, Prepared& p);
+};
+
+// Squared l2 between stored row `row` and rows ids[0..n): what graph building compares.
+class PairScorer {
+ public:
+  explicit PairScorer(const Space& space) : space_(space) {}
+  void score(uint32_t row, const uint32_t* ids, unsigned n, float* out);
+
+ private:
+  const Space& space_;
+  std::vector<int32_t> dots_;
+  std::vector<float> a_;
+};
+
+size_t code_row_bytes(Kind kind, unsigned dim);
+void encode_rows(Kind kind, const float* x, size_t n, unsigned dim, const float* center, uint8_t* out);
+void decode_rows(Kind kind, const uint8_t* codes, size_t n, unsigned dim, const float* center, float* out);
+
+}  // namespace nearfield

@@ -1,0 +1,176 @@
+"""The array container: named arrays in one immutable, checksummed, memory-mappable file (``*.nfa``).
+
+==========  ========  ==================================================================================
+offset      bytes     content
+==========  ========  ==================================================================================
+0           8         magic ``NEARFLD`` and a zero byte
+8           4         container version, little-endian (1)
+12          4         length of the header, little-endian
+16          8         xxh3-64 of the header, little-endian
+24          length    header: JSON with ``kind``, ``version`` (of the kind), ``meta``, ``size`` (of the whole file)
+                      and per array ``name``, ``dtype``, ``shape``, ``offset``, ``nbytes``, ``xxh3``
+offset_i    nbytes_i  array i, C order, little-endian, at a multiple of 64; the gaps are zero
+==========  ========  ==================================================================================
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xxhash
+
+from . import files
+from .errors import CorruptFileError, FormatVersionError
+
+MAGIC = b"NEARFLD\0"
+CONTAINER_VERSION = 1
+_PREFIX = struct.Struct("<8sIIQ")
+_ALIGN = 64
+_CHUNK = 1 << 24
+
+
+@dataclass(frozen=True)
+class Container:
+    """What :func:`read_container` returns: ``arrays`` are read-only views of the mapped file."""
+
+    path: Path
+    kind: str
+    version: int
+    meta: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+    size: int
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """An array too large to hold at once: ``make()`` yields it along its first axis, the same each time it is called.
+
+    It is read twice: the header, which holds the checksums, comes first in the file.
+    """
+
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    make: Callable[[], Iterator[np.ndarray]]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the whole array."""
+        return self.dtype.itemsize * math.prod(self.shape)
+
+    def __iter__(self) -> Iterator[memoryview]:
+        total = 0
+        for piece in self.make():
+            if piece.dtype != self.dtype or piece.shape[1:] != self.shape[1:]:
+                raise ValueError(f"expected pieces of {self.dtype} x {self.shape[1:]}, got {piece.dtype} {piece.shape}")
+            view = _bytes_of(np.ascontiguousarray(piece))
+            total += len(view)
+            for start in range(0, len(view), _CHUNK):
+                yield view[start : start + _CHUNK]
+        if total != self.nbytes:
+            raise ValueError(f"expected pieces of {self.nbytes} bytes in all, got {total}")
+
+
+def _whole(array: np.ndarray) -> Pieces:
+    return Pieces(array.dtype, array.shape, lambda: iter((array,)))
+
+
+def _digest(pieces: Pieces) -> str:
+    state = xxhash.xxh3_64()
+    for view in pieces:
+        state.update(view)
+    return state.hexdigest()
+
+
+def _aligned(offset: int) -> int:
+    return -(-offset // _ALIGN) * _ALIGN
+
+
+def _bytes_of(array: np.ndarray) -> memoryview:
+    return memoryview(array.reshape(-1).view(np.uint8)) if array.size else memoryview(b"")
+
+
+def write_container(
+    path: Path, kind: str, version: int, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray | Pieces]
+) -> int:
+    """Write the arrays atomically and durably; returns the bytes written."""
+    contiguous = {
+        name: array if isinstance(array, Pieces) else _whole(np.ascontiguousarray(array))
+        for name, array in arrays.items()
+    }
+    entries = [
+        {
+            "name": name,
+            "dtype": array.dtype.str,
+            "shape": list(array.shape),
+            "offset": 0,
+            "nbytes": array.nbytes,
+            "xxh3": _digest(array),
+        }
+        for name, array in contiguous.items()
+    ]
+    header: dict[str, Any] = {"kind": kind, "version": version, "meta": dict(meta), "size": 0, "arrays": entries}
+
+    # Offsets depend on the header's length and the header holds the offsets: reserve room for the widest numbers.
+    room = len(json.dumps(header)) + 20 * (len(entries) + 1)
+    offset = _aligned(_PREFIX.size + room)
+    for entry in entries:
+        entry["offset"] = offset
+        offset = _aligned(offset + entry["nbytes"])
+    header["size"] = offset
+    text = json.dumps(header).encode().ljust(room)
+
+    def chunks() -> Iterator[bytes | memoryview]:
+        yield _PREFIX.pack(MAGIC, CONTAINER_VERSION, len(text), xxhash.xxh3_64_intdigest(text)) + text
+        position = _PREFIX.size + len(text)
+        for entry, array in zip(entries, contiguous.values(), strict=True):
+            yield bytes(entry["offset"] - position)
+            yield from array
+            position = entry["offset"] + entry["nbytes"]
+        yield bytes(header["size"] - position)
+
+    return files.write_atomic(path, chunks())
+
+
+def read_container(path: Path, kind: str, max_version: int, *, check: bool = True) -> Container:
+    """Map the file and return its arrays.
+
+    ``check=True`` verifies every array's checksum (at memory speed); ``check=False`` only header and length.
+    Raises FileNotFoundError, :class:`CorruptFileError` or :class:`FormatVersionError`.
+    """
+    buffer = files.map_file(path)
+    total = len(buffer)
+    if total < _PREFIX.size:
+        raise CorruptFileError(path, f"truncated: {total} bytes, shorter than the {_PREFIX.size}-byte prefix")
+    magic, container_version, length, digest = _PREFIX.unpack_from(buffer, 0)
+    if magic != MAGIC:
+        raise CorruptFileError(path, "not a nearfield array file (wrong magic)")
+    if container_version > CONTAINER_VERSION:
+        raise FormatVersionError(path, container_version, CONTAINER_VERSION)
+    text = bytes(buffer[_PREFIX.size : _PREFIX.size + length])
+    if len(text) != length or xxhash.xxh3_64_intdigest(text) != digest:
+        raise CorruptFileError(path, "header is truncated or its checksum differs")
+    header = json.loads(text)
+    if header["kind"] != kind:
+        raise CorruptFileError(path, f"expected a file of kind {kind!r}, found {header['kind']!r}")
+    if header["version"] > max_version:
+        raise FormatVersionError(path, header["version"], max_version)
+    if total != header["size"]:
+        raise CorruptFileError(path, f"expected {header['size']} bytes, found {total}")
+    arrays = {}
+    for entry in header["arrays"]:
+        dtype = np.dtype(entry["dtype"])
+        if entry["nbytes"]:
+            flat = np.frombuffer(buffer, np.uint8, entry["nbytes"], entry["offset"])
+            if check and xxhash.xxh3_64_hexdigest(flat) != entry["xxh3"]:
+                raise CorruptFileError(path, f"checksum of array {entry['name']!r} differs")
+            arrays[entry["name"]] = flat.view(dtype).reshape(entry["shape"])
+        else:
+            arrays[entry["name"]] = np.zeros(entry["shape"], dtype)
+    return Container(path, kind, header["version"], header["meta"], arrays, total)

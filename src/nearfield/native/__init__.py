@@ -1,0 +1,308 @@
+"""The one Python door to the C++ core: exact scans, codes, graph building and graph search.
+
+Who calls whom: ``survey`` and ``tune`` call :func:`exact_search`; ``quantize`` calls :func:`encode` and :func:`decode`;
+``index`` wraps its rows in a :class:`Space` and calls :func:`scan`, :func:`rescore`, :func:`build_graph` and
+:func:`search_graph`. Below this file are only arrays.
+
+Scores: smaller is nearer. Metric ``"ip"`` gives ``-<q, x>``, ``"l2"`` gives the squared Euclidean distance. Missing
+rows are -1 with score ``+inf``. Ties go to the smaller row number. The GIL is released; Ctrl-C is answered within a
+fraction of a second; the answer does not depend on the number of threads, nor on how queries are batched.
+
+The instruction level is the widest the CPU has; ``NEARFIELD_SIMD=scalar|avx2|avx512`` in the environment forces one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..common.checks import check_choice, check_int, check_vectors
+from . import _core
+from ._core import Space
+
+__all__ = [
+    "Space",
+    "build_graph",
+    "code_row_bytes",
+    "count_bits",
+    "decode",
+    "encode",
+    "exact_search",
+    "make_space",
+    "pack_bits",
+    "reachable",
+    "rescore",
+    "scan",
+    "search_graph",
+    "set_simd_level",
+    "set_threads",
+    "simd_level",
+    "simd_levels",
+    "threads",
+]
+
+MAX_DIM = 16384
+MAX_K = 1 << 24
+MAX_DEGREE = 1024
+NO_LINK = 0xFFFFFFFF
+
+
+class Scores(NamedTuple):
+    """``scores`` float32 ``(q, k)`` ascending, ``rows`` int64 ``(q, k)``."""
+
+    scores: np.ndarray
+    rows: np.ndarray
+
+
+def simd_level() -> str:
+    """The instruction level in force: ``"scalar"``, ``"avx2"`` or ``"avx512"``."""
+    return str(_core.simd_level())
+
+
+def simd_levels() -> list[str]:
+    """The levels this CPU and build have."""
+    return list(_core.simd_levels())
+
+
+def set_simd_level(name: str) -> None:
+    """Force an instruction level, for tests. ValueError when the CPU lacks it."""
+    _core.set_simd_level(name)
+
+
+def threads() -> int:
+    """How many threads a call uses when it is not told."""
+    return int(_core.threads())
+
+
+def set_threads(count: int) -> None:
+    """Set the default number of threads of this process; 0 means one per processor."""
+    _core.set_threads(check_int(count, "count", 0, 1024))
+
+
+def _threads(count: int | None) -> int:
+    return threads() if count is None else check_int(count, "threads", 1, 1024)
+
+
+def pack_bits(mask: np.ndarray) -> np.ndarray:
+    """Pack a bool array ``(n,)`` into ``uint64`` words, one bit a row, least significant first.
+
+    Examples
+    --------
+    >>> pack_bits(np.array([True, False, True]))
+    array([5], dtype=uint64)
+    """
+    packed = np.packbits(np.asarray(mask, dtype=bool), bitorder="little")
+    words = np.zeros(-(-len(mask) // 64) * 8, np.uint8)
+    words[: len(packed)] = packed
+    return words.view(np.uint64)
+
+
+def count_bits(words: np.ndarray) -> int:
+    """How many bits are set.
+
+    Examples
+    --------
+    >>> count_bits(pack_bits(np.array([True, False, True])))
+    2
+    """
+    return int(np.bitwise_count(words).sum()) if hasattr(np, "bitwise_count") else int(np.unpackbits(words.view(np.uint8)).sum())
+
+
+def _allow_words(allow: np.ndarray | None, n: int) -> np.ndarray | None:
+    if allow is None:
+        return None
+    allow = np.asarray(allow)
+    if allow.dtype == bool:
+        if allow.shape != (n,):
+            raise ValueError(f"allow: expected a bool array of shape ({n},), got {allow.shape}")
+        return pack_bits(allow)
+    if allow.dtype != np.uint64 or allow.shape != (-(-n // 64),):
+        raise ValueError(
+            f"allow: expected bool ({n},) or packed uint64 ({-(-n // 64)},), got {allow.dtype} {allow.shape}"
+        )
+    return np.ascontiguousarray(allow)
+
+
+def make_space(
+    kind: str, data: np.ndarray, dim: int, *, center: np.ndarray | None = None, scale: np.ndarray | None = None
+) -> Space:
+    """Wrap rows for the core: ``kind`` ``"f32"``, ``"f16"`` (float arrays ``(n, dim)``), ``"sq8"``, ``"sq4"`` (code rows)."""
+    array = np.ascontiguousarray(data)
+    return Space(kind, array, dim, center, scale)
+
+
+def _float_space(base: np.ndarray, scale: np.ndarray | None) -> Space:
+    if base.dtype not in (np.float32, np.float16) or base.ndim != 2:
+        raise TypeError(f"base: expected float32 or float16 of shape (n, d), got {base.dtype} {base.shape}")
+    if scale is not None:
+        scale = np.ascontiguousarray(scale, np.float32)
+    return make_space("f32" if base.dtype == np.float32 else "f16", base, base.shape[1], scale=scale)
+
+
+def exact_search(
+    base: np.ndarray,
+    queries: np.ndarray,
+    k: int,
+    *,
+    metric: str = "ip",
+    scale: np.ndarray | None = None,
+    allow: np.ndarray | None = None,
+    threads: int | None = None,
+) -> Scores:
+    """The ``k`` best rows of ``base`` for every query, by scanning all rows (or those that ``allow`` permits).
+
+    Parameters
+    ----------
+    base : float32 or float16 ``(n, d)``; may be memory-mapped.
+    queries : float32 ``(q, d)``.
+    k : how many; rows beyond what there is are -1 with score ``+inf``.
+    metric : ``"ip"`` or ``"l2"``; see the head of this module for the scores.
+    scale : float32 ``(n,)``, multiplies each row's inner product (1 / length gives cosine on raw vectors).
+    allow : bool ``(n,)`` or packed ``uint64`` words.
+
+    Examples
+    --------
+    >>> base = np.eye(3, dtype=np.float32)
+    >>> exact_search(base, base[1:2], 2).rows
+    array([[1, 0]])
+    """
+    queries, _ = check_vectors(queries, "queries", dim=base.shape[1])
+    return scan(_float_space(base, scale), queries, k, metric=metric, allow=allow, threads=threads)
+
+
+def scan(
+    space: Space,
+    queries: np.ndarray,
+    k: int,
+    *,
+    metric: str,
+    allow: np.ndarray | None = None,
+    threads: int | None = None,
+) -> Scores:
+    """Like :func:`exact_search`, over a :class:`Space` of any kind; for codes the scores are those of the codes."""
+    check_choice(metric, "metric", ("ip", "l2"))
+    check_int(k, "k", 1, MAX_K)
+    kept = min(k, max(space.n, 1))
+    scores = np.empty((len(queries), kept), np.float32)
+    rows = np.empty((len(queries), kept), np.int64)
+    if space.n == 0:
+        scores.fill(np.inf)
+        rows.fill(-1)
+    else:
+        words = _allow_words(allow, space.n)
+        _core.exact_search(space, metric, queries, words, _threads(threads), scores, rows)
+    return _widen(scores, rows, k)
+
+
+def _widen(scores: np.ndarray, rows: np.ndarray, k: int) -> Scores:
+    missing = k - scores.shape[1]
+    if missing > 0:
+        scores = np.pad(scores, ((0, 0), (0, missing)), constant_values=np.inf)
+        rows = np.pad(rows, ((0, 0), (0, missing)), constant_values=-1)
+    return Scores(scores, rows)
+
+
+def rescore(
+    space: Space, queries: np.ndarray, candidates: np.ndarray, k: int, *, metric: str, threads: int | None = None
+) -> Scores:
+    """The ``k`` best of each query's ``candidates`` (int64 ``(q, c)``, -1 skipped) by the scores of ``space``."""
+    kept = min(k, max(candidates.shape[1], 1))
+    scores = np.empty((len(queries), kept), np.float32)
+    rows = np.empty((len(queries), kept), np.int64)
+    _core.rescore(space, metric, queries, np.ascontiguousarray(candidates), _threads(threads), scores, rows)
+    return _widen(scores, rows, k)
+
+
+def code_row_bytes(kind: str, dim: int) -> int:
+    """Bytes of one code row, its 16-byte header included."""
+    return int(_core.code_row_bytes(kind, dim))
+
+
+def encode(kind: str, vectors: np.ndarray, center: np.ndarray, *, threads: int | None = None) -> np.ndarray:
+    """Scalar codes ``"sq8"`` or ``"sq4"`` of float32 ``(n, d)`` rows: uint8 ``(n, code_row_bytes(kind, d))``."""
+    out = np.empty((len(vectors), code_row_bytes(kind, vectors.shape[1])), np.uint8)
+    _core.encode(kind, vectors, center, out, _threads(threads))
+    return out
+
+
+def decode(kind: str, codes: np.ndarray, center: np.ndarray) -> np.ndarray:
+    """The float32 ``(n, d)`` rows that the codes stand for."""
+    out = np.empty((len(codes), len(center)), np.float32)
+    _core.decode(kind, codes, center, out)
+    return out
+
+
+def build_graph(
+    space: Space,
+    *,
+    degree: int,
+    beam: int,
+    alpha: float,
+    seed: int,
+    threads: int | None = None,
+    progress: Callable[[int], Any] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """A proximity graph over the rows: ``(neighbors uint32 (n, degree), entries uint32 (e,))``.
+
+    Lists shorter than ``degree`` end with ``NO_LINK``. Every row can be reached from the entries. ``progress`` is
+    called now and then with the number of rows linked. The result depends on the rows and the settings alone.
+    """
+    neighbors = np.empty((space.n, degree), np.uint32)
+    entries = _core.graph_build(space, beam, alpha, seed, _threads(threads), neighbors, progress)
+    return neighbors, np.array(entries, np.uint32)
+
+
+def links_valid(neighbors: np.ndarray) -> bool:
+    """Whether every link of the lists points into the graph."""
+    return bool(_core.graph_check(neighbors))
+
+
+def reachable(neighbors: np.ndarray, entries: np.ndarray) -> np.ndarray:
+    """Which rows, bool ``(n,)``, a walk from the entries can come to."""
+    reached = np.empty(len(neighbors), np.uint8)
+    _core.graph_reachable(neighbors, entries, reached)
+    return reached.view(bool)
+
+
+def search_graph(
+    space: Space,
+    neighbors: np.ndarray,
+    entries: np.ndarray,
+    queries: np.ndarray,
+    k: int,
+    *,
+    metric: str,
+    beam: int,
+    allow: np.ndarray | None = None,
+    second: Space | None = None,
+    second_queries: np.ndarray | None = None,
+    candidates: int = 0,
+    threads: int | None = None,
+    distances: np.ndarray | None = None,
+) -> Scores:
+    """Best-first search of the graph; with ``second``, the best ``candidates`` are scored again by that space.
+
+    ``distances``, a uint32 ``(q,)`` array, receives how many rows were scored for each query.
+    """
+    kept = min(k, space.n)
+    scores = np.empty((len(queries), kept), np.float32)
+    rows = np.empty((len(queries), kept), np.int64)
+    _core.graph_search(
+        space,
+        metric,
+        neighbors,
+        entries,
+        queries,
+        min(max(beam, kept), space.n),
+        _allow_words(allow, space.n),
+        second,
+        second_queries,
+        min(candidates, space.n),
+        _threads(threads),
+        scores,
+        rows,
+        distances,
+    )
+    return _widen(scores, rows, k)
