@@ -1,0 +1,45 @@
+"""The confidence interval of a mean of shares, such as the recall of many queries."""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+# Half a query's worth of the greatest possible variance is added to what was seen. Without it the interval shrinks to
+# nothing when every query scores alike; the tests hold its coverage by simulation.
+_PRIOR = 0.5
+
+
+def mean_interval(shares: Any, confidence: float = 0.95) -> tuple[float, float, float]:
+    """Return ``(mean, low, high)`` of independent values in [0, 1]; sound near 0 and 1, where variance vanishes.
+
+    Wilson's score interval with an effective number of trials: the spread of the values is compared with that of
+    all-or-nothing values of the same mean, the largest possible. A thousand queries that each find 9 of
+    10 tell more than a thousand of which every tenth finds nothing. When all values are 1, nothing is known of the
+    spread, and the interval is that of ``n`` all-or-nothing trials. Source: Wilson, Probable inference, the law of
+    succession, and statistical inference, JASA 1927; the effective number is the design effect of Kish, 1965.
+
+    Examples
+    --------
+    >>> mean, low, high = mean_interval([1.0] * 500)
+    >>> round(mean, 4), round(low, 4), round(high, 4)
+    (1.0, 0.9924, 1.0)
+    """
+    values = np.asarray(shares, np.float64)
+    n = values.size
+    if values.ndim != 1 or n == 0:
+        raise ValueError(f"shares: expected a list of at least one value, got shape {values.shape}")
+    if not ((values >= 0) & (values <= 1)).all():
+        raise ValueError("shares: expected values in [0, 1]")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence: expected a number in (0, 1), got {confidence!r}")
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    mean = float(values.mean())
+    seen = float(np.square(values - mean).sum()) * (n / (n - 1) if n > 1 else 1.0)
+    share_of_largest = min(1.0, (seen + _PRIOR) / (n * mean * (1 - mean) + _PRIOR))
+    trials = n / share_of_largest
+    centre = (mean + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z / (1 + z * z / trials) * (mean * (1 - mean) / trials + z * z / (4 * trials * trials)) ** 0.5
+    return mean, min(mean, max(0.0, centre - half)), max(mean, min(1.0, centre + half))
