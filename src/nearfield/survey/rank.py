@@ -1,0 +1,294 @@
+"""How many directions the vectors really use: effective rank (RankMe) and participation ratio, from the spectrum."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..common.checks import check_int, check_random_state
+from .collection import Collection
+from .measure import Measure, undefined
+
+ROWS = 50_000
+FEWEST = 10
+_EPSILON = 1e-7
+_Z = 1.96
+_RANKME = "Garrido, Balestriero, Najman & LeCun (2023), RankMe, ICML, eq. 1, epsilon 1e-7"
+_PARTICIPATION = "Gao et al. (2017), bioRxiv 214262; trace of the squared covariance without bias as a U-statistic"
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """The second moments of sampled rows, shared by the measures that rest on the spectrum."""
+
+    rows: np.ndarray
+    total: int
+    unit_length: bool
+
+    @classmethod
+    def of(cls, vectors: Any, sample: int | None, random_state: int, metric: str | None = None) -> Spectrum:
+        """Take ``sample`` rows (at least eight times the dimensions) of the collection as search sees them."""
+        if isinstance(vectors, Spectrum):
+            return vectors
+        space = Collection.of(vectors, metric)
+        rows: np.ndarray | slice = slice(None)
+        check_random_state(random_state)
+        if sample is not None:
+            check_int(sample, "sample", 2)
+            sample = max(sample, 8 * space.dim)
+            if sample < len(space):
+                chosen = np.random.default_rng([random_state, 40]).choice(len(space), sample, replace=False)
+                rows = np.sort(chosen)
+        return cls(space.take(rows), len(space), space.metric == "cosine")
+
+    @property
+    def dim(self) -> int:
+        return int(self.rows.shape[1])
+
+    def gram(self, start: int, end: int, center: np.ndarray | None = None) -> np.ndarray:
+        """Sum of outer products (d, d) of some rows, in float64."""
+        total = np.zeros((self.dim, self.dim))
+        for low in range(start, end, 8192):
+            block = self.rows[low : min(low + 8192, end)].astype(np.float64)
+            if center is not None:
+                block -= center
+            total += block.T @ block
+        return total
+
+    @cached_property
+    def halves(self) -> tuple[np.ndarray, np.ndarray]:
+        """Gram matrices of the two halves (rows are in the caller's order, so they are dealt out alternately)."""
+        even = Spectrum(self.rows[0::2], self.total, self.unit_length)
+        odd = Spectrum(self.rows[1::2], self.total, self.unit_length)
+        return even.gram(0, len(even.rows)), odd.gram(0, len(odd.rows))
+
+    @cached_property
+    def mean(self) -> np.ndarray:
+        return np.asarray(self.rows.mean(axis=0, dtype=np.float64))
+
+    @cached_property
+    def covariance(self) -> np.ndarray:
+        """Covariance (d, d) about the mean."""
+        count = len(self.rows)
+        both = self.halves[0] + self.halves[1]
+        return (both - count * np.outer(self.mean, self.mean)) / max(count - 1, 1)
+
+    @cached_property
+    def variances(self) -> np.ndarray:
+        """Variances along the principal directions, largest first."""
+        return np.maximum(np.linalg.eigvalsh(self.covariance)[::-1], 0.0)
+
+    def forms(self, matrix: np.ndarray, center: np.ndarray | None = None) -> np.ndarray:
+        """``x' A x`` for every row."""
+        found = np.empty(len(self.rows))
+        for low in range(0, len(found), 8192):
+            block = self.rows[low : low + 8192].astype(np.float64)
+            if center is not None:
+                block -= center
+            found[low : low + 8192] = np.einsum("ij,ij->i", block @ matrix, block)
+        return found
+
+    def dimensions_for(self, share: float) -> int:
+        """How many principal directions hold ``share`` of the variance."""
+        cumulative = self.variances.cumsum()
+        if cumulative[-1] <= 0:
+            return 0
+        return int(np.searchsorted(cumulative, share * cumulative[-1] * (1 - 1e-12)) + 1)
+
+    @property
+    def scope(self) -> str:
+        count = len(self.rows)
+        rows = f"{count:,} rows" if count == self.total else f"{count:,} sampled rows of {self.total:,}"
+        return f"{rows} at length one" if self.unit_length else rows
+
+
+def effective_rank(
+    vectors: Any, *, sample: int | None = ROWS, random_state: int = 0, epsilon: float = _EPSILON
+) -> Measure:
+    """Effective rank (RankMe): over how many directions the vectors spread, as the exponential of an entropy.
+
+    ``exp(-sum p_k log p_k)`` with ``p_k = sigma_k / sum sigma + epsilon`` over the singular values of the matrix of
+    vectors, not centred. Choose it to compare encoders without labels; choose :func:`participation_ratio` when a few
+    strong directions should count for more, intrinsic dimension when the data may be curved.
+
+    Parameters
+    ----------
+    vectors : (n, d), used as they are given (``survey(metric="cosine")`` gives them at length one).
+    sample : rows used at most (never fewer than 8 d when there are as many); the paper uses 25,600. None: all.
+    random_state : chooses the sample.
+    epsilon : the paper's constant for float32.
+
+    Returns
+    -------
+    Measure
+        The value is the paper's number for the rows used. Few rows make it too small (it cannot exceed the number of
+        rows), so the interval's upper end adds the bias found by comparing halves with the whole; the rest of the
+        interval is analytic, from the influence of each row on the eigenvalues. ``arrays``: ``singular_values``
+        and ``variances`` (about the mean). ``parts``: ``dimensions_95`` and ``dimensions_99``: principal directions
+        that hold so much of the variance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).standard_normal((4000, 5)) @ np.eye(5, 40)
+    >>> round(effective_rank(x.astype(np.float32)).value, 1)
+    5.0
+    """
+    title = "Effective rank"
+    spectrum = Spectrum.of(vectors, sample, random_state)
+    count, dim = len(spectrum.rows), spectrum.dim
+    if count < 2:
+        return undefined("effective_rank", title, "Unknown: needs at least 2 rows, and there is 1.", source=_RANKME)
+    even, odd = spectrum.halves
+    whole = (even + odd) / count
+    if not np.trace(whole) > 0:
+        return undefined("effective_rank", title, "Unknown: every row is zero.", source=_RANKME)
+    levels, directions = np.linalg.eigh(whole)
+    levels = _clean(levels)
+    keep = min(count, dim)
+    value, slope = _rankme(levels[-keep:], epsilon)
+    slopes = np.concatenate([np.zeros(dim - keep), slope])
+    influence = spectrum.forms((directions * slopes) @ directions.T)
+    error = float(influence.std(ddof=1)) / math.sqrt(count)
+    bias = 0.0
+    if count >= 4:
+        parts = [(even, (count + 1) // 2), (odd, count // 2)]
+        half = [_rankme(_clean(np.linalg.eigvalsh(g / c))[-min(c, dim) :], epsilon)[0] for g, c in parts]
+        bias = max(value - sum(half) / 2, 0.0)
+    # Halving doubles the bias to first order; the quarter on top is for the orders above.
+    high = float(dim) if count < dim else min(value + 1.25 * bias + _Z * error, dim + 1e-3 * dim)
+    share = value / dim
+    p95, p99 = spectrum.dimensions_for(0.95), spectrum.dimensions_for(0.99)
+    if share >= 0.5:
+        verdict, tail = "good", "the dimensions are well used"
+    elif share >= 0.15:
+        verdict, tail = "fair", "there is room to compress"
+    else:
+        verdict, tail = "poor", "most dimensions carry little, which wastes memory"
+    meaning = f"The vectors spread over about {value:.0f} of {dim} directions: {tail}"
+    if 0 < p95 < dim:
+        meaning += f"; {p95} principal dimensions hold 95% of the variance and {p99} hold 99%"
+    warning = " There are fewer rows than dimensions, so the upper end is open." if count < dim else ""
+    return Measure(
+        "effective_rank",
+        value,
+        max(min(value - _Z * error, value), 1.0 if value >= 1 else 0.0),
+        max(high, value),
+        meaning + ".",
+        title=title,
+        unit="directions",
+        verdict=verdict,
+        detail=f"From {spectrum.scope}. The interval is analytic (influence of each row on the eigenvalues) and is "
+        f"widened upward by {1.25 * bias:.2g} for the finite number of rows, measured on two halves.{warning}",
+        source=_RANKME,
+        parts={"dimensions": dim, "share_of_dimensions": share, "dimensions_95": p95, "dimensions_99": p99},
+        arrays={"singular_values": np.sqrt(levels[::-1] * count), "variances": spectrum.variances},
+    )
+
+
+def participation_ratio(vectors: Any, *, sample: int | None = ROWS, random_state: int = 0) -> Measure:
+    """Participation ratio: how many directions share the variance, (sum of variances)^2 / sum of squared variances.
+
+    It counts strong directions more than :func:`effective_rank` and is centred, so a common offset does not enter.
+
+    Parameters
+    ----------
+    vectors : (n, d), used as they are given.
+    sample : rows used at most (never fewer than 8 d when there are as many). None: all.
+    random_state : chooses the sample.
+
+    Returns
+    -------
+    Measure
+        Estimated without the bias of the plain formula (which is below the truth by about its square over n), so it
+        is right even with fewer rows than dimensions. The interval is analytic. ``arrays``: ``variances``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).standard_normal((4000, 2)) * [3, 1]  # (9 + 1)^2 / (81 + 1)
+    >>> round(participation_ratio(x.astype(np.float32)).value, 1)
+    1.2
+    """
+    title = "Participation ratio"
+    spectrum = Spectrum.of(vectors, sample, random_state)
+    found = shared_variance(spectrum)
+    if found is None:
+        return undefined("participation_ratio", title, why_no_variance(spectrum), source=_PARTICIPATION)
+    value, error = found
+    dim = spectrum.dim
+    low, high = max(value - _Z * error, 1.0), min(value + _Z * error, float(dim))
+    share = value / dim
+    return Measure(
+        "participation_ratio",
+        value,
+        min(low, value),
+        max(high, value),
+        f"The variance is shared as if by {value:.0f} equal direction{'s' if round(value) != 1 else ''} of {dim}"
+        + (": no few directions dominate." if share >= 0.3 else ": the strongest directions decide most distances."),
+        title=title,
+        unit="directions",
+        verdict="good" if share >= 0.3 else "fair" if share >= 0.05 else "poor",
+        detail=f"From {spectrum.scope}, about their mean. The interval is analytic (influence of each row).",
+        source=_PARTICIPATION,
+        parts={"dimensions": dim},
+        arrays={"variances": spectrum.variances},
+    )
+
+
+def shared_variance(spectrum: Spectrum) -> tuple[float, float] | None:
+    """The participation ratio without bias, in [1, d], and its standard error; None when there is no variance."""
+    count, dim = len(spectrum.rows), spectrum.dim
+    if count < FEWEST:
+        return None
+    covariance = spectrum.covariance
+    center = spectrum.mean
+    squares = spectrum.forms(np.eye(dim), center) * (count / (count - 1))
+    scale = float(np.square(spectrum.rows, dtype=np.float64).mean())
+    # Rows that are equal up to rounding have no variance to share.
+    if squares.mean() <= 1e-12 * scale * dim:
+        return None
+    trace = float(squares.mean())
+    # Sums over pairs of different rows: no row meets itself, which is where the plain formula's bias comes from.
+    pairs = count * (count - 1)
+    trace_squared = (squares.sum() ** 2 - (squares**2).sum()) / pairs
+    square_trace = (float((covariance**2).sum()) * (count - 1) ** 2 - (((count - 1) / count * squares) ** 2).sum())
+    square_trace /= pairs
+    if square_trace <= 0:
+        return float(dim), float(dim)
+    value = float(np.clip(trace_squared / square_trace, 1.0, dim))
+    influence = 2 * trace / square_trace * squares - 2 * (trace / square_trace) ** 2 * spectrum.forms(
+        covariance, center
+    )
+    return value, float(influence.std(ddof=1)) / math.sqrt(count)
+
+
+def why_no_variance(spectrum: Spectrum) -> str:
+    """The sentence for a spectrum without a participation ratio."""
+    count = len(spectrum.rows)
+    if count < FEWEST:
+        return f"Unknown: needs at least {FEWEST} rows, and there {'is' if count == 1 else 'are'} {count}."
+    return "Unknown: all rows are equal, so there is no variance."
+
+
+def _clean(levels: np.ndarray) -> np.ndarray:
+    """Eigenvalues, rising, with what is only rounding set to zero."""
+    return np.where(levels > levels[-1] * len(levels) * 1e-15, levels, 0.0)
+
+
+def _rankme(levels: np.ndarray, epsilon: float) -> tuple[float, np.ndarray]:
+    """The effective rank from eigenvalues of the second moment, and its derivative by each of them."""
+    sigma = np.sqrt(levels)
+    total = sigma.sum()
+    p = sigma / total + epsilon
+    value = math.exp(-float(p @ np.log(p)))
+    # d value / d p_k = -value (log p_k + 1); p_k = sigma_k / total, sigma_k = sqrt(level_k).
+    by_p = -value * (np.log(p) + 1)
+    by_sigma = (by_p - float(by_p @ sigma) / total) / total
+    with np.errstate(divide="ignore"):
+        by_level = np.where(sigma > 0, by_sigma / (2 * np.where(sigma > 0, sigma, 1.0)), 0.0)
+    return value, by_level

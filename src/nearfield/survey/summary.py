@@ -1,0 +1,72 @@
+"""The survey in three sentences: how hard search will be, how far the vectors compress, what to mend first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .measure import Measure, format_number
+
+
+def summary_lines(measures: Mapping[str, Measure], dim: int, metric: str) -> list[str]:
+    """Three sentences from the measures of :func:`nearfield.survey.survey`."""
+    return [_difficulty(measures), _compression(measures, dim), _mending(measures, metric)]
+
+
+def _difficulty(measures: Mapping[str, Measure]) -> str:
+    dimension = measures["intrinsic_dimension_mle"]
+    if not dimension.known:
+        dimension = measures["intrinsic_dimension_twonn"]
+    contrast = measures["contrast"]
+    if not dimension.known:
+        return "How hard search will be cannot be said: there are too few different rows."
+    level = {"good": "easy", "fair": "moderate", "poor": "hard"}[dimension.verdict]
+    text = f"Difficulty: {level} (about {dimension.value:.0f} intrinsic dimensions"
+    if contrast.known:
+        text += f"; the nearest row is {format_number(contrast.value)} times nearer than a random one"
+    text += ")"
+    advice = {
+        "good": ": a graph index finds the true neighbours with a narrow beam",
+        "fair": ": a graph index finds the true neighbours with a moderate beam; let the tuner choose it",
+        "poor": ": expect a wide beam, and compare with exact search before choosing an index",
+    }[dimension.verdict]
+    local = measures["local_intrinsic_dimension"]
+    if local.known and local.verdict != "good":
+        advice += "; some regions are harder than others, so measure recall on the worst tenth of the queries too"
+    return text + advice + "."
+
+
+def _compression(measures: Mapping[str, Measure], dim: int) -> str:
+    rank = measures["effective_rank"]
+    kept = int(rank.parts.get("dimensions_95", 0)) if rank.known else 0
+    if not kept:
+        return "How far the vectors compress cannot be said: they have no variance."
+    if kept <= 0.5 * dim:
+        return (
+            f"Compression: {kept} of {dim} principal dimensions hold 95% of the variance, so a PCA to about {kept} "
+            f"should divide memory by {dim / kept:.1f} at a small loss; measure it with the tuner."
+        )
+    return (
+        f"Compression: it takes {kept} of {dim} principal dimensions to hold 95% of the variance, so expect more from "
+        "fewer bits per number than from fewer dimensions."
+    )
+
+
+def _mending(measures: Mapping[str, Measure], metric: str) -> str:
+    faults = []
+    twins = measures["duplicates"]
+    if twins.verdict in ("fair", "poor"):
+        faults.append(f"{format_number(twins.value, 'share')} of the rows have a twin: deduplicate")
+    common = measures["mean_cosine"]
+    if common.verdict == "poor":
+        faults.append(f"unrelated rows have a cosine of {common.value:.2f}: subtract the mean and measure again")
+    norms = measures["norm_spread"]
+    if norms.verdict == "poor" and metric == "ip":
+        faults.append("lengths differ much, so inner product favours long rows: check that this is meant")
+    hubs = measures["hubness"]
+    if hubs.verdict == "poor":
+        faults.append(f"hubs crowd the results ({hubs.parts['anti_hubs']:.0%} of the rows appear in none)")
+    if measures["contrast"].verdict == "poor":
+        faults.append("nearest rows are hardly nearer than random ones: check the encoder before the index")
+    if not faults:
+        return "Nothing needs mending before the vectors are indexed."
+    return "To mend: " + "; ".join(faults) + "."

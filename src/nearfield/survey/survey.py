@@ -1,0 +1,201 @@
+"""Everything this room can say about one space, on a sample, in one call."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..common.checks import check_choice, check_int, check_random_state
+from ..common.progress import Progress
+from .collection import METRICS, Collection
+from .contrast import contrast
+from .duplicates import duplicates
+from .hubness import hubness
+from .intrinsic import intrinsic_dimension_mle, intrinsic_dimension_twonn, local_intrinsic_dimension
+from .isotropy import isotropy, mean_cosine
+from .measure import Measure
+from .neighbors import list_length, sample_neighbors
+from .norms import norm_spread
+from .rank import Spectrum, effective_rank, participation_ratio
+from .summary import summary_lines
+
+# Multiplications the shared neighbour search may cost: 1,000,000 x 384 then gets about 1,000 queries.
+_WORK = 4e11
+_FEWEST_QUERIES = 500
+_QUERIES = 2000
+_NEIGHBORS = 20
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The measures of one space; made by :func:`survey`. ``print`` it, ``save`` it as a report, or index it by name.
+
+    Attributes
+    ----------
+    measures : name -> :class:`Measure`, in the order of the report.
+    rows, dim, metric : what was surveyed.
+    sample : rows whose neighbours were looked up.
+    random_state : the seed of every sample.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> found = survey(np.random.default_rng(0).standard_normal((2000, 16)).astype(np.float32), metric="l2")
+    >>> found["effective_rank"].verdict, found.rows
+    ('good', 2000)
+    >>> len(found.summary())
+    3
+    """
+
+    measures: Mapping[str, Measure]
+    rows: int
+    dim: int
+    metric: str
+    sample: int
+    random_state: int
+
+    def __getitem__(self, name: str) -> Measure:
+        if name not in self.measures:
+            raise KeyError(f"{name!r}; measures: {', '.join(self.measures)}")
+        return self.measures[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.measures)
+
+    def __len__(self) -> int:
+        return len(self.measures)
+
+    def summary(self) -> list[str]:
+        """What to expect from search, in three sentences: how hard, how far it compresses, what to mend."""
+        return summary_lines(self.measures, self.dim, self.metric)
+
+    def to_dict(self, *, arrays: bool = False) -> dict[str, Any]:
+        """Plain numbers and texts, ready for JSON."""
+        return {
+            "rows": self.rows,
+            "dim": self.dim,
+            "metric": self.metric,
+            "sample": self.sample,
+            "random_state": self.random_state,
+            "summary": self.summary(),
+            "measures": {name: measure.to_dict(arrays=arrays) for name, measure in self.measures.items()},
+        }
+
+    def save(self, path: str | Path, *, title: str = "Survey of an embedding space") -> Path:
+        """Write the report: one HTML file with its plots inside, nothing loaded from elsewhere.
+
+        Needs the extra ``nearfield[view]`` (matplotlib). ``title`` heads the page.
+        """
+        from .report import render
+
+        target = Path(path)
+        target.write_text(render(self, title), encoding="utf-8")
+        return target
+
+    def __str__(self) -> str:
+        lines = [f"Survey of {self.rows:,} vectors with {self.dim} dimensions, metric {self.metric}", ""]
+        shown = [(m.title, m.text(), m.interval_text(), m.verdict, m.meaning) for m in self.measures.values()]
+        widths = [max(len(row[i]) for row in shown) for i in range(3)]
+        lines.append(f"{'measure':{widths[0]}}  {'value':{widths[1]}}  {'95% interval':{max(widths[2], 12)}}  for search")
+        for title, value, interval, verdict, meaning in shown:
+            lines.append(f"{title:{widths[0]}}  {value:{widths[1]}}  {interval:{max(widths[2], 12)}}  {verdict}")
+            lines += textwrap.wrap(meaning, 96, initial_indent="    ", subsequent_indent="    ")
+        lines += ["", "What to expect from search:"]
+        for line in self.summary():
+            lines += textwrap.wrap(line, 98, initial_indent="- ", subsequent_indent="  ")
+        return "\n".join(lines)
+
+
+def survey(
+    vectors: Any,
+    *,
+    metric: str = "cosine",
+    sample: int | None = None,
+    random_state: int = 0,
+    progress: bool | None = None,
+) -> Survey:
+    """Measure a space and say what to expect from search in it.
+
+    Everything is measured on samples except norms and exact duplicates, which take one pass over all rows. For one
+    number, or other settings, call the measure's own function.
+
+    Parameters
+    ----------
+    vectors : (n, d) float32 or float16; a mapped file is read in place.
+    metric : the metric search will use: "cosine", "ip" or "l2". Under cosine all but the norms is measured on the
+        rows at length one. Under "ip" hubness is that of inner product, and what needs a true distance uses the
+        Euclidean one.
+    sample : rows whose neighbours are looked up, in the whole collection up to a million rows and in a random million
+        beyond. None: 2,000, fewer for large collections (not below 500), so that 1,000,000 x 384 takes tens of
+        seconds. Spectra use 25 times as many rows, hubness 5 times. Four times the sample halves the intervals.
+    random_state : the seed of every sample; the same seed gives the same numbers.
+    progress : None shows a bar on a terminal; True or False decides.
+
+    Returns
+    -------
+    Survey
+        Measures that the data cannot support (too few rows, all rows equal) are NaN and say why.
+
+    Raises
+    ------
+    ValueError
+        For NaN or infinity, an array that is not (n, d), and zero rows under cosine.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).standard_normal((2000, 8)).astype(np.float32)
+    >>> found = survey(x, metric="l2")
+    >>> [name for name in found if found[name].verdict == "poor"]
+    []
+    """
+    check_choice(metric, "metric", METRICS)
+    check_random_state(random_state)
+    space = Collection.of(vectors, metric)
+    if sample is None:
+        sample = int(min(max(_WORK / (len(space) * space.dim), _FEWEST_QUERIES), _QUERIES))
+    check_int(sample, "sample", 10)
+    geometry = Collection.of(space, "l2" if metric == "ip" else metric)
+    seed = random_state
+    made: dict[str, Measure] = {}
+    with Progress("surveying", total=4, unit="steps", enabled=progress) as bar:
+        spectrum = Spectrum.of(space, 25 * sample, seed)
+        made["effective_rank"] = effective_rank(spectrum)
+        made["participation_ratio"] = participation_ratio(spectrum)
+        made["isotropy"] = isotropy(spectrum)
+        made["mean_cosine"] = mean_cosine(spectrum)
+        made["norm_spread"] = norm_spread(space, metric=metric)
+        bar.update(1)
+        shared = sample_neighbors(
+            geometry, list_length(_NEIGHBORS), metric=geometry.metric, sample=sample, random_state=seed
+        )
+        bar.update(1)
+        by_neighbors: list[tuple[str, Callable[..., Measure]]] = [
+            ("intrinsic_dimension_twonn", intrinsic_dimension_twonn),
+            ("intrinsic_dimension_mle", intrinsic_dimension_mle),
+            ("local_intrinsic_dimension", local_intrinsic_dimension),
+            ("contrast", contrast),
+            ("duplicates", duplicates),
+        ]
+        for name, measure in by_neighbors:
+            made[name] = measure(geometry, metric=geometry.metric, random_state=seed, neighbors=shared)
+        bar.update(1)
+        made["hubness"] = hubness(space, metric=metric, sample=5 * sample, random_state=seed)
+        bar.update(1)
+    order = (
+        "intrinsic_dimension_twonn",
+        "intrinsic_dimension_mle",
+        "local_intrinsic_dimension",
+        "contrast",
+        "hubness",
+        "effective_rank",
+        "participation_ratio",
+        "isotropy",
+        "mean_cosine",
+        "norm_spread",
+        "duplicates",
+    )
+    return Survey({name: made[name] for name in order}, len(space), space.dim, metric, len(shared.rows), seed)
