@@ -62,10 +62,9 @@ class Beam {
       else
         high = middle;
     }
-    const size_t tail = (size_ < width_ ? size_ : width_ - 1) - low;
-    std::memmove(&nodes_[low + 1], &nodes_[low], tail * sizeof(Scored));
+    const size_t last = size_ < width_ ? size_++ : width_ - 1;
+    if (last > low) std::memmove(&nodes_[low + 1], &nodes_[low], (last - low) * sizeof(Scored));
     nodes_[low] = s;
-    if (size_ < width_) ++size_;
     next_ = std::min(next_, low);
   }
   // The best row not yet expanded, marked as expanded; kNone when there is none.

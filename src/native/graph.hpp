@@ -51,10 +51,12 @@ struct SearchSettings {
 };
 
 // scores, rows: (nq, k). With `second`, the beam's best are scored again with `second_queries`. `distances`, when not
-// null, gets the number of rows scored for each query.
+// null, gets the number of rows scored for each query. With `allow`, the walk crosses rows that are not allowed and
+// collects those that are; `covered`, when not null, then says for each query whether the beam reached as far as the
+// k-th of them. Where it did not, the walk has not searched their region and the caller should scan them instead.
 void search_graph(const Space& space, Measure measure, const Links& links, const uint32_t* entries, size_t entry_count,
                   const float* queries, size_t nq, const uint64_t* allow, const Space* second,
                   const float* second_queries, const SearchSettings& settings, float* scores, int64_t* rows,
-                  uint32_t* distances, const Check& check);
+                  uint32_t* distances, uint8_t* covered, const Check& check);
 
 }  // namespace nearfield

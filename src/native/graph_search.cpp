@@ -27,7 +27,7 @@ Scratch& scratch() {
 void search_graph(const Space& space, Measure measure, const Links& links, const uint32_t* entries, size_t entry_count,
                   const float* queries, size_t nq, const uint64_t* allow, const Space* second,
                   const float* second_queries, const SearchSettings& settings, float* scores, int64_t* rows,
-                  uint32_t* distances, const Check& check) {
+                  uint32_t* distances, uint8_t* covered, const Check& check) {
   const size_t k = settings.k;
   const size_t wanted = second ? std::max(k, settings.candidates) : k;
   const size_t width = std::max(settings.beam, wanted);
@@ -41,7 +41,6 @@ void search_graph(const Space& space, Measure measure, const Links& links, const
           target.set(&q, 1);
           const auto score = [&](const uint32_t* ids, unsigned n, float* out) { target.score(ids, n, out); };
           if (allow) {
-            // The walk crosses rows that are not allowed; only allowed ones are collected.
             s.allowed.start(wanted);
             s.walk.run(
                 links, entries, entry_count, width, score,
@@ -52,6 +51,8 @@ void search_graph(const Space& space, Measure measure, const Links& links, const
             s.walk.run(links, entries, entry_count, width, score, [](uint32_t, float) {});
           }
           if (distances) distances[i] = static_cast<uint32_t>(s.walk.visited.count());
+          if (covered)
+            covered[i] = !allow || (s.allowed.size() >= k && s.allowed[k - 1].score <= s.walk.beam.worst());
           const Beam& found = allow ? s.allowed : s.walk.beam;
           const size_t count = std::min(found.size(), wanted);
           s.best.clear();

@@ -205,6 +205,19 @@ NB_MODULE(_core, m) {
         PairScorer(base.space).score(row, ids.data(), static_cast<unsigned>(ids.shape(0)), out.data());
       });
 
+  m.def("score", [](const PySpace& base, const std::string& metric, In<float, 2> queries, In<uint32_t, 1> ids,
+                    Out<float, 2> out) {
+    demand(queries.shape(1) == base.space.dim, "queries: wrong number of dimensions");
+    demand(out.shape(0) == queries.shape(0) && out.shape(1) == ids.shape(0), "out: expected shape (queries, ids)");
+    for (size_t i = 0; i < ids.shape(0); ++i) demand(ids.data()[i] < base.space.n, "ids: row out of range");
+    Targets targets(base.space, parse_measure(metric));
+    for (size_t i = 0; i < queries.shape(0); ++i) {
+      const float* q = queries.data() + i * base.space.dim;
+      targets.set(&q, 1);
+      targets.score(ids.data(), static_cast<unsigned>(ids.shape(0)), out.data() + i * ids.shape(0));
+    }
+  });
+
   m.def(
       "exact_search",
       [](const PySpace& base, const std::string& metric, In<float, 2> queries, Words allow, unsigned threads,
@@ -271,7 +284,8 @@ NB_MODULE(_core, m) {
       [](const PySpace& base, const std::string& metric, In<uint32_t, 2> neighbors, In<uint32_t, 1> entries,
          In<float, 2> queries, size_t beam, Words allow, const PySpace* second,
          std::optional<In<float, 2>> second_queries, size_t candidates, unsigned threads, Out<float, 2> scores,
-         Out<int64_t, 2> rows, std::optional<Out<uint32_t, 1>> distances) {
+         Out<int64_t, 2> rows, std::optional<Out<uint32_t, 1>> distances,
+         std::optional<Out<uint8_t, 1>> covered) {
         check_queries(base.space, queries, scores, rows);
         check_links(neighbors, entries, base.space);
         const Space* again = second ? &second->space : nullptr;
@@ -287,16 +301,23 @@ NB_MODULE(_core, m) {
           demand(distances->shape(0) == queries.shape(0), "distances: expected shape (queries,)");
           counts = distances->data();
         }
+        uint8_t* reached = nullptr;
+        if (covered) {
+          demand(covered->shape(0) == queries.shape(0), "covered: expected shape (queries,)");
+          reached = covered->data();
+        }
         const Measure measure = parse_measure(metric);
         const Links links{neighbors.data(), neighbors.shape(0), static_cast<unsigned>(neighbors.shape(1))};
         const SearchSettings settings{scores.shape(1), beam, candidates, threads};
         const uint64_t* bits = words(allow, base.space.n);
         run(nb::none(), [&](const Check& check) {
           search_graph(base.space, measure, links, entries.data(), entries.shape(0), queries.data(), queries.shape(0),
-                       bits, again, again_queries, settings, scores.data(), rows.data(), counts, check);
+                       bits, again, again_queries, settings, scores.data(), rows.data(), counts, reached,
+                       check);
         });
       },
       nb::arg("base"), nb::arg("metric"), nb::arg("neighbors"), nb::arg("entries"), nb::arg("queries"),
       nb::arg("beam"), nb::arg("allow").none(), nb::arg("second").none(), nb::arg("second_queries").none(),
-      nb::arg("candidates"), nb::arg("threads"), nb::arg("scores"), nb::arg("rows"), nb::arg("distances").none());
+      nb::arg("candidates"), nb::arg("threads"), nb::arg("scores"), nb::arg("rows"), nb::arg("distances").none(),
+      nb::arg("covered").none());
 }

@@ -65,9 +65,7 @@ close it, or open with read_only=True
         self.path = os.fspath(path)
         self.holder = holder
         who = f" (process {holder})" if holder else ""
-        super().__init__(
-            f"{self.path}: another writer has this store open{who}; close it, or open with read_only=True"
-        )
+        super().__init__(f"{self.path}: another writer has this store open{who}; close it, or open with read_only=True")
 
     def __reduce__(self) -> tuple[type, tuple[str, int | None]]:
         return type(self), (self.path, self.holder)

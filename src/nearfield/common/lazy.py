@@ -13,7 +13,11 @@ def lazy_names(package: str, where: Mapping[str, str]) -> tuple[Callable[[str], 
     def __getattr__(name: str) -> Any:
         if name in where:
             module = importlib.import_module(where[name], package)
-            return module if where[name].rsplit(".", 1)[-1] == name and not hasattr(module, name) else getattr(module, name)
+            return (
+                module
+                if where[name].rsplit(".", 1)[-1] == name and not hasattr(module, name)
+                else getattr(module, name)
+            )
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     def __dir__() -> list[str]:

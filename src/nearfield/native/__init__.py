@@ -35,6 +35,8 @@ __all__ = [
     "reachable",
     "rescore",
     "scan",
+    "score",
+    "score_pairs",
     "search_graph",
     "set_simd_level",
     "set_threads",
@@ -107,7 +109,11 @@ def count_bits(words: np.ndarray) -> int:
     >>> count_bits(pack_bits(np.array([True, False, True])))
     2
     """
-    return int(np.bitwise_count(words).sum()) if hasattr(np, "bitwise_count") else int(np.unpackbits(words.view(np.uint8)).sum())
+    return (
+        int(np.bitwise_count(words).sum())
+        if hasattr(np, "bitwise_count")
+        else int(np.unpackbits(words.view(np.uint8)).sum())
+    )
 
 
 def _allow_words(allow: np.ndarray | None, n: int) -> np.ndarray | None:
@@ -204,6 +210,20 @@ def _widen(scores: np.ndarray, rows: np.ndarray, k: int) -> Scores:
     return Scores(scores, rows)
 
 
+def score(space: Space, queries: np.ndarray, rows: np.ndarray, *, metric: str) -> np.ndarray:
+    """The scores of given ``rows`` (uint32 ``(m,)``) for every query: float32 ``(q, m)``."""
+    out = np.empty((len(queries), len(rows)), np.float32)
+    _core.score(space, metric, queries, np.ascontiguousarray(rows, np.uint32), out)
+    return out
+
+
+def score_pairs(space: Space, row: int, rows: np.ndarray) -> np.ndarray:
+    """Squared Euclidean distances between a stored row and ``rows`` (uint32 ``(m,)``): float32 ``(m,)``."""
+    out = np.empty(len(rows), np.float32)
+    _core.score_pairs(space, row, np.ascontiguousarray(rows, np.uint32), out)
+    return out
+
+
 def rescore(
     space: Space, queries: np.ndarray, candidates: np.ndarray, k: int, *, metric: str, threads: int | None = None
 ) -> Scores:
@@ -281,10 +301,13 @@ def search_graph(
     candidates: int = 0,
     threads: int | None = None,
     distances: np.ndarray | None = None,
+    covered: np.ndarray | None = None,
 ) -> Scores:
     """Best-first search of the graph; with ``second``, the best ``candidates`` are scored again by that space.
 
-    ``distances``, a uint32 ``(q,)`` array, receives how many rows were scored for each query.
+    ``distances``, a uint32 ``(q,)`` array, receives how many rows were scored for each query. ``covered``, a uint8
+    ``(q,)`` array, receives 1 where the beam reached as far as the ``k``-th allowed row; where it is 0 the allowed
+    rows lie outside of what was walked, and a scan of them is due.
     """
     kept = min(k, space.n)
     scores = np.empty((len(queries), kept), np.float32)
@@ -304,5 +327,6 @@ def search_graph(
         scores,
         rows,
         distances,
+        covered,
     )
     return _widen(scores, rows, k)

@@ -1,0 +1,21 @@
+"""Indexes: rows of vectors, made small by a transform and a codec, that answer with the nearest rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..common.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .base import Index as Index
+    from .base import Neighbors as Neighbors
+    from .files import load as load
+    from .flat import Flat as Flat
+    from .graph import Graph as Graph
+
+__all__ = ["Flat", "Graph", "Index", "Neighbors", "load"]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {"Flat": ".flat", "Graph": ".graph", "Index": ".base", "Neighbors": ".base", "load": ".files"},
+)

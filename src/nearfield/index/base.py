@@ -1,0 +1,313 @@
+"""What every index shares: vectors -> metric -> transform -> codes, and a second, finer look at the best candidates.
+
+Build: rows are prepared by the metric (cosine: unit length), mapped by the transform, encoded by the codec.
+Search: queries take the same way; the ``candidates`` best rows by their codes are scored again, by the finer codec or
+the caller's own vectors, and the ``k`` best of those returned. Without ``rescore`` the codes decide alone.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+import xxhash
+
+from .. import native
+from ..common.checks import check_int, check_vectors
+from ..metric import get_metric
+from ..metric.inner_product import InnerProduct
+from ..quantize.codec import Codec
+from ..quantize.floats import Float32
+from ..transform.linear import LinearMap
+
+BLOCK = 1 << 16
+# How many candidates are scored again when the caller does not say: enough for 4-bit codes to lose nothing visible.
+CANDIDATES_PER_K = 4
+MIN_CANDIDATES = 32
+
+Progress = Callable[[int], Any]
+
+
+class Neighbors(NamedTuple):
+    """What a search returns: float32 ``(q, k)`` distances, ascending, and int64 ``(q, k)`` row numbers.
+
+    A single query ``(d,)`` is answered with shape ``(k,)``. Missing rows are -1 with distance ``+inf``.
+
+    Examples
+    --------
+    >>> Neighbors(np.float32([0.5]), np.array([3])).rows
+    array([3])
+    """
+
+    distances: np.ndarray
+    rows: np.ndarray
+
+
+class Index(ABC):
+    """The interface of every index; see :class:`Flat` (scan) and :class:`Graph` (walk) for what there is to choose.
+
+    Parameters
+    ----------
+    metric : "cosine", "ip" or "l2".
+    transform : a fitted :class:`~nearfield.transform.LinearMap`, an estimator with ``export()`` such as
+        :class:`~nearfield.transform.PCA` (fitted on the prepared rows when it is not yet), or None.
+    codec : a :class:`~nearfield.quantize.Codec`, unfitted; None keeps float32.
+    rescore : how the best candidates are scored again: None, a codec, or "vectors": the array given to
+        :meth:`build`, of which the index keeps a reference (it may be memory-mapped), not a copy.
+
+    Examples
+    --------
+    >>> from nearfield.index import Flat
+    >>> isinstance(Flat("l2"), Index)
+    True
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(
+        self,
+        metric: Any = "cosine",
+        *,
+        transform: Any = None,
+        codec: Codec | None = None,
+        rescore: Codec | str | None = None,
+    ):
+        self.metric = get_metric(metric)
+        if transform is not None and not hasattr(transform, "export") and not isinstance(transform, LinearMap):
+            raise TypeError(f"transform: expected None, a LinearMap or an estimator with export(), got {transform!r}")
+        if codec is not None and not isinstance(codec, Codec):
+            raise TypeError(f"codec: expected a Codec or None, got {codec!r}")
+        if not (rescore is None or isinstance(rescore, Codec) or rescore == "vectors"):
+            raise ValueError(f"rescore: expected None, a Codec or 'vectors', got {rescore!r}")
+        self.transform = transform
+        self.codec: Codec = codec if codec is not None else Float32()
+        self.rescore = rescore
+        self._n = 0
+        self._dim = 0
+        self._map: LinearMap | None = None
+        self._reduces = False
+        self._codes: np.ndarray
+        self._space: native.Space
+        self._second: native.Space | None = None
+        self._second_codes: np.ndarray | None = None
+        self._scale: np.ndarray | None = None
+        self._vectors: np.ndarray | None = None
+
+    # -- building ----------------------------------------------------------------------------------------------------
+
+    def build(self, vectors: Any, *, progress: Progress | None = None) -> Self:
+        """Index ``vectors``, float32 or float16 ``(n, d)`` with n >= 1; returns self.
+
+        ``progress`` is called now and then with the number of rows done. Interrupting leaves the index unbuilt.
+        """
+        raw = self._check_rows(vectors)
+        self._n = 0
+        mapped = self._map_rows(raw)
+        self.codec.fit(mapped)
+        codes = self.codec.encode(mapped)
+        del mapped
+        self._dim = raw.shape[1]
+        self._attach(codes)
+        self._attach_second(raw)
+        self._n = len(raw)
+        self._link(progress)
+        return self
+
+    def _check_rows(self, vectors: Any) -> np.ndarray:
+        raw = np.asarray(vectors)
+        if raw.ndim != 2:
+            raise ValueError(f"vectors: expected shape (n, d), got {raw.shape}")
+        if raw.shape[1] > native.MAX_DIM:
+            raise ValueError(f"vectors: expected at most {native.MAX_DIM} dimensions, got {raw.shape[1]}")
+        if len(raw) < 1:
+            raise ValueError("vectors: expected at least 1 row, got 0")
+        if raw.dtype != np.float16:
+            raw, _ = check_vectors(raw, "vectors", nonzero=self.metric.nonzero)
+        return raw
+
+    def _blocks(self, raw: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        for start in range(0, len(raw), BLOCK):
+            yield start, self.metric.prepare_base(raw[start : start + BLOCK])
+
+    def _map_rows(self, raw: np.ndarray) -> np.ndarray:
+        """Prepared, reduced (see :meth:`_reduced`) and transformed rows, float32 (n, d')."""
+        prepared = (
+            np.concatenate([block for _, block in self._blocks(raw)])
+            if len(raw) > BLOCK
+            else next(iter(self._blocks(raw)))[1]
+        )
+        if self._reduces and isinstance(self.metric, InnerProduct):
+            prepared = self.metric.reduce_base(prepared)
+        if self.transform is None:
+            return prepared
+        if isinstance(self.transform, LinearMap):
+            self._map = self.transform
+        else:
+            if not hasattr(self.transform, "components_"):
+                self.transform.fit(prepared)
+            self._map = self.transform.export()
+        return self._map.transform(prepared)
+
+    def _attach(self, codes: np.ndarray) -> None:
+        self._codes = codes
+        self._space = self.codec.space(codes)
+
+    def _attach_second(self, raw: np.ndarray | None) -> None:
+        if self.rescore is None:
+            return
+        if isinstance(self.rescore, Codec):
+            if raw is not None:
+                if not hasattr(self.rescore, "dim_"):
+                    # The mean of the first rows serves as well as the mean of all: it only centres the grid.
+                    self.rescore.fit(self.metric.prepare_base(raw[:BLOCK]))
+                self._second_codes = np.concatenate([self.rescore.encode(block) for _, block in self._blocks(raw)])
+            assert self._second_codes is not None
+            self._second = self.rescore.space(self._second_codes)
+            return
+        if raw is None:
+            raise ValueError("vectors: this index rescores with the caller's vectors; pass them")
+        self._vectors = raw
+        if self.metric.nonzero and self._scale is None:
+            lengths = [np.sqrt(np.einsum("ij,ij->i", b, b, dtype=np.float64)) for b in _float_blocks(raw)]
+            self._scale = (1.0 / np.concatenate(lengths)).astype(np.float32)
+        self._second = native.make_space(
+            "f32" if raw.dtype == np.float32 else "f16", raw, raw.shape[1], scale=self._scale
+        )
+
+    @abstractmethod
+    def _link(self, progress: Progress | None) -> None:
+        """Whatever a kind of index builds on top of the codes."""
+
+    # -- searching ---------------------------------------------------------------------------------------------------
+
+    def _queries(self, queries: Any) -> tuple[np.ndarray, np.ndarray, bool]:
+        """(queries for the codes, queries for rescoring, single)."""
+        if not self._n:
+            raise ValueError(f"{type(self).__name__} is empty; call build first")
+        checked, single = check_vectors(queries, "queries", dim=self._dim, nonzero=self.metric.nonzero)
+        prepared = self.metric.prepare_queries(checked)
+        mapped = self.metric.reduce_queries(checked) if self._reduces else prepared
+        if self._map is not None:
+            mapped = self._map.transform(mapped)
+        return np.ascontiguousarray(mapped), np.ascontiguousarray(prepared), single
+
+    def _candidates(self, k: int, candidates: int | None) -> int:
+        if self._second is None:
+            return 0
+        if candidates is None:
+            return max(CANDIDATES_PER_K * k, MIN_CANDIDATES)
+        return max(check_int(candidates, "candidates", 1, native.MAX_K), k)
+
+    def _answer(self, found: native.Scores, k: int, single: bool) -> Neighbors:
+        distances = self.metric.distances_from_scores(found.scores)
+        if single:
+            return Neighbors(distances[0], found.rows[0])
+        return Neighbors(distances, found.rows)
+
+    def _scan(
+        self,
+        mapped: np.ndarray,
+        prepared: np.ndarray,
+        k: int,
+        candidates: int,
+        allow: np.ndarray | None,
+        threads: int | None,
+    ) -> native.Scores:
+        metric = self.metric.native
+        if self._second is None:
+            return native.scan(self._space, mapped, k, metric=metric, allow=allow, threads=threads)
+        found = native.scan(self._space, mapped, max(k, candidates), metric=metric, allow=allow, threads=threads)
+        return native.rescore(self._second, prepared, found.rows, k, metric=metric, threads=threads)
+
+    # -- what it is --------------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return self._n
+
+    @property
+    def dim(self) -> int:
+        """Dimensions of the vectors it was built from."""
+        return self._dim
+
+    def memory(self) -> dict[str, int]:
+        """Bytes: ``codes``, ``graph``, ``rescore``, their sum ``total`` (resident), and ``mapped`` (the caller's
+        vectors, when they are used for rescoring: read at random, but the operating system may drop them)."""
+        codes = self._codes.nbytes if self._n else 0
+        second = sum(a.nbytes for a in (self._second_codes, self._scale) if a is not None)
+        other = sum(a.nbytes for a in self._own_arrays().values())
+        mapped = self._vectors.nbytes if self._vectors is not None else 0
+        return {
+            "codes": codes,
+            "graph": other,
+            "rescore": second,
+            "total": codes + other + second,
+            "mapped": mapped,
+        }
+
+    def digest(self) -> str:
+        """A fingerprint of everything a search depends on: equal for equal builds, whatever the number of threads."""
+        state = xxhash.xxh3_64()
+        for name, array in sorted(self.arrays().items()):
+            state.update(name.encode())
+            state.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data if array.size else b"")
+        return str(state.hexdigest())
+
+    # -- files -------------------------------------------------------------------------------------------------------
+
+    def _own_arrays(self) -> dict[str, np.ndarray]:
+        return {}
+
+    def _own_meta(self) -> dict[str, Any]:
+        return {}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything a file of this index holds, as named arrays."""
+        if not self._n:
+            raise ValueError(f"{type(self).__name__} is empty; call build first")
+        arrays = {"codes": self._codes, **self._own_arrays()}
+        arrays |= {f"codec.{name}": array for name, array in self.codec.to_arrays().items()}
+        if self._map is not None:
+            arrays |= {f"map.{name}": array for name, array in self._map.to_arrays().items()}
+        if isinstance(self.rescore, Codec) and self._second_codes is not None:
+            arrays["rescore"] = self._second_codes
+            arrays |= {f"rescore.{name}": array for name, array in self.rescore.to_arrays().items()}
+        if self._scale is not None:
+            arrays["scale"] = self._scale
+        return arrays
+
+    def save(self, path: str | Path) -> int:
+        """Write the index to one file, atomically and durably; returns the bytes. The caller's vectors are not in it."""
+        from .files import save
+
+        return save(self, Path(path))
+
+    @classmethod
+    def load(cls, path: str | Path, *, vectors: np.ndarray | None = None, check: bool = True) -> Self:
+        """Open a saved index, memory-mapped. ``vectors`` are needed when it rescores with them.
+
+        Raises FileNotFoundError, CorruptFileError, FormatVersionError; ValueError when the vectors do not fit.
+        """
+        from .files import load
+
+        index = load(path, vectors=vectors, check=check)
+        if not isinstance(index, cls):
+            raise ValueError(f"path: expected a {cls.__name__} index, {path} holds a {type(index).__name__}")
+        return index
+
+    def __repr__(self) -> str:
+        parts = [repr(self.metric.name)]
+        if self.transform is not None:
+            parts.append(f"transform={self.transform!r}")
+        parts.append(f"codec={self.codec!r}")
+        if self.rescore is not None:
+            parts.append(f"rescore={self.rescore!r}")
+        parts += [f"{name}={value!r}" for name, value in self._own_meta().items()]
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+
+def _float_blocks(raw: np.ndarray) -> Iterator[np.ndarray]:
+    for start in range(0, len(raw), BLOCK):
+        yield raw[start : start + BLOCK].astype(np.float32, copy=False)

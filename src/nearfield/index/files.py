@@ -1,0 +1,109 @@
+"""An index as one file: an array container of kind ``index`` (see :mod:`nearfield.common.container`).
+
+======================  ===============  =====================================================================
+array                   dtype            content
+======================  ===============  =====================================================================
+``codes``               codec            code rows, (n, bytes or dimensions)
+``codec.*``             float32          what the codec fitted, such as ``codec.center`` (d,)
+``map.matrix``          float32          the transform, (d', d), with ``map.offset`` (d,); absent without one
+``rescore``             codec            finer code rows, with ``rescore.*``; absent without them
+``scale``               float32          1 / length of the caller's vectors (n,), when those rescore under cosine
+``neighbors``           uint32           links (n, degree), ended by 2**32 - 1; graphs only
+``entries``             uint32           where walks begin; graphs only
+======================  ===============  =====================================================================
+
+Version 1. ``meta`` holds the kind of index, n, dim, metric, and the parameters of codec, rescore and graph.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import native
+from ..common.container import read_container, write_container
+from ..common.errors import CorruptFileError
+from ..quantize.codec import Codec, codec_from_dict
+from ..transform.linear import LinearMap
+from .base import Index
+
+VERSION = 1
+
+
+def save(index: Index, path: Path) -> int:
+    """Write ``index`` to ``path``; returns the bytes."""
+    meta = {
+        "index": index.kind,
+        "n": len(index),
+        "dim": index.dim,
+        "metric": index.metric.name,
+        "codec": index.codec.to_dict(),
+        "rescore": index.rescore.to_dict() if isinstance(index.rescore, Codec) else index.rescore,
+        "parameters": index._own_meta(),
+    }
+    return write_container(path, "index", VERSION, meta, index.arrays())
+
+
+def _part(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def load(path: str | Path, *, vectors: np.ndarray | None = None, check: bool = True) -> Index:
+    """Open the index saved in ``path``, of whatever kind; memory-mapped.
+
+    ``vectors`` are needed when the index rescores with them. ``check=False`` skips the checksums.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from nearfield.index import Flat
+    >>> rows = np.eye(3, dtype=np.float32)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Flat("l2").build(rows).save(Path(folder) / "a.nfa")
+    ...     load(Path(folder) / "a.nfa").search(rows[2], 1).rows
+    array([2])
+    """
+    from .flat import Flat
+    from .graph import Graph
+
+    container = read_container(Path(path), "index", VERSION, check=check)
+    meta, arrays = container.meta, container.arrays
+    try:
+        index = _restore({"flat": Flat, "graph": Graph}[meta["index"]], meta, arrays)
+    except (KeyError, TypeError) as error:
+        raise CorruptFileError(path, f"incomplete index: {error}") from error
+    if vectors is not None and vectors.shape != (meta["n"], meta["dim"]):
+        raise ValueError(f"vectors: expected shape {(meta['n'], meta['dim'])}, got {vectors.shape}")
+    try:
+        index._attach(arrays["codes"])
+        index._attach_second(vectors if index.rescore == "vectors" else None)
+    except KeyError as error:
+        raise CorruptFileError(path, f"incomplete index: {error}") from error
+    if isinstance(index, Graph) and not native.links_valid(arrays["neighbors"]):
+        raise CorruptFileError(path, "a link leads out of the graph")
+    index._n = meta["n"]
+    return index
+
+
+def _restore(kind: type[Index], meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> Index:
+    from .graph import Graph
+
+    maps = _part(arrays, "map.")
+    linear = LinearMap.from_arrays(maps) if maps else None
+    code_dim = linear.n_features_out if linear else meta["dim"]
+    if linear is None and kind is Graph and meta["metric"] == "ip":
+        code_dim += 1
+    codec = codec_from_dict(meta["codec"], code_dim, _part(arrays, "codec."))
+    rescore = meta["rescore"]
+    if isinstance(rescore, dict):
+        rescore = codec_from_dict(rescore, meta["dim"], _part(arrays, "rescore."))
+    index = kind(meta["metric"], transform=linear, codec=codec, rescore=rescore, **meta["parameters"])
+    index._dim = meta["dim"]
+    index._map = linear
+    index._second_codes = arrays.get("rescore")
+    index._scale = arrays.get("scale")
+    if isinstance(index, Graph):
+        index._restore(arrays)
+    return index

@@ -1,0 +1,132 @@
+"""The protocol of a codec, and the door by name."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import native
+from ..common.checks import check_choice, check_vectors
+
+
+class Codec(ABC):
+    """Turns float32 vectors into codes an index keeps, and scores queries against the codes without decoding them.
+
+    A codec is fitted once (:meth:`fit`), then encodes any number of rows. Its scores are those of the decoded
+    vectors: what the code lost is lost for the ranking too, unless an index rescores with a finer codec.
+
+    Attributes
+    ----------
+    kind : the native name of the code rows: "f32", "f16", "sq8" or "sq4".
+    dim_ : dimensions of the vectors it was fitted on.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nearfield.quantize import Float16
+    >>> codec = Float16().fit(np.eye(4, dtype=np.float32))
+    >>> codec.bytes_per_vector
+    8
+    """
+
+    kind: str
+    dim_: int
+
+    def fit(self, vectors: Any) -> Codec:
+        """Learn what the codes need to know from ``vectors`` (n, d); returns self. ValueError for NaN or n = 0."""
+        array, _ = check_vectors(vectors, "vectors", min_rows=1)
+        self.dim_ = array.shape[1]
+        self._fit(array)
+        return self
+
+    def encode(self, vectors: Any) -> np.ndarray:
+        """Code rows of ``vectors`` (n, d): an array of n rows, whose type depends on the codec."""
+        array, _ = check_vectors(vectors, "vectors", dim=self._fitted_dim())
+        return self._encode(array)
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """The float32 (n, d) vectors that the code rows stand for."""
+        self._fitted_dim()
+        return self._decode(np.ascontiguousarray(codes))
+
+    def scorer(self, query: Any, metric: str) -> Callable[[np.ndarray], np.ndarray]:
+        """A function from code rows to scores against ``query`` (d,): ``-<q, x>`` for "ip", squared l2 for "l2"."""
+        check_choice(metric, "metric", ("ip", "l2"))
+        array, single = check_vectors(query, "query", dim=self._fitted_dim())
+        if not single:
+            raise ValueError(f"query: expected one vector of shape (d,), got {np.shape(query)}")
+
+        def score(codes: np.ndarray) -> np.ndarray:
+            space = self.space(codes)
+            return native.score(space, array, np.arange(len(codes), dtype=np.uint32), metric=metric)[0]
+
+        return score
+
+    @property
+    def bytes_per_vector(self) -> int:
+        """Bytes one code row takes."""
+        return self._row_bytes(self._fitted_dim())
+
+    def space(self, codes: np.ndarray, scale: np.ndarray | None = None) -> native.Space:
+        """The code rows as the native core takes them."""
+        return native.make_space(self.kind, codes, self._fitted_dim(), center=self._center(), scale=scale)
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """Name and parameters as JSON; what was fitted comes from :meth:`to_arrays`."""
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """What was fitted, as named arrays."""
+        return {}
+
+    def _restore(self, dim: int, arrays: dict[str, np.ndarray]) -> None:
+        self.dim_ = dim
+
+    def _fitted_dim(self) -> int:
+        if not hasattr(self, "dim_"):
+            raise ValueError(f"{type(self).__name__} is not fitted; call fit first")
+        return self.dim_
+
+    def _fit(self, vectors: np.ndarray) -> None:
+        return
+
+    def _center(self) -> np.ndarray | None:
+        return None
+
+    @abstractmethod
+    def _row_bytes(self, dim: int) -> int: ...
+
+    @abstractmethod
+    def _encode(self, vectors: np.ndarray) -> np.ndarray: ...
+
+    @abstractmethod
+    def _decode(self, codes: np.ndarray) -> np.ndarray: ...
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{k}={v!r}" for k, v in self.to_dict().items() if k != "codec")
+        return f"{type(self).__name__}({arguments})"
+
+
+def codec_from_dict(
+    description: dict[str, Any], dim: int | None = None, arrays: dict[str, np.ndarray] | None = None
+) -> Codec:
+    """The codec that :meth:`Codec.to_dict` described; fitted when ``dim`` and ``arrays`` are given.
+
+    Examples
+    --------
+    >>> codec_from_dict({"codec": "scalar", "bits": 4})
+    ScalarQuantizer(bits=4)
+    """
+    from .floats import Float16, Float32
+    from .scalar import ScalarQuantizer
+
+    classes: dict[str, Callable[..., Codec]] = {"float32": Float32, "float16": Float16, "scalar": ScalarQuantizer}
+    parameters = dict(description)
+    name = check_choice(parameters.pop("codec", None), "codec", tuple(classes))
+    codec = classes[name](**parameters)
+    if dim is not None:
+        codec._restore(dim, arrays or {})
+    return codec
