@@ -63,7 +63,7 @@ class Beam {
         high = middle;
     }
     const size_t last = size_ < width_ ? size_++ : width_ - 1;
-    if (last > low) std::memmove(&nodes_[low + 1], &nodes_[low], (last - low) * sizeof(Scored));
+    for (size_t i = last; i > low; --i) nodes_[i] = nodes_[i - 1];
     nodes_[low] = s;
     next_ = std::min(next_, low);
   }

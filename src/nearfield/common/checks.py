@@ -1,6 +1,7 @@
 """Argument checks with one uniform sentence: which parameter, what is allowed, what came.
 
-Arrays here and everywhere: float32, C-contiguous, ``(n, d)``; a single vector ``(d,)`` is accepted and answered in kind.
+Arrays here and everywhere: float32, C-contiguous, ``(n, d)``; a single vector ``(d,)`` is accepted and answered in
+kind.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ def check_choice(value: Any, name: str, allowed: tuple[str, ...]) -> str:
 
 
 def check_bytes(value: Any, name: str) -> int:
-    """Return a size in bytes from an int or a text such as ``"200MB"`` (decimal units) or ``"64MiB"`` (binary units)."""
+    """Return a size in bytes from an int or a text such as ``"200MB"`` (decimal) or ``"64MiB"`` (binary units)."""
     units = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
     units |= {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
     if isinstance(value, str):

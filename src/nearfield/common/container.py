@@ -93,7 +93,7 @@ def _aligned(offset: int) -> int:
 
 
 def _bytes_of(array: np.ndarray) -> memoryview:
-    return memoryview(array.reshape(-1).view(np.uint8)) if array.size else memoryview(b"")
+    return array.reshape(-1).view(np.uint8).data if array.size else memoryview(b"")
 
 
 def write_container(
@@ -104,7 +104,7 @@ def write_container(
         name: array if isinstance(array, Pieces) else _whole(np.ascontiguousarray(array))
         for name, array in arrays.items()
     }
-    entries = [
+    entries: list[dict[str, Any]] = [
         {
             "name": name,
             "dtype": array.dtype.str,
@@ -168,7 +168,7 @@ def read_container(path: Path, kind: str, max_version: int, *, check: bool = Tru
         dtype = np.dtype(entry["dtype"])
         if entry["nbytes"]:
             flat = np.frombuffer(buffer, np.uint8, entry["nbytes"], entry["offset"])
-            if check and xxhash.xxh3_64_hexdigest(flat) != entry["xxh3"]:
+            if check and xxhash.xxh3_64_hexdigest(flat.data) != entry["xxh3"]:
                 raise CorruptFileError(path, f"checksum of array {entry['name']!r} differs")
             arrays[entry["name"]] = flat.view(dtype).reshape(entry["shape"])
         else:

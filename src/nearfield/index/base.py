@@ -279,7 +279,7 @@ class Index(ABC):
         return arrays
 
     def save(self, path: str | Path) -> int:
-        """Write the index to one file, atomically and durably; returns the bytes. The caller's vectors are not in it."""
+        """Write the index to one file, atomically and durably; returns the bytes. The caller's vectors stay outside."""
         from .files import save
 
         return save(self, Path(path))

@@ -70,8 +70,9 @@ def load(path: str | Path, *, vectors: np.ndarray | None = None, check: bool = T
 
     container = read_container(Path(path), "index", VERSION, check=check)
     meta, arrays = container.meta, container.arrays
+    kinds: dict[str, type[Index]] = {"flat": Flat, "graph": Graph}
     try:
-        index = _restore({"flat": Flat, "graph": Graph}[meta["index"]], meta, arrays)
+        index = _restore(kinds[meta["index"]], meta, arrays)
     except (KeyError, TypeError) as error:
         raise CorruptFileError(path, f"incomplete index: {error}") from error
     if vectors is not None and vectors.shape != (meta["n"], meta["dim"]):

@@ -1,0 +1,47 @@
+# Two commands do all the set-up: `make demo` and `make test`. Each makes its own virtual environment and installs into
+# it; the plain pip lines are in the README.
+
+PYTHON ?= python3
+SOURCES := pyproject.toml $(shell find src -name '*.py' -o -name '*.cpp' -o -name '*.hpp' -o -name CMakeLists.txt)
+SOURCES := $(filter-out %/__pycache__/%,$(SOURCES))
+
+.PHONY: demo test test-fast lint bench evidence docs clean
+
+demo: .venv/demo.done
+	.venv/demo/bin/nearfield demo
+
+test: .venv/test.done
+	.venv/test/bin/python -m pytest tests
+
+test-fast: .venv/test.done
+	.venv/test/bin/python -m pytest tests -m "not slow"
+
+lint: .venv/test.done
+	.venv/test/bin/python -m pip install --quiet ".[lint]"
+	.venv/test/bin/ruff check src tests
+	.venv/test/bin/ruff format --check src tests
+	.venv/test/bin/mypy
+
+bench: .venv/bench.done
+	.venv/bench/bin/nearfield bench peers --out bench/results
+	.venv/bench/bin/nearfield bench store --out bench/results
+
+evidence: .venv/bench.done
+	.venv/bench/bin/nearfield evidence --write docs/evidence.md
+
+docs: .venv/docs.done
+	.venv/docs/bin/mkdocs build --strict
+
+# One environment for each purpose, made anew when a source file changed.
+.venv/demo.done: EXTRAS = text
+.venv/test.done: EXTRAS = test
+.venv/bench.done: EXTRAS = bench,text
+.venv/docs.done: EXTRAS = docs
+
+.venv/%.done: $(SOURCES)
+	$(PYTHON) -m venv .venv/$*
+	.venv/$*/bin/python -m pip install --quiet --disable-pip-version-check ".[$(EXTRAS)]"
+	touch $@
+
+clean:
+	rm -rf .venv build dist site nearfield-demo.nf
