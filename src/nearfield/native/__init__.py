@@ -134,7 +134,7 @@ def _allow_words(allow: np.ndarray | None, n: int) -> np.ndarray | None:
 def make_space(
     kind: str, data: np.ndarray, dim: int, *, center: np.ndarray | None = None, scale: np.ndarray | None = None
 ) -> Space:
-    """Wrap rows for the core; ``kind``: ``"f32"``, ``"f16"`` (floats ``(n, dim)``), ``"sq8"``, ``"sq4"`` (code rows)."""
+    """Wrap rows for the core; ``kind``: ``"f32"``, ``"f16"`` (floats (n, dim)), ``"sq8"``, ``"sq4"`` (code rows)."""
     array = np.ascontiguousarray(data)
     return Space(kind, array, dim, center, scale)
 
