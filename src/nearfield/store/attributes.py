@@ -1,0 +1,233 @@
+"""Typed attributes: a schema given at creation, columns kept as Arrow, every one nullable.
+
+==============  ===========================  ========================================================================
+type            Arrow                        accepts
+==============  ===========================  ========================================================================
+``bool``        bool                         True, False, None
+``int``         int64                        integers, whole floats, None
+``float``       float64                      numbers, None; NaN stays a number that compares false
+``string``      large_string                 text, None
+``timestamp``   timestamp[us, UTC]           datetime, date, numpy datetime64, ISO text, None; without a zone it is UTC
+==============  ===========================  ========================================================================
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TYPES = ("bool", "int", "float", "string", "timestamp")
+
+
+def check_schema(schema: Any) -> dict[str, str]:
+    """Return the schema as a plain dict ``name -> type``; order is kept."""
+    if schema is None:
+        return {}
+    if not isinstance(schema, Mapping):
+        raise TypeError(f"attributes: expected a dict of name -> type, got {type(schema).__name__}")
+    for name, kind in schema.items():
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"attributes: expected a non-empty column name, got {name!r}")
+        if kind not in TYPES:
+            raise ValueError(
+                f"attributes: column {name!r}: expected one of {', '.join(map(repr, TYPES))}, got {kind!r}"
+            )
+    return dict(schema)
+
+
+def arrow_type(kind: str) -> pa.DataType:
+    """The Arrow type of a column type."""
+    import pyarrow as pa
+
+    return {
+        "bool": pa.bool_(),
+        "int": pa.int64(),
+        "float": pa.float64(),
+        "string": pa.large_string(),
+        "timestamp": pa.timestamp("us", tz="UTC"),
+    }[kind]
+
+
+def arrow_schema(schema: Mapping[str, str]) -> pa.Schema:
+    """The Arrow schema of a store's attributes."""
+    import pyarrow as pa
+
+    return pa.schema([(name, arrow_type(kind)) for name, kind in schema.items()])
+
+
+def to_table(value: Any, schema: Mapping[str, str], rows: int) -> pa.Table | None:
+    """Attributes as a caller gives them, checked, as a table of the store's schema; None for a store without one.
+
+    ``value`` is None (all null), a pyarrow Table or RecordBatch, a mapping of columns (a pandas DataFrame is one), or a
+    sequence of one dict per item. Columns and keys that are not given are null.
+    """
+    if not schema:
+        if value is not None and not (isinstance(value, Sequence | Mapping) and len(value) == 0):
+            raise ValueError("attributes: this store has no attributes; name them in Store.create(attributes={...})")
+        return None
+    import pyarrow as pa
+
+    columns = _columns(value, schema, rows)
+    unknown = [name for name in columns if name not in schema]
+    if unknown:
+        raise ValueError(f"attributes: unknown column {unknown[0]!r}; columns: {', '.join(schema)}")
+    arrays = []
+    for name, kind in schema.items():
+        column = columns.get(name)
+        if column is None:
+            arrays.append(pa.nulls(rows, arrow_type(kind)))
+            continue
+        array = _to_array(column, name, kind)
+        if len(array) != rows:
+            raise ValueError(f"attributes: column {name!r}: expected {rows} values, got {len(array)}")
+        arrays.append(array)
+    return pa.Table.from_arrays(arrays, schema=arrow_schema(schema))
+
+
+def _columns(value: Any, schema: Mapping[str, str], rows: int) -> dict[str, Any]:
+    import pyarrow as pa
+
+    if value is None:
+        return {}
+    if isinstance(value, pa.Table | pa.RecordBatch):
+        return dict(zip(value.schema.names, value.columns, strict=True))
+    if isinstance(value, Mapping):
+        return dict(value)
+    if hasattr(value, "columns") and hasattr(value, "__getitem__"):  # a DataFrame, of pandas or like it
+        return {name: value[name] for name in value.columns}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        for position, row in enumerate(value):
+            if not isinstance(row, Mapping):
+                raise TypeError(f"attributes: expected a dict per item, got {row!r} at position {position}")
+        if len(value) != rows:
+            raise ValueError(f"attributes: expected {rows} dicts, one per item, got {len(value)}")
+        names = dict.fromkeys(name for row in value for name in row)
+        return {name: [row.get(name) for row in value] for name in names}
+    raise TypeError(f"attributes: expected a table, a dict of columns or a list of dicts, got {type(value).__name__}")
+
+
+def _to_array(column: Any, name: str, kind: str) -> pa.Array:
+    import pyarrow as pa
+
+    what = f"attributes: column {name!r} is of type {kind}"
+    target = arrow_type(kind)
+    try:
+        if isinstance(column, pa.Array | pa.ChunkedArray):
+            array = column
+            if kind == "timestamp" and _is_text(array.type):
+                array = pa.array([_plain(value, kind, what) for value in array.to_pylist()], target)
+        elif isinstance(column, np.ndarray) and column.dtype != object:
+            array = pa.array(column)
+        elif hasattr(column, "to_numpy") and not isinstance(column, list):  # a pandas Series: NaN and NaT are missing
+            array = pa.array(column, from_pandas=True)
+        elif isinstance(column, Iterable) and not isinstance(column, str | bytes):
+            array = pa.array([_plain(value, kind, what) for value in column], target)
+        else:
+            raise TypeError(f"{what}: expected a sequence of values, got {column!r}")
+        if isinstance(array, pa.ChunkedArray):
+            array = array.combine_chunks()
+        if isinstance(array, pa.ChunkedArray):
+            array = pa.concat_arrays(array.chunks)
+        if not _allowed(array.type, kind):
+            raise TypeError(f"{what}: got values of type {array.type}")
+        if kind == "timestamp" and (pa.types.is_date(array.type) or getattr(array.type, "tz", 0) is None):
+            array = array.cast(pa.timestamp("us")).cast(target)
+        return array.cast(target)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
+        raise ValueError(f"{what}: {error}") from None
+
+
+def _allowed(found: pa.DataType, kind: str) -> bool:
+    import pyarrow as pa
+
+    kinds = pa.types
+    if kinds.is_null(found):
+        return True
+    if kinds.is_dictionary(found):
+        found = found.value_type
+    number = kinds.is_integer(found) or kinds.is_floating(found)
+    text = _is_text(found)
+    return {
+        "bool": kinds.is_boolean(found),
+        "int": number,
+        "float": number,
+        "string": text,
+        "timestamp": kinds.is_timestamp(found) or kinds.is_date(found) or text,
+    }[kind]
+
+
+def _is_text(found: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return pa.types.is_string(found) or pa.types.is_large_string(found)
+
+
+def _plain(value: Any, kind: str, what: str) -> Any:
+    """One Python value, checked, as Arrow takes it."""
+    if value is None:
+        return None
+    if isinstance(value, np.generic):
+        if isinstance(value, np.datetime64):
+            value = value.astype("datetime64[us]")
+        value = value.item()
+        if value is None:  # NaT
+            return None
+    fits = {
+        "bool": isinstance(value, bool),
+        "int": isinstance(value, int | float) and not isinstance(value, bool),
+        "float": isinstance(value, int | float) and not isinstance(value, bool),
+        "string": isinstance(value, str),
+        "timestamp": isinstance(value, dt.date | str),
+    }[kind]
+    if not fits:
+        raise TypeError(f"{what}, got {value!r}")
+    if kind == "int" and isinstance(value, float):
+        if not value.is_integer():
+            raise ValueError(f"{what}, got {value!r}")
+        return int(value)
+    if kind == "timestamp":
+        return parse_timestamp(value, what)
+    if kind == "string":
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"{what}, got text that UTF-8 cannot hold: {value!r}") from None
+    return value
+
+
+def parse_timestamp(value: str | dt.date, what: str) -> dt.datetime:
+    """A point in time from ISO text, a date or a datetime; without a zone it is UTC."""
+    if isinstance(value, str):
+        try:
+            value = dt.datetime.fromisoformat(value.strip())
+        except ValueError:
+            raise ValueError(f"{what}, expected ISO text such as '2024-05-01T12:00:00Z', got {value!r}") from None
+    if not isinstance(value, dt.datetime):
+        value = dt.datetime(value.year, value.month, value.day)
+    return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+
+
+def to_ipc(table: pa.Table) -> pa.Buffer:
+    """The bytes of an Arrow IPC file."""
+    import pyarrow as pa
+
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def from_ipc(buffer: Any) -> pa.Table:
+    """The table of an Arrow IPC file, without copying; ValueError when the bytes are not one."""
+    import pyarrow as pa
+
+    try:
+        return pa.ipc.open_file(pa.py_buffer(buffer)).read_all()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ValueError(f"not an Arrow file: {error}") from None

@@ -1,0 +1,418 @@
+"""The catalogue: one SQLite file in WAL mode, the store's single source of truth.
+
+What is committed here exists, whatever else lies in the directory; a file that no row names does not. A commit is
+durable when it returns (``synchronous=FULL``). Keys are the store's own row names: int64, ascending in the order of
+arrival, never used twice. The tables are described in ``docs/format.md``.
+
+SQLite handles do not survive ``fork``: a child that closed an inherited connection in the middle of the parent's
+transaction would undo it. A child therefore leaves inherited connections alone, for good, and is told so on first use.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import xxhash
+
+from ..common import files
+from ..common.errors import CorruptFileError, FormatVersionError, StoreLockedError
+
+FORMAT_VERSION = 1
+APPLICATION_ID = 0x4E465354  # "NFST"
+FILE_NAME = "catalogue.sqlite"
+LOCK_NAME = "writer.lock"
+SEGMENTS_NAME = "segments"
+
+_PAGE_SIZE = 8192
+_CHECKPOINT_PAGES = 4096
+_BUSY_SECONDS = 30.0
+
+_SCHEMA = """
+CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL, xxh3 INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE state(one INTEGER PRIMARY KEY CHECK (one = 1), generation INTEGER NOT NULL, items INTEGER NOT NULL,
+                   changes INTEGER NOT NULL);
+CREATE TABLE items(key INTEGER PRIMARY KEY AUTOINCREMENT, id NOT NULL UNIQUE, payload TEXT, xxh3 INTEGER);
+CREATE TABLE deleted(seq INTEGER PRIMARY KEY AUTOINCREMENT, key INTEGER NOT NULL);
+CREATE TABLE pending(batch INTEGER PRIMARY KEY AUTOINCREMENT, first_key INTEGER NOT NULL, rows INTEGER NOT NULL,
+                     ids BLOB NOT NULL, vectors BLOB NOT NULL, attributes BLOB, xxh3 INTEGER NOT NULL);
+CREATE TABLE segments(number INTEGER PRIMARY KEY AUTOINCREMENT, description TEXT NOT NULL, xxh3 INTEGER NOT NULL);
+CREATE TABLE scales(block INTEGER PRIMARY KEY, keys BLOB NOT NULL, scales BLOB NOT NULL, xxh3 INTEGER NOT NULL);
+INSERT INTO state VALUES (1, 1, 0, 0);
+"""
+
+_open: weakref.WeakSet[Catalogue] = weakref.WeakSet()
+_inherited: set[tuple[int, int]] = set()
+
+
+def digest(*parts: bytes | memoryview) -> int:
+    """xxh3-64 of the parts as the signed integer SQLite stores."""
+    state = xxhash.xxh3_64()
+    for part in parts:
+        state.update(part)
+    number = state.intdigest()
+    return number - 2**64 if number >= 2**63 else number
+
+
+def translate(error: sqlite3.Error, path: Path) -> Exception:
+    """The error a caller should see for an SQLite error: damage, a full disk and a busy file are told apart."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return CorruptFileError(path, f"SQLite reports damage: {error}")
+    if code == sqlite3.SQLITE_FULL:
+        return OSError(errno.ENOSPC, f"nothing was changed: {error}", str(path))
+    if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL):
+        return OSError(errno.EIO, f"nothing was changed: {error}", str(path))
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+        return OSError(errno.EROFS, f"nothing was changed: {error}", str(path))
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return TimeoutError(f"{path}: another program keeps the catalogue locked for more than {_BUSY_SECONDS:g} s")
+    if code == sqlite3.SQLITE_TOOBIG:
+        return ValueError(f"payload: larger than SQLite can hold: {error}")
+    return error
+
+
+@contextlib.contextmanager
+def sqlite_errors(path: Path) -> Iterator[None]:
+    """Raise what :func:`translate` says instead of an SQLite error."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        better = translate(error, path)
+        if better is error:
+            raise
+        raise better from error
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"file:{quote(str(path))}?{mode}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=_BUSY_SECONDS,
+    )
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA trusted_schema = OFF")
+    return connection
+
+
+class Catalogue:
+    """The open catalogue of one store: a connection that writes, and as many that read as threads ask for.
+
+    A writer holds ``writer.lock`` for as long as it is open.
+    """
+
+    def __init__(self, folder: Path, *, read_only: bool):
+        self.folder = folder
+        self.path = folder / FILE_NAME
+        self.segments = folder / SEGMENTS_NAME
+        self.read_only = read_only
+        self.pid = os.getpid()
+        self.closed = False
+        self._lock: int | None = None
+        self._writer: sqlite3.Connection | None = None
+        self._idle: list[sqlite3.Connection] = []
+        self._connections: list[sqlite3.Connection] = []  # all that read, idle or lent
+        self._pool = threading.Lock()
+        self.write_lock = threading.RLock()
+        self._generation: int | None = None  # known to the writer only: nobody else can commit
+        self._mode = "mode=ro"
+        self._refuse_what_is_no_store()
+        stat = self.path.stat()
+        self._inode = (stat.st_dev, stat.st_ino)
+        if self._inode in _inherited:
+            raise RuntimeError(
+                f"{folder}: this process was forked while the store was open, and SQLite cannot open it again here; "
+                "close it before forking, or start the process with multiprocessing's 'spawn' or 'forkserver'"
+            )
+        if not read_only:
+            self._lock = files.lock_exclusive(folder / LOCK_NAME)
+            if self._lock is None:
+                raise StoreLockedError(folder, files.lock_holder(folder / LOCK_NAME))
+        _open.add(self)
+        try:
+            with sqlite_errors(self.path):
+                self._open_connections()
+        except BaseException:
+            self.close()
+            raise
+
+    # -- opening and closing ------------------------------------------------------------------------------------------
+
+    @classmethod
+    def create(cls, folder: Path, meta: dict[str, Any]) -> None:
+        """Make a store's directory with an empty catalogue: complete or not at all."""
+        if folder.exists():
+            raise FileExistsError(errno.EEXIST, "exists already; open it with Store.open", str(folder))
+        if not folder.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "no such directory to create a store in", str(folder.parent))
+        temporary = folder.with_name(f".{folder.name}.creating-{os.getpid()}")
+        files.remove_tree(temporary)
+        try:
+            files.make_directory(temporary)
+            files.make_directory(temporary / SEGMENTS_NAME)
+            with sqlite_errors(temporary / FILE_NAME):
+                connection = _connect(temporary / FILE_NAME, "mode=rwc")
+                try:
+                    connection.execute(f"PRAGMA page_size = {_PAGE_SIZE}")
+                    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+                    connection.execute("PRAGMA journal_mode = WAL")
+                    connection.executescript("BEGIN;" + _SCHEMA)
+                    for name, value in meta.items():
+                        set_meta(connection, name, value)
+                    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                    connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+                    connection.execute("COMMIT")
+                finally:
+                    connection.close()
+            files.sync_directory(temporary)
+            publish_directory(temporary, folder)
+        except BaseException:
+            files.remove_tree(temporary)
+            raise
+
+    def _refuse_what_is_no_store(self) -> None:
+        if not self.folder.exists():
+            raise FileNotFoundError(errno.ENOENT, "no store here; make one with Store.create", str(self.folder))
+        if not self.path.exists():
+            if self.segments.is_dir():
+                raise CorruptFileError(self.path, "the catalogue is missing")
+            raise ValueError(f"{self.folder}: not a nearfield store (no {FILE_NAME} in it)")
+        if self.path.stat().st_size == 0:
+            raise CorruptFileError(self.path, "truncated to nothing")
+
+    def _open_connections(self) -> None:
+        if self._lock is not None:
+            self._writer = _connect(self.path, "mode=rw")
+            self._check_format(self._writer)
+            self._writer.execute("PRAGMA secure_delete = OFF")
+            self._writer.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+            self._writer.execute(f"PRAGMA journal_size_limit = {2 * _CHECKPOINT_PAGES * _PAGE_SIZE}")
+            return
+        try:
+            connection = _connect(self.path, self._mode)
+            self._check_format(connection)
+        except sqlite3.OperationalError:
+            # A read-only medium: SQLite cannot make its shared-memory file there. Without a log nothing can be missed.
+            if os.access(self.folder, os.W_OK) or self.path.with_name(FILE_NAME + "-wal").exists():
+                raise
+            self._mode = "immutable=1"
+            connection = _connect(self.path, self._mode)
+            self._check_format(connection)
+        self._connections.append(connection)
+        self._idle.append(connection)
+
+    def _check_format(self, connection: sqlite3.Connection) -> None:
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        if application != APPLICATION_ID:
+            raise CorruptFileError(self.path, "not the catalogue of a nearfield store (wrong application id)")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > FORMAT_VERSION:
+            raise FormatVersionError(self.folder, version, FORMAT_VERSION)
+        if version < 1:
+            raise CorruptFileError(self.path, f"format version {version} never existed")
+
+    def close(self) -> None:
+        """Close every connection and give the writer's lock back; closing twice is fine."""
+        if os.getpid() != self.pid:
+            return
+        self.closed = True
+        with self.write_lock, self._pool:
+            connections = [*self._idle, *([self._writer] if self._writer is not None else [])]
+            self._idle, self._connections, self._writer = [], [], None
+            try:
+                for connection in connections:
+                    with sqlite_errors(self.path):
+                        connection.close()
+            finally:
+                if self._lock is not None:
+                    files.unlock(self._lock)
+                    self._lock = None
+        _open.discard(self)
+
+    def ensure_usable(self) -> None:
+        """Refuse a closed handle, and one that a forked child inherited."""
+        if os.getpid() != self.pid:
+            raise RuntimeError(
+                f"{self.folder}: opened in process {self.pid} and used in its forked child {os.getpid()}; "
+                "open the store in the process that uses it"
+            )
+        if self.closed:
+            raise ValueError(f"{self.folder}: the store is closed")
+
+    def _abandon(self) -> None:
+        """In a forked child: keep the inherited connections from ever being closed, and let go of the lock."""
+        import ctypes
+
+        for connection in [*self._connections, self._writer]:
+            if connection is not None:
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+        _inherited.add(self._inode)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    # -- transactions -------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _borrowed(self) -> Iterator[sqlite3.Connection]:
+        with sqlite_errors(self.path):
+            with self._pool:
+                self.ensure_usable()
+                connection = self._idle.pop() if self._idle else None
+                if connection is None:
+                    connection = _connect(self.path, self._mode)
+                    self._connections.append(connection)
+            try:
+                yield connection
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                with self._pool:
+                    if self.closed:
+                        connection.close()
+                    else:
+                        self._idle.append(connection)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection inside one read transaction: everything it reads is of one moment."""
+        with self._borrowed() as connection:
+            connection.execute("BEGIN")
+            yield connection
+
+    def committed_generation(self) -> int:
+        """The number of the last committed transaction, whoever wrote it; costs some ten microseconds."""
+        with self._borrowed() as connection:
+            return connection.execute("SELECT generation FROM state").fetchone()[0]
+
+    def newest(self) -> int:
+        """Like :meth:`committed_generation`; free in the process that writes, since nobody else can commit."""
+        if self._lock is not None and self._generation is not None:
+            self.ensure_usable()
+            return self._generation
+        return self.committed_generation()
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A connection inside one write transaction: durable when the block ends, undone when it raises."""
+        self.ensure_usable()
+        with self.write_lock, sqlite_errors(self.path):
+            if self._writer is None:
+                self.ensure_usable()
+                raise PermissionError(errno.EROFS, "the store is open with read_only=True", str(self.folder))
+            connection = self._writer
+            if connection.in_transaction:  # ctrl-C came between an error and its rollback
+                connection.execute("ROLLBACK")
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("UPDATE state SET generation = generation + 1")
+                generation = connection.execute("SELECT generation FROM state").fetchone()[0]
+                self._generation = None
+                connection.execute("COMMIT")
+                self._generation = generation
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def shrink(self) -> None:
+        """Give the catalogue's free pages back to the file system and fold the log into the file."""
+        with self.write_lock, sqlite_errors(self.path):
+            if self._writer is not None:
+                self._writer.execute("PRAGMA incremental_vacuum").fetchall()
+                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def publish_directory(temporary: Path, folder: Path) -> None:
+    """Rename a finished directory into place; FileExistsError when the name was taken meanwhile."""
+    try:
+        files.rename(temporary, folder)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise FileExistsError(errno.EEXIST, "exists already", str(folder)) from error
+        raise
+
+
+# -- rows -------------------------------------------------------------------------------------------------------------
+
+
+def set_meta(connection: sqlite3.Connection, name: str, value: Any) -> None:
+    """Store a JSON value under ``name``."""
+    text = json.dumps(value, allow_nan=False)
+    row = (name, text, digest(name.encode(), text.encode()))
+    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", row)
+
+
+def read_meta(connection: sqlite3.Connection, path: Path) -> dict[str, Any]:
+    """All JSON values, their checksums verified."""
+    values = {}
+    for name, text, check in connection.execute("SELECT name, value, xxh3 FROM meta"):
+        if digest(str(name).encode(), str(text).encode()) != check:
+            raise CorruptFileError(path, f"checksum of setting {name!r} differs")
+        values[name] = json.loads(text)
+    return values
+
+
+def insert_segment(connection: sqlite3.Connection, number: int, description: dict[str, Any]) -> None:
+    """Name a segment; from the commit on it exists."""
+    text = json.dumps(description, sort_keys=True)
+    connection.execute("INSERT INTO segments VALUES (?, ?, ?)", (number, text, digest(b"%d" % number, text.encode())))
+
+
+def read_segments(connection: sqlite3.Connection, path: Path) -> dict[int, dict[str, Any]]:
+    """The segments' descriptions by number, ascending, their checksums verified."""
+    described = {}
+    for number, text, check in connection.execute("SELECT number, description, xxh3 FROM segments ORDER BY number"):
+        if digest(b"%d" % number, str(text).encode()) != check:
+            raise CorruptFileError(path, f"checksum of segment {number}'s description differs")
+        described[number] = json.loads(text)
+    return described
+
+
+def find_keys(connection: sqlite3.Connection, ids: Iterable[int | str]) -> dict[int | str, int]:
+    """The keys of those ids that exist."""
+    wanted = list(ids)
+    found: dict[int | str, int] = {}
+    for start in range(0, len(wanted), 500):
+        some = wanted[start : start + 500]
+        marks = ",".join("?" * len(some))
+        found.update(connection.execute(f"SELECT id, key FROM items WHERE id IN ({marks})", some))
+    return found
+
+
+def read_payloads(connection: sqlite3.Connection, keys: Iterable[int], path: Path) -> dict[int, Any]:
+    """The payloads of the items with these keys, decoded, their checksums verified."""
+    wanted = list(keys)
+    found = {}
+    for start in range(0, len(wanted), 500):
+        some = wanted[start : start + 500]
+        marks = ",".join("?" * len(some))
+        for key, text, check in connection.execute(
+            f"SELECT key, payload, xxh3 FROM items WHERE payload IS NOT NULL AND key IN ({marks})", some
+        ):
+            if digest(b"%d" % key, str(text).encode()) != check:
+                raise CorruptFileError(path, f"checksum of the payload of item {key} differs")
+            found[key] = json.loads(text)
+    return found
+
+
+def _abandon_all() -> None:
+    for catalogue in list(_open):
+        catalogue._abandon()
+
+
+_register: Callable[..., None] | None = getattr(os, "register_at_fork", None)
+if _register is not None:
+    _register(after_in_child=_abandon_all)

@@ -1,0 +1,159 @@
+"""What a store answers with: :class:`Hits` of a search, :class:`Item` of a look-up, :class:`Batch` of an iteration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .ids import Id
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Item:
+    """One stored item, as :meth:`Store.get` returns it.
+
+    Examples
+    --------
+    >>> Item("a", np.zeros(2, np.float32), {"year": 2024}, {"title": "On stores"}).payload["title"]
+    'On stores'
+    """
+
+    id: Id
+    vector: np.ndarray
+    attributes: dict[str, Any] | None = None
+    payload: Any = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some stored items in the order of their arrival, as :meth:`Store.iterate` yields them: columns, for bulk work.
+
+    ``vectors`` is (n, d) in the store's dtype, ``attributes`` a pyarrow table (None without a schema), ``payload`` a
+    list with None where an item has none.
+
+    Examples
+    --------
+    >>> len(Batch([1, 2], np.zeros((2, 3), np.float32), None, [None, None]))
+    2
+    """
+
+    ids: list[Id]
+    vectors: np.ndarray
+    attributes: pa.Table | None
+    payload: list[Any]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One hit of one query, as iterating over :class:`Hits` yields it.
+
+    Examples
+    --------
+    >>> Hit("a", 0.25).distance
+    0.25
+    """
+
+    id: Id
+    distance: float
+    relevance: float | None = None
+    attributes: dict[str, Any] | None = None
+    payload: Any = None
+
+
+class Hits:
+    """The answer to a search: the nearest items first.
+
+    For one query every field is a list or 1-D array of length ``k``; for many queries there is one such row a query.
+    Where there are fewer than ``k`` hits the rest is missing: id None, distance +inf, relevance 0, payload None, and
+    ``status`` says why.
+
+    Attributes
+    ----------
+    ids : list of id or None
+    distances : float32 array, smaller is nearer, exact: computed from the stored vectors
+    relevance : float32 array in [0, 1], larger is better; None when the store has no judge
+    status : ``"ok"``, or why there are fewer than k hits (one text, or one a query)
+    attributes : list of dict or None; None when not asked for
+    payload : list of JSON values; None when not asked for
+
+    Examples
+    --------
+    >>> hits = Hits([["a", None]], np.array([[0.25, np.inf]], np.float32), ["only 1 item"], single=True)
+    >>> hits.ids, hits.status, [hit.id for hit in hits]
+    (['a', None], 'only 1 item', ['a'])
+    """
+
+    def __init__(
+        self,
+        ids: list[list[Id | None]],
+        distances: np.ndarray,
+        status: list[str],
+        *,
+        relevance: np.ndarray | None = None,
+        attributes: list[list[dict[str, Any] | None]] | None = None,
+        payload: list[list[Any]] | None = None,
+        single: bool = False,
+    ):
+        self._rows = (ids, distances, status, relevance, attributes, payload)
+        self._single = single
+        self.ids: Any = ids[0] if single else ids
+        self.distances: np.ndarray = distances[0] if single else distances
+        self.status: Any = status[0] if single else status
+        self.relevance: np.ndarray | None = relevance[0] if single and relevance is not None else relevance
+        self.attributes: Any = attributes[0] if single and attributes is not None else attributes
+        self.payload: Any = payload[0] if single and payload is not None else payload
+
+    def __len__(self) -> int:
+        """Hits found for one query, or the number of queries."""
+        return sum(identifier is not None for identifier in self.ids) if self._single else len(self.ids)
+
+    def __getitem__(self, index: int) -> Any:
+        """The :class:`Hit` at a rank of one query, or the :class:`Hits` of one query of many."""
+        if self._single:
+            return list(self)[index]
+        ids, distances, status, relevance, attributes, payload = self._rows
+        if not -len(ids) <= index < len(ids):
+            raise IndexError(f"expected a query from 0 to {len(ids) - 1}, got {index}")
+        one = slice(index, index + 1) if index != -1 else slice(index, None)
+        return Hits(
+            ids[one],
+            distances[one],
+            status[one],
+            relevance=None if relevance is None else relevance[one],
+            attributes=None if attributes is None else attributes[one],
+            payload=None if payload is None else payload[one],
+            single=True,
+        )
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self._single:
+            for index in range(len(self.ids)):
+                yield self[index]
+            return
+        for rank, identifier in enumerate(self.ids):
+            if identifier is not None:
+                yield Hit(
+                    identifier,
+                    float(self.distances[rank]),
+                    None if self.relevance is None else float(self.relevance[rank]),
+                    None if self.attributes is None else self.attributes[rank],
+                    None if self.payload is None else self.payload[rank],
+                )
+
+    def __repr__(self) -> str:
+        if not self._single:
+            return f"Hits({len(self.ids)} queries, k={self.distances.shape[1]})"
+        lines = [f"Hits({len(self)} of {len(self.ids)}, {self.status})"]
+        for hit in list(self)[:10]:
+            relevance = "" if hit.relevance is None else f"  {hit.relevance:.2f}"
+            lines.append(f"  {hit.distance:.4f}{relevance}  {hit.id!r}")
+        return "\n".join(lines)

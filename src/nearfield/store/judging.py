@@ -1,0 +1,111 @@
+"""Fitting a relevance judge from the store alone: its items ask about their own neighbourhood.
+
+The judge wants to know how dense the store is around a neighbour: the neighbour's *local scale*, its distance to its
+fifth nearest other item. It is kept in the catalogue, one number an item, by key, so that it outlives compaction; items
+that came after the judge have none yet, and the judge takes a typical one for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..common.checks import check_vectors
+from ..common.progress import Progress
+from ..metric import get_metric
+from .catalogue import Catalogue, digest, set_meta
+from .search import nearest
+from .snapshot import Scales, Shape, View
+
+if TYPE_CHECKING:
+    from ..decide import Judge
+
+# A store that changed by more than this share of the items it had when the judge was fitted is another store.
+STALE_SHARE = 0.2
+
+_NEIGHBOR = 5
+_QUERIES = 1024
+
+
+def fit(judge: Judge, view: View, shape: Shape, *, sample: int, background: int) -> Scales:
+    """Fit ``judge`` to the view's items; returns their local scales.
+
+    Leave-one-out: a sample of the items, each with its neighbours other than itself and its distances to random items.
+    """
+    from ..decide.judge import MIN_ITEMS
+
+    if view.items < MIN_ITEMS:
+        raise ValueError(f"a judge needs at least {MIN_ITEMS} items to learn from, the store has {view.items}")
+    scales = local_scales(view, shape)
+    order = np.random.default_rng(judge.random_state).permutation(view.items)
+    asked, others = np.sort(order[:sample]), np.sort(np.roll(order, -sample)[:background])
+    width = min(judge.k + 1, view.items - 2)
+    queries, theirs = (_vectors(view, shape, scales.keys[chosen]) for chosen in (asked, others))
+    found = nearest(view, shape.metric, queries, width + 1, exact=True)
+    drop = _itself(found.keys, scales.keys[asked])
+    chance = get_metric(shape.metric).pairwise(queries, theirs)
+    chance[scales.keys[asked][:, None] == scales.keys[others]] = np.nan
+    judge.fit(
+        found.distances[~drop].reshape(len(asked), width),
+        chance,
+        n_items=view.items,
+        neighbor_scales=scales.of(found.keys[~drop]).reshape(len(asked), width),
+        background_scales=scales.of(scales.keys[others]),
+    )
+    return scales
+
+
+def refine(judge: Judge, view: View, shape: Shape, scales: Scales, queries: Any, labels: Any) -> None:
+    """Let a few queries of known answer move the judge: ``labels`` is True where the store holds one."""
+    array, _ = check_vectors(queries, "queries", dim=shape.dim, nonzero=shape.metric == "cosine", min_rows=1)
+    truth = np.asarray(labels)
+    if truth.shape != (len(array),) or truth.dtype != np.bool_:
+        raise ValueError(f"labels: expected {len(array)} bools, one per query, got {truth.dtype} of {truth.shape}")
+    found = nearest(view, shape.metric, array, judge.k)
+    judge.refine(found.distances, truth, scales=scales.of(found.keys))
+
+
+def local_scales(view: View, shape: Shape) -> Scales:
+    """The distance of every living item to its fifth nearest other, found as any search would find it."""
+    keys = np.concatenate([live.part.keys[live.rows()] for live in view.parts])
+    values = np.full(len(keys), np.nan, np.float32)
+    wanted = min(_NEIGHBOR + 1, view.items)
+    with Progress("measuring the neighbourhoods", len(keys), unit="items") as bar:
+        for start in range(0, len(keys), _QUERIES):
+            some = keys[start : start + _QUERIES]
+            found = nearest(view, shape.metric, _vectors(view, shape, some), wanted)
+            others = found.distances[~_itself(found.keys, some)].reshape(len(some), -1)
+            values[start : start + len(some)] = others[:, -1]
+            bar.update(len(some))
+    return Scales(keys, values)
+
+
+def publish(judge: Judge, view: View, catalogue: Catalogue, scales: Scales) -> None:
+    """Make the judge and the scales the store's, in one transaction."""
+    step = 1 << 16
+    with catalogue.writing() as connection:
+        set_meta(connection, "judge", {"judge": judge.to_dict(), "items": view.items, "changes": view.changes})
+        connection.execute("DELETE FROM scales")
+        for start in range(0, len(scales.keys), step):
+            keys = scales.keys[start : start + step].astype("<i8").tobytes()
+            values = scales.values[start : start + step].astype("<f4").tobytes()
+            connection.execute("INSERT INTO scales VALUES (?, ?, ?, ?)", (start, keys, values, digest(keys, values)))
+
+
+def freshness(stored: Mapping[str, Any], view: View) -> dict[str, Any]:
+    """How far the store moved since its judge was fitted."""
+    changed = (view.changes - stored["changes"]) / max(1, stored["items"])
+    return {"fitted_on_items": stored["items"], "changed_since": round(changed, 4), "stale": changed > STALE_SHARE}
+
+
+def _vectors(view: View, shape: Shape, keys: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(view.gather_vectors(*view.locate(keys), shape), np.float32)
+
+
+def _itself(keys: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Per row, the one column of the item itself, or the last where it is not found (it has many copies)."""
+    found = keys == own[:, None]
+    found[~found.any(axis=1), -1] = True
+    return found

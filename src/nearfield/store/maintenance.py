@@ -1,0 +1,192 @@
+"""Seal, compact, optimize: rows move into new segments, and one transaction publishes them.
+
+The long part, writing files and building an index, happens outside any transaction and without the write lock, from a
+view that is pinned: other threads go on adding, deleting and searching. What is deleted meanwhile stays deleted,
+because the publishing transaction keeps every deletion that came after the view. Ctrl-C or an error before it removes
+the new files and leaves the store as it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..common.container import Pieces
+from .catalogue import Catalogue, insert_segment, set_meta
+from .ids import IdColumn, concatenate
+from .rows import Live
+from .segment import Rows, Segment, file_names, logger, write_segment
+from .snapshot import Shape, View, Viewer
+from .writing import Writer, remove_files, removing_on_error
+
+# Fewer rows than this are scanned whatever the plan says: a scan of them takes some ten microseconds.
+MIN_INDEXED = 1_000
+# Without a plan, more rows than this get a graph.
+SCANNED_ROWS = 20_000
+
+_COPY_ROWS = 8192
+
+
+class Maintenance:
+    """Seals and compacts one store; one job at a time, in the thread that asks."""
+
+    def __init__(self, catalogue: Catalogue, shape: Shape, viewer: Viewer, writer: Writer):
+        self.catalogue = catalogue
+        self.shape = shape
+        self.viewer = viewer
+        self.writer = writer
+        self.lock = threading.RLock()
+
+    def seal(self) -> bool:
+        """Move the pending rows into a segment of their own; returns whether there were any."""
+        with self.lock, self._pinned() as (view, newest):
+            pending = [live for live in view.parts if not isinstance(live.part, Segment)]
+            if pending:
+                recipe = choose_recipe(view, pending)
+                self._publish(view, pending, newest, recipe, None)
+        return bool(pending)
+
+    def compact(self, plan: Mapping[str, Any] | None = None) -> bool:
+        """Merge everything into one segment without the deleted rows; returns whether there was anything to do.
+
+        ``plan`` replaces the stored one in the same transaction.
+        """
+        with self.lock, self._pinned() as (view, newest):
+            recipe = choose_recipe(view, view.parts, plan)
+            busy = not self._is_compact(view, recipe)
+            if busy or plan is not None:
+                self._publish(view, view.parts, newest, recipe, plan, rewrite=busy)
+        if busy:
+            self.catalogue.shrink()
+        return busy
+
+    def _is_compact(self, view: View, recipe: Any) -> bool:
+        if not view.parts:
+            return True
+        if len(view.parts) > 1 or view.parts[0].words is not None or not isinstance(view.parts[0].part, Segment):
+            return False
+        entry = view.parts[0].part.description.get("index")
+        return (entry["recipe"] if entry else None) == (recipe.to_dict() if recipe else None)
+
+    @contextlib.contextmanager
+    def _pinned(self) -> Iterator[tuple[View, int]]:
+        """A view and the newest deletion it shows; its pending blocks are claimed, so that no add seals them."""
+        with self.catalogue.write_lock:
+            view = self.viewer.current()
+            with self.catalogue.reading() as connection:
+                newest = connection.execute("SELECT COALESCE(MAX(seq), 0) FROM deleted").fetchone()[0]
+                last = connection.execute("SELECT COALESCE(MAX(batch), 0) FROM pending").fetchone()[0]
+            self.writer.claimed_batch = last
+        try:
+            yield view, newest
+        finally:
+            self.writer.claimed_batch = 0
+
+    def _publish(
+        self,
+        view: View,
+        parts: Any,
+        newest: int,
+        recipe: Any,
+        plan: Mapping[str, Any] | None,
+        rewrite: bool = True,
+    ) -> None:
+        """Write the living rows of ``parts`` as one segment in their place."""
+        old = [live.part for live in parts if isinstance(live.part, Segment)] if rewrite else []
+        description = None
+        if rewrite and any(live.count for live in parts):
+            rows = gather(parts, view.meta["id_type"], self.shape)
+            number = self.writer.next_number()
+            description = write_segment(self.catalogue.segments, number, rows, metric=self.shape.metric, recipe=recipe)
+        with self.catalogue.writing() as connection, removing_on_error(self.catalogue, description or {}):
+            if plan is not None:
+                set_meta(connection, "plan", dict(plan))
+            if rewrite and parts:
+                first, last = int(parts[0].part.keys[0]), int(parts[-1].part.keys[-1])
+                if not isinstance(parts[-1].part, Segment):
+                    connection.execute("DELETE FROM pending WHERE batch <= ?", (self.writer.claimed_batch,))
+                connection.executemany("DELETE FROM segments WHERE number = ?", [(part.number,) for part in old])
+                connection.execute("DELETE FROM deleted WHERE seq <= ? AND key BETWEEN ? AND ?", (newest, first, last))
+            if description is not None:
+                insert_segment(connection, number, description)
+        for part in old:
+            remove_files(self.catalogue, file_names(part.description))
+
+    def repair(self, segments: Iterable[Segment]) -> list[str]:
+        """Rebuild those indexes that are damaged or missing; returns the names of the new files."""
+        rebuilt = []
+        with self.lock:
+            for segment in segments:
+                if segment.trouble is not None:
+                    logger.warning("%s: rebuilding the index (%s)", self.catalogue.folder, segment.trouble)
+                    description = segment.rebuild_index()
+                    with (
+                        self.catalogue.writing() as connection,
+                        removing_on_error(self.catalogue, {"index": description["index"]}),
+                    ):
+                        connection.execute("DELETE FROM segments WHERE number = ?", (segment.number,))
+                        insert_segment(connection, segment.number, description)
+                    remove_files(self.catalogue, [segment.description["index"]["file"]])
+                    rebuilt.append(description["index"]["file"])
+        return rebuilt
+
+
+def choose_recipe(view: View, parts: Any, plan: Mapping[str, Any] | None = None) -> Any:
+    """The recipe for a segment of these rows: the plan's, or without a plan a graph above some size; None scans."""
+    rows = sum(live.count for live in parts)
+    plan = plan if plan is not None else view.meta.get("plan")
+    if rows < MIN_INDEXED or (plan is None and rows <= SCANNED_ROWS):
+        return None
+    from ..tune import Recipe
+
+    if plan is None:
+        return Recipe(kind="graph", bits=8, rescore="vectors")
+    recipe = Recipe.from_dict(plan["recipe"])
+    return None if recipe.exact else recipe  # the stored vectors are that index already
+
+
+def gather(parts: Any, kind: str, shape: Shape) -> Rows:
+    """The living rows of some parts, in order of key, without holding the vectors in memory."""
+    living: list[tuple[Live, np.ndarray]] = [(live, live.rows()) for live in parts]
+    keys = np.concatenate([live.part.keys[rows] for live, rows in living])
+    ids = concatenate([_id_column(live, rows, kind) for live, rows in living], kind)
+
+    def vectors() -> Iterator[np.ndarray]:
+        for live, rows in living:
+            for start in range(0, len(rows), _COPY_ROWS):
+                if live.words is None:
+                    yield live.part.vectors[start : start + _COPY_ROWS]
+                else:
+                    yield live.part.vectors[rows[start : start + _COPY_ROWS]]
+
+    table = None
+    if shape.schema:
+        import pyarrow as pa
+
+        table = pa.concat_tables([live.part.table().take(rows) for live, rows in living]).combine_chunks()
+    return Rows(keys, ids, Pieces(shape.dtype, (len(keys), shape.dim), vectors), table)
+
+
+def _id_column(live: Live, rows: np.ndarray, kind: str) -> IdColumn:
+    if isinstance(live.part, Segment):
+        return live.part.ids.select(rows)
+    return IdColumn.from_list(live.part.take_ids(rows), kind)
+
+
+def living_vectors(view: View, shape: Shape) -> np.ndarray:
+    """The vectors of all living items in order of arrival; the mapped file itself when it holds just these."""
+    if len(view.parts) == 1 and view.parts[0].words is None:
+        return view.parts[0].part.vectors
+    vectors = np.empty((view.items, shape.dim), shape.dtype)
+    place = 0
+    for live in view.parts:
+        rows = live.rows()
+        for start in range(0, len(rows), _COPY_ROWS):
+            some = rows[start : start + _COPY_ROWS]
+            vectors[place : place + len(some)] = live.part.vectors[some]
+            place += len(some)
+    return vectors

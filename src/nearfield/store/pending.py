@@ -1,0 +1,165 @@
+"""Pending rows: acknowledged, durable in the catalogue, not yet in a segment. They are scanned exactly.
+
+In the catalogue a batch is cut into blocks of some megabytes, each one row of the table ``pending`` with its own
+checksum: a row a vector would cost more in bookkeeping than in writing. In memory the blocks are appended to buffers
+that grow by doubling; a view of the first n rows never changes, so a search needs no lock.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..common.errors import CorruptFileError
+from . import attributes as attribute_columns
+from .catalogue import digest
+from .ids import Id, IdColumn
+from .rows import Part, inverse_lengths
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BLOCK_BYTES = 6 << 20
+
+
+@dataclass(frozen=True)
+class Block:
+    """One row of the table ``pending``."""
+
+    batch: int
+    keys: np.ndarray
+    ids: IdColumn
+    vectors: np.ndarray
+    attributes: bytes | None
+
+
+def _check(first_key: int, rows: int, ids: bytes, vectors: bytes | memoryview, attributes: Any) -> int:
+    return digest(b"%d %d %d" % (first_key, rows, len(ids)), ids, vectors, attributes or b"")
+
+
+def write_blocks(
+    connection: sqlite3.Connection,
+    first_key: int,
+    ids: IdColumn,
+    vectors: np.ndarray,
+    table: pa.Table | None,
+) -> None:
+    """Insert one batch, cut into blocks; keys count up from ``first_key``."""
+    step = max(1, BLOCK_BYTES // (vectors.shape[1] * vectors.itemsize))
+    for start in range(0, len(vectors), step):
+        some = np.arange(start, min(start + step, len(vectors)))
+        id_blob = ids.select(some).to_bytes()
+        blob = vectors[start : start + step].reshape(-1).view(np.uint8).data
+        columns = None if table is None else memoryview(attribute_columns.to_ipc(table.slice(start, len(some))))
+        check = _check(first_key + start, len(some), id_blob, blob, columns)
+        connection.execute(
+            "INSERT INTO pending(first_key, rows, ids, vectors, attributes, xxh3) VALUES (?, ?, ?, ?, ?, ?)",
+            (first_key + start, len(some), id_blob, blob, columns, check),
+        )
+
+
+def read_blocks(
+    connection: sqlite3.Connection, path: Path, dim: int, dtype: np.dtype, kind: str, *, after: int = 0
+) -> Iterator[Block]:
+    """The blocks with a number above ``after``, ascending, their checksums verified."""
+    query = "SELECT batch, first_key, rows, ids, vectors, attributes, xxh3 FROM pending WHERE batch > ? ORDER BY batch"
+    for batch, first_key, rows, ids, blob, columns, check in connection.execute(query, (after,)):
+        if _check(first_key, rows, ids, blob, columns) != check:
+            raise CorruptFileError(path, f"checksum of pending block {batch} differs")
+        vectors = np.frombuffer(blob, dtype).reshape(rows, dim)
+        yield Block(
+            batch, np.arange(first_key, first_key + rows), IdColumn.from_bytes(ids, rows, kind), vectors, columns
+        )
+
+
+class _Columns:
+    """The attributes of the pending rows, decoded when a filter first asks for them."""
+
+    def __init__(self) -> None:
+        self.blobs: list[bytes] = []
+        self._decoded: tuple[int, pa.Table | None] = (0, None)  # one tuple, so that threads see both or neither
+
+    def table(self, blocks: int) -> pa.Table:
+        import pyarrow as pa
+
+        decoded, table = self._decoded
+        if table is None or decoded > blocks:
+            decoded, table = 0, None
+        if decoded < blocks:
+            fresh = [attribute_columns.from_ipc(blob) for blob in self.blobs[decoded:blocks]]
+            table = pa.concat_tables([*([] if table is None else [table]), *fresh]).combine_chunks()
+            self._decoded = (blocks, table)
+        return table
+
+
+class PendingPart(Part):
+    """The first n pending rows; later ones do not show in it."""
+
+    def __init__(
+        self,
+        keys: np.ndarray,
+        ids: Sequence[Id],
+        vectors: np.ndarray,
+        scale: np.ndarray | None,
+        metric: str,
+        columns: _Columns,
+    ):
+        super().__init__(keys, ids, vectors, scale, metric)
+        self._columns = columns
+        self._blocks = len(columns.blobs)
+
+    def table(self) -> pa.Table:
+        """The attributes of these rows."""
+        return self._columns.table(self._blocks)
+
+
+class PendingBuffer:
+    """Grows as blocks arrive. Whoever appends holds a lock; the parts it gives need none."""
+
+    def __init__(self, dim: int, dtype: np.dtype, metric: str):
+        self.metric = metric
+        self.first_batch = 0
+        self.last_batch = 0
+        self.rows = 0
+        self._ids: list[Id] = []
+        self._columns = _Columns()
+        self._keys = np.empty(0, np.int64)
+        self._vectors = np.empty((0, dim), dtype)
+        self._scale = np.empty(0, np.float32)
+
+    def append(self, block: Block) -> None:
+        """Take one more block, in order."""
+        rows = self.rows + len(block.keys)
+        if rows > len(self._keys):
+            capacity = max(rows, 2 * len(self._keys), 64)
+            self._keys = _grown(self._keys, capacity, self.rows)
+            self._vectors = _grown(self._vectors, capacity, self.rows)
+            self._scale = _grown(self._scale, capacity, self.rows)
+        self._keys[self.rows : rows] = block.keys
+        self._vectors[self.rows : rows] = block.vectors
+        if self.metric == "cosine":
+            self._scale[self.rows : rows] = inverse_lengths(block.vectors)
+        self._ids.extend(block.ids.take(np.arange(len(block.keys))))
+        if block.attributes is not None:
+            self._columns.blobs.append(block.attributes)
+        self.first_batch = self.first_batch or block.batch
+        self.last_batch = block.batch
+        self.rows = rows
+
+    def part(self) -> PendingPart:
+        """What is here now, as an immutable part."""
+        scale = self._scale[: self.rows] if self.metric == "cosine" else None
+        return PendingPart(
+            self._keys[: self.rows], self._ids, self._vectors[: self.rows], scale, self.metric, self._columns
+        )
+
+
+def _grown(array: np.ndarray, capacity: int, used: int) -> np.ndarray:
+    larger = np.empty((capacity, *array.shape[1:]), array.dtype)
+    larger[:used] = array[:used]
+    return larger

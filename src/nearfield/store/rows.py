@@ -1,0 +1,191 @@
+"""Rows in memory or mapped: what a segment and the pending rows have in common, and how they are searched.
+
+A :class:`Part` is immutable. Its rows are in ascending order of key, so a key is found by binary search. Distances are
+always computed from the stored vectors, by the same native kernel everywhere, so they are comparable across parts,
+whatever codes an index uses to find its candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from .. import native
+from ..metric import get_metric
+from .filters import Filter
+from .ids import Id, IdColumn
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_BLOCK = 8192
+
+# So few allowed rows are scanned, exactly, whatever the index: no walk is cheaper.
+_SCAN_ROWS = 1000
+
+
+class Found(NamedTuple):
+    """The nearest rows of one part: ``distances`` float32 (q, k) ascending, ``rows`` int64 (q, k), -1 missing."""
+
+    distances: np.ndarray
+    rows: np.ndarray
+
+
+def inverse_lengths(vectors: np.ndarray) -> np.ndarray:
+    """1 / Euclidean length of every row, float32, computed in float64 so that no square overflows or vanishes."""
+    inverse = np.empty(len(vectors), np.float32)
+    for start in range(0, len(vectors), _BLOCK):
+        exact = vectors[start : start + _BLOCK].astype(np.float64)
+        inverse[start : start + _BLOCK] = 1.0 / np.sqrt(np.einsum("ij,ij->i", exact, exact))
+    return inverse
+
+
+class Part:
+    """Rows of the store that are searched together: keys, ids, vectors, attributes, perhaps an index.
+
+    Parameters
+    ----------
+    keys : int64 (n,), ascending.
+    ids : the ids, as a column or a list that is only ever appended to.
+    vectors : (n, d) float32 or float16, as they were given.
+    scale : float32 (n,), 1 / length, for cosine; None for the other metrics.
+    metric : name of the metric.
+    """
+
+    def __init__(
+        self,
+        keys: np.ndarray,
+        ids: IdColumn | Sequence[Id],
+        vectors: np.ndarray,
+        scale: np.ndarray | None,
+        metric: str,
+    ):
+        self.keys = keys
+        self.vectors = vectors
+        self.metric = metric
+        self._ids = ids
+        self._scale = scale
+        self._space: Any = None
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @property
+    def index(self) -> Any:
+        """The index over these rows, or None when they are scanned."""
+        return None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the plan says about searching the index."""
+        return {}
+
+    @property
+    def space(self) -> Any:
+        """The stored vectors as the native core sees them."""
+        if self._space is None:
+            kind = "f32" if self.vectors.dtype == np.float32 else "f16"
+            self._space = native.make_space(kind, self.vectors, self.vectors.shape[1], scale=self._scale)
+        return self._space
+
+    def take_ids(self, rows: np.ndarray) -> list[Id]:
+        """The ids in ``rows``."""
+        if isinstance(self._ids, IdColumn):
+            return self._ids.take(rows)
+        return [self._ids[row] for row in rows.tolist()]
+
+    def find(self, keys: np.ndarray) -> np.ndarray:
+        """The row of each key, -1 where it is not here."""
+        if not len(self.keys):
+            return np.full(len(keys), -1)
+        rows = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return np.where(self.keys[rows] == keys, rows, -1)
+
+    def table(self) -> pa.Table:
+        """The attributes of all rows."""
+        raise NotImplementedError
+
+    def mask(self, condition: Filter) -> np.ndarray:
+        """Which rows pass, packed."""
+        return native.pack_bits(condition.mask(self.table()))
+
+    def search(
+        self,
+        queries: np.ndarray,
+        prepared: np.ndarray,
+        k: int,
+        *,
+        allow: np.ndarray | None,
+        allowed: int,
+        beam: int | None = None,
+        exact: bool = False,
+    ) -> Found:
+        """The ``k`` nearest of the allowed rows. ``prepared`` is ``queries`` as the metric prepares them."""
+        metric = get_metric(self.metric)
+        index = self.index
+        if exact or index is None or allowed <= _SCAN_ROWS:
+            found = native.scan(self.space, prepared, k, metric=metric.native, allow=allow)
+            return Found(metric.distances_from_scores(found.scores), found.rows)
+        settings = dict(self.settings)
+        if beam is not None and index.kind == "graph":
+            settings["beam"] = beam
+        for name in ("beam", "candidates"):
+            if settings.get(name) is not None:
+                settings[name] = max(settings[name], k)
+        candidates = index.search(queries, k, allow=allow, **settings)
+        scores, rows = native.rescore(
+            self.space, prepared, np.asarray(candidates.rows, np.int64), k, metric=metric.native
+        )
+        short = np.flatnonzero((rows >= 0).sum(axis=1) < min(k, allowed))
+        if short.size:  # the walk met too few allowed rows: these queries are answered by a scan
+            again = native.scan(self.space, prepared[short], k, metric=metric.native, allow=allow)
+            scores[short], rows[short] = again
+        return Found(metric.distances_from_scores(scores), rows)
+
+
+@dataclass(frozen=True)
+class Live:
+    """A part and which of its rows are alive: ``words`` is a packed bitset, None when all are."""
+
+    part: Part
+    words: np.ndarray | None
+    count: int
+
+    @classmethod
+    def of(cls, part: Part, dead: np.ndarray) -> Live:
+        """``part`` without the rows ``dead``."""
+        if not len(dead):
+            return cls(part, None, len(part))
+        mask = np.ones(len(part), bool)
+        mask[dead] = False
+        return cls(part, native.pack_bits(mask), int(mask.sum()))
+
+    def without(self, dead: np.ndarray) -> Live:
+        """The same with more rows dead; this object stays as it is."""
+        if not len(dead):
+            return self
+        if self.words is None:
+            return Live.of(self.part, dead)
+        words = self.words.copy()
+        gone = np.zeros(len(self.part), bool)
+        gone[dead] = True
+        words &= ~native.pack_bits(gone)
+        return Live(self.part, words, native.count_bits(words))
+
+    def rows(self) -> np.ndarray:
+        """The numbers of the living rows, ascending."""
+        if self.words is None:
+            return np.arange(len(self.part))
+        return np.flatnonzero(np.unpackbits(self.words.view(np.uint8), count=len(self.part), bitorder="little"))
+
+    def allowed(self, condition: Filter | None) -> tuple[np.ndarray | None, int]:
+        """The bitset a search may return rows from, and how many rows that is."""
+        if condition is None:
+            return self.words, self.count
+        words = self.part.mask(condition)
+        if self.words is not None:
+            words = words & self.words
+        return words, native.count_bits(words)

@@ -1,0 +1,135 @@
+"""Searching a view: every part is asked, the answers are merged, judged, cut, and explained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..metric import get_metric
+from .filters import Filter
+from .snapshot import View
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """The nearest allowed items of a view, over all its parts, ascending; ties go to the older item.
+
+    Missing entries have distance +inf, key, part and row -1. ``allowed`` counts the items a search could return.
+    """
+
+    distances: np.ndarray
+    keys: np.ndarray
+    parts: np.ndarray
+    rows: np.ndarray
+    allowed: int
+
+    def first(self, k: int) -> Nearest:
+        """The first ``k`` columns."""
+        return Nearest(self.distances[:, :k], self.keys[:, :k], self.parts[:, :k], self.rows[:, :k], self.allowed)
+
+    def cut(self, keep: np.ndarray) -> Nearest:
+        """The same with everything missing that is not in ``keep``, a bool array true in front and false behind."""
+        return Nearest(
+            np.where(keep, self.distances, np.float32(np.inf)),
+            np.where(keep, self.keys, -1),
+            np.where(keep, self.parts, -1),
+            np.where(keep, self.rows, -1),
+            self.allowed,
+        )
+
+
+def nearest(
+    view: View,
+    metric: str,
+    queries: np.ndarray,
+    k: int,
+    *,
+    condition: Filter | None = None,
+    beam: int | None = None,
+    exact: bool = False,
+) -> Nearest:
+    """The ``k`` nearest of the living items that pass ``condition``."""
+    prepared = get_metric(metric).prepare_queries(queries)
+    answers, total = [], 0
+    for number, live in enumerate(view.parts):
+        words, allowed = live.allowed(condition)
+        if not allowed:
+            continue
+        total += allowed
+        wanted = min(k, allowed)
+        found = live.part.search(queries, prepared, wanted, allow=words, allowed=allowed, beam=beam, exact=exact)
+        missing = found.rows < 0
+        keys = np.where(missing, -1, live.part.keys[found.rows])
+        answers.append((found.distances, keys, np.where(missing, -1, number), found.rows))
+    if len(answers) == 1:
+        distances, keys, parts, rows = answers[0]
+    else:
+        empty = np.empty((len(queries), 0))
+        answers.append((empty.astype(np.float32), *(empty.astype(np.int64),) * 3))
+        distances, keys, parts, rows = (np.concatenate(column, axis=1) for column in zip(*answers, strict=True))
+        order = np.lexsort((keys, distances), axis=1)[:, :k]
+        distances, keys, parts, rows = (np.take_along_axis(a, order, axis=1) for a in (distances, keys, parts, rows))
+    gap = ((0, 0), (0, k - distances.shape[1]))
+    if gap[1][1]:
+        distances = np.pad(distances, gap, constant_values=np.inf)
+        keys, parts, rows = (np.pad(array, gap, constant_values=-1) for array in (keys, parts, rows))
+    return Nearest(distances, keys, parts, rows, total)
+
+
+def judged(
+    view: View,
+    metric: str,
+    queries: np.ndarray,
+    k: int,
+    *,
+    condition: Filter | None,
+    beam: int | None,
+    max_false: float | None,
+) -> tuple[Nearest, np.ndarray]:
+    """The ``k`` nearest allowed items and their relevance; with ``max_false``, cut where it ends.
+
+    The judge looks at a query's neighbourhood in the whole store. With a filter the neighbours that do not pass are
+    therefore searched as well: they set the scale, and only those that pass are returned.
+    """
+    judge = view.judge
+    assert judge is not None and view.scales is not None
+    if condition is None:
+        around = nearest(view, metric, queries, max(k, judge.k), beam=beam)
+        hits = around.first(k)
+    else:
+        around = nearest(view, metric, queries, judge.k, beam=beam)
+        hits = nearest(view, metric, queries, k, condition=condition, beam=beam)
+    neighbors = around.first(judge.k)
+    scales = view.scales.of(neighbors.keys)
+    if max_false is not None:
+        hits = hits.cut(judge.keep(hits.distances, max_false, scales, neighbors=neighbors.distances))
+    relevance = judge.relevance(hits.distances, scales, neighbors=neighbors.distances)
+    return hits, relevance
+
+
+def explain(view: View, hits: Nearest, k: int, condition: Filter | None, max_false: float | None) -> list[str]:
+    """Per query ``"ok"``, or why there are fewer than ``k`` hits."""
+    counts = (hits.keys >= 0).sum(axis=1)
+    reachable = min(k, hits.allowed)
+    if view.items == 0:
+        short = "the store is empty"
+    elif condition is not None:
+        short = "no item passes the filter" if not hits.allowed else f"only {_items(hits.allowed)} the filter"
+    else:
+        short = f"only {hits.allowed} item{'s' * (hits.allowed != 1)}"
+    texts = []
+    for count in counts.tolist():
+        if count == k:
+            texts.append("ok")
+        elif count == reachable:
+            texts.append(short)
+        elif count == 0:
+            texts.append(f"nothing is relevant at max_false={max_false:g}")
+        else:
+            texts.append(f"cut: nothing else is relevant at max_false={max_false:g}")
+    return texts
+
+
+def _items(count: int) -> str:
+    return "1 item passes" if count == 1 else f"{count} items pass"

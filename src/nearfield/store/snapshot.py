@@ -1,0 +1,242 @@
+"""What a search sees: an immutable view of one committed moment, and how the next one is made from it.
+
+A view is never changed: a search keeps the one it began with, whatever is added, deleted or compacted meanwhile. The
+next view takes over what did not change: open segments, buffers of pending rows, bitsets of the living.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..common.errors import CorruptFileError
+from .catalogue import Catalogue, digest, read_meta, read_segments
+from .ids import Id
+from .pending import PendingBuffer, read_blocks
+from .rows import Live
+from .segment import Segment
+
+if TYPE_CHECKING:
+    from ..decide import Judge
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a store is from its creation on."""
+
+    dim: int
+    dtype: np.dtype
+    metric: str
+    schema: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Scales:
+    """A number an item, by key: its distance to its fifth nearest other, which a judge wants to know."""
+
+    keys: np.ndarray
+    values: np.ndarray
+
+    def of(self, keys: np.ndarray) -> np.ndarray:
+        """The scales of these keys, any shape; NaN where there is none."""
+        if not len(self.keys):
+            return np.full(keys.shape, np.nan, np.float32)
+        places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return np.where(self.keys[places] == keys, self.values[places], np.float32(np.nan))
+
+
+@dataclass(frozen=True)
+class View:
+    """One committed moment of the store.
+
+    Attributes
+    ----------
+    generation : the number of the transaction it shows.
+    parts : segments, then the pending rows: ascending and disjoint in their keys.
+    items : how many items are alive.
+    changes : how many rows were ever added or deleted; grows with every write.
+    meta : the settings: id type, embedding, plan, judge.
+    judge, scales : the fitted judge and the local scales of the items it saw, or None.
+    """
+
+    generation: int
+    parts: tuple[Live, ...]
+    items: int
+    changes: int
+    meta: Mapping[str, Any]
+    judge: Judge | None
+    scales: Scales | None
+
+    @property
+    def segments(self) -> list[Segment]:
+        """The open segments."""
+        return [live.part for live in self.parts if isinstance(live.part, Segment)]
+
+    @property
+    def pending(self) -> int:
+        """How many pending rows are alive."""
+        return sum(live.count for live in self.parts if not isinstance(live.part, Segment))
+
+    def locate(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """For each key the number of its part and its row there; part -1 where no part has it."""
+        where = np.full(len(keys), -1)
+        rows = np.full(len(keys), -1)
+        for number, live in enumerate(self.parts):
+            found = live.part.find(keys)
+            here = found >= 0
+            where[here], rows[here] = number, found[here]
+        return where, rows
+
+    def gather_ids(self, where: np.ndarray, rows: np.ndarray) -> list[Id | None]:
+        """The ids at ``(part, row)``; None where the part is -1."""
+        ids: list[Id | None] = [None] * len(where)
+        for number in np.unique(where[where >= 0]).tolist():
+            places = np.flatnonzero(where == number)
+            for place, identifier in zip(places.tolist(), self.parts[number].part.take_ids(rows[places]), strict=True):
+                ids[place] = identifier
+        return ids
+
+    def gather_vectors(self, where: np.ndarray, rows: np.ndarray, shape: Shape) -> np.ndarray:
+        """The stored vectors at ``(part, row)``."""
+        vectors = np.zeros((len(where), shape.dim), shape.dtype)
+        for number in np.unique(where[where >= 0]).tolist():
+            here = where == number
+            vectors[here] = self.parts[number].part.vectors[rows[here]]
+        return vectors
+
+    def gather_attributes(self, where: np.ndarray, rows: np.ndarray) -> list[dict[str, Any] | None]:
+        """The attributes at ``(part, row)``, one dict each; None where the part is -1."""
+        found: list[dict[str, Any] | None] = [None] * len(where)
+        for number in np.unique(where[where >= 0]).tolist():
+            places = np.flatnonzero(where == number)
+            table = self.parts[number].part.table().take(rows[places])
+            for place, attributes in zip(places.tolist(), table.to_pylist(), strict=True):
+                found[place] = attributes
+        return found
+
+
+class Viewer:
+    """Keeps the newest view of a catalogue; safe to ask from many threads."""
+
+    def __init__(self, catalogue: Catalogue, shape: Shape):
+        self.catalogue = catalogue
+        self.shape = shape
+        self._lock = threading.Lock()
+        self._view: View | None = None
+        self._buffer = PendingBuffer(shape.dim, shape.dtype, shape.metric)
+        self._pending_dead = np.empty(0, np.int64)
+        self._seen_seq = 0
+        self._judge: tuple[Any, Judge | None, Scales | None] = (None, None, None)
+
+    def current(self) -> View:
+        """The view of the last committed transaction."""
+        view = self._view
+        if view is not None and view.generation == self.catalogue.newest():
+            return view
+        while True:
+            with self.catalogue.reading() as connection:
+                found = self.at(connection)
+            if found is not None:
+                return found
+
+    def at(self, connection: sqlite3.Connection) -> View | None:
+        """The view of this read transaction; None when it has become too old: begin a new one and ask again."""
+        with self._lock:
+            generation, items, changes = connection.execute("SELECT generation, items, changes FROM state").fetchone()
+            if self._view is not None and generation <= self._view.generation:
+                return self._view if generation == self._view.generation else None
+            try:
+                parts = self._parts(connection)
+            except FileNotFoundError as error:
+                # A compaction may have replaced the files after this transaction began. If not, they are lost.
+                if self.catalogue.committed_generation() > generation:
+                    return None
+                raise CorruptFileError(str(error.filename), "missing, although the catalogue names it") from error
+            meta = read_meta(connection, self.catalogue.path)
+            self._view = View(generation, parts, items, changes, meta, *self._judge_of(connection, meta))
+            return self._view
+
+    def _parts(self, connection: sqlite3.Connection) -> tuple[Live, ...]:
+        before: dict[int, Live] = {}
+        if self._view is not None:
+            before = {live.part.number: live for live in self._view.parts if isinstance(live.part, Segment)}
+        described = read_segments(connection, self.catalogue.path)
+        segments = []
+        for number, description in described.items():
+            old = before.get(number)
+            if old is not None and isinstance(old.part, Segment) and old.part.description == description:
+                segments.append(old.part)
+            else:
+                shape = self.shape
+                segments.append(Segment(self.catalogue.segments, number, description, dim=shape.dim, dtype=shape.dtype))
+        renewed = any(
+            number not in before or before[number].part is not part
+            for number, part in zip(described, segments, strict=True)
+        )
+        renewed |= self._read_pending(connection)
+
+        since = 0 if renewed else self._seen_seq
+        rows = connection.execute("SELECT seq, key FROM deleted WHERE seq > ? ORDER BY seq", (since,)).fetchall()
+        seqs, dead = np.array(rows, np.int64).reshape(-1, 2).T if rows else np.empty((2, 0), np.int64)
+        fresh = dead[seqs > self._seen_seq]
+        parts = []
+        for part in segments:
+            old = before.get(part.number)
+            if old is not None and old.part is part:
+                parts.append(old.without(_rows(part, fresh)))
+            else:
+                parts.append(Live.of(part, _rows(part, dead)))
+        pending = self._buffer.part()
+        self._pending_dead = dead if renewed else np.concatenate([self._pending_dead, fresh])
+        if len(pending):
+            parts.append(Live.of(pending, _rows(pending, self._pending_dead)))
+        if len(seqs):
+            self._seen_seq = max(self._seen_seq, int(seqs[-1]))
+        return tuple(sorted(parts, key=lambda live: int(live.part.keys[0])))
+
+    def _read_pending(self, connection: sqlite3.Connection) -> bool:
+        """Bring the buffer up to date; returns whether it had to begin anew."""
+        shape = self.shape
+        first, last = connection.execute("SELECT MIN(batch), MAX(batch) FROM pending").fetchone()
+        renewed = first != self._buffer.first_batch and self._buffer.rows > 0
+        if renewed:
+            self._buffer = PendingBuffer(shape.dim, shape.dtype, shape.metric)
+        if last is not None and last > self._buffer.last_batch:
+            kind = read_meta(connection, self.catalogue.path)["id_type"]
+            path = self.catalogue.path
+            for block in read_blocks(connection, path, shape.dim, shape.dtype, kind, after=self._buffer.last_batch):
+                self._buffer.append(block)
+        return renewed
+
+    def _judge_of(self, connection: sqlite3.Connection, meta: Mapping[str, Any]) -> tuple[Judge | None, Scales | None]:
+        stored = meta.get("judge")
+        if stored is None:
+            return None, None
+        known, judge, scales = self._judge
+        if judge is None or known != stored:
+            from ..decide import Judge
+
+            judge, scales = Judge.from_dict(stored["judge"]), self._read_scales(connection)
+            self._judge = (stored, judge, scales)
+        return judge, scales
+
+    def _read_scales(self, connection: sqlite3.Connection) -> Scales:
+        keys, values = [np.empty(0, np.int64)], [np.empty(0, np.float32)]
+        for block, some, theirs, check in connection.execute(
+            "SELECT block, keys, scales, xxh3 FROM scales ORDER BY block"
+        ):
+            if digest(some, theirs) != check:
+                raise CorruptFileError(self.catalogue.path, f"checksum of the local scales from {block} on differs")
+            keys.append(np.frombuffer(some, "<i8"))
+            values.append(np.frombuffer(theirs, "<f4"))
+        return Scales(np.concatenate(keys), np.concatenate(values))
+
+
+def _rows(part: Any, keys: np.ndarray) -> np.ndarray:
+    rows = part.find(keys)
+    return rows[rows >= 0]

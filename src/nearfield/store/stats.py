@@ -1,0 +1,82 @@
+"""The figures behind :meth:`Store.stats`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..common import files
+from .catalogue import FILE_NAME, FORMAT_VERSION, Catalogue
+from .segment import Segment, file_names
+from .snapshot import Shape, View
+
+
+def collect(catalogue: Catalogue, shape: Shape, view: View) -> dict[str, Any]:
+    """Plain data about one view: what it holds, what that costs, how it is searched."""
+    segments = []
+    memory: dict[str, int] = {}
+    sizes = {name: files.size(catalogue.folder / name) for name in _catalogue_files(catalogue)}
+    pending = 0
+    for live in view.parts:
+        part = live.part
+        if not isinstance(part, Segment):
+            pending = live.count
+            memory["pending"] = part.vectors.nbytes
+            continue
+        description = part.description
+        for entry in ("vectors", "attributes", "index"):
+            if description[entry]:
+                sizes[description[entry]["file"]] = description[entry]["bytes"]
+        index = part.index
+        if index is not None:
+            for name, size in index.memory().items():
+                memory[name] = memory.get(name, 0) + int(size)
+        segments.append(
+            {
+                "files": file_names(description),
+                "rows": len(part),
+                "items": live.count,
+                "index": _index_name(part),
+                "trouble": part.trouble,
+            }
+        )
+    judge = None
+    if view.meta.get("judge"):
+        from .judging import freshness
+
+        judge = freshness(view.meta["judge"], view)
+    return {
+        "path": str(catalogue.folder),
+        "format": FORMAT_VERSION,
+        "dim": shape.dim,
+        "metric": shape.metric,
+        "dtype": str(shape.dtype),
+        "id_type": view.meta.get("id_type"),
+        "attributes": dict(shape.schema),
+        "embedding": view.meta.get("embedding"),
+        "items": view.items,
+        "pending": pending,
+        "deleted": sum(len(live.part) - live.count for live in view.parts),
+        "segments": segments,
+        "bytes": sizes,
+        "bytes_total": sum(sizes.values()),
+        "memory": memory,
+        "plan": _plan(view),
+        "judge": judge,
+    }
+
+
+def _catalogue_files(catalogue: Catalogue) -> list[str]:
+    return [name for name in files.list_directory(catalogue.folder) if name in (FILE_NAME, FILE_NAME + "-wal")]
+
+
+def _index_name(part: Segment) -> str:
+    if part.index is None:
+        return "scan of the vectors"
+    from ..tune import Recipe
+
+    return str(Recipe.from_dict(part.description["index"]["recipe"]))
+
+
+def _plan(view: View) -> dict[str, Any] | None:
+    stored = view.meta.get("plan")
+    return dict(stored) if stored else None

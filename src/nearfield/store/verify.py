@@ -1,0 +1,203 @@
+"""Verification: everything the store promises of its content, looked up on disk rather than believed."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..common import files
+from ..common.errors import CorruptFileError, FormatVersionError
+from ..metric import get_metric
+from .catalogue import Catalogue, digest, read_meta, read_segments
+from .pending import PendingBuffer, read_blocks
+from .rows import Live, Part
+from .segment import Segment, file_names
+from .snapshot import Shape
+
+_QUERIES = 1024
+_NEIGHBORS = 10
+_SCANNED_SAMPLE = 256
+_SHOWN = 5
+
+
+@dataclass
+class VerifyReport:
+    """What :meth:`Store.verify` found.
+
+    Attributes
+    ----------
+    ok : True when there is no problem.
+    problems : one sentence each, naming the file or the item.
+    counts : how much was looked at: items, segments, files, bytes, searched, not_found, unnamed_files.
+
+    Examples
+    --------
+    >>> print(VerifyReport(counts={"items": 3, "files": 1}))
+    ok: 3 items, 1 files
+    """
+
+    problems: list[str] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything is as promised."""
+        return not self.problems
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in self.counts.items())
+        if self.ok:
+            return f"ok: {counts}"
+        return "\n".join([f"{len(self.problems)} problems: {counts}", *(f"  - {text}" for text in self.problems)])
+
+
+class Verifier:
+    """One run of verification, inside one read transaction."""
+
+    def __init__(self, catalogue: Catalogue, shape: Shape, connection: sqlite3.Connection):
+        self.catalogue = catalogue
+        self.shape = shape
+        self.connection = connection
+        self.report = VerifyReport()
+        self.damaged: list[Segment] = []
+
+    def run(self, sample: int | None, random_state: int) -> VerifyReport:
+        """Check the catalogue, the files, the items against the rows, and that what lives is found."""
+        report = self.report
+        path = self.catalogue.path
+        report.counts = dict.fromkeys(("items", "segments", "files", "bytes", "searched", "not_found"), 0)
+        try:
+            for (text,) in self.connection.execute("PRAGMA integrity_check(10)"):
+                if text != "ok":
+                    report.problems.append(f"{path}: {text}")
+            report.counts["files"], report.counts["bytes"] = 1, files.size(path)
+            parts = [*self._segments(), *self._pending()]
+            if not report.problems:
+                dead = np.array(self.connection.execute("SELECT key FROM deleted").fetchall(), np.int64).reshape(-1)
+                living = [Live.of(part, _own(part, dead)) for part in parts]
+                self._items(living, dead)
+                for live in living:
+                    self._findable(live, sample, random_state)
+        except sqlite3.Error as error:
+            report.problems.append(f"{path}: {error}")
+        except CorruptFileError as error:
+            report.problems.append(str(error))
+        if report.counts["not_found"]:
+            lost, tried = report.counts["not_found"], report.counts["searched"]
+            report.problems.append(f"{lost:,} of {tried:,} items are not found by their own vector")
+        return report
+
+    def _segments(self) -> list[Part]:
+        parts: list[Part] = []
+        names = set()
+        for number, description in read_segments(self.connection, self.catalogue.path).items():
+            names.update(file_names(description))
+            self.report.counts["segments"] += 1
+            try:
+                shape = self.shape
+                segment = Segment(self.catalogue.segments, number, description, dim=shape.dim, dtype=shape.dtype)
+                if shape.schema:
+                    segment.table()
+            except (CorruptFileError, FormatVersionError) as error:
+                self.report.problems.append(str(error))
+                continue
+            if segment.trouble is not None:
+                self.damaged.append(segment)
+                self.report.problems.append(
+                    f"{segment.trouble}; searches scan the vectors instead, and a writer rebuilds it"
+                )
+            for name in file_names(description):
+                if segment.trouble is None or name != description["index"]["file"]:
+                    self.report.counts["files"] += 1
+                    self.report.counts["bytes"] += files.size(self.catalogue.segments / name)
+            parts.append(segment)
+        unnamed = sum(name not in names for name in files.list_directory(self.catalogue.segments))
+        if unnamed:
+            self.report.counts["unnamed_files"] = unnamed
+        return parts
+
+    def _pending(self) -> list[Part]:
+        shape = self.shape
+        kind = read_meta(self.connection, self.catalogue.path).get("id_type")
+        buffer = PendingBuffer(shape.dim, shape.dtype, shape.metric)
+        if kind is not None:
+            for block in read_blocks(self.connection, self.catalogue.path, shape.dim, shape.dtype, kind):
+                buffer.append(block)
+        part = buffer.part()
+        if len(part) and shape.schema:
+            part.table()
+        return [part] if len(part) else []
+
+    def _items(self, living: list[Live], dead: np.ndarray) -> None:
+        """The catalogue's items are just the living rows of the parts, with the same ids; payloads are intact."""
+        problems = self.report.problems
+        keys, ids = [], []
+        for live in living:
+            rows = live.rows()
+            if (np.diff(live.part.keys) <= 0).any():
+                problems.append(f"{_name(live.part)}: keys are not ascending")
+            keys.append(live.part.keys[rows])
+            ids.extend(live.part.take_ids(rows))
+        found = dict(zip(np.concatenate([np.empty(0, np.int64), *keys]).tolist(), ids, strict=True))
+        if len(found) < len(ids):
+            problems.append(f"{len(ids) - len(found)} rows are in two places")
+        seen = 0
+        lost: list[Any] = []
+        other: list[Any] = []
+        for key, identifier, text, check in self.connection.execute("SELECT key, id, payload, xxh3 FROM items"):
+            seen += 1
+            if key not in found:
+                lost.append(identifier)
+            elif found.pop(key) != identifier:
+                other.append(identifier)
+            if text is not None and digest(b"%d" % key, str(text).encode()) != check:
+                problems.append(f"{self.catalogue.path}: checksum of the payload of item {identifier!r} differs")
+        if lost:
+            problems.append(f"{len(lost)} items have no stored vector, such as {lost[:_SHOWN]!r}")
+        if other:
+            problems.append(f"{len(other)} ids differ between catalogue and segments, such as {other[:_SHOWN]!r}")
+        if found:
+            problems.append(f"{len(found)} stored vectors belong to no item, such as {list(found.values())[:_SHOWN]!r}")
+        counted = self.connection.execute("SELECT items FROM state").fetchone()[0]
+        if counted != seen:
+            problems.append(f"{self.catalogue.path}: counts {counted} items but holds {seen}")
+        alive = self.connection.execute("SELECT COUNT(*) FROM deleted JOIN items USING (key)").fetchone()[0]
+        if alive:
+            problems.append(f"{alive} items are listed as deleted")
+        self.report.counts["items"] = seen
+
+    def _findable(self, live: Live, sample: int | None, random_state: int) -> None:
+        """Search living rows by their own vectors. A scan finds everything by construction, so a few are enough there.
+
+        A row counts as found when it is among ten hits, or when all ten are at least as near as it is itself: copies of
+        it, or, for inner products, longer vectors.
+        """
+        rows = live.rows()
+        limit = sample if live.part.index is not None else min(sample or _SCANNED_SAMPLE, _SCANNED_SAMPLE)
+        if limit is not None and limit < len(rows):
+            rows = np.sort(np.random.default_rng(random_state).choice(rows, limit, replace=False))
+        metric = get_metric(self.shape.metric)
+        for start in range(0, len(rows), _QUERIES):
+            some = rows[start : start + _QUERIES]
+            queries = np.ascontiguousarray(live.part.vectors[some], np.float32)
+            prepared = metric.prepare_queries(queries)
+            wanted = min(_NEIGHBORS, live.count)
+            hits = live.part.search(queries, prepared, wanted, allow=live.words, allowed=live.count)
+            found = (hits.rows == some[:, None]).any(axis=1)
+            for place in np.flatnonzero(~found).tolist():
+                itself = metric.to_many(queries[place], queries[place][None])[0]
+                found[place] = hits.distances[place, -1] <= itself + 1e-6 * max(1.0, abs(float(itself)))
+            self.report.counts["searched"] += len(some)
+            self.report.counts["not_found"] += int((~found).sum())
+
+
+def _own(part: Part, keys: np.ndarray) -> np.ndarray:
+    rows = part.find(keys)
+    return rows[rows >= 0]
+
+
+def _name(part: Part) -> str:
+    return str(part.folder / part.description["vectors"]["file"]) if isinstance(part, Segment) else "pending rows"
