@@ -1,0 +1,100 @@
+"""``nearfield bench``: our index beside its peers, and the store's own speed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def _names(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _threads(text: str) -> list[int]:
+    numbers = [int(part) for part in _names(text)]
+    if not numbers or min(numbers) < 1:
+        raise argparse.ArgumentTypeError(f"expected numbers of threads such as 1,2, got {text!r}")
+    return numbers
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give ``parser`` the arguments of ``nearfield bench``.
+
+    Examples
+    --------
+    >>> parser = argparse.ArgumentParser()
+    >>> add_arguments(parser)
+    >>> parser.parse_args(["peers", "--data", "wordnet", "--threads", "1"]).threads
+    [1]
+    """
+    commands = parser.add_subparsers(dest="bench", required=True, metavar="WHAT")
+    peers = commands.add_parser("peers", help="our index beside every installed peer")
+    peers.add_argument(
+        "--data", type=_names, default=None, metavar="LIST", help="wordnet,fashion_mnist (default: both)"
+    )
+    peers.add_argument("--peers", type=_names, default=None, metavar="NAMES", help="names or patterns such as symqg*")
+    peers.add_argument("--threads", type=_threads, default=[1, 2], metavar="N,M", help="search threads (default: 1,2)")
+    peers.add_argument("--rounds", type=int, default=3, help="interleaved repetitions (default: 3)")
+    peers.add_argument("--fresh", action="store_true", help="measure again what the output folder already holds")
+    peers.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
+    peers.add_argument("--list", action="store_true", help="list the configurations and whether they are installed")
+    report = commands.add_parser("report", help="write the tables and the plot again from the kept results")
+    store = commands.add_parser("store", help="durable adds, opening, and single-query latency of the store")
+    store.add_argument("--rows", type=int, default=100_000, help="rows added (default: 100000)")
+    store.add_argument(
+        "--folder", type=Path, default=None, help="where the store is made (default: a temporary folder)"
+    )
+    store.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
+    for command in (peers, report, store):
+        command.add_argument("--out", type=Path, default=Path("bench/results"), help="folder of the results")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what the arguments of :func:`add_arguments` say; returns the exit code.
+
+    Examples
+    --------
+    >>> parser = argparse.ArgumentParser()
+    >>> add_arguments(parser)
+    >>> run(parser.parse_args(["peers", "--list", "--peers", "nearfield-8bit"]))
+    nearfield-8bit     nearfield ...
+    0
+    """
+    out: Path = arguments.out / "quick" if getattr(arguments, "quick", False) else arguments.out
+    if arguments.bench == "peers":
+        return _peers(arguments, out)
+    if arguments.bench == "report":
+        from .report import write_report
+
+        print(write_report(out))
+        return 0
+    from .store import run_store
+
+    print(run_store(out, rows=2_000 if arguments.quick else arguments.rows, folder=arguments.folder))
+    return 0
+
+
+def _peers(arguments: argparse.Namespace, out: Path) -> int:
+    from .data import WORKLOADS
+    from .peers import choose_peers
+    from .report import write_report
+    from .runner import Plan, run_peers
+
+    try:
+        chosen = choose_peers(arguments.peers)
+        names = arguments.data or list(WORKLOADS)
+        for name in names:
+            if name not in WORKLOADS:
+                raise ValueError(f"data: expected some of {', '.join(WORKLOADS)}, got {name!r}")
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if arguments.list:
+        for peer in chosen:
+            print(f"{peer.name:18} {peer.package} {peer.version() or 'not installed'}")
+        return 0
+    plan = Plan(threads=tuple(arguments.threads), rounds=arguments.rounds)
+    run_peers(chosen, names, out, plan.smaller() if arguments.quick else plan, fresh=arguments.fresh or arguments.quick)
+    print(write_report(out))
+    return 0

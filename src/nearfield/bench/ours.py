@@ -1,0 +1,92 @@
+"""Our own index behind the peers' interface, in the configurations that are compared."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .adapters import Adapter, Peer
+
+
+class NearfieldGraph:
+    """:class:`nearfield.index.Graph` over a codec, with optional PCA and rescoring.
+
+    ``bits`` is what the graph walks over (32 keeps float32); ``rescore`` the bits of the finer codes that order the
+    answers, or None; ``pca`` the share of the dimensions kept before the codes; ``depth`` how many answers of the
+    beam are rescored, as a multiple of k.
+    """
+
+    def __init__(
+        self,
+        bits: int = 8,
+        rescore: int | None = None,
+        pca: float | None = None,
+        depth: int = 5,
+        degree: int = 32,
+        build_beam: int = 100,
+    ):
+        self.bits = bits
+        self.rescore = rescore
+        self.pca = pca
+        self.depth = depth
+        self.degree = degree
+        self.build_beam = build_beam
+
+    def build(self, base: np.ndarray, metric: str, threads: int) -> None:
+        from .. import native
+        from ..index import Graph
+        from ..quantize import Float32, ScalarQuantizer
+        from ..transform import PCA
+
+        def codec(bits: int) -> Any:
+            return Float32() if bits == 32 else ScalarQuantizer(bits=bits)
+
+        native.set_threads(threads)
+        self._index = Graph(
+            metric,
+            transform=None if self.pca is None else PCA(n_components=round(self.pca * base.shape[1])),
+            codec=codec(self.bits),
+            rescore=None if self.rescore is None else codec(self.rescore),
+            degree=self.degree,
+            build_beam=self.build_beam,
+        ).build(np.array(base))  # a copy: what the index keeps of it counts as its own
+
+    def search(self, queries: np.ndarray, k: int, beam: int, threads: int) -> np.ndarray:
+        candidates = None if self.rescore is None else min(beam, self.depth * k)
+        return self._index.search(queries, k, beam=beam, candidates=candidates, threads=threads).rows
+
+    def reported_bytes(self) -> tuple[int, str] | None:
+        return int(self._index.memory()["total"]), "index.memory()"
+
+
+@cache
+def version() -> str:
+    """The package's version and a digest of the code an index stands on: a changed engine is measured again."""
+    from .. import __version__
+
+    root = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for room in ("native", "metric", "transform", "quantize", "index"):
+        for path in sorted((root / room).glob("*")):
+            if path.suffix in (".py", ".so"):
+                digest.update(path.read_bytes())
+    return f"{__version__}+{digest.hexdigest()[:8]}"
+
+
+def _peer(name: str, **parameters: Any) -> Peer:
+    make: type[Adapter] = NearfieldGraph
+    # NumPy's own threads would help the transform of a query even when one thread is asked for.
+    environment = {"OPENBLAS_NUM_THREADS": "1"}
+    return Peer(name, "nearfield", "nearfield.index", make, parameters, environment=environment, find_version=version)
+
+
+OURS: tuple[Peer, ...] = (
+    _peer("nearfield-8bit", bits=8),
+    _peer("nearfield-f32", bits=32),
+    _peer("nearfield-4bit+8", bits=4, rescore=8),
+    _peer("nearfield-pca+8", bits=8, rescore=8, pca=0.5),
+)

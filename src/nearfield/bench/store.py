@@ -1,0 +1,164 @@
+"""The store's own speed: durable adds, opening in a fresh process, the first search, and single-query latency.
+
+Two states are measured: as the adds left it (rows pending or in segments without an index, found by exact scan), and
+compacted (one segment with a graph). Opening and searching happen in a process of their own that has imported the
+package and read nothing of the store; the files are in the operating system's cache, as they are after a restart of a
+service. Every batch is one synced transaction, so adds depend on the disk.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import machine
+from .curves import tie_aware_hits
+from .data import exact_distances, exact_neighbors, wordnet
+
+BATCHES = (1_000, 10_000)
+K = 10
+
+_READER = """
+import json, sys, time
+import numpy as np
+import nearfield.store
+from nearfield.store import Store
+path, queries_path, k = sys.argv[1], sys.argv[2], int(sys.argv[3])
+queries = np.load(queries_path)
+start = time.perf_counter()
+store = Store.open(path)
+opened = time.perf_counter() - start
+start = time.perf_counter()
+store.search(queries[0], k)
+first = time.perf_counter() - start
+times, found = [], []
+for query in queries:
+    start = time.perf_counter()
+    hits = store.search(query, k)
+    times.append(time.perf_counter() - start)
+    found.append([-1 if item is None else item for item in hits.ids])
+store.close()
+print(json.dumps({"open": opened, "first": first, "times": times, "found": found}))
+"""
+
+
+def _read(path: Path, queries_path: Path, vectors: np.ndarray, kth: np.ndarray) -> dict[str, float]:
+    """Open and search ``path`` in a fresh process: milliseconds, and tie-aware recall against exact search."""
+    command = [sys.executable, "-c", _READER, str(path), str(queries_path), str(K)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"store reader: {done.stderr.strip().splitlines()[-1]}")
+    answer = json.loads(done.stdout)
+    times = 1000 * np.array(answer["times"])
+    rows = np.array(answer["found"])
+    hits = tie_aware_hits(exact_distances("cosine", np.load(queries_path), vectors, rows), kth, rows)
+    return {
+        "open_ms": 1000 * answer["open"],
+        "first_search_ms": 1000 * answer["first"],
+        "search_median_ms": float(np.median(times)),
+        "search_p99_ms": float(np.quantile(times, 0.99)),
+        "recall": float(hits.mean() / K),
+    }
+
+
+def _size(path: Path) -> int:
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+def measure_store(vectors: np.ndarray, queries: np.ndarray, folder: Path) -> dict[str, Any]:
+    """Add ``vectors`` in batches of several sizes, then open and search what is there; times in seconds and ms."""
+    from ..store import Store
+
+    queries_path = folder / "queries.npy"
+    np.save(queries_path, queries)
+    kth = exact_neighbors("cosine", vectors, queries, K)[0][:, -1]
+    ids = np.arange(len(vectors))
+    found: dict[str, Any] = {"rows": len(vectors), "dim": int(vectors.shape[1]), "adds": []}
+    for size in BATCHES:
+        path = folder / f"batch-{size}.nf"
+        with Store.create(path, int(vectors.shape[1])) as store:
+            times = []
+            for start in range(0, len(vectors), size):
+                clock = time.perf_counter()
+                store.add(ids[start : start + size], vectors[start : start + size])
+                times.append(time.perf_counter() - clock)
+        added = {"batch": size, "rows_per_second": len(vectors) / sum(times), "slowest_batch_s": max(times)}
+        found["adds"].append(added | {"disk_bytes": _size(path)} | _read(path, queries_path, vectors, kth))
+    with Store.open(path) as store:
+        clock = time.perf_counter()
+        store.compact()
+        found["compact_s"] = time.perf_counter() - clock
+    found["compacted"] = {"disk_bytes": _size(path)} | _read(path, queries_path, vectors, kth)
+    return found
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """The figures as Markdown."""
+    where = result["machine"]
+    head = [
+        "state",
+        "rows/s added",
+        "slowest batch s",
+        "MB on disk",
+        "open ms",
+        "first search ms",
+        "median ms",
+        "p99 ms",
+    ]
+    head += ["recall@10"]
+    rows = []
+    for added in result["adds"]:
+        rows.append(
+            [f"added by {added['batch']:,}", f"{added['rows_per_second']:,.0f}", f"{added['slowest_batch_s']:.2f}"]
+        )
+        rows[-1] += _reading(added)
+    rows.append([f"compacted in {result['compact_s']:.1f} s", "-", "-", *_reading(result["compacted"])])
+    lines = [
+        "# The store's own speed",
+        "",
+        f"{result['rows']:,} x {result['dim']} float32 MiniLM vectors of WordNet, cosine; {where['cpu']['model']}, "
+        f"{where['cores']} cores, {where['date']}, load {where['load'][0]} at the start. Every batch is one synced "
+        "transaction. Opening and searching: a fresh process, files in the system's cache, one query a call.",
+        "",
+        "| " + " | ".join(head) + " |",
+        "| --- |" + " ---: |" * (len(head) - 1),
+        *("| " + " | ".join(row) + " |" for row in rows),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _reading(state: dict[str, Any]) -> list[str]:
+    return [
+        f"{state['disk_bytes'] / 1e6:.0f}",
+        f"{state['open_ms']:.1f}",
+        f"{state['first_search_ms']:.1f}",
+        f"{state['search_median_ms']:.2f}",
+        f"{state['search_p99_ms']:.2f}",
+        f"{state['recall']:.4f}",
+    ]
+
+
+def run_store(out: Path, *, rows: int = 100_000, folder: Path | None = None) -> Path:
+    """Measure, write ``store.json`` and ``store.md`` under ``out``, return the Markdown file."""
+    workload = wordnet(rows, 500)
+    with ExitStack() as stack:
+        parent = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nearfield-store-")))
+        place = parent / "nearfield-bench-store"
+        place.mkdir(parents=True)
+        stack.callback(shutil.rmtree, place, ignore_errors=True)
+        result: dict[str, Any] = {"machine": machine.describe()}
+        result |= measure_store(workload.base[:rows], workload.queries["wordnet"], place)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "store.json").write_text(json.dumps(result, indent=1) + "\n")
+    (out / "store.md").write_text(markdown(result))
+    return out / "store.md"

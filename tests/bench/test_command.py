@@ -1,0 +1,33 @@
+import argparse
+
+import pytest
+
+from nearfield.bench import add_arguments, run
+
+
+def _parse(text: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return parser.parse_args(text.split())
+
+
+def test_what_is_compared_can_be_listed(capsys) -> None:
+    assert run(_parse("peers --list --peers hnswlib,nearfield-8bit")) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["nearfield-8bit", "hnswlib"]
+
+
+@pytest.mark.parametrize("text", ["peers --peers nobody", "peers --data nothing"])
+def test_a_wrong_name_is_refused(text: str, capsys) -> None:
+    assert run(_parse(text)) == 2
+    assert "expected" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", "peers --threads 0", "peers --threads ,", "peers --threads x"])
+def test_wrong_arguments_are_refused(text: str, capsys) -> None:
+    with pytest.raises(SystemExit):
+        _parse(text)
+
+
+def test_a_report_of_nothing_says_so(tmp_path, capsys) -> None:
+    assert run(_parse(f"report --out {tmp_path}")) == 0
+    assert "No results yet" in (tmp_path / "peers.md").read_text()
