@@ -1,6 +1,7 @@
+import pickle
+
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
 
 from nearfield.transform import LinearMap
 
@@ -27,21 +28,16 @@ def test_transform_is_the_product(data):
 
 
 @pytest.mark.parametrize("rows", [1, 13, 40])
-@pytest.mark.parametrize("step", [7, 64, 1000, 4096])
-def test_blocks_give_the_bytes_of_the_whole(data, step, rows):
+@pytest.mark.parametrize("step", [1, 7, 64, 1000])
+def test_blocks_give_the_bytes_of_the_whole(data, step, rows, monkeypatch):
     rotation, x, offset = data
+    x = x[:2000]
+    whole = LinearMap(rotation[:rows], offset).transform(x)
+    monkeypatch.setattr("nearfield.transform.linear._MATRIX_BYTES", 1000)
     mapped = LinearMap(rotation[:rows], offset)
     blocks = [mapped.transform(x[start : start + step]) for start in range(0, len(x), step)]
-    np.testing.assert_array_equal(np.concatenate(blocks), mapped.transform(x))
-
-
-def test_threads_of_the_blas_do_not_show(data):
-    rotation, x, _ = data
-    found = []
-    for threads in (1, 2):
-        with threadpool_limits(threads):
-            found.append(LinearMap(rotation[:30]).transform(x))
-    np.testing.assert_array_equal(*found)
+    np.testing.assert_array_equal(np.concatenate(blocks), whole)
+    np.testing.assert_array_equal(mapped.transform(x[5]), whole[5])
 
 
 def test_inverse(data):
@@ -64,6 +60,8 @@ def test_arrays_round_trip_and_are_frozen(data):
     with pytest.raises(ValueError, match="read-only"):
         mapped.matrix[0, 0] = 1
     assert rotation.flags.writeable
+    again = pickle.loads(pickle.dumps(mapped))
+    np.testing.assert_array_equal(again.transform(x[:3]), mapped.transform(x[:3]))
     assert repr(mapped) == "LinearMap(40 -> 13)"
 
 
