@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <unordered_map>
 #include <vector>
 
 #include "beam.hpp"
@@ -39,8 +40,33 @@ class Pruner {
 // Marks the rows that a walk from the entries can come to.
 void mark_reachable(const Links& links, const uint32_t* entries, size_t entry_count, uint8_t* reached);
 
-// Gives every row that cannot be reached an edge from a near reachable row with room, or makes it an entry.
-void connect(const Space& space, uint32_t* neighbors, unsigned degree, unsigned beam, std::vector<uint32_t>& entries,
+// first[i]: the first row whose stored bytes equal those of row i; i itself where there is none before it.
+std::vector<uint32_t> first_equal(const Space& space, unsigned threads, const Check& check);
+
+// Hangs rows that nothing leads to below rows that are reached. Many may come to one root: its list fills up, and the
+// next are hung on those that came before, as a shallow tree.
+class Hanger {
+ public:
+  Hanger(uint32_t* neighbors, unsigned degree) : neighbors_(neighbors), degree_(degree) {}
+  // False when neither the root nor what hangs below it has room.
+  bool hang_if_room(uint32_t root, uint32_t row);
+  // Where there is no room, the root gives its last link for this row, which takes it over. Nothing is reached through
+  // the row yet, so if its own list is full, a link of that may go.
+  void hang(uint32_t root, uint32_t row);
+
+ private:
+  struct Hung {
+    std::vector<uint32_t> rows;
+    size_t next = 0;  // those before have no room
+  };
+  uint32_t* neighbors_;
+  unsigned degree_;
+  std::unordered_map<uint32_t, Hung> hung_;
+  unsigned length(uint32_t id) const;
+};
+
+// Hangs every row that cannot be reached from the entry below a near one that can. `links` are those the hanger writes.
+void connect(const Space& space, Hanger& hanger, const Links& links, unsigned beam, uint32_t entry,
              const Check& check);
 
 struct SearchSettings {

@@ -2,6 +2,7 @@
 // not depend on the order in which threads come to them; edges back are grouped by the row that receives them.
 // Departures from the Vamana paper: one pass instead of two, rounds that double (as ParlayANN does), lists with slack.
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "graph.hpp"
@@ -41,9 +42,12 @@ class Builder {
   }
 
   std::vector<uint32_t> run(uint32_t* neighbors) {
-    const size_t n = space_.n;
-    std::vector<uint32_t> order(n);
-    std::iota(order.begin(), order.end(), 0u);
+    const std::vector<uint32_t> first = first_equal(space_, s_.threads, check_);
+    std::vector<uint32_t> order;
+    order.reserve(space_.n);
+    for (uint32_t i = 0; i < space_.n; ++i)
+      if (first[i] == i) order.push_back(i);
+    const size_t n = order.size();
     Random random{s_.seed};
     for (size_t i = n; i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
     entry_ = order[0];
@@ -54,9 +58,11 @@ class Builder {
       begin = end;
     }
     finish(neighbors);
-    std::vector<uint32_t> entries{entry_};
-    connect(space_, neighbors, s_.degree, s_.beam, entries, check_);
-    return entries;
+    Hanger hanger(neighbors, s_.degree);
+    for (uint32_t i = 0; i < space_.n; ++i)
+      if (first[i] != i) hanger.hang(first[i], i);
+    connect(space_, hanger, Links{neighbors, space_.n, s_.degree}, s_.beam, entry_, check_);
+    return {entry_};
   }
 
  private:
@@ -142,7 +148,8 @@ class Builder {
     w.scores.resize(w.ids.size());
     w.pruner.pairs().score(row, w.ids.data(), static_cast<unsigned>(w.ids.size()), w.scores.data());
     w.candidates.clear();
-    for (size_t i = 0; i < w.ids.size(); ++i) w.candidates.push_back({w.scores[i], w.ids[i]});
+    for (size_t i = 0; i < w.ids.size(); ++i)
+      if (!std::isnan(w.scores[i])) w.candidates.push_back({w.scores[i], w.ids[i]});  // an order cannot hold NaN
     std::sort(w.candidates.begin(), w.candidates.end());
     w.kept.resize(s_.degree);
     const unsigned m = w.pruner.prune(w.candidates, s_.degree, w.kept.data());

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "graph.hpp"
 #include "pool.hpp"
 
@@ -30,32 +32,53 @@ void mark_reachable(const Links& links, const uint32_t* entries, size_t entry_co
   spread(links, stack, reached);
 }
 
-void connect(const Space& space, uint32_t* neighbors, unsigned degree, unsigned beam, std::vector<uint32_t>& entries,
+unsigned Hanger::length(uint32_t id) const {
+  const uint32_t* l = neighbors_ + static_cast<size_t>(id) * degree_;
+  return static_cast<unsigned>(std::find(l, l + degree_, kNone) - l);
+}
+
+bool Hanger::hang_if_room(uint32_t root, uint32_t row) {
+  uint32_t holder = root;
+  if (length(root) == degree_) {
+    const auto h = hung_.find(root);
+    if (h == hung_.end()) return false;
+    auto& [rows, next] = h->second;
+    while (next < rows.size() && length(rows[next]) == degree_) ++next;
+    if (next == rows.size()) return false;
+    holder = rows[next];
+  }
+  neighbors_[static_cast<size_t>(holder) * degree_ + length(holder)] = row;
+  hung_[root].rows.push_back(row);
+  return true;
+}
+
+void Hanger::hang(uint32_t root, uint32_t row) {
+  if (hang_if_room(root, row)) return;
+  uint32_t& last = neighbors_[static_cast<size_t>(root) * degree_ + degree_ - 1];
+  neighbors_[static_cast<size_t>(row) * degree_ + std::min(length(row), degree_ - 1)] = last;
+  last = row;
+  hung_[root].rows.push_back(row);
+}
+
+void connect(const Space& space, Hanger& hanger, const Links& links, unsigned beam, uint32_t entry,
              const Check& check) {
-  const Links links{neighbors, space.n, degree};
   std::vector<uint8_t> reached(space.n);
-  mark_reachable(links, entries.data(), entries.size(), reached.data());
+  mark_reachable(links, &entry, 1, reached.data());
   PairScorer pairs(space);
   Walk walk;
   std::vector<uint32_t> stack;
+  unsigned count = 0;
   for (size_t i = 0; i < space.n; ++i) {
     if (reached[i]) continue;
-    if (i % 64 == 0 && check && !check(space.n)) throw Interrupted();
+    if (++count % 64 == 0 && check && !check(space.n)) throw Interrupted();
     const uint32_t row = static_cast<uint32_t>(i);
     walk.run(
-        links, entries.data(), 1, beam,
+        links, &entry, 1, beam,
         [&](const uint32_t* ids, unsigned n, float* scores) { pairs.score(row, ids, n, scores); },
         [](uint32_t, float) {});
     bool linked = false;
-    for (size_t b = 0; b < walk.beam.size() && !linked; ++b) {
-      uint32_t* l = neighbors + static_cast<size_t>(walk.beam[b].id) * degree;
-      for (unsigned j = 0; j < degree && !linked; ++j)
-        if (l[j] == kNone) {
-          l[j] = row;
-          linked = true;
-        }
-    }
-    if (!linked) entries.push_back(row);
+    for (size_t b = 0; b < walk.beam.size() && !linked; ++b) linked = hanger.hang_if_room(walk.beam[b].id, row);
+    if (!linked) hanger.hang(walk.beam.size() ? walk.beam[0].id : entry, row);
     reached[i] = 1;
     stack.push_back(row);
     spread(links, stack, reached.data());

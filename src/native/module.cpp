@@ -60,6 +60,12 @@ Measure parse_measure(const std::string& name) {
   throw nb::value_error("metric: expected 'ip' or 'l2'");
 }
 
+Kind parse_code_kind(const std::string& name) {
+  const Kind kind = parse_kind(name);
+  if (kind == Kind::f32 || kind == Kind::f16) throw nb::value_error("kind: expected 'sq8' or 'sq4' for codes");
+  return kind;
+}
+
 // A Space with the arrays it borrows from.
 struct PySpace {
   Space space;
@@ -145,6 +151,14 @@ void check_links(const In<uint32_t, 2>& neighbors, const In<uint32_t, 1>& entrie
   for (size_t i = 0; i < entries.shape(0); ++i) demand(entries.data()[i] < space.n, "entries: row out of range");
 }
 
+// Every link inside the graph: a file that passed its checksum cannot fail this, a caller's array can.
+bool links_valid(const In<uint32_t, 2>& neighbors) {
+  const size_t count = neighbors.shape(0) * neighbors.shape(1);
+  for (size_t i = 0; i < count; ++i)
+    if (neighbors.data()[i] != kNone && neighbors.data()[i] >= neighbors.shape(0)) return false;
+  return true;
+}
+
 }  // namespace
 
 NB_MODULE(_core, m) {
@@ -170,10 +184,10 @@ NB_MODULE(_core, m) {
   m.def("threads", [] { return default_threads(); });
   m.def("set_threads", [](unsigned n) { set_default_threads(n); }, nb::arg("n"));
 
-  m.def("code_row_bytes", [](const std::string& kind, unsigned dim) { return code_row_bytes(parse_kind(kind), dim); });
+  m.def("code_row_bytes", [](const std::string& kind, unsigned dim) { return code_row_bytes(parse_code_kind(kind), dim); });
   m.def("encode", [](const std::string& kind_name, In<float, 2> x, In<float, 1> center, Out<uint8_t, 2> out,
                      unsigned threads) {
-    const Kind kind = parse_kind(kind_name);
+    const Kind kind = parse_code_kind(kind_name);
     const unsigned dim = static_cast<unsigned>(x.shape(1));
     const size_t stride = code_row_bytes(kind, dim);
     demand(center.shape(0) == dim, "center: expected shape (dim,)");
@@ -188,7 +202,7 @@ NB_MODULE(_core, m) {
     });
   });
   m.def("decode", [](const std::string& kind_name, In<uint8_t, 2> codes, In<float, 1> center, Out<float, 2> out) {
-    const Kind kind = parse_kind(kind_name);
+    const Kind kind = parse_code_kind(kind_name);
     const unsigned dim = static_cast<unsigned>(out.shape(1));
     demand(center.shape(0) == dim, "center: expected shape (dim,)");
     demand(out.shape(0) == codes.shape(0) && codes.shape(1) == code_row_bytes(kind, dim),
@@ -255,6 +269,7 @@ NB_MODULE(_core, m) {
          nb::object progress) {
         demand(base.space.n >= 1, "data: expected at least one row");
         demand(neighbors.shape(0) == base.space.n && neighbors.shape(1) >= 1, "neighbors: expected shape (n, degree)");
+        demand(beam >= 1 && alpha > 0, "beam, alpha: expected at least 1, and above 0");
         const BuildSettings settings{static_cast<unsigned>(neighbors.shape(1)), beam, alpha, seed,
                                      std::max(1u, threads)};
         std::vector<uint32_t> entries;
@@ -264,16 +279,13 @@ NB_MODULE(_core, m) {
       nb::arg("base"), nb::arg("beam"), nb::arg("alpha"), nb::arg("seed"), nb::arg("threads"), nb::arg("neighbors"),
       nb::arg("progress").none() = nb::none());
 
-  m.def("graph_check", [](In<uint32_t, 2> neighbors) {
-    // Every link inside the graph: a file that passed its checksum cannot fail this, a caller's array can.
-    const size_t count = neighbors.shape(0) * neighbors.shape(1);
-    for (size_t i = 0; i < count; ++i)
-      if (neighbors.data()[i] != kNone && neighbors.data()[i] >= neighbors.shape(0)) return false;
-    return true;
-  });
+  m.def("graph_check", [](In<uint32_t, 2> neighbors) { return links_valid(neighbors); });
 
   m.def("graph_reachable", [](In<uint32_t, 2> neighbors, In<uint32_t, 1> entries, Out<uint8_t, 1> reached) {
     demand(reached.shape(0) == neighbors.shape(0), "reached: expected shape (n,)");
+    demand(links_valid(neighbors), "neighbors: a link leads out of the graph");
+    for (size_t i = 0; i < entries.shape(0); ++i)
+      demand(entries.data()[i] < neighbors.shape(0), "entries: row out of range");
     nb::gil_scoped_release release;
     const Links links{neighbors.data(), neighbors.shape(0), static_cast<unsigned>(neighbors.shape(1))};
     mark_reachable(links, entries.data(), entries.shape(0), reached.data());
@@ -318,6 +330,6 @@ NB_MODULE(_core, m) {
       },
       nb::arg("base"), nb::arg("metric"), nb::arg("neighbors"), nb::arg("entries"), nb::arg("queries"),
       nb::arg("beam"), nb::arg("allow").none(), nb::arg("second").none(), nb::arg("second_queries").none(),
-      nb::arg("candidates"), nb::arg("threads"), nb::arg("scores"), nb::arg("rows"), nb::arg("distances").none(),
-      nb::arg("covered").none());
+      nb::arg("candidates"), nb::arg("threads"), nb::arg("scores"), nb::arg("rows"), nb::arg("distances").noconvert().none(),
+      nb::arg("covered").noconvert().none());  // a converted copy would be filled in vain
 }

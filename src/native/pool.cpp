@@ -15,23 +15,49 @@ namespace nearfield {
 
 namespace {
 
+using clock = std::chrono::steady_clock;
+constexpr auto kCheckEvery = std::chrono::milliseconds(50);
+
+struct Job;
+
+// What the thread is working on, for poll().
+struct Current {
+  Job* job = nullptr;
+  unsigned worker = 0;
+};
+thread_local Current current;
+
 struct Job {
   size_t n, grain;
   const std::function<void(size_t, size_t, unsigned)>* body;
   std::atomic<size_t> next{0};
   std::atomic<size_t> done{0};
   std::atomic<bool> stop{false};
+  const std::function<bool(size_t)>* check;
+  clock::time_point asked = clock::now();  // the caller's alone
   std::mutex error_mutex;
   std::exception_ptr error;
+
+  // On the caller's thread only: Python looks for signals there.
+  void ask() {
+    const auto now = clock::now();
+    if (!*check || stop || now - asked <= kCheckEvery) return;
+    asked = now;
+    if (!(*check)(done.load())) stop = true;
+  }
 
   bool step(unsigned worker) {
     if (stop.load(std::memory_order_relaxed)) return false;
     const size_t begin = next.fetch_add(grain, std::memory_order_relaxed);
     if (begin >= n) return false;
     const size_t end = std::min(n, begin + grain);
+    const Current outer = current;
+    current = {this, worker};
     try {
       (*body)(begin, end, worker);
+      current = outer;
     } catch (...) {
+      current = outer;
       std::lock_guard<std::mutex> lock(error_mutex);
       if (!error) error = std::current_exception();
       stop = true;
@@ -46,7 +72,7 @@ class Pool {
  public:
   std::mutex owner;  // held by the call that uses the workers
 
-  void run(Job& job, unsigned helpers, const std::function<bool(size_t)>& check);
+  void run(Job& job, unsigned helpers);
 
  private:
   std::mutex mutex_;
@@ -90,19 +116,11 @@ void Pool::loop(unsigned index) {
   }
 }
 
-void caller_loop(Job& job, const std::function<bool(size_t)>& check) {
-  using clock = std::chrono::steady_clock;
-  auto last = clock::now();
-  while (job.step(0)) {
-    const auto now = clock::now();
-    if (check && now - last > std::chrono::milliseconds(50)) {
-      last = now;
-      if (!check(job.done.load())) job.stop = true;
-    }
-  }
+void caller_loop(Job& job) {
+  while (job.step(0)) job.ask();
 }
 
-void Pool::run(Job& job, unsigned helpers, const std::function<bool(size_t)>& check) {
+void Pool::run(Job& job, unsigned helpers) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     while (workers_.size() < helpers) {
@@ -115,18 +133,14 @@ void Pool::run(Job& job, unsigned helpers, const std::function<bool(size_t)>& ch
     ++ticket_;
   }
   wake_.notify_all();
-  try {
-    caller_loop(job, check);
-  } catch (...) {
-    job.stop = true;
-    std::unique_lock<std::mutex> lock(mutex_);
-    job_ = nullptr;
-    idle_.wait(lock, [&] { return running_ == 0; });
-    throw;
-  }
+  caller_loop(job);
   std::unique_lock<std::mutex> lock(mutex_);
   job_ = nullptr;  // a worker that wakes up late finds nothing
-  idle_.wait(lock, [&] { return running_ == 0; });
+  while (!idle_.wait_for(lock, kCheckEvery, [&] { return running_ == 0; })) {
+    lock.unlock();
+    job.ask();
+    lock.lock();
+  }
 }
 
 std::atomic<unsigned> threads_setting{0};
@@ -141,6 +155,12 @@ unsigned default_threads() {
 
 void set_default_threads(unsigned n) { threads_setting = n; }
 
+void poll() {
+  if (!current.job) return;
+  if (current.worker == 0) current.job->ask();
+  if (current.job->stop.load(std::memory_order_relaxed)) throw Interrupted();
+}
+
 void parallel_for(size_t n, size_t grain, unsigned threads,
                   const std::function<void(size_t, size_t, unsigned)>& body,
                   const std::function<bool(size_t)>& check) {
@@ -150,17 +170,18 @@ void parallel_for(size_t n, size_t grain, unsigned threads,
   job.n = n;
   job.grain = grain;
   job.body = &body;
+  job.check = &check;
   const size_t chunks = (n + grain - 1) / grain;
   const unsigned helpers = static_cast<unsigned>(std::min<size_t>(std::max(threads, 1u), chunks)) - 1;
   if (helpers == 0) {
-    caller_loop(job, check);
+    caller_loop(job);
   } else {
     Pool& p = pool();
     std::unique_lock<std::mutex> owner(p.owner, std::try_to_lock);
     if (owner.owns_lock())
-      p.run(job, helpers, check);
+      p.run(job, helpers);
     else
-      caller_loop(job, check);
+      caller_loop(job);
   }
   if (job.error) std::rethrow_exception(job.error);
   if (job.stop) throw Interrupted();

@@ -12,13 +12,17 @@ struct Interrupted : std::runtime_error {
 };
 
 // Runs body(begin, end, worker) over [0, n) in chunks of `grain`, on at most `threads` threads, the caller among them;
-// worker is in [0, threads). The caller calls `check(done)` between its chunks at most every 50 ms; when it returns
-// false the remaining chunks are skipped and Interrupted is thrown. An exception of a body is rethrown on the caller.
+// worker is in [0, threads). The caller calls `check(done)` between its chunks and while it waits for the last ones, at
+// most every 50 ms; when it returns false the remaining chunks are skipped and Interrupted is thrown. An exception of a body is rethrown on the caller.
 // Which thread runs a chunk never matters to the result. When the pool is taken by another call, the work runs on the
 // caller alone: concurrent searches from many Python threads do not queue up behind each other.
 void parallel_for(size_t n, size_t grain, unsigned threads,
                   const std::function<void(size_t begin, size_t end, unsigned worker)>& body,
                   const std::function<bool(size_t done)>& check);
+
+// For bodies whose chunks take long: call it every millisecond or so. Calls `check` as above, and throws Interrupted on
+// every thread of the call once it returned false.
+void poll();
 
 unsigned default_threads();
 void set_default_threads(unsigned n);

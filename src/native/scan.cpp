@@ -60,6 +60,7 @@ constexpr size_t kGroup = 32;  // queries that share one pass over the rows
 
 void exact_search(const Space& space, Measure measure, const float* queries, size_t nq, size_t k,
                   const uint64_t* allow, unsigned threads, float* scores, int64_t* rows, const Check& check) {
+  if (nq == 0) return;
   // A block of rows stays in the first- or second-level cache while a group of queries passes over it.
   const size_t block = std::clamp<size_t>(65536 / std::max<size_t>(space.row_bytes(), 1), 16, 1024);
   const size_t groups = (nq + kGroup - 1) / kGroup;
@@ -87,6 +88,7 @@ void exact_search(const Space& space, Measure measure, const float* queries, siz
             targets[t / 4].set(q, m);
           }
           const auto flush = [&] {
+            poll();  // a task may take seconds: the rows are many, or come from a slow disk
             for (size_t t = 0; t < count; t += 4) {
               const size_t m = std::min<size_t>(4, count - t);
               targets[t / 4].score(ids.data(), static_cast<unsigned>(ids.size()), out.data());
@@ -146,7 +148,8 @@ void rescore(const Space& space, Measure measure, const float* queries, size_t n
           target.set(&q, 1);
           target.score(ids.data(), static_cast<unsigned>(ids.size()), out.data());
           best.clear();
-          for (size_t j = 0; j < ids.size(); ++j) best.offer({out[j], ids[j]});
+          for (size_t j = 0; j < ids.size(); ++j)
+            if (!std::isnan(out[j])) best.offer({out[j], ids[j]});  // rows given by the caller may hold anything
           write(best.sorted(), k, scores + i * k, rows + i * k);
         }
       },
