@@ -15,14 +15,25 @@ import numpy as np
 
 from .errors import MissingExtraError
 
+# Longer vectors have squared distances, or sums on the way to them, that float32 cannot hold. Where the length is
+# divided out (cosine), only its reciprocal must fit.
+MAX_LENGTH = 1e15
+_COSINE_LENGTHS = (1e-35, 1e35)
+
 
 def check_vectors(
-    value: Any, name: str = "vectors", *, dim: int | None = None, nonzero: bool = False, min_rows: int = 0
+    value: Any,
+    name: str = "vectors",
+    *,
+    dim: int | None = None,
+    nonzero: bool = False,
+    min_rows: int = 0,
+    first_row: int = 0,
 ) -> tuple[np.ndarray, bool]:
     """Return ``(array, single)``: a float32 C-contiguous ``(n, d)`` array, and whether a single ``(d,)`` vector came.
 
     Other dtypes are converted only when no value changes. ``nonzero`` refuses rows of length zero (cosine has no
-    direction for them).
+    direction for them); without it lengths above 1e15 are refused. ``first_row`` is added to the row number in errors.
     """
     array = np.asarray(value)
     if array.dtype == object or array.dtype.kind not in "fiu":
@@ -49,17 +60,24 @@ def check_vectors(
         array = converted
     array = np.ascontiguousarray(array)
     squares = np.einsum("ij,ij->i", array, array)
-    if not np.isfinite(squares).all():
-        bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
-        if bad.size:
-            raise ValueError(f"{name}: expected finite values, got NaN or infinity in row {int(bad[0])}")
-    if nonzero and (squares == 0).any():
-        zero = np.flatnonzero(~array.any(axis=1))
-        if zero.size:
-            raise ValueError(
-                f"{name}: expected nonzero vectors (cosine has no direction for zero), got zeros in row {int(zero[0])}"
-            )
+    doubtful = (squares == 0) | ~np.isfinite(squares) if nonzero else ~(squares <= MAX_LENGTH**2)
+    if doubtful.any():
+        _refuse(array, np.flatnonzero(doubtful), name, nonzero, first_row)
     return array, single
+
+
+def _refuse(array: np.ndarray, rows: np.ndarray, name: str, nonzero: bool, first_row: int) -> None:
+    for row in rows:
+        where = f"in row {first_row + int(row)}"
+        values = array[row].astype(np.float64)
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name}: expected finite values, got NaN or infinity {where}")
+        length = float(np.sqrt(values @ values))
+        if nonzero and length == 0:
+            raise ValueError(f"{name}: expected nonzero vectors (cosine has no direction for zero), got zeros {where}")
+        low, high = _COSINE_LENGTHS if nonzero else (0.0, MAX_LENGTH)
+        if not low <= length <= high:
+            raise ValueError(f"{name}: expected lengths from {low:g} to {high:g}, got {length:g} {where}")
 
 
 def check_int(value: Any, name: str, low: int, high: int | None = None) -> int:

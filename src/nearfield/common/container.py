@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import math
+import mmap
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -81,6 +82,13 @@ def _whole(array: np.ndarray) -> Pieces:
     return Pieces(array.dtype, array.shape, lambda: iter((array,)))
 
 
+def _little_endian(name: str, array: np.ndarray) -> np.ndarray:
+    array = np.asarray(array, order="C")
+    if array.dtype.hasobject or array.dtype.names is not None:
+        raise TypeError(f"{name}: expected an array of plain values, got dtype {array.dtype}")
+    return array.astype(array.dtype.newbyteorder("<"), copy=False)
+
+
 def _digest(pieces: Pieces) -> str:
     state = xxhash.xxh3_64()
     for view in pieces:
@@ -101,7 +109,7 @@ def write_container(
 ) -> int:
     """Write the arrays atomically and durably; returns the bytes written."""
     contiguous = {
-        name: array if isinstance(array, Pieces) else _whole(np.ascontiguousarray(array))
+        name: array if isinstance(array, Pieces) else _whole(_little_endian(name, array))
         for name, array in arrays.items()
     }
     entries: list[dict[str, Any]] = [
@@ -141,7 +149,7 @@ def write_container(
 def read_container(path: Path, kind: str, max_version: int, *, check: bool = True) -> Container:
     """Map the file and return its arrays.
 
-    ``check=True`` verifies every array's checksum (at memory speed); ``check=False`` only header and length.
+    ``check=True`` verifies every byte (at memory speed); ``check=False`` only header and length.
     Raises FileNotFoundError, :class:`CorruptFileError` or :class:`FormatVersionError`.
     """
     buffer = files.map_file(path)
@@ -149,14 +157,23 @@ def read_container(path: Path, kind: str, max_version: int, *, check: bool = Tru
     if total < _PREFIX.size:
         raise CorruptFileError(path, f"truncated: {total} bytes, shorter than the {_PREFIX.size}-byte prefix")
     magic, container_version, length, digest = _PREFIX.unpack_from(buffer, 0)
-    if magic != MAGIC:
+    if magic != MAGIC or container_version < 1:
         raise CorruptFileError(path, "not a nearfield array file (wrong magic)")
     if container_version > CONTAINER_VERSION:
         raise FormatVersionError(path, container_version, CONTAINER_VERSION)
     text = bytes(buffer[_PREFIX.size : _PREFIX.size + length])
     if len(text) != length or xxhash.xxh3_64_intdigest(text) != digest:
         raise CorruptFileError(path, "header is truncated or its checksum differs")
-    header = json.loads(text)
+    try:
+        return _arrays(path, buffer, json.loads(text), length, kind, max_version, check)
+    except (KeyError, TypeError, ValueError) as error:  # a header that passes its checksum but makes no sense
+        raise CorruptFileError(path, f"header cannot be understood: {error!r}") from error
+
+
+def _arrays(
+    path: Path, buffer: mmap.mmap | bytes, header: Any, length: int, kind: str, max_version: int, check: bool
+) -> Container:
+    total = len(buffer)
     if header["kind"] != kind:
         raise CorruptFileError(path, f"expected a file of kind {kind!r}, found {header['kind']!r}")
     if header["version"] > max_version:
@@ -164,7 +181,11 @@ def read_container(path: Path, kind: str, max_version: int, *, check: bool = Tru
     if total != header["size"]:
         raise CorruptFileError(path, f"expected {header['size']} bytes, found {total}")
     arrays = {}
+    end = _PREFIX.size + length
     for entry in header["arrays"]:
+        if check and any(buffer[end : entry["offset"]]):
+            raise CorruptFileError(path, f"the gap before array {entry['name']!r} is not zero")
+        end = entry["offset"] + entry["nbytes"]
         dtype = np.dtype(entry["dtype"])
         if entry["nbytes"]:
             flat = np.frombuffer(buffer, np.uint8, entry["nbytes"], entry["offset"])
@@ -173,4 +194,6 @@ def read_container(path: Path, kind: str, max_version: int, *, check: bool = Tru
             arrays[entry["name"]] = flat.view(dtype).reshape(entry["shape"])
         else:
             arrays[entry["name"]] = np.zeros(entry["shape"], dtype)
+    if check and any(buffer[end:]):
+        raise CorruptFileError(path, "the gap after the last array is not zero")
     return Container(path, kind, header["version"], header["meta"], arrays, total)

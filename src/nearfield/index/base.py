@@ -7,6 +7,8 @@ the caller's own vectors, and the ``k`` best of those returned. Without ``rescor
 
 from __future__ import annotations
 
+import copy
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,6 +29,7 @@ BLOCK = 1 << 16
 # How many candidates are scored again when the caller does not say: enough for 4-bit codes to lose nothing visible.
 CANDIDATES_PER_K = 4
 MIN_CANDIDATES = 32
+_PART_OF = {"codes": "codes", "codec": "codes", "rescore": "rescore", "scale": "rescore", "map": "transform"}
 
 Progress = Callable[[int], Any]
 
@@ -83,8 +86,10 @@ class Index(ABC):
         if not (rescore is None or isinstance(rescore, Codec) or rescore == "vectors"):
             raise ValueError(f"rescore: expected None, a Codec or 'vectors', got {rescore!r}")
         self.transform = transform
-        self.codec: Codec = codec if codec is not None else Float32()
-        self.rescore = rescore
+        self._fits_transform = not isinstance(transform, LinearMap) and not hasattr(transform, "components_")
+        # Codecs are fitted by the build; copies, so that one given to two indexes does not serve the wrong one.
+        self.codec: Codec = copy.copy(codec) if codec is not None else Float32()
+        self.rescore = copy.copy(rescore)
         self._n = 0
         self._dim = 0
         self._map: LinearMap | None = None
@@ -104,7 +109,7 @@ class Index(ABC):
         ``progress`` is called now and then with the number of rows done. Interrupting leaves the index unbuilt.
         """
         raw = self._check_rows(vectors)
-        self._n = 0
+        self._n, self._scale = 0, None
         mapped = self._map_rows(raw)
         self.codec.fit(mapped)
         codes = self.codec.encode(mapped)
@@ -125,7 +130,9 @@ class Index(ABC):
         if len(raw) < 1:
             raise ValueError("vectors: expected at least 1 row, got 0")
         if raw.dtype != np.float16:
-            raw, _ = check_vectors(raw, "vectors", nonzero=self.metric.nonzero)
+            return check_vectors(raw, "vectors", nonzero=self.metric.nonzero)[0]
+        for start in range(0, len(raw), BLOCK):
+            check_vectors(raw[start : start + BLOCK], "vectors", nonzero=self.metric.nonzero, first_row=start)
         return raw
 
     def _blocks(self, raw: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
@@ -146,7 +153,7 @@ class Index(ABC):
         if isinstance(self.transform, LinearMap):
             self._map = self.transform
         else:
-            if not hasattr(self.transform, "components_"):
+            if self._fits_transform:
                 self.transform.fit(prepared)
             self._map = self.transform.export()
         return self._map.transform(prepared)
@@ -160,9 +167,8 @@ class Index(ABC):
             return
         if isinstance(self.rescore, Codec):
             if raw is not None:
-                if not hasattr(self.rescore, "dim_"):
-                    # The mean of the first rows serves as well as the mean of all: it only centres the grid.
-                    self.rescore.fit(self.metric.prepare_base(raw[:BLOCK]))
+                # The mean of the first rows serves as well as the mean of all: it only centres the grid.
+                self.rescore.fit(self.metric.prepare_base(raw[:BLOCK]))
                 self._second_codes = np.concatenate([self.rescore.encode(block) for _, block in self._blocks(raw)])
             assert self._second_codes is not None
             self._second = self.rescore.space(self._second_codes)
@@ -233,25 +239,20 @@ class Index(ABC):
         return self._dim
 
     def memory(self) -> dict[str, int]:
-        """Bytes: ``codes``, ``graph``, ``rescore``, their sum ``total`` (resident), and ``mapped`` (the caller's
-        vectors, when they are used for rescoring: read at random, but the operating system may drop them)."""
-        codes = self._codes.nbytes if self._n else 0
-        second = sum(a.nbytes for a in (self._second_codes, self._scale) if a is not None)
-        other = sum(a.nbytes for a in self._own_arrays().values())
+        """Bytes: ``codes``, ``graph``, ``rescore``, ``transform``, their sum ``total`` (resident), and ``mapped`` (the
+        caller's vectors, when they are used for rescoring: read at random, but the system may drop them)."""
+        arrays = self.arrays() if self._n else {}
+        parts = dict.fromkeys(("codes", "graph", "rescore", "transform"), 0)
+        for name, array in arrays.items():
+            parts[_PART_OF.get(name.split(".")[0], "graph")] += array.nbytes
         mapped = self._vectors.nbytes if self._vectors is not None else 0
-        return {
-            "codes": codes,
-            "graph": other,
-            "rescore": second,
-            "total": codes + other + second,
-            "mapped": mapped,
-        }
+        return {**parts, "total": sum(parts.values()), "mapped": mapped}
 
     def digest(self) -> str:
         """A fingerprint of everything a search depends on: equal for equal builds, whatever the number of threads."""
-        state = xxhash.xxh3_64()
+        state = xxhash.xxh3_64(json.dumps(self.meta(), sort_keys=True).encode())
         for name, array in sorted(self.arrays().items()):
-            state.update(name.encode())
+            state.update(f"{name} {array.dtype.str} {array.shape}".encode())
             state.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data if array.size else b"")
         return str(state.hexdigest())
 
@@ -262,6 +263,18 @@ class Index(ABC):
 
     def _own_meta(self) -> dict[str, Any]:
         return {}
+
+    def meta(self) -> dict[str, Any]:
+        """What a file of this index says of it, beside the arrays: its kind, shape and parameters, as JSON."""
+        return {
+            "index": self.kind,
+            "n": len(self),
+            "dim": self.dim,
+            "metric": self.metric.name,
+            "codec": self.codec.to_dict(),
+            "rescore": self.rescore.to_dict() if isinstance(self.rescore, Codec) else self.rescore,
+            "parameters": self._own_meta(),
+        }
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything a file of this index holds, as named arrays."""

@@ -25,7 +25,7 @@ import numpy as np
 from .. import native
 from ..common.container import read_container, write_container
 from ..common.errors import CorruptFileError
-from ..quantize.codec import Codec, codec_from_dict
+from ..quantize.codec import codec_from_dict
 from ..transform.linear import LinearMap
 from .base import Index
 
@@ -34,16 +34,7 @@ VERSION = 1
 
 def save(index: Index, path: Path) -> int:
     """Write ``index`` to ``path``; returns the bytes."""
-    meta = {
-        "index": index.kind,
-        "n": len(index),
-        "dim": index.dim,
-        "metric": index.metric.name,
-        "codec": index.codec.to_dict(),
-        "rescore": index.rescore.to_dict() if isinstance(index.rescore, Codec) else index.rescore,
-        "parameters": index._own_meta(),
-    }
-    return write_container(path, "index", VERSION, meta, index.arrays())
+    return write_container(path, "index", VERSION, index.meta(), index.arrays())
 
 
 def _part(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
@@ -75,8 +66,11 @@ def load(path: str | Path, *, vectors: np.ndarray | None = None, check: bool = T
         index = _restore(kinds[meta["index"]], meta, arrays)
     except (KeyError, TypeError) as error:
         raise CorruptFileError(path, f"incomplete index: {error}") from error
-    if vectors is not None and vectors.shape != (meta["n"], meta["dim"]):
-        raise ValueError(f"vectors: expected shape {(meta['n'], meta['dim'])}, got {vectors.shape}")
+    if vectors is not None:
+        vectors = np.asarray(vectors)
+        if vectors.shape != (meta["n"], meta["dim"]) or vectors.dtype not in (np.float32, np.float16):
+            expected = f"float32 or float16 of shape {(meta['n'], meta['dim'])}"
+            raise ValueError(f"vectors: expected {expected}, got {vectors.dtype} {vectors.shape}")
     try:
         index._attach(arrays["codes"])
         index._attach_second(vectors if index.rescore == "vectors" else None)

@@ -165,7 +165,7 @@ class Graph(Index):
         allow: np.ndarray,
         threads: int | None,
     ) -> native.Scores:
-        words = native.pack_bits(allow) if allow.dtype == bool else allow
+        words = native.allow_words(allow, self._n)
         count = native.count_bits(words)
         wanted = max(k, candidates, beam)
         width = min(self._n, int(np.ceil(wanted * self._n / max(count, 1))))

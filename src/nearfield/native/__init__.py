@@ -116,9 +116,8 @@ def count_bits(words: np.ndarray) -> int:
     )
 
 
-def _allow_words(allow: np.ndarray | None, n: int) -> np.ndarray | None:
-    if allow is None:
-        return None
+def allow_words(allow: np.ndarray, n: int) -> np.ndarray:
+    """The packed words of ``allow``, a bool ``(n,)`` array or such words already; bits beyond row ``n`` are cleared."""
     allow = np.asarray(allow)
     if allow.dtype == bool:
         if allow.shape != (n,):
@@ -128,7 +127,11 @@ def _allow_words(allow: np.ndarray | None, n: int) -> np.ndarray | None:
         raise ValueError(
             f"allow: expected bool ({n},) or packed uint64 ({-(-n // 64)},), got {allow.dtype} {allow.shape}"
         )
-    return np.ascontiguousarray(allow)
+    words = np.ascontiguousarray(allow)
+    if n % 64 and words[-1] >> np.uint64(n % 64):
+        words = words.copy()
+        words[-1] &= np.uint64((1 << n % 64) - 1)
+    return words
 
 
 def make_space(
@@ -140,8 +143,6 @@ def make_space(
 
 
 def _float_space(base: np.ndarray, scale: np.ndarray | None) -> Space:
-    if base.dtype not in (np.float32, np.float16) or base.ndim != 2:
-        raise TypeError(f"base: expected float32 or float16 of shape (n, d), got {base.dtype} {base.shape}")
     if scale is not None:
         scale = np.ascontiguousarray(scale, np.float32)
     return make_space("f32" if base.dtype == np.float32 else "f16", base, base.shape[1], scale=scale)
@@ -174,6 +175,11 @@ def exact_search(
     >>> exact_search(base, base[1:2], 2).rows
     array([[1, 0]])
     """
+    base = np.asarray(base)
+    if base.dtype not in (np.float32, np.float16) or base.ndim != 2:
+        raise TypeError(f"base: expected float32 or float16 of shape (n, d), got {base.dtype} {base.shape}")
+    if scale is not None and metric != "ip":
+        raise ValueError(f"scale: expected None with metric {metric!r}; it multiplies inner products")
     queries, _ = check_vectors(queries, "queries", dim=base.shape[1])
     return scan(_float_space(base, scale), queries, k, metric=metric, allow=allow, threads=threads)
 
@@ -197,7 +203,7 @@ def scan(
         scores.fill(np.inf)
         rows.fill(-1)
     else:
-        words = _allow_words(allow, space.n)
+        words = None if allow is None else allow_words(allow, space.n)
         _core.exact_search(space, metric, queries, words, _threads(threads), scores, rows)
     return _widen(scores, rows, k)
 
@@ -319,7 +325,7 @@ def search_graph(
         entries,
         queries,
         min(max(beam, kept), space.n),
-        _allow_words(allow, space.n),
+        None if allow is None else allow_words(allow, space.n),
         second,
         second_queries,
         min(candidates, space.n),

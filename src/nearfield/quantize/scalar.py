@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -46,9 +47,9 @@ class ScalarQuantizer(Codec):
     """
 
     def __init__(self, bits: int = 8):
-        if bits not in (4, 8):
+        if not isinstance(bits, Integral) or bits not in (4, 8):
             raise ValueError(f"bits: expected 8 or 4, got {bits!r}")
-        self.bits = bits
+        self.bits: int = int(bits)
 
     @property
     def kind(self) -> str:  # type: ignore[override]
