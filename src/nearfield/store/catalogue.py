@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 import xxhash
 
 from ..common import files
@@ -66,7 +67,7 @@ def digest(*parts: bytes | memoryview) -> int:
 def translate(error: sqlite3.Error, path: Path) -> Exception:
     """The error a caller should see for an SQLite error: damage, a full disk and a busy file are told apart."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "decode to UTF-8" in str(error):
         return CorruptFileError(path, f"SQLite reports damage: {error}")
     if code == sqlite3.SQLITE_FULL:
         return OSError(errno.ENOSPC, f"nothing was changed: {error}", str(path))
@@ -139,6 +140,7 @@ class Catalogue:
             self._lock = files.lock_exclusive(folder / LOCK_NAME)
             if self._lock is None:
                 raise StoreLockedError(folder, files.lock_holder(folder / LOCK_NAME))
+            self._release = weakref.finalize(self, os.close, self._lock)  # for a store dropped without close
         _open.add(self)
         try:
             with sqlite_errors(self.path):
@@ -236,6 +238,7 @@ class Catalogue:
                         connection.close()
             finally:
                 if self._lock is not None:
+                    self._release.detach()
                     files.unlock(self._lock)
                     self._lock = None
         _open.discard(self)
@@ -259,6 +262,7 @@ class Catalogue:
                 ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
         _inherited.add(self._inode)
         if self._lock is not None:
+            self._release.detach()
             os.close(self._lock)
             self._lock = None
 
@@ -266,6 +270,7 @@ class Catalogue:
 
     @contextlib.contextmanager
     def _borrowed(self) -> Iterator[sqlite3.Connection]:
+        self.ensure_usable()
         with sqlite_errors(self.path):
             with self._pool:
                 self.ensure_usable()
@@ -294,7 +299,7 @@ class Catalogue:
     def committed_generation(self) -> int:
         """The number of the last committed transaction, whoever wrote it; costs some ten microseconds."""
         with self._borrowed() as connection:
-            return connection.execute("SELECT generation FROM state").fetchone()[0]
+            return read_state(connection, self.path)[0]
 
     def newest(self) -> int:
         """Like :meth:`committed_generation`; free in the process that writes, since nobody else can commit."""
@@ -348,6 +353,29 @@ def publish_directory(temporary: Path, folder: Path) -> None:
 # -- rows -------------------------------------------------------------------------------------------------------------
 
 
+def whole(path: Path, what: str, *values: Any) -> tuple[int, ...]:
+    """The values, all of which must be integers; anything else is damage that SQLite's own checks cannot see."""
+    if not all(isinstance(value, int) for value in values):
+        raise CorruptFileError(path, f"{what}: expected integers, found {values!r}")
+    return values
+
+
+def read_state(connection: sqlite3.Connection, path: Path) -> tuple[int, ...]:
+    """Number of the last transaction, how many items live, how many rows were ever added or deleted."""
+    row = connection.execute("SELECT generation, items, changes FROM state").fetchone()
+    return whole(path, "table state", *(row or (None,)))
+
+
+def read_deleted(connection: sqlite3.Connection, path: Path, *, after: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Sequence numbers, ascending, and keys of the deletions after ``after`` whose rows are still stored."""
+    rows = connection.execute("SELECT seq, key FROM deleted WHERE seq > ? ORDER BY seq", (after,)).fetchall()
+    try:
+        pairs = np.array(rows, np.int64).reshape(-1, 2)
+    except (TypeError, ValueError):
+        raise CorruptFileError(path, "table deleted: expected integers") from None
+    return pairs[:, 0], pairs[:, 1]
+
+
 def set_meta(connection: sqlite3.Connection, name: str, value: Any) -> None:
     """Store a JSON value under ``name``."""
     text = json.dumps(value, allow_nan=False)
@@ -355,10 +383,10 @@ def set_meta(connection: sqlite3.Connection, name: str, value: Any) -> None:
     connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", row)
 
 
-def read_meta(connection: sqlite3.Connection, path: Path) -> dict[str, Any]:
-    """All JSON values, their checksums verified."""
+def read_meta(connection: sqlite3.Connection, path: Path, only: str = "%") -> dict[str, Any]:
+    """The JSON values by name, their checksums verified; ``only`` is a LIKE pattern of names."""
     values = {}
-    for name, text, check in connection.execute("SELECT name, value, xxh3 FROM meta"):
+    for name, text, check in connection.execute("SELECT name, value, xxh3 FROM meta WHERE name LIKE ?", (only,)):
         if digest(str(name).encode(), str(text).encode()) != check:
             raise CorruptFileError(path, f"checksum of setting {name!r} differs")
         values[name] = json.loads(text)
@@ -375,6 +403,7 @@ def read_segments(connection: sqlite3.Connection, path: Path) -> dict[int, dict[
     """The segments' descriptions by number, ascending, their checksums verified."""
     described = {}
     for number, text, check in connection.execute("SELECT number, description, xxh3 FROM segments ORDER BY number"):
+        whole(path, "table segments", number, check)
         if digest(b"%d" % number, str(text).encode()) != check:
             raise CorruptFileError(path, f"checksum of segment {number}'s description differs")
         described[number] = json.loads(text)

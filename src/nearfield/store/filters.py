@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MAX_CHARACTERS = 1_000_000
 
+_KNOWN_ARGUMENTS = {"this", "expression", "expressions", "low", "high", "negate", "query"}
+
 Predicate = Callable[["pa.Table"], Any]
 
 
@@ -155,6 +157,19 @@ class _Compiler:
         return FilterError(reason, self.text, _position(node))
 
     def compile(self, node: Any) -> Predicate:
+        """The predicate of one node. sqlglot notes variants ("not like", "between symmetric") as extra arguments of the
+        node: one that is not known here is refused, since passing over it would answer another question."""
+        import pyarrow.compute as pc
+
+        extra = {name for name, value in node.args.items() if value} - _KNOWN_ARGUMENTS
+        if extra:
+            raise self.fail(f"{_shown(node)} is not understood here ({', '.join(sorted(extra))})", node)
+        predicate = self.condition(node)
+        if node.args.get("negate"):
+            return lambda table: pc.invert(predicate(table))
+        return predicate
+
+    def condition(self, node: Any) -> Predicate:
         import pyarrow.compute as pc
         from sqlglot import exp
 
@@ -334,7 +349,7 @@ class _Compiler:
         return lambda table: pc.match_like(table.column(name), text, ignore_case=ignore_case)
 
 
-def _flatten(node: Any, kind: type) -> list[Any]:
+def _flatten(node: Any, kind: Any) -> list[Any]:
     """The operands of a chain of one connective, in order, without recursion: chains may be long."""
     found: list[Any] = []
     stack = [node]

@@ -166,9 +166,10 @@ def concatenate(columns: Sequence[IdColumn], kind: str) -> IdColumn:
     """One column of several."""
     if kind == "int":
         return IdColumn(np.concatenate([np.zeros(0, np.int64), *(column.values for column in columns)]), None)
-    offsets = [np.zeros(1, np.int64)]
+    offsets, total = [np.zeros(1, np.int64)], 0
     for column in columns:
         assert column.offsets is not None
-        offsets.append(column.offsets[1:] + offsets[-1][-1])
+        offsets.append(column.offsets[1:] + total)
+        total += int(column.offsets[-1])
     values = np.concatenate([np.zeros(0, np.uint8), *(column.values for column in columns)])
     return IdColumn(values, np.concatenate(offsets))

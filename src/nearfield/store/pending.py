@@ -17,7 +17,7 @@ import numpy as np
 
 from ..common.errors import CorruptFileError
 from . import attributes as attribute_columns
-from .catalogue import digest
+from .catalogue import digest, whole
 from .ids import Id, IdColumn
 from .rows import Part, inverse_lengths
 
@@ -69,6 +69,7 @@ def read_blocks(
     """The blocks with a number above ``after``, ascending, their checksums verified."""
     query = "SELECT batch, first_key, rows, ids, vectors, attributes, xxh3 FROM pending WHERE batch > ? ORDER BY batch"
     for batch, first_key, rows, ids, blob, columns, check in connection.execute(query, (after,)):
+        whole(path, "table pending", batch, first_key, rows, check)
         if _check(first_key, rows, ids, blob, columns) != check:
             raise CorruptFileError(path, f"checksum of pending block {batch} differs")
         vectors = np.frombuffer(blob, dtype).reshape(rows, dim)

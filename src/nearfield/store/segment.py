@@ -108,7 +108,15 @@ def write_index(path: Path, vectors: np.ndarray, recipe: Any, metric: str) -> di
     with Progress("building the index", len(vectors)) as bar:
         index = recipe.make(metric, random_state=0).build(vectors, progress=lambda done: bar.update(done - bar.done))
     index.save(path)
-    return {"file": path.name, "bytes": files.size(path), "root": _root(path), "recipe": recipe.to_dict()}
+    return {
+        "file": path.name,
+        "bytes": files.size(path),
+        "root": _root(path),
+        "recipe": recipe.to_dict(),
+        # Said again in plain words and settings, so that searching needs nothing of what tuning needs.
+        "name": str(recipe),
+        "settings": recipe.search_settings(),
+    }
 
 
 class Segment(Part):
@@ -161,7 +169,6 @@ class Segment(Part):
 
     def _load_index(self) -> None:
         from ..index import load
-        from ..tune import Recipe
 
         entry = self.description["index"]
         path = self.folder / entry["file"]
@@ -170,7 +177,7 @@ class Segment(Part):
         index = load(path, vectors=self.vectors)
         if len(index) != len(self.vectors):
             raise CorruptFileError(path, f"expected an index of {len(self.vectors)} rows, found {len(index)}")
-        self._settings = Recipe.from_dict(entry["recipe"]).search_settings()
+        self._settings = entry["settings"]
         self._index = index
 
     @property

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..common.errors import CorruptFileError
-from .catalogue import Catalogue, digest, read_meta, read_segments
+from .catalogue import Catalogue, digest, read_deleted, read_meta, read_segments, read_state
 from .ids import Id
 from .pending import PendingBuffer, read_blocks
 from .rows import Live
@@ -131,6 +131,8 @@ class Viewer:
         self._buffer = PendingBuffer(shape.dim, shape.dtype, shape.metric)
         self._pending_dead = np.empty(0, np.int64)
         self._seen_seq = 0
+        self._checks: list[Any] = []
+        self._meta: Mapping[str, Any] = {}
         self._judge: tuple[Any, Judge | None, Scales | None] = (None, None, None)
 
     def current(self) -> View:
@@ -147,7 +149,7 @@ class Viewer:
     def at(self, connection: sqlite3.Connection) -> View | None:
         """The view of this read transaction; None when it has become too old: begin a new one and ask again."""
         with self._lock:
-            generation, items, changes = connection.execute("SELECT generation, items, changes FROM state").fetchone()
+            generation, items, changes = read_state(connection, self.catalogue.path)
             if self._view is not None and generation <= self._view.generation:
                 return self._view if generation == self._view.generation else None
             try:
@@ -157,7 +159,7 @@ class Viewer:
                 if self.catalogue.committed_generation() > generation:
                     return None
                 raise CorruptFileError(str(error.filename), "missing, although the catalogue names it") from error
-            meta = read_meta(connection, self.catalogue.path)
+            meta = self._settings(connection)
             self._view = View(generation, parts, items, changes, meta, *self._judge_of(connection, meta))
             return self._view
 
@@ -181,8 +183,7 @@ class Viewer:
         renewed |= self._read_pending(connection)
 
         since = 0 if renewed else self._seen_seq
-        rows = connection.execute("SELECT seq, key FROM deleted WHERE seq > ? ORDER BY seq", (since,)).fetchall()
-        seqs, dead = np.array(rows, np.int64).reshape(-1, 2).T if rows else np.empty((2, 0), np.int64)
+        seqs, dead = read_deleted(connection, self.catalogue.path, after=since)
         fresh = dead[seqs > self._seen_seq]
         parts = []
         for part in segments:
@@ -207,11 +208,19 @@ class Viewer:
         if renewed:
             self._buffer = PendingBuffer(shape.dim, shape.dtype, shape.metric)
         if last is not None and last > self._buffer.last_batch:
-            kind = read_meta(connection, self.catalogue.path)["id_type"]
+            kind = read_meta(connection, self.catalogue.path, "id_type")["id_type"]
             path = self.catalogue.path
             for block in read_blocks(connection, path, shape.dim, shape.dtype, kind, after=self._buffer.last_batch):
                 self._buffer.append(block)
         return renewed
+
+    def _settings(self, connection: sqlite3.Connection) -> Mapping[str, Any]:
+        """The settings; a plan and a judge are long, so they are decoded again only when something changed."""
+        checks = connection.execute("SELECT name, xxh3 FROM meta ORDER BY name").fetchall()
+        if checks != self._checks:
+            self._meta = read_meta(connection, self.catalogue.path)
+            self._checks = checks
+        return self._meta
 
     def _judge_of(self, connection: sqlite3.Connection, meta: Mapping[str, Any]) -> tuple[Judge | None, Scales | None]:
         stored = meta.get("judge")

@@ -72,9 +72,7 @@ def _catalogue_files(catalogue: Catalogue) -> list[str]:
 def _index_name(part: Segment) -> str:
     if part.index is None:
         return "scan of the vectors"
-    from ..tune import Recipe
-
-    return str(Recipe.from_dict(part.description["index"]["recipe"]))
+    return str(part.description["index"]["name"])
 
 
 def _plan(view: View) -> dict[str, Any] | None:

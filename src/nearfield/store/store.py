@@ -12,6 +12,7 @@ import numpy as np
 
 from ..common import files
 from ..common.checks import check_choice, check_int, check_random_state
+from ..common.errors import CorruptFileError
 from .attributes import check_schema
 from .catalogue import Catalogue, read_meta, read_segments
 from .hits import Batch, Hits
@@ -123,7 +124,7 @@ class Store:
                     for description in described.values():
                         check_files(catalogue.segments, description)
                     break
-                except RuntimeError:  # a compaction may have replaced the files meanwhile
+                except CorruptFileError:  # a compaction may have replaced the files meanwhile
                     if catalogue.committed_generation() == generation:
                         raise
             if not read_only:

@@ -11,7 +11,7 @@ import numpy as np
 from ..common import files
 from ..common.errors import CorruptFileError, FormatVersionError
 from ..metric import get_metric
-from .catalogue import Catalogue, digest, read_meta, read_segments
+from .catalogue import Catalogue, digest, read_deleted, read_meta, read_segments
 from .pending import PendingBuffer, read_blocks
 from .rows import Live, Part
 from .segment import Segment, file_names
@@ -76,9 +76,9 @@ class Verifier:
             report.counts["files"], report.counts["bytes"] = 1, files.size(path)
             parts = [*self._segments(), *self._pending()]
             if not report.problems:
-                dead = np.array(self.connection.execute("SELECT key FROM deleted").fetchall(), np.int64).reshape(-1)
+                dead = read_deleted(self.connection, path)[1]
                 living = [Live.of(part, _own(part, dead)) for part in parts]
-                self._items(living, dead)
+                self._items(living)
                 for live in living:
                     self._findable(live, sample, random_state)
         except sqlite3.Error as error:
@@ -121,7 +121,7 @@ class Verifier:
 
     def _pending(self) -> list[Part]:
         shape = self.shape
-        kind = read_meta(self.connection, self.catalogue.path).get("id_type")
+        kind = read_meta(self.connection, self.catalogue.path, "id_type").get("id_type")
         buffer = PendingBuffer(shape.dim, shape.dtype, shape.metric)
         if kind is not None:
             for block in read_blocks(self.connection, self.catalogue.path, shape.dim, shape.dtype, kind):
@@ -131,7 +131,7 @@ class Verifier:
             part.table()
         return [part] if len(part) else []
 
-    def _items(self, living: list[Live], dead: np.ndarray) -> None:
+    def _items(self, living: list[Live]) -> None:
         """The catalogue's items are just the living rows of the parts, with the same ids; payloads are intact."""
         problems = self.report.problems
         keys, ids = [], []

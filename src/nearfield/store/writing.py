@@ -14,7 +14,7 @@ from ..common import files
 from ..common.checks import check_vectors
 from ..common.container import Pieces
 from . import attributes as attribute_columns
-from .catalogue import Catalogue, digest, find_keys, insert_segment, read_meta, set_meta
+from .catalogue import Catalogue, digest, find_keys, insert_segment, read_deleted, read_meta, set_meta
 from .ids import Id, IdColumn, check_ids, concatenate
 from .pending import Block, read_blocks, write_blocks
 from .segment import Rows, file_names, write_segment
@@ -110,7 +110,7 @@ class Writer:
         self._number = 0
         self.kind: str | None = None
         with catalogue.reading() as connection:
-            self.kind = read_meta(connection, catalogue.path).get("id_type")
+            self.kind = read_meta(connection, catalogue.path, "id_type").get("id_type")
             row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'segments'").fetchone()
             self._number = row[0] if row else 0
 
@@ -127,10 +127,11 @@ class Writer:
         with self.catalogue.writing() as connection:
             if embedding is not None:
                 self._same_embedding(connection, embedding)
-            if self.kind is None:
+            kind = read_meta(connection, self.catalogue.path, "id_type").get("id_type")
+            if kind is None:
                 set_meta(connection, "id_type", batch.kind)
-            elif self.kind != batch.kind:  # another thread's first add came first
-                raise TypeError(f"ids: this store has {self.kind} ids, got {batch.ids[0]!r} at position 0")
+            elif kind != batch.kind:  # another thread's first add came first
+                raise TypeError(f"ids: this store has {kind} ids, got {batch.ids[0]!r} at position 0")
             gone = self._remove(connection, find_keys(connection, batch.ids)) if replace else 0
             first_key = self._insert(connection, batch)
             rows = len(batch)
@@ -144,7 +145,7 @@ class Writer:
         return len(batch)
 
     def _same_embedding(self, connection: sqlite3.Connection, embedding: dict[str, Any]) -> None:
-        stored = read_meta(connection, self.catalogue.path).get("embedding")
+        stored = read_meta(connection, self.catalogue.path, "embedding").get("embedding")
         if stored == embedding:
             return
         empty = connection.execute("SELECT items FROM state").fetchone()[0] == 0
@@ -203,8 +204,7 @@ class Writer:
         keys = np.arange(first_key, first_key + len(batch))
         blocks.append(Block(0, keys, ids, batch.vectors, columns))
         lowest = int(blocks[0].keys[0])
-        dead = connection.execute("SELECT key FROM deleted WHERE key >= ?", (lowest,)).fetchall()
-        rows = _join(blocks, np.array(dead, np.int64).reshape(-1), kind, shape)
+        rows = _join(blocks, read_deleted(connection, self.catalogue.path)[1], kind, shape)
         number = self.next_number()
         description = write_segment(self.catalogue.segments, number, rows, metric=shape.metric)
         with removing_on_error(self.catalogue, description):

@@ -1,0 +1,109 @@
+"""Small stores, limits low enough that a few rows reach every path, and a plain model to hold a store against."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nearfield.store import Store, maintenance, writing
+
+WORKER = Path(__file__).with_name("worker.py")
+SCHEMA = {"year": "int", "topic": "string"}
+
+
+@pytest.fixture(scope="session")
+def shared() -> ModuleType:
+    """The functions of ``worker.py``, for both sides of a test."""
+    spec = importlib.util.spec_from_file_location("nearfield_store_worker", WORKER)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+@pytest.fixture
+def vectors(rng: np.random.Generator) -> np.ndarray:
+    return rng.standard_normal((500, 8), np.float32)
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Callable[..., Store]]:
+    """``make(name="a.nf", dim=8, **create)``: a new store, closed when the test ends."""
+    stores = []
+
+    def build(name: str = "a.nf", dim: int = 8, **create: Any) -> Store:
+        stores.append(Store.create(tmp_path / name, dim, **create))
+        return stores[-1]
+
+    yield build
+    for store in stores:
+        store.close()
+
+
+@pytest.fixture
+def low_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Segments after 60 pending rows, graphs from 20 rows on."""
+    monkeypatch.setattr(writing, "PENDING_ROWS", 60)
+    monkeypatch.setattr(maintenance, "MIN_INDEXED", 20)
+    monkeypatch.setattr(maintenance, "SCANNED_ROWS", 20)
+
+
+@pytest.fixture
+def worker() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """``worker("command", argument, ...)``: another process running ``worker.py``, killed when the test ends."""
+    running = []
+
+    def start(*arguments: Any) -> subprocess.Popen[str]:
+        command = [sys.executable, str(WORKER), *map(str, arguments)]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        running.append(process)
+        return process
+
+    yield start
+    for process in running:
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()
+
+
+@pytest.fixture
+def memory_path(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where the system has one: a killed process loses nothing there either, and syncs are free."""
+    shm = Path("/dev/shm")
+    if not os.access(shm, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=shm) as folder:
+        yield Path(folder)
+
+
+def content(store: Store) -> dict[Any, tuple[bytes, Any, Any]]:
+    """Everything a store holds: id -> (vector bytes, attributes, payload)."""
+    found = {}
+    for batch in store.iterate(97):
+        rows = [None] * len(batch) if batch.attributes is None else batch.attributes.to_pylist()
+        for identifier, vector, attributes, payload in zip(batch.ids, batch.vectors, rows, batch.payload, strict=True):
+            assert identifier not in found
+            found[identifier] = (vector.tobytes(), attributes, payload)
+    assert len(found) == len(store)
+    return found
+
+
+@pytest.fixture(name="content")
+def content_of() -> Callable[[Store], dict[Any, tuple[bytes, Any, Any]]]:
+    return content

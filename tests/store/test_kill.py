@@ -1,0 +1,85 @@
+"""A writer killed at random moments: nothing acknowledged is lost, nothing deleted returns, nothing is torn."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nearfield.store import Store
+
+KILLS = 220
+
+
+def expected(shared: Any, model: dict[int, int]) -> dict[int, tuple[bytes, Any, Any]]:
+    return {
+        identifier: (
+            shared.vector_of(stamp, identifier).tobytes(),
+            {"stamp": stamp},
+            {"stamp": stamp, "id": identifier},
+        )
+        for identifier, stamp in model.items()
+    }
+
+
+@pytest.mark.slow
+def test_killed_writer_loses_nothing_acknowledged(
+    memory_path: Path, shared: Any, worker: Callable[..., Any], content: Callable[[Store], dict[Any, Any]]
+) -> None:
+    path = memory_path / "killed.nf"
+    Store.create(path, shared.DIM, metric="l2", attributes={"stamp": "int"}).close()
+    process = worker("zygote")
+    model: dict[int, int] = {}
+    random_ = random.Random(1)
+    stamp, acknowledged, undecided = 0, 0, 0
+    for round_ in range(KILLS):
+        print(json.dumps([str(path), round_, stamp]), file=process.stdin, flush=True)
+        log = []  # the child writes into the same pipe, perhaps before the zygote names it
+        while not (line := process.stdout.readline()).startswith('{"pid"'):
+            log.append(line)
+        time.sleep(random_.uniform(0.0, 0.15))
+        os.kill(json.loads(line)["pid"], signal.SIGKILL)
+        while not (line := process.stdout.readline()).startswith('{"ended"'):
+            log.append(line)
+
+        # The last operation that began without a "done" may have happened or not; never in part.
+        pending = None
+        for line in log:
+            if line == "done\n":
+                model = shared.apply_to_model(model, *pending)
+                pending = None
+                acknowledged += 1
+            else:
+                pending = json.loads(line)
+                stamp = pending[2] + 1
+        if round_ % 3 == 0:  # a reader may be the first to come after the kill
+            with Store.open(path, read_only=True) as store:
+                seen = content(store)
+        with Store.open(path) as store:
+            found = content(store)
+            assert round_ % 3 or seen == found
+            possible = [model] if pending is None else [model, shared.apply_to_model(model, *pending)]
+            matching = [candidate for candidate in possible if found == expected(shared, candidate)]
+            assert matching, f"after kill {round_}: {pending}"
+            model = matching[0]
+            undecided += pending is not None
+            names = {name for files in store.stats()["segments"] for name in files["files"]}
+            assert set(os.listdir(path / "segments")) == names
+            if round_ % 10 == 0:
+                report = store.verify()
+                assert report.ok, str(report)
+        for copy in memory_path.glob("copy-*.nf"):
+            with Store.open(copy) as store:
+                assert store.verify().ok
+            shutil.rmtree(copy)
+    process.stdin.close()
+    assert acknowledged > KILLS  # the kills did not all come before the first write
+    assert undecided > KILLS / 4
