@@ -50,7 +50,7 @@ void write(const std::vector<Entry>& best, size_t k, float* scores, int64_t* row
   for (size_t j = 0; j < k; ++j) {
     const bool there = j < best.size();
     scores[j] = there ? best[j].score : std::numeric_limits<float>::infinity();
-    rows[j] = there ? best[j].row : -1;
+    rows[j] = there ? static_cast<int64_t>(best[j].row) : -1;
   }
 }
 
