@@ -1,0 +1,54 @@
+"""Public data sets by name, and the documentation of the installed Python packages as one more.
+
+:func:`load` looks in ``$NEARFIELD_DATA``, then in the user's cache (``$XDG_CACHE_HOME/nearfield`` or
+``~/.cache/nearfield``), then downloads from the set's public home and checks the checksum. Where there is no network,
+or no public home, the error says which file to put where.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..common.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .clinc150 import Clinc150 as Clinc150
+    from .clinc150 import Utterances as Utterances
+    from .documentation import Document as Document
+    from .documentation import python_documentation as python_documentation
+    from .fashion_mnist import FashionMNIST as FashionMNIST
+    from .retrieval import Retrieval as Retrieval
+    from .sets import NAMES as NAMES
+    from .sets import load as load
+    from .stsb import STSB as STSB
+    from .stsb import ScoredPairs as ScoredPairs
+    from .wordnet import WordNet as WordNet
+
+__all__ = [
+    "STSB",
+    "Clinc150",
+    "Document",
+    "FashionMNIST",
+    "Retrieval",
+    "ScoredPairs",
+    "Utterances",
+    "WordNet",
+    "load",
+    "python_documentation",
+]
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Clinc150": ".clinc150",
+        "Document": ".documentation",
+        "FashionMNIST": ".fashion_mnist",
+        "NAMES": ".sets",
+        "Retrieval": ".retrieval",
+        "STSB": ".stsb",
+        "ScoredPairs": ".stsb",
+        "Utterances": ".clinc150",
+        "WordNet": ".wordnet",
+        "load": ".sets",
+        "python_documentation": ".documentation",
+    },
+)

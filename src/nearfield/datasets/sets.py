@@ -1,0 +1,80 @@
+"""One door to all sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, overload
+
+from ..common.checks import check_choice
+from . import clinc150, cranfield, fashion_mnist, scifact, stsb, wordnet
+from .clinc150 import Clinc150
+from .fashion_mnist import FashionMNIST
+from .retrieval import Retrieval
+from .stsb import STSB
+from .wordnet import WordNet
+
+_LOADERS: dict[str, Callable[[], Any]] = {
+    "clinc150": clinc150.load,
+    "cranfield": cranfield.load,
+    "fashion_mnist": fashion_mnist.load,
+    "scifact": scifact.load,
+    "stsb": stsb.load,
+    "wordnet": wordnet.load,
+}
+NAMES = tuple(_LOADERS)
+
+
+@overload
+def load(name: Literal["clinc150"]) -> Clinc150: ...
+@overload
+def load(name: Literal["cranfield", "scifact"]) -> Retrieval: ...
+@overload
+def load(name: Literal["fashion_mnist"]) -> FashionMNIST: ...
+@overload
+def load(name: Literal["stsb"]) -> STSB: ...
+@overload
+def load(name: Literal["wordnet"]) -> WordNet: ...
+
+
+def load(name: str) -> Any:
+    """Load a data set by its name.
+
+    ================= ============================================================== =====================
+    name              what                                                           returns
+    ================= ============================================================== =====================
+    ``clinc150``      22,500 requests to an assistant, 150 intents, 1,200 about      :class:`Clinc150`
+                      none of them
+    ``cranfield``     1,400 abstracts of aerodynamics, 225 queries, judgements       :class:`Retrieval`
+    ``fashion_mnist`` 70,000 images of clothes as vectors of 784 pixels              :class:`FashionMNIST`
+    ``scifact``       5,183 abstracts of medicine, 300 claims, judgements, MiniLM    :class:`Retrieval`
+                      vectors
+    ``stsb``          8,628 pairs of sentences with a score of likeness              :class:`STSB`
+    ``wordnet``       117,659 MiniLM vectors of glosses, and 6,000 queries from      :class:`WordNet`
+                      another world
+    ================= ============================================================== =====================
+
+    Files are taken from ``$NEARFIELD_DATA``, then from the cache (``~/.cache/nearfield``), then downloaded from the
+    set's public home into the cache, with a checksum.
+
+    Raises
+    ------
+    ValueError
+        There is no set of that name.
+    FileNotFoundError
+        A file is not here and cannot be downloaded; says where to get it, or how it is made, and where to put it.
+    CorruptFileError
+        A file is damaged, or a download's checksum differs.
+
+    Examples
+    --------
+    >>> from nearfield.datasets import load
+    >>> pairs = load("stsb").test                    # doctest: +SKIP
+    >>> pairs.first[0], pairs.second[0], float(pairs.score[0])    # doctest: +SKIP
+    ('A girl is styling her hair.', 'A girl is brushing her hair.', 2.5)
+    >>> try:
+    ...     load("mnist")
+    ... except ValueError as error:
+    ...     print(str(error)[-13:])
+    , got 'mnist'
+    """
+    return _LOADERS[check_choice(name, "name", NAMES)]()

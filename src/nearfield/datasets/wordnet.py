@@ -1,0 +1,51 @@
+"""WordNet glosses as MiniLM vectors, with queries from another distribution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .sources import Source, read_vectors
+
+_MADE = (
+    "It was computed for Nearfield and has no public home. To make it, encode {what} with "
+    "nearfield.OnnxText('<all-MiniLM-L6-v2 exported to ONNX>', max_tokens=96) and numpy.save the result as float16."
+)
+_VECTORS = Source(
+    "wordnet/minilm.npy",
+    advice=_MADE.format(
+        what="the 117,659 synsets of WordNet 3.0 (Debian's wordnet-base: data.noun, data.verb, data.adj, data.adv in "
+        "that order) as 'word, word: gloss'"
+    ),
+)
+_QUERIES = Source(
+    "wordnet/debian_queries.npy",
+    advice=_MADE.format(what="6,000 descriptions of Debian packages (apt-cache dumpavail)"),
+)
+
+
+@dataclass(frozen=True)
+class WordNet:
+    """117,659 short definitions as unit vectors of all-MiniLM-L6-v2: a real space of middling difficulty.
+
+    Attributes
+    ----------
+    vectors : float32 (117659, 384); row order is that of WordNet's files.
+    out_of_distribution_queries : float32 (6000, 384), Debian package descriptions by the same encoder. Their nearest
+        definitions are far away, which makes approximate search much harder than held-out rows do.
+
+    Examples
+    --------
+    >>> from nearfield.datasets import load
+    >>> load("wordnet").vectors.shape    # doctest: +SKIP
+    (117659, 384)
+    """
+
+    vectors: np.ndarray
+    out_of_distribution_queries: np.ndarray
+
+
+def load() -> WordNet:
+    """Both arrays."""
+    return WordNet(read_vectors(_VECTORS), read_vectors(_QUERIES))

@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from nearfield.datasets import load
+
+
+def test_shapes_and_lengths(data: Path) -> None:
+    loaded = load("wordnet")
+    assert loaded.vectors.shape == (117_659, 384)
+    assert loaded.out_of_distribution_queries.shape == (6000, 384)
+    assert loaded.vectors.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(loaded.vectors[:1000], axis=1), 1.0, atol=2e-3)
