@@ -8,7 +8,7 @@ from ..common.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .judge import Judge as Judge
-    from .judge import Rate as Rate
+    from .rate import Rate as Rate
 
 __all__ = ["Judge", "Rate"]
-__getattr__, __dir__ = lazy_names(__name__, {"Judge": ".judge", "Rate": ".judge"})
+__getattr__, __dir__ = lazy_names(__name__, {"Judge": ".judge", "Rate": ".rate"})

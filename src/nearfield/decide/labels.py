@@ -14,6 +14,10 @@ _CELLS = 10
 # of the query vector scaled to unit mean square length. Chosen on CLINC150's validation queries and held-out intents.
 FEATURE_PENALTY = 20.0
 VECTOR_PENALTY = 0.3
+# The same for the slope of the base score, whose prior is the slope between the store's own trials; labels that
+# contradict the score altogether may not press it below a fifth of that.
+_SLOPE_PENALTY = 1.0
+_LEAST_SLOPE = 0.2
 
 
 @dataclass(frozen=True)
@@ -25,44 +29,51 @@ class Blend:
 
 
 def fit_weights(
-    base: np.ndarray, features: np.ndarray, answered: np.ndarray, penalty: np.ndarray, random_state: int
+    base: np.ndarray,
+    features: np.ndarray,
+    answered: np.ndarray,
+    *,
+    slope: float,
+    penalty: np.ndarray,
+    random_state: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weights of the scaled features relative to the base score, and the labelled queries' held-out scores.
 
     Logistic regression with a Gaussian prior that the base score alone is right: few labels change little. The scores
     returned come from weights fitted on the other folds, so that the rates drawn from them are not flattered.
     """
-    weights = _relative_weights(base, features, answered, penalty)
+    weights = _relative_weights(base, features, answered, slope, penalty)
     held_out = base + features @ weights
     if weights.any():
         order = np.random.default_rng(random_state).permutation(len(base))
         for fold in range(_FOLDS):
             out = order[fold::_FOLDS]
             rest = np.setdiff1d(order, out)
-            part = _relative_weights(base[rest], features[rest], answered[rest], penalty)
+            part = _relative_weights(base[rest], features[rest], answered[rest], slope, penalty)
             held_out[out] = base[out] + features[out] @ part
     return weights, held_out
 
 
-def _relative_weights(base: np.ndarray, features: np.ndarray, answered: np.ndarray, penalty: np.ndarray) -> np.ndarray:
+def _relative_weights(
+    base: np.ndarray, features: np.ndarray, answered: np.ndarray, slope: float, penalty: np.ndarray
+) -> np.ndarray:
     if answered.all() or not answered.any():
         return np.zeros(features.shape[1])
-    shift, size = base.mean(), max(float(base.std()), 1e-9)
-    design = np.column_stack([(base - shift) / size, features])
+    size = max(float(base.std()), 1e-9)
+    centred = base - base.mean()
+    design = np.column_stack([centred / size, features])
     # Both kinds count alike, however many of each were labelled.
     balance = np.where(answered, 0.5 / answered.mean(), 0.5 / (1 - answered.mean()))
-    coefficients = fit_logistic(design, ~answered, np.append(1e-3, penalty), balance)
-    slope = coefficients[0] / size
-    if slope <= 1e-6:
-        return np.zeros(features.shape[1])
-    return coefficients[1:-1] / slope
+    coefficients = fit_logistic(design, ~answered, np.append(_SLOPE_PENALTY, penalty), balance, offset=slope * centred)
+    return coefficients[1:-1] / max(slope + coefficients[0] / size, _LEAST_SLOPE * slope)
 
 
 def blend(trials: np.ndarray, labelled: np.ndarray | None, most: int) -> float:
-    """How many labelled queries the trials are worth: the value under which the labelled scores are likeliest.
+    """How many labelled queries the trials are worth, at most ``most``.
 
-    Dirichlet-multinomial evidence over tenths of the trial scores: labels that fall as the trials do leave the trials
-    in charge, labels that fall elsewhere take over.
+    Dirichlet-multinomial evidence over tenths of the trial scores, averaged over all worths from one query to ``most``
+    (evenly on a log scale): labels that fall as the trials do leave the trials in charge, labels that fall elsewhere
+    take over. The average is over the share of the say, which does not jump as the likeliest worth does.
     """
     if labelled is None or len(labelled) == 0:
         return float(most)
@@ -70,13 +81,12 @@ def blend(trials: np.ndarray, labelled: np.ndarray | None, most: int) -> float:
 
     edges = np.quantile(trials, np.arange(1, _CELLS) / _CELLS)
     counts = np.bincount(np.searchsorted(edges, labelled), minlength=_CELLS)
-    choices = np.unique(np.append(np.geomspace(1.0, max(most, 1), 25), float(most)))
-    evidence = [
-        gammaln(a) - gammaln(a + counts.sum()) + (gammaln(a / _CELLS + counts) - gammaln(a / _CELLS)).sum()
-        for a in choices
-    ]
-    best = np.flatnonzero(np.asarray(evidence) >= np.max(evidence) - 1e-9)
-    return float(choices[best[-1]])
+    worth = np.geomspace(1.0, max(most, 1), 50)
+    each = worth[:, None] / _CELLS
+    evidence = gammaln(worth) - gammaln(worth + counts.sum()) + (gammaln(each + counts) - gammaln(each)).sum(axis=1)
+    chance = np.exp(evidence - evidence.max())
+    say = float((worth / (worth + counts.sum()) * chance).sum() / chance.sum())
+    return float(counts.sum() * say / (1.0 - say))
 
 
 def fit_item_shift(score: np.ndarray, items: np.ndarray, relevant: np.ndarray, slope: float, intercept: float) -> float:

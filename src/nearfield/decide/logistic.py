@@ -11,9 +11,13 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
 
 
 def fit_logistic(
-    features: np.ndarray, target: np.ndarray, penalty: np.ndarray, weights: np.ndarray | None = None
+    features: np.ndarray,
+    target: np.ndarray,
+    penalty: np.ndarray,
+    weights: np.ndarray | None = None,
+    offset: np.ndarray | float = 0.0,
 ) -> np.ndarray:
-    """Coefficients ``(p + 1,)``, intercept last, of ``P(target) = sigmoid(features @ c + intercept)``.
+    """Coefficients ``(p + 1,)``, intercept last, of ``P(target) = sigmoid(offset + features @ c + intercept)``.
 
     Minimises the weighted log-loss plus ``sum(penalty * c ** 2) / 2``; the intercept is free but for a trace that keeps
     the answer finite when the classes are separable.
@@ -33,12 +37,12 @@ def fit_logistic(
     coefficients = np.zeros(design.shape[1])
 
     def loss(c: np.ndarray) -> float:
-        z = design @ c
+        z = offset + design @ c
         return float((w * (np.logaddexp(0.0, z) - y * z)).sum() + (ridge * c * c).sum() / 2)
 
     current = loss(coefficients)
     for _ in range(100):
-        p = sigmoid(design @ coefficients)
+        p = sigmoid(offset + design @ coefficients)
         gradient = design.T @ (w * (p - y)) + ridge * coefficients
         curvature = (design * (w * p * (1 - p))[:, None]).T @ design + np.diag(ridge + 1e-9)
         step = np.linalg.solve(curvature, gradient)
