@@ -55,7 +55,9 @@ bool Hanger::hang_if_room(uint32_t root, uint32_t row) {
 void Hanger::hang(uint32_t root, uint32_t row) {
   if (hang_if_room(root, row)) return;
   uint32_t& last = neighbors_[static_cast<size_t>(root) * degree_ + degree_ - 1];
-  neighbors_[static_cast<size_t>(row) * degree_ + std::min(length(row), degree_ - 1)] = last;
+  uint32_t* own = neighbors_ + static_cast<size_t>(row) * degree_;
+  const unsigned m = length(row);
+  if (std::find(own, own + m, last) == own + m) own[std::min(m, degree_ - 1)] = last;
   last = row;
   hung_[root].rows.push_back(row);
 }

@@ -184,7 +184,9 @@ def test_every_half_is_read_exactly(level):
         rows[:, position] = halves
         query = np.zeros((1, 9), np.float32)
         query[0, position] = 1
-        scores = native.score(native.make_space("f16", rows, 9), query, np.arange(1 << 16, dtype=np.uint32), metric="ip")
+        scores = native.score(
+            native.make_space("f16", rows, 9), query, np.arange(1 << 16, dtype=np.uint32), metric="ip"
+        )
         assert (-scores[0][finite] == halves[finite].astype(np.float32)).all()
 
 
@@ -262,6 +264,6 @@ def test_rows_are_read_where_the_list_says_in_any_order(level):
     rows, query = rng.normal(size=(50, 19)).astype(np.float32), rng.normal(size=(1, 19)).astype(np.float32)
     space = native.make_space("f32", rows, 19)
     in_order = native.score(space, query, np.arange(50), metric="ip")
-    for length in range(0, 14):
+    for length in range(14):
         picked = rng.integers(0, 50, length).astype(np.uint32)
         assert (native.score(space, query, picked, metric="ip")[0] == in_order[0][picked]).all()

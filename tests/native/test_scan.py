@@ -125,7 +125,9 @@ def test_a_memory_mapped_base_is_scanned_in_place(dtype, tmp_path):
     np.save(tmp_path / "rows.npy", rows)
     mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
     queries = rows[:3].astype(np.float32)
-    assert same(native.exact_search(mapped, queries, 5, metric="l2"), native.exact_search(rows, queries, 5, metric="l2"))
+    assert same(
+        native.exact_search(mapped, queries, 5, metric="l2"), native.exact_search(rows, queries, 5, metric="l2")
+    )
 
 
 def test_a_scale_gives_cosine_on_raw_vectors():
