@@ -31,6 +31,17 @@ def shared() -> ModuleType:
 
 
 @pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where the system has one: killed processes lose nothing there either, and syncs are free."""
+    shm = Path("/dev/shm")
+    if not os.access(shm, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=shm) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(7)
 
@@ -79,17 +90,6 @@ def worker() -> Iterator[Callable[..., subprocess.Popen[str]]]:
         process.wait()
         process.stdin.close()
         process.stdout.close()
-
-
-@pytest.fixture
-def memory_path(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory where the system has one: a killed process loses nothing there either, and syncs are free."""
-    shm = Path("/dev/shm")
-    if not os.access(shm, os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir=shm) as folder:
-        yield Path(folder)
 
 
 def content(store: Store) -> dict[Any, tuple[bytes, Any, Any]]:

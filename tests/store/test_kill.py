@@ -32,9 +32,9 @@ def expected(shared: Any, model: dict[int, int]) -> dict[int, tuple[bytes, Any, 
 
 @pytest.mark.slow
 def test_killed_writer_loses_nothing_acknowledged(
-    memory_path: Path, shared: Any, worker: Callable[..., Any], content: Callable[[Store], dict[Any, Any]]
+    tmp_path: Path, shared: Any, worker: Callable[..., Any], content: Callable[[Store], dict[Any, Any]]
 ) -> None:
-    path = memory_path / "killed.nf"
+    path = tmp_path / "killed.nf"
     Store.create(path, shared.DIM, metric="l2", attributes={"stamp": "int"}).close()
     process = worker("zygote")
     model: dict[int, int] = {}
@@ -76,7 +76,7 @@ def test_killed_writer_loses_nothing_acknowledged(
             if round_ % 10 == 0:
                 report = store.verify()
                 assert report.ok, str(report)
-        for copy in memory_path.glob("copy-*.nf"):
+        for copy in tmp_path.glob("copy-*.nf"):
             with Store.open(copy) as store:
                 assert store.verify().ok
             shutil.rmtree(copy)

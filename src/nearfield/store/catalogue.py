@@ -333,11 +333,12 @@ class Catalogue:
                 raise
 
     def shrink(self) -> None:
-        """Give the catalogue's free pages back to the file system and fold the log into the file."""
+        """Give the catalogue's free pages back to the file system and fold the log into the file as far as readers allow."""
         with self.write_lock, sqlite_errors(self.path):
             if self._writer is not None:
-                self._writer.execute("PRAGMA incremental_vacuum").fetchall()
-                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                # execute() would take one step of this statement, and free one page.
+                self._writer.executescript("PRAGMA incremental_vacuum;")
+                self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
 def publish_directory(temporary: Path, folder: Path) -> None:

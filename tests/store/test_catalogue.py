@@ -1,0 +1,291 @@
+from __future__ import annotations
+
+import gc
+import os
+import sqlite3
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nearfield.common import CorruptFileError, FormatVersionError, StoreLockedError
+from nearfield.store import Store
+from nearfield.store.catalogue import FORMAT_VERSION, Catalogue, digest, read_meta, set_meta, translate
+
+
+def sql(path: Path, *statements: str) -> None:
+    connection = sqlite3.connect(path / "catalogue.sqlite", isolation_level=None)
+    for statement in statements:
+        connection.execute(statement)
+    connection.close()
+
+
+def test_commits_are_synced_and_logged_ahead(make: Callable[..., Store]) -> None:
+    store = make()
+    with store._catalogue.writing() as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_failing_block_is_undone_and_the_store_goes_on(make: Callable[..., Store], vectors: np.ndarray) -> None:
+    store = make()
+    store.add([1], vectors[:1])
+    with pytest.raises(KeyboardInterrupt), store._catalogue.writing() as connection:
+        connection.execute("DELETE FROM items")
+        raise KeyboardInterrupt
+    assert 1 in store
+    store._catalogue._writer.execute("BEGIN")  # as if ctrl-C had come between an error and its rollback
+    store.add([2], vectors[1:2])
+    assert len(store) == 2
+
+
+def test_settings_carry_checksums(tmp_path: Path) -> None:
+    connection = sqlite3.connect(":memory:")
+    connection.execute("CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT, xxh3 INTEGER)")
+    set_meta(connection, "plan", {"b": 1, "a": [None]})
+    assert read_meta(connection, tmp_path) == {"plan": {"b": 1, "a": [None]}}
+    connection.execute("UPDATE meta SET value = replace(value, '1', '2')")
+    with pytest.raises(CorruptFileError, match="checksum of setting 'plan' differs"):
+        read_meta(connection, tmp_path)
+
+
+def test_digests_fit_sqlite() -> None:
+    values = [digest(b"%d" % number) for number in range(200)]
+    assert len(set(values)) == 200
+    assert min(values) < 0 < max(values) < 2**63
+    assert digest(b"a", b"b") == digest(b"ab")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (sqlite3.SQLITE_FULL, OSError),
+        (sqlite3.SQLITE_IOERR_WRITE, OSError),
+        (sqlite3.SQLITE_READONLY, OSError),
+        (sqlite3.SQLITE_CORRUPT, CorruptFileError),
+        (sqlite3.SQLITE_NOTADB, CorruptFileError),
+        (sqlite3.SQLITE_BUSY, TimeoutError),
+        (sqlite3.SQLITE_TOOBIG, ValueError),
+        (sqlite3.SQLITE_MISUSE, sqlite3.OperationalError),
+    ],
+)
+def test_sqlite_errors_are_told_apart(code: int, kind: type[Exception]) -> None:
+    error = sqlite3.OperationalError("it said so")
+    error.sqlite_errorcode = code
+    assert isinstance(translate(error, Path("a.nf")), kind)
+
+
+def test_what_is_no_store(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no store here.*absent\.nf"):
+        Store.open(tmp_path / "absent.nf")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ValueError, match=r"folder: not a nearfield store"):
+        Store.open(tmp_path / "folder")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ValueError, match="not a nearfield store"):
+        Store.open(tmp_path / "file")
+    (tmp_path / "folder" / "catalogue.sqlite").write_bytes(b"")
+    with pytest.raises(CorruptFileError, match=r"catalogue\.sqlite: truncated to nothing"):
+        Store.open(tmp_path / "folder")
+    (tmp_path / "folder" / "catalogue.sqlite").write_bytes(b"nonsense" * 1000)
+    with pytest.raises(CorruptFileError, match=r"catalogue\.sqlite: "):
+        Store.open(tmp_path / "folder")
+    os.unlink(tmp_path / "folder" / "catalogue.sqlite")
+    sqlite3.connect(tmp_path / "folder" / "catalogue.sqlite").execute("CREATE TABLE t(a)").connection.close()
+    with pytest.raises(CorruptFileError, match="not the catalogue of a nearfield store"):
+        Store.open(tmp_path / "folder")
+
+
+def test_a_newer_format_is_refused(make: Callable[..., Store]) -> None:
+    store = make()
+    store.close()
+    sql(store.path, f"PRAGMA user_version = {FORMAT_VERSION + 1}")
+    for read_only in (False, True):
+        with pytest.raises(FormatVersionError, match=f"format version {FORMAT_VERSION + 1} is newer"):
+            Store.open(store.path, read_only=read_only)
+    sql(store.path, f"PRAGMA user_version = {FORMAT_VERSION}")
+    Store.open(store.path).close()
+
+
+def test_create_makes_a_whole_store_or_nothing(tmp_path: Path) -> None:
+    Store.create(tmp_path / "with space, % and ü?.nf", 4).close()
+    Store.open(tmp_path / "with space, % and ü?.nf").close()
+    with pytest.raises(FileExistsError, match="open it with Store.open"):
+        Store.create(tmp_path / "with space, % and ü?.nf", 4)
+    with pytest.raises(FileNotFoundError, match="no such directory to create"):
+        Store.create(tmp_path / "no" / "where.nf", 4)
+    before = os.listdir(tmp_path)
+    for arguments in ({"dim": 0}, {"dim": 4, "metric": "hamming"}, {"dim": 4, "dtype": "float64"}):
+        with pytest.raises(ValueError):
+            Store.create(tmp_path / "new.nf", **arguments)
+    assert os.listdir(tmp_path) == before
+
+
+def test_a_second_writer_is_told_who_holds_it(make: Callable[..., Store]) -> None:
+    store = make()
+    with pytest.raises(StoreLockedError, match=rf"another writer has this store open \(process {os.getpid()}\)"):
+        Store.open(store.path)
+    with Store.open(store.path, read_only=True) as reader:
+        assert len(reader) == 0
+    store.close()
+    Store.open(store.path).close()
+
+
+def test_a_dropped_handle_gives_the_lock_back(tmp_path: Path) -> None:
+    store = Store.create(tmp_path / "a.nf", 4)
+    del store
+    gc.collect()
+    Store.open(tmp_path / "a.nf").close()
+
+
+def test_a_closed_store_says_so(make: Callable[..., Store], vectors: np.ndarray) -> None:
+    store = make()
+    store.add([1], vectors[:1])
+    store.close()
+    store.close()
+    for call in (
+        lambda: store.search(vectors[0]),
+        lambda: store.add([2], vectors[:1]),
+        lambda: store.get(1),
+        lambda: len(store),
+        store.compact,
+        store.stats,
+    ):
+        with pytest.raises(ValueError, match="the store is closed"):
+            call()
+    assert "closed" in repr(store)
+
+
+def test_a_reader_cannot_write(make: Callable[..., Store], vectors: np.ndarray) -> None:
+    store = make()
+    store.add([1], vectors[:1])
+    with Store.open(store.path, read_only=True) as reader:
+        for call in (
+            lambda: reader.add([2], vectors[:1]),
+            lambda: reader.upsert([2], vectors[:1]),
+            lambda: reader.delete([1]),
+            reader.seal,
+            reader.compact,
+            reader.optimize,
+            reader.fit_judge,
+            lambda: reader.verify(repair=True),
+        ):
+            with pytest.raises(PermissionError, match="read_only=True"):
+                call()
+        assert reader.verify().ok and len(reader) == 1
+
+
+def test_a_reader_on_a_medium_that_cannot_be_written(
+    make: Callable[..., Store], vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make()
+    store.add([1], vectors[:1])
+    store.close()
+    connect = sqlite3.connect
+
+    def refusing(database: str, **options: object) -> sqlite3.Connection:
+        if "immutable" not in database:
+            raise sqlite3.OperationalError("unable to open database file")
+        return connect(database, **options)
+
+    monkeypatch.setattr("nearfield.store.catalogue.sqlite3.connect", refusing)
+    with pytest.raises((OSError, sqlite3.OperationalError)):
+        Store.open(store.path, read_only=True)
+    monkeypatch.setattr("nearfield.store.catalogue.os.access", lambda *_: False)
+    with Store.open(store.path, read_only=True) as reader:
+        assert reader.search(vectors[0], 1).ids == [1]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
+def test_a_forked_child_is_told_and_harms_nothing(make: Callable[..., Store], vectors: np.ndarray) -> None:
+    store = make()
+    store.add([1], vectors[:1])
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        told = []
+        for call in (lambda: store.search(vectors[0]), lambda: store.add([2], vectors[:1]), lambda: Store.open(store.path)):
+            try:
+                call()
+                told.append("nothing")
+            except Exception as error:
+                told.append(f"{type(error).__name__}: {error}")
+        store.close()
+        del store
+        os.write(writing, "\n".join(told).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writing)
+    told = os.read(reading, 65536).decode().splitlines()
+    os.close(reading)
+    assert len(told) == 3
+    assert all(text.startswith("RuntimeError") for text in told), told
+    assert "used in its forked child" in told[0] and "spawn" in told[2]
+    store.add([2], vectors[1:2])
+    assert len(store) == 2 and store.verify().ok
+    with pytest.raises(StoreLockedError):
+        Store.open(store.path)
+
+
+def test_a_forked_child_does_not_keep_the_lock(make: Callable[..., Store]) -> None:
+    store = make()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(writing)
+        os.read(reading, 1)  # until the parent is done
+        os._exit(0)
+    os.close(reading)
+    store.close()
+    Store.open(store.path).close()
+    os.close(writing)
+    os.waitpid(child, 0)
+
+
+def test_many_threads_read_at_once(make: Callable[..., Store], vectors: np.ndarray) -> None:
+    store = make()
+    store.add(list(range(100)), vectors[:100], payload=list(range(100)))
+    wrong = []
+
+    def read(number: int) -> None:
+        for step in range(20):
+            identifier = (number * 7 + step) % 100
+            if store.search(vectors[identifier], 1, payload=True).payload != [identifier]:
+                wrong.append(identifier)
+
+    threads = [threading.Thread(target=read, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert len(store._catalogue._idle) <= 17
+
+
+def test_a_foreign_lock_times_out_with_a_clear_error(
+    make: Callable[..., Store], vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nearfield.store.catalogue._BUSY_SECONDS", 0.05)
+    store = make()
+    other = sqlite3.connect(store.path / "catalogue.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(TimeoutError, match="another program keeps the catalogue locked"):
+        store.add([1], vectors[:1])
+    other.execute("ROLLBACK")
+    other.close()
+    store.add([1], vectors[:1])
+
+
+def test_closing_while_others_read(make: Callable[..., Store], vectors: np.ndarray) -> None:
+    store = make()
+    store.add(list(range(10)), vectors[:10])
+    batches = store.iterate(1)
+    next(batches)
+    store.close()
+    with pytest.raises(ValueError, match="closed"):
+        len(store)
+    assert sum(len(batch) for batch in batches) == 9
+    assert Catalogue(store.path, read_only=True).committed_generation() > 1

@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nearfield.index import Graph
+from nearfield.store import Store, maintenance
+from nearfield.tune import Recipe
+
+
+def files_of(store: Store) -> set[str]:
+    named = {name for segment in store.stats()["segments"] for name in segment["files"]}
+    assert set(os.listdir(store.path / "segments")) == named
+    return named
+
+
+def test_seal_moves_pending_rows_into_a_segment(make: Callable[..., Store], vectors: np.ndarray, content: Any) -> None:
+    store = make(attributes={"year": "int"})
+    assert store.seal() is False
+    store.add([1, 2, 3], vectors[:3], attributes={"year": [1, 2, 3]})
+    store.delete([2])
+    before = content(store)
+    assert store.seal() is True and store.seal() is False
+    assert content(store) == before
+    stats = store.stats()
+    assert stats["pending"] == 0 and stats["deleted"] == 0 and [s["rows"] for s in stats["segments"]] == [2]
+    files_of(store)
+
+
+def test_compact_leaves_one_segment_without_the_dead(
+    make: Callable[..., Store], vectors: np.ndarray, low_limits: None, content: Any
+) -> None:
+    store = make(attributes={"year": "int"})
+    assert store.compact() is False
+    for start in range(0, 300, 20):
+        ids = list(range(start, start + 20))
+        store.add(ids, vectors[ids], attributes={"year": ids}, payload=ids)
+    store.delete(list(range(0, 300, 3)))
+    before = content(store)
+    old = files_of(store)
+    assert store.compact() is True
+    assert content(store) == before
+    stats = store.stats()
+    assert len(stats["segments"]) == 1 and stats["deleted"] == 0 and stats["pending"] == 0
+    assert "graph" in stats["segments"][0]["index"]
+    assert not files_of(store) & old
+    assert store.compact() is False  # nothing to do, nothing rewritten
+    assert store.verify().ok
+    store.delete(list(range(300)))
+    assert store.compact() is True and files_of(store) == set() and len(store) == 0
+    store.add([7], vectors[:1], attributes={"year": [7]})
+    assert store.search(vectors[0], 1).ids == [7]
+
+
+def test_space_comes_back(make: Callable[..., Store], rng: np.random.Generator) -> None:
+    store = make(dim=256)
+    store.add(list(range(4000)), rng.standard_normal((4000, 256), np.float32))
+    assert (store.path / "catalogue.sqlite").stat().st_size + (store.path / "catalogue.sqlite-wal").stat().st_size > 4e6
+    store.compact()
+    store.delete(list(range(3900)))
+    store.compact()
+    store.close()
+    assert sum(path.stat().st_size for path in store.path.rglob("*") if path.is_file()) < 1e6
+
+
+def test_the_plan_decides_what_is_built(make: Callable[..., Store], vectors: np.ndarray, low_limits: None) -> None:
+    store = make()
+    store.add(list(range(400)), vectors[:400])
+    plan = store.optimize(recall=0.9, k=5)
+    assert store.plan == plan and store.stats()["plan"]["recipe"] == plan.recipe.to_dict()
+    for recipe in (
+        Recipe("graph", bits=4, rescore=8, beam=40, degree=8),
+        Recipe("flat", bits=8, rescore="vectors", candidates=20),
+        Recipe("graph", bits=8, rescore="vectors", pca=4),
+        Recipe("flat", bits=32),
+    ):
+        assert store._maintenance.compact({**plan.to_dict(), "recipe": recipe.to_dict()})
+        stats = store.stats()
+        assert stats["segments"][0]["index"] == ("scan of the vectors" if recipe.exact else str(recipe))
+        hits = store.search(vectors[:50], 1)
+        assert np.mean([ids == [number] for number, ids in enumerate(hits.ids)]) > 0.95
+        assert store.plan.recipe == recipe
+    store.add(list(range(400, 450)), vectors[400:450])
+    store._maintenance.compact({**plan.to_dict(), "recipe": Recipe("graph", degree=8).to_dict()})
+    store.add(list(range(450, 500)), vectors[450:])
+    store.seal()
+    assert [segment["rows"] for segment in store.stats()["segments"]] == [450, 50]
+    assert all("graph" in segment["index"] for segment in store.stats()["segments"])
+    assert store.verify().ok
+    with Store.open(store.path, read_only=True) as reader:
+        assert reader.plan.recipe == Recipe("graph", degree=8)
+
+
+def test_without_a_plan_size_decides(vectors: np.ndarray, make: Callable[..., Store], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maintenance, "MIN_INDEXED", 20)
+    monkeypatch.setattr(maintenance, "SCANNED_ROWS", 60)
+    store = make()
+    store.add(list(range(60)), vectors[:60])
+    store.compact()
+    assert store.stats()["segments"][0]["index"] == "scan of the vectors"
+    store.add([60], vectors[60:61])
+    store.compact()
+    assert "graph" in store.stats()["segments"][0]["index"]
+
+
+def test_an_empty_store_has_nothing_to_optimize(make: Callable[..., Store]) -> None:
+    with pytest.raises(ValueError, match="the store is empty"):
+        make().optimize()
+
+
+@pytest.mark.parametrize("job", ["seal", "compact", "optimize"])
+def test_ctrl_c_in_the_middle_leaves_the_store_as_it_was(
+    make: Callable[..., Store], vectors: np.ndarray, low_limits: None, content: Any, monkeypatch: pytest.MonkeyPatch, job: str
+) -> None:
+    store = make(attributes={"year": "int"})
+    store.add(list(range(50)), vectors[:50])
+    store.seal()
+    store.add(list(range(50, 100)), vectors[50:100], payload=list(range(50)))
+    store.delete([3, 60])
+    before, stats, named = content(store), store.stats(), files_of(store)
+
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    if job == "optimize":
+        from nearfield.tune import Plan, tune
+
+        plan = tune(vectors, recall=0.5)
+        plan = Plan.from_dict({**plan.to_dict(), "recipe": Recipe("graph", degree=8).to_dict()})
+        monkeypatch.setattr("nearfield.tune.tune", lambda *_, **__: plan)
+    monkeypatch.setattr(Graph, "_link", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        getattr(store, job)()
+    assert content(store) == before and store.stats() == stats and files_of(store) == named
+    monkeypatch.setattr(Graph, "_link", Graph.__dict__["_link"])
+    monkeypatch.undo()
+    monkeypatch.setattr(maintenance, "MIN_INDEXED", 20)
+    getattr(store, job)()
+    assert content(store) == before
+    store.close()
+    with Store.open(store.path) as again:
+        assert content(again) == before and again.verify().ok
+
+
+def test_writes_during_a_build_are_kept(
+    make: Callable[..., Store], vectors: np.ndarray, low_limits: None, content: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Adds, upserts and deletes of another thread, and segments it writes, while a compaction is building its index."""
+    store = make()
+    store.add(list(range(100)), vectors[:100], payload=[0] * 100)
+    store.delete([0])
+    building, done = threading.Event(), threading.Event()
+    link = Graph._link
+
+    def slow(self: Graph, progress: Any) -> None:
+        building.set()
+        assert done.wait(30)
+        link(self, progress)
+
+    monkeypatch.setattr(Graph, "_link", slow)
+    thread = threading.Thread(target=store.compact)
+    thread.start()
+    assert building.wait(30)
+    store.delete([1])
+    store.upsert([2], vectors[400:401], payload=[2])
+    for start in range(100, 300, 25):  # enough to seal more than once meanwhile
+        store.add(list(range(start, start + 25)), vectors[start : start + 25], payload=[1] * 25)
+    store.delete([150, 299])
+    expected = content(store)
+    hits = store.search(vectors[400], 1)
+    assert hits.ids == [2]
+    done.set()
+    thread.join()
+    assert content(store) == expected and len(expected) == 296
+    assert store.verify().ok
+    files_of(store)
+    monkeypatch.undo()
+    store.compact()
+    assert content(store) == expected and store.verify().ok
+
+
+def test_a_damaged_index_is_rebuilt_by_the_writer_and_bypassed_by_a_reader(
+    make: Callable[..., Store], vectors: np.ndarray, low_limits: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = make()
+    store.add(list(range(200)), vectors[:200])
+    store.compact()
+    truth = store.search(vectors[:20], 5).ids
+    store.close()
+    name = next(name for name in files_of_closed(store) if ".index." in name)
+    path = store.path / "segments" / name
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1
+    path.write_bytes(content)
+
+    with Store.open(store.path, read_only=True) as reader:
+        assert reader.search(vectors[:20], 5).ids == truth
+        assert name in reader.stats()["segments"][0]["trouble"]
+        report = reader.verify()
+        assert not report.ok and name in report.problems[0] and "a writer rebuilds it" in report.problems[0]
+        with Store.open(store.path) as writer:
+            assert writer.search(vectors[:20], 5).ids == truth
+            assert "rebuilding the index" in caplog.text
+            assert writer.verify().ok and not path.exists()
+        assert reader.search(vectors[:20], 5).ids == truth
+        assert reader.stats()["segments"][0]["trouble"] is None and reader.verify().ok
+
+
+def files_of_closed(store: Store) -> list[str]:
+    return os.listdir(store.path / "segments")
+
+
+def test_a_rebuild_that_fails_leaves_searches_right(
+    make: Callable[..., Store], vectors: np.ndarray, low_limits: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make()
+    store.add(list(range(200)), vectors[:200])
+    store.compact()
+    store.close()
+    next((store.path / "segments").glob("*.index.*")).unlink()
+    with Store.open(store.path) as writer:
+        monkeypatch.setattr(Graph, "save", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+        assert writer.search(vectors[7], 1).ids == [7]
+        assert writer.search(vectors[8], 1).ids == [8]
+        monkeypatch.undo()
+        assert not writer.verify(repair=True).ok
+        assert writer.verify().ok and writer.stats()["segments"][0]["trouble"] is None
+
+
+def test_the_writer_removes_files_the_catalogue_does_not_name(make: Callable[..., Store], vectors: np.ndarray) -> None:
+    store = make()
+    store.add([1], vectors[:1])
+    store.seal()
+    folder = store.path / "segments"
+    for name in ("000009.vectors.nfa", "000002.index.1.nfa.tmp", "junk"):
+        (folder / name).write_bytes(b"x")
+    assert store.verify().counts["unnamed_files"] == 3
+    store.close()
+    Store.open(store.path, read_only=True).close()
+    assert len(os.listdir(folder)) == 4
+    with Store.open(store.path) as again:
+        files_of(again)
+        assert again.search(vectors[0], 1).ids == [1]
