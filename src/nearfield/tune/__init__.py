@@ -1,0 +1,17 @@
+"""From a target and a budget to a recipe: transform, codec, index and search settings, chosen by measurement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..common.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .plan import Plan as Plan
+    from .plan import Trial as Trial
+    from .recipe import Recipe as Recipe
+    from .tuner import tune as tune
+
+__all__ = ["Plan", "Recipe", "Trial", "tune"]
+
+__getattr__, __dir__ = lazy_names(__name__, {"Plan": ".plan", "Recipe": ".recipe", "Trial": ".plan", "tune": ".tuner"})

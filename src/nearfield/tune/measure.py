@@ -1,0 +1,138 @@
+"""How good and how fast an index is: the narrowest width that is good enough, queries per second, latency."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from ..common.interval import mean_interval
+from ..index import Flat, Graph
+from .recipe import Recipe
+from .truth import Truth
+
+_WIDEST = 2048
+# Doubling the width twice for less recall than this means that the codes, not the walk, lose the rest.
+_SATURATED = 0.0005
+_PASS_SECONDS = 0.15
+_PASSES = 5
+_SINGLES = 200
+_SINGLES_SECONDS = 0.3
+
+
+@dataclass
+class Curve:
+    """Recall of one index against the width of its search: the beam of a graph, the candidates of a scan."""
+
+    index: Flat | Graph
+    recipe: Recipe
+    truth: Truth
+    seen: dict[int, np.ndarray] = field(default_factory=dict)
+
+    def at(self, width: int) -> tuple[float, float, float]:
+        """Mean recall and its interval."""
+        if width not in self.seen:
+            k = self.truth.rows.shape[1]
+            settings = with_width(self.recipe, width).search_settings()
+            self.seen[width] = self.truth.shares(self.index.search(self.truth.queries, k, **settings).rows)
+        return mean_interval(self.seen[width])
+
+    def narrowest(self, target: float, criterion: str) -> int:
+        """The narrowest width that meets the target.
+
+        Where the criterion "bound" cannot be met, the one whose mean meets it; where that fails too, the narrowest
+        within 0.002 of the best. Widths double until one is enough, then the gap is halved.
+        """
+        k, n = self.truth.rows.shape[1], len(self.truth.base)
+        low, top = max(k, 8), max(k, min(_WIDEST, n))
+        if self.recipe.kind == "flat":
+            low = min(max(4 * k, 32), top)
+        else:
+            low = min(low, top)
+        if not _has_width(self.recipe):
+            self.at(low)
+            return low
+        width = self._double(low, top, lambda w: self._good(w, target, criterion))
+        if self._good(width, target, criterion):
+            return self._halve(low, width, lambda w: self._good(w, target, criterion))
+        if self._good(width, target, "estimate"):
+            return self._halve(low, width, lambda w: self._good(w, target, "estimate"))
+        best = self.at(width)[0]
+        return self._halve(low, width, lambda w: self.at(w)[0] >= best - 0.002)
+
+    def _good(self, width: int, target: float, criterion: str) -> bool:
+        mean, bound, _ = self.at(width)
+        return (bound if criterion == "bound" else mean) >= target
+
+    def _double(self, low: int, top: int, enough: Callable[[int], bool]) -> int:
+        width, means = low, []
+        while True:
+            means.append(self.at(width)[0])
+            saturated = len(means) > 2 and means[-1] - means[-3] < _SATURATED
+            if enough(width) or width == top or saturated:
+                return width
+            width = min(2 * width, top)
+
+    def _halve(self, low: int, high: int, enough: Callable[[int], bool]) -> int:
+        """The smallest width from ``low`` to ``high`` that is enough, to one part in 32; ``high`` is known to be."""
+        if enough(low):
+            return low
+        below, above = max(low, max((w for w in self.seen if w < high and not enough(w)), default=low)), high
+        while above - below > max(1, above // 32):
+            middle = (below + above) // 2
+            if enough(middle):
+                above = middle
+            else:
+                below = middle
+        return above
+
+
+def _has_width(recipe: Recipe) -> bool:
+    return recipe.kind == "graph" or recipe.rescore is not None
+
+
+def with_width(recipe: Recipe, width: int) -> Recipe:
+    """The recipe with that beam, all of which is scored again, or with that many candidates of a scan."""
+    if not _has_width(recipe):
+        return recipe
+    candidates = width if recipe.rescore is not None else None
+    return replace(recipe, beam=width if recipe.kind == "graph" else None, candidates=candidates)
+
+
+def queries_per_second(index: Flat | Graph, recipe: Recipe, queries: np.ndarray, k: int) -> float:
+    """Queries in a batch on one thread: the fastest of five passes after one to warm up.
+
+    The fastest, because whatever else the machine does only ever adds time. A pass takes all queries, or as many as
+    fill 0.15 s.
+    """
+    settings = recipe.search_settings()
+
+    def seconds(count: int) -> float:
+        started = perf_counter()
+        index.search(queries[:count], k, threads=1, **settings)
+        return perf_counter() - started
+
+    with threadpool_limits(1, user_api="blas"):
+        count = min(len(queries), 16)
+        while seconds(count) < _PASS_SECONDS / 2 and count < len(queries):
+            count = min(len(queries), 4 * count)
+        return count / min(seconds(count) for _ in range(_PASSES))
+
+
+def latency(index: Flat | Graph, recipe: Recipe, queries: np.ndarray, k: int) -> float:
+    """Milliseconds within which 95 of 100 queries, one at a time on one thread, are answered: 200 of them, or as many
+    as fill 0.3 s (20 at least)."""
+    settings = recipe.search_settings()
+    times: list[float] = []
+    spent = 0.0
+    with threadpool_limits(1, user_api="blas"):
+        while len(times) < _SINGLES and (spent < _SINGLES_SECONDS or len(times) < 20):
+            query = queries[len(times) % len(queries)]
+            started = perf_counter()
+            index.search(query, k, threads=1, **settings)
+            times.append(perf_counter() - started)
+            spent += times[-1]
+    return float(np.quantile(times, 0.95)) * 1000

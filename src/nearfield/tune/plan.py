@@ -1,0 +1,165 @@
+"""A plan: the recipe chosen, everything that was measured on the way, and one sentence that says how it came out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from .recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What one recipe reached.
+
+    Attributes
+    ----------
+    recipe : with the narrowest beam found that meets the target, or, where none does, the best it can do.
+    recall : mean over the queries of the share of the true ``k`` nearest that were found; a row exactly as far as
+        the k-th nearest counts as found.
+    recall_low, recall_high : 95% confidence interval of the mean over queries like these; both 1.0 for an exact scan.
+    queries_per_second : on one thread, queries given in a batch, the fastest of several passes.
+    latency : milliseconds within which 95 of 100 queries were answered, given one at a time, on one thread.
+    memory : resident bytes for all rows of the set: codes, graph, codes to rescore by.
+    mapped : bytes of the caller's vectors it reads at random for rescoring; a memory-mapped file will do.
+
+    Examples
+    --------
+    >>> Trial(Recipe("flat", bits=32), 1.0, 1.0, 1.0, 900.0, 1.2, 4_000_000, 0).recall
+    1.0
+    """
+
+    recipe: Recipe
+    recall: float
+    recall_low: float
+    recall_high: float
+    queries_per_second: float
+    latency: float
+    memory: int
+    mapped: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, description: Mapping[str, Any]) -> Trial:
+        """The trial that :meth:`to_dict` described."""
+        return cls(**{**description, "recipe": Recipe.from_dict(description["recipe"])})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The outcome of :func:`tune`; ``print(plan)`` shows the table.
+
+    Attributes
+    ----------
+    recipe : the fastest that meets the target within the budgets; where ``met`` is False, the closest.
+    trials : all that were measured, always in the same order.
+    met : whether the target and both budgets are met.
+    message : the same in a sentence, with the figures; says on what the judgement rests.
+    recall, k, memory, latency, metric : what was asked for (bytes, milliseconds; None without a budget).
+    criterion : "bound" when the target is met by the lower end of the interval, "estimate" when by the mean.
+    rows, dim : the set the plan is for.
+    measured_rows, queries : how many rows and queries were measured.
+    queries_from : "held-out rows" of the set, "given" by the caller, or, for a set too small, its "own rows".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nearfield.tune import tune
+    >>> plan = tune(np.random.default_rng(0).standard_normal((500, 8), np.float32), recall=0.9)
+    >>> plan.met, str(plan.recipe)
+    (True, 'flat scan of floats')
+    >>> Plan.from_dict(plan.to_dict()) == plan
+    True
+    """
+
+    recipe: Recipe
+    trials: list[Trial]
+    met: bool
+    message: str
+    recall: float
+    k: int
+    memory: int | None
+    latency: float | None
+    metric: str
+    criterion: str
+    rows: int
+    dim: int
+    measured_rows: int
+    queries: int
+    queries_from: str
+
+    @property
+    def sampled(self) -> bool:
+        """Whether the set was too large to be measured whole."""
+        held_out = self.queries if self.queries_from == "held-out rows" else 0
+        return self.measured_rows + held_out < self.rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, description: Mapping[str, Any]) -> Plan:
+        """The plan that :meth:`to_dict` described."""
+        recipe = Recipe.from_dict(description["recipe"])
+        trials = [Trial.from_dict(trial) for trial in description["trials"]]
+        return cls(**{**description, "recipe": recipe, "trials": trials})
+
+    def shortfalls(self, trial: Trial) -> list[str]:
+        """Which of the demands a trial misses: a list of "recall", "memory", "latency"; empty when it meets all."""
+        missed = []
+        if (trial.recall_low if self.criterion == "bound" else trial.recall) < self.recall:
+            missed.append("recall")
+        if self.memory is not None and trial.memory > self.memory:
+            missed.append("memory")
+        if self.latency is not None and trial.latency > self.latency:
+            missed.append("latency")
+        return missed
+
+    def __str__(self) -> str:
+        head = ["", "recipe", f"recall@{self.k}", "95% interval", "queries/s", "p95 ms", "memory", "mapped", "misses"]
+        lines = [head]
+        for trial in self.trials:
+            lines.append(
+                [
+                    ">" if trial.recipe == self.recipe else "",
+                    str(trial.recipe),
+                    f"{trial.recall:.4f}",
+                    "exact" if trial.recall_low == 1 else f"{trial.recall_low:.4f} - {trial.recall_high:.4f}",
+                    f"{trial.queries_per_second:,.0f}",
+                    f"{trial.latency:.3f}",
+                    format_bytes(trial.memory),
+                    format_bytes(trial.mapped) if trial.mapped else "",
+                    ", ".join(self.shortfalls(trial)),
+                ]
+            )
+        widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+        left = (0, 1, 8)
+        table = [
+            "  ".join(
+                cell.ljust(width) if column in left else cell.rjust(width)
+                for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in lines
+        ]
+        title = (
+            f"{self.rows:,} rows of {self.dim} dimensions under {self.metric}, "
+            f"{self.queries:,} queries ({self.queries_from})"
+        )
+        if self.sampled:
+            title += f", measured on a sample of {self.measured_rows:,} rows"
+        return "\n".join([title, *table, self.message])
+
+
+def format_bytes(count: int) -> str:
+    """Bytes in decimal units, three digits."""
+    size = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 999.5:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} TB"

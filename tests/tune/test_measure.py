@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+
+from nearfield.common.interval import mean_interval
+from nearfield.metric import get_metric
+from nearfield.tune import Recipe
+from nearfield.tune.measure import Curve, latency, queries_per_second, with_width
+from nearfield.tune.truth import Truth
+
+
+@pytest.fixture(scope="module")
+def truth():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((4000, 24), dtype=np.float32)
+    return Truth.find(x[300:], x[:300], 10, get_metric("l2"))
+
+
+@pytest.fixture(scope="module")
+def graph(truth):
+    return Recipe("graph", degree=16, build_beam=40).make("l2").build(truth.base)
+
+
+def test_recall_is_that_of_the_search(truth, graph):
+    recipe = Recipe("graph", degree=16, build_beam=40)
+    mean, low, high = Curve(graph, recipe, truth).at(40)
+    found = graph.search(truth.queries, 10, beam=40).rows
+    shares = (found[:, :, None] == truth.rows[:, None, :]).any(2).mean(1)
+    assert (mean, low, high) == mean_interval(shares)
+
+
+@pytest.mark.parametrize("criterion", ["bound", "estimate"])
+@pytest.mark.parametrize("target", [0.8, 0.9])
+def test_the_narrowest_width_meets_the_target_and_the_next_narrower_does_not(truth, graph, target, criterion):
+    curve = Curve(graph, Recipe("graph"), truth)
+    width = curve.narrowest(target, criterion)
+    value = 1 if criterion == "bound" else 0
+    assert curve.at(width)[value] >= target
+    assert curve.at(width - max(1, width // 32) - 1)[value] < target
+
+
+def test_what_cannot_be_met_by_the_bound_is_met_by_the_mean(truth, graph):
+    curve = Curve(graph, Recipe("graph"), truth)
+    target = mean_interval(np.ones(300))[1] + 0.001  # above the bound of a perfect run
+    width = curve.narrowest(target, "bound")
+    assert curve.at(width)[0] >= target > curve.at(width)[1]
+
+
+def test_what_cannot_be_met_at_all_gets_the_knee(truth):
+    recipe = Recipe("graph", pca=6, bits=4, degree=16, build_beam=40)
+    curve = Curve(recipe.make("l2").build(truth.base), recipe, truth)
+    width = curve.narrowest(0.95, "bound")
+    best = max(curve.at(w)[0] for w in curve.seen)
+    assert best < 0.95 and best - 0.004 <= curve.at(width)[0]
+    assert width < max(curve.seen)
+
+
+def test_scans(truth):
+    plain = Recipe("flat", bits=8)
+    curve = Curve(plain.make("l2").build(truth.base), plain, truth)
+    curve.narrowest(0.5, "bound")
+    assert len(curve.seen) == 1
+    rescored = Recipe("flat", pca=8, bits=4, rescore="vectors")
+    curve = Curve(rescored.make("l2").build(truth.base), rescored, truth)
+    widths = [curve.narrowest(target, "bound") for target in (0.3, 0.8, 0.95)]
+    assert 40 <= widths[0] < widths[1] < widths[2]
+
+
+def test_with_width():
+    assert with_width(Recipe("graph"), 20) == Recipe("graph", beam=20)
+    assert with_width(Recipe("graph", rescore=8), 20) == Recipe("graph", rescore=8, beam=20, candidates=20)
+    assert with_width(Recipe("flat", rescore=8), 20) == Recipe("flat", rescore=8, candidates=20)
+    assert with_width(Recipe("flat"), 20) == Recipe("flat")
+
+
+def test_timings_are_positive_and_search_as_told(truth, monkeypatch):
+    calls = []
+
+    class Recorder:
+        def search(self, queries, k, **settings):
+            calls.append((np.shape(queries), k, settings))
+
+    recipe = Recipe("graph", rescore=8, beam=20, candidates=15)
+    assert queries_per_second(Recorder(), recipe, truth.queries, 10) > 0
+    assert latency(Recorder(), recipe, truth.queries, 10) > 0
+    assert {call[0] for call in calls} >= {(300, 24), (24,)}
+    assert all(call[1:] == (10, {"threads": 1, "beam": 20, "candidates": 15}) for call in calls)
