@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -76,6 +78,11 @@ def test_search_settings_leave_defaults_alone():
 def test_bad_fields_are_named(field, value):
     with pytest.raises(ValueError, match=f"{field}: expected"):
         Recipe(**{field: value})
+
+
+def test_reading_recipes_and_plans_loads_nothing_slow():
+    code = "import sys; from nearfield.tune import Plan, Recipe; Recipe(pca=3); print('sklearn' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
 def test_bad_types_and_unknown_fields():

@@ -9,7 +9,6 @@ from typing import Any
 from ..common.checks import check_choice, check_int
 from ..index import Flat, Graph
 from ..quantize import Codec, Float16, Float32, ScalarQuantizer
-from ..transform import PCA
 
 _BITS = (32, 16, 8, 4)
 _RESCORE = (None, 8, 16, 32, "vectors")
@@ -77,6 +76,8 @@ class Recipe:
         """
         parts: dict[str, Any] = {"codec": self.codec(), "rescore": self.rescorer()}
         if self.pca is not None:
+            from ..transform import PCA  # scikit-learn takes a second to load, and opening a store reads recipes
+
             name = metric if isinstance(metric, str) else metric.name
             parts["transform"] = PCA(self.pca, center=name == "l2", random_state=random_state)
         if self.kind == "flat":
