@@ -113,6 +113,8 @@ class Index(ABC):
         mapped = self._map_rows(raw)
         self.codec.fit(mapped)
         codes = self.codec.encode(mapped)
+        if np.may_share_memory(codes, raw):
+            codes = codes.copy()  # what the caller does to the array later must not change the index
         del mapped
         self._dim = raw.shape[1]
         self._attach(codes)

@@ -21,6 +21,7 @@ class Codec(ABC):
     Attributes
     ----------
     kind : the native name of the code rows: "f32", "f16", "sq8" or "sq4".
+    dtype : of the code rows.
     dim_ : dimensions of the vectors it was fitted on.
 
     Examples
@@ -33,6 +34,7 @@ class Codec(ABC):
     """
 
     kind: str
+    dtype: np.dtype
     dim_: int
 
     def fit(self, vectors: Any) -> Codec:
@@ -43,14 +45,23 @@ class Codec(ABC):
         return self
 
     def encode(self, vectors: Any) -> np.ndarray:
-        """Code rows of ``vectors`` (n, d): an array of n rows, whose type depends on the codec."""
-        array, _ = check_vectors(vectors, "vectors", dim=self._fitted_dim())
-        return self._encode(array)
+        """Code rows of ``vectors`` (n, d): n rows of :attr:`bytes_per_vector`, whose dtype depends on the codec."""
+        array, single = check_vectors(vectors, "vectors", dim=self._fitted_dim())
+        codes = self._encode(array)
+        return codes[0] if single else codes
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """The float32 (n, d) vectors that the code rows stand for."""
-        self._fitted_dim()
-        return self._decode(np.ascontiguousarray(codes))
+        rows = np.ascontiguousarray(codes)
+        single = rows.ndim == 1
+        if single:
+            rows = rows[None]
+        width = self.bytes_per_vector // self.dtype.itemsize
+        if rows.ndim != 2 or rows.shape[1] != width or rows.dtype != self.dtype:
+            expected = f"{self.dtype} of shape (n, {width}) or ({width},)"
+            raise ValueError(f"codes: expected {expected}, got {rows.dtype} {np.shape(codes)}")
+        vectors = self._decode(rows)
+        return vectors[0] if single else vectors
 
     def scorer(self, query: Any, metric: str) -> Callable[[np.ndarray], np.ndarray]:
         """A function from code rows to scores against ``query`` (d,): ``-<q, x>`` for "ip", squared l2 for "l2"."""

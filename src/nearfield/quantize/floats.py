@@ -24,6 +24,7 @@ class Float32(Codec):
     """
 
     kind = "f32"
+    dtype = np.dtype(np.float32)
 
     def to_dict(self) -> dict[str, Any]:
         """Name and parameters as JSON."""
@@ -43,7 +44,7 @@ class Float16(Codec):
     """Keeps every vector in IEEE half precision: 2 bytes a dimension, eleven significant bits.
 
     On unit vectors the error of an inner product is about 1e-4: far below the gaps between neighbours. Values beyond
-    65504 do not fit and are refused.
+    65504 do not fit and are refused; those below 6e-5 lose digits, and below 3e-8 become zero.
 
     Examples
     --------
@@ -55,6 +56,7 @@ class Float16(Codec):
     """
 
     kind = "f16"
+    dtype = np.dtype(np.float16)
 
     def to_dict(self) -> dict[str, Any]:
         """Name and parameters as JSON."""

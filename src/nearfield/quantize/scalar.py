@@ -33,7 +33,8 @@ class ScalarQuantizer(Codec):
     -----
     Source: locally-adaptive vector quantisation (Aguerrebere et al., Similarity search in the blink of an eye with
     compressed indices, VLDB 2023, section 3). Departure: with 4 bits the range is not the row's extremes but the
-    best of nine narrower ones by squared error, which takes a fifth or more off the error.
+    best of nine by squared error, from there down to half as wide. Measured, that takes 18% off the squared error at
+    384 dimensions (MiniLM vectors and Gaussian ones alike), 24% at 768, 10% at 128 and 3% at 16.
 
     Examples
     --------
@@ -45,6 +46,8 @@ class ScalarQuantizer(Codec):
     >>> float(np.abs(codec.decode(codec.encode(x)) - x).max()) < 0.02
     True
     """
+
+    dtype = np.dtype(np.uint8)
 
     def __init__(self, bits: int = 8):
         if not isinstance(bits, Integral) or bits not in (4, 8):

@@ -1,0 +1,26 @@
+"""Every codec of the room, for the suite that all of them pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from nearfield.quantize import Codec, Float16, Float32, ScalarQuantizer
+
+CODECS: dict[str, Callable[[], Codec]] = {
+    "Float32": Float32,
+    "Float16": Float16,
+    "ScalarQuantizer(8)": lambda: ScalarQuantizer(8),
+    "ScalarQuantizer(4)": lambda: ScalarQuantizer(4),
+}
+
+
+@pytest.fixture(params=CODECS)
+def make_codec(request: pytest.FixtureRequest) -> Callable[[], Codec]:
+    return CODECS[request.param]
+
+
+@pytest.fixture
+def every_codec() -> list[Callable[[], Codec]]:
+    return list(CODECS.values())
