@@ -37,6 +37,9 @@ class Pruner {
   float alpha_;
 };
 
+// Gives rows with few links to them more, from their nearest neighbours; `order` names the rows of the graph.
+void strengthen(const Space& space, uint32_t* neighbors, unsigned degree, const std::vector<uint32_t>& order);
+
 // Marks the rows that a walk from the entries can come to.
 void mark_reachable(const Links& links, const uint32_t* entries, size_t entry_count, uint8_t* reached);
 

@@ -58,6 +58,7 @@ class Builder {
       begin = end;
     }
     finish(neighbors);
+    strengthen(space_, neighbors, s_.degree, order);
     Hanger hanger(neighbors, s_.degree);
     for (uint32_t i = 0; i < space_.n; ++i)
       if (first[i] != i) hanger.hang(first[i], i);
