@@ -139,7 +139,12 @@ def hidden_topic(
     cut = min(int(hidden * n_known), top - 2)
     threshold = -near[:, top - 1]
     excess = -near[:, cut : top - 1] - threshold[:, None]
-    sigma = (excess.sum(axis=1) + cut * excess[:, 0]) / (top - 1 - cut)
+    seen = top - 1 - cut
+    sigma = (excess.sum(axis=1) + cut * excess[:, 0]) / seen
+    # Each sigma rests on `seen` values, an error of sigma / sqrt(seen): what of their spread that does not explain is
+    # real, the rest is shrunk away (empirical Bayes). Left in, it would pass for near misses and tighten every cut.
+    middle, spread = float(sigma.mean()), float(sigma.var())
+    sigma = middle + (sigma - middle) * max(0.0, 1.0 - middle**2 / seen / spread if spread > 0 else 0.0)
     tail = -(threshold[:, None] + np.maximum(sigma, 1e-6)[:, None] * np.log(edge / np.minimum(position, edge))[None, :])
 
     index = np.clip(position * n_known - 0.5, 0, n_known - 1)
