@@ -50,7 +50,7 @@ def test_a_data_frame_is_a_dict_of_columns() -> None:
         def to_numpy(self) -> np.ndarray:
             return np.array(self.values)
 
-        def __arrow_array__(self, type: pa.DataType | None = None) -> pa.Array:  # noqa: A002
+        def __arrow_array__(self, type: pa.DataType | None = None) -> pa.Array:
             return pa.array(self.values, type=type, from_pandas=True)
 
     class Frame:

@@ -207,7 +207,11 @@ def test_a_forked_child_is_told_and_harms_nothing(make: Callable[..., Store], ve
     child = os.fork()
     if child == 0:
         told = []
-        for call in (lambda: store.search(vectors[0]), lambda: store.add([2], vectors[:1]), lambda: Store.open(store.path)):
+        for call in (
+            lambda: store.search(vectors[0]),
+            lambda: store.add([2], vectors[:1]),
+            lambda: Store.open(store.path),
+        ):
             try:
                 call()
                 told.append("nothing")

@@ -36,7 +36,9 @@ def test_a_copy_is_a_store_of_its_own(
     assert len(store) == 60 and store.verify().ok
 
 
-def test_a_copy_while_another_thread_writes(make: Callable[..., Store], vectors: np.ndarray, low_limits: None, tmp_path: Path) -> None:
+def test_a_copy_while_another_thread_writes(
+    make: Callable[..., Store], vectors: np.ndarray, low_limits: None, tmp_path: Path
+) -> None:
     store = make()
     stop = threading.Event()
 
@@ -74,7 +76,9 @@ def test_a_target_that_cannot_be_is_refused(make: Callable[..., Store], vectors:
     assert os.listdir(tmp_path) == ["a.nf"]
 
 
-def test_a_failed_copy_leaves_nothing(make: Callable[..., Store], vectors: np.ndarray, low_limits: None, tmp_path: Path) -> None:
+def test_a_failed_copy_leaves_nothing(
+    make: Callable[..., Store], vectors: np.ndarray, low_limits: None, tmp_path: Path
+) -> None:
     store = make()
     store.add(list(range(100)), vectors[:100])
     store.compact()

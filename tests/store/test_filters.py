@@ -199,9 +199,9 @@ def texts() -> st.SearchStrategy[str]:
     leaf = st.one_of(
         st.tuples(st.sampled_from("ab"), st.sampled_from(["=", "<>", "<", "<=", ">", ">="]), number).map(" ".join),
         st.tuples(st.sampled_from("ab"), st.sampled_from(["is null", "is not null"])).map(" ".join),
-        st.tuples(st.sampled_from("ab"), st.sampled_from(["in", "not in"]), st.lists(number, min_size=1, max_size=3)).map(
-            lambda parts: f"{parts[0]} {parts[1]} ({', '.join(parts[2])})"
-        ),
+        st.tuples(
+            st.sampled_from("ab"), st.sampled_from(["in", "not in"]), st.lists(number, min_size=1, max_size=3)
+        ).map(lambda parts: f"{parts[0]} {parts[1]} ({', '.join(parts[2])})"),
         st.tuples(st.sampled_from("ab"), number, number).map(lambda p: f"{p[0]} between {p[1]} and {p[2]}"),
     )
     return st.recursive(
@@ -229,7 +229,11 @@ def test_same_answer_as_sqlite(where: str, rows: list[tuple[int | None, int | No
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.sampled_from([*"aby01'\"()=<>!,. %\n;-", "year", " and ", " or ", " not ", "null", " in "])).map("".join))
+@given(
+    st.lists(st.sampled_from([*"aby01'\"()=<>!,. %\n;-", "year", " and ", " or ", " not ", "null", " in "])).map(
+        "".join
+    )
+)
 def test_any_text_is_answered_or_refused(where: str) -> None:
     table = pa.table({"a": [1], "year": [2]})
     try:

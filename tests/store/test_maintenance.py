@@ -96,7 +96,9 @@ def test_the_plan_decides_what_is_built(make: Callable[..., Store], vectors: np.
         assert reader.plan.recipe == Recipe("graph", degree=8)
 
 
-def test_without_a_plan_size_decides(vectors: np.ndarray, make: Callable[..., Store], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_plan_size_decides(
+    vectors: np.ndarray, make: Callable[..., Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(maintenance, "MIN_INDEXED", 20)
     monkeypatch.setattr(maintenance, "SCANNED_ROWS", 60)
     store = make()
@@ -115,7 +117,12 @@ def test_an_empty_store_has_nothing_to_optimize(make: Callable[..., Store]) -> N
 
 @pytest.mark.parametrize("job", ["seal", "compact", "optimize"])
 def test_ctrl_c_in_the_middle_leaves_the_store_as_it_was(
-    make: Callable[..., Store], vectors: np.ndarray, low_limits: None, content: Any, monkeypatch: pytest.MonkeyPatch, job: str
+    make: Callable[..., Store],
+    vectors: np.ndarray,
+    low_limits: None,
+    content: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    job: str,
 ) -> None:
     store = make(attributes={"year": "int"})
     store.add(list(range(50)), vectors[:50])

@@ -43,7 +43,9 @@ def test_merged_answer_is_that_of_one_exact_scan(
     assert one.ids == hits.ids[0] and np.array_equal(one.distances, hits.distances[0])
 
 
-def test_distances_do_not_depend_on_where_a_vector_lies(make: Callable[..., Store], vectors: np.ndarray, low_limits: None) -> None:
+def test_distances_do_not_depend_on_where_a_vector_lies(
+    make: Callable[..., Store], vectors: np.ndarray, low_limits: None
+) -> None:
     store = make()
     scattered(store, vectors, low_limits)
     before = store.search(vectors[400:420], k=10)

@@ -57,7 +57,9 @@ def test_everything_comes_back(tmp_path: Path, built: dict[str, Any], vectors: n
     assert segment.find(np.array([0, 1, 998, 5000])).tolist() == [0, -1, 499, -1]
 
 
-def test_masks_are_remembered_and_forgotten(tmp_path: Path, built: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_masks_are_remembered_and_forgotten(
+    tmp_path: Path, built: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     segment = reopen(tmp_path, built)
     condition = Filter("year < 3", SCHEMA)
     words = segment.mask(condition)
@@ -121,7 +123,9 @@ def test_harm_is_named_for_primary_files_and_survived_for_derived_ones(
 
 
 @pytest.mark.parametrize("part", ["vectors", "attributes"])
-def test_a_look_at_the_directory_finds_what_is_missing_or_short(tmp_path: Path, built: dict[str, Any], part: str) -> None:
+def test_a_look_at_the_directory_finds_what_is_missing_or_short(
+    tmp_path: Path, built: dict[str, Any], part: str
+) -> None:
     check_files(tmp_path, built)
     path = tmp_path / built[part]["file"]
     with open(path, "ab") as file:

@@ -10,8 +10,8 @@ import pytest
 
 from nearfield.common import CorruptFileError
 from nearfield.store import Store
-from nearfield.store.snapshot import Scales
 from nearfield.store.search import nearest
+from nearfield.store.snapshot import Scales
 
 
 def ids_of(store: Store, view: Any) -> set[Any]:

@@ -68,14 +68,18 @@ def test_many_pending_rows_become_a_segment(
     assert store.verify().ok
 
 
-def test_one_large_add_goes_straight_into_a_segment(make: Callable[..., Store], vectors: np.ndarray, low_limits: None) -> None:
+def test_one_large_add_goes_straight_into_a_segment(
+    make: Callable[..., Store], vectors: np.ndarray, low_limits: None
+) -> None:
     store = make()
     store.add(np.arange(100), vectors[:100])
     assert store.stats()["pending"] == 0 and store.stats()["segments"][0]["rows"] == 100
     assert store.search(vectors[7], 1).ids == [7]
 
 
-def test_pending_is_bounded_in_bytes(make: Callable[..., Store], vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pending_is_bounded_in_bytes(
+    make: Callable[..., Store], vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(writing, "PENDING_BYTES", 100 * 8 * 4)
     store = make()
     for start in range(0, 300, 50):

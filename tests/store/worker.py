@@ -37,9 +37,9 @@ def rows_of(stamp: int, ids: list[int]) -> dict[str, Any]:
 
 def choose(random_: random.Random, alive: set[int]) -> tuple[str, list[int]]:
     """The next operation and its ids, given which ids are alive."""
-    name = random_.choices(
-        ["add", "upsert", "delete", "seal", "compact", "snapshot"], weights=[30, 20, 15, 12, 12, 3]
-    )[0]
+    name = random_.choices(["add", "upsert", "delete", "seal", "compact", "snapshot"], weights=[30, 20, 15, 12, 12, 3])[
+        0
+    ]
     if name == "add":
         free = sorted(set(range(IDS)) - alive)
         ids = random_.sample(free, min(len(free), random_.randint(1, 30)))

@@ -345,8 +345,10 @@ def publish_directory(temporary: Path, folder: Path) -> None:
     """Rename a finished directory into place; FileExistsError when the name was taken meanwhile."""
     try:
         files.rename(temporary, folder)
-    except OSError as error:
-        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+    except BaseException as error:
+        if not temporary.exists():  # renamed, but not known to be durable: as if it had never been there
+            files.remove_tree(folder)
+        if isinstance(error, OSError) and error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
             raise FileExistsError(errno.EEXIST, "exists already", str(folder)) from error
         raise
 

@@ -61,7 +61,8 @@ class Maintenance:
             if busy or plan is not None:
                 self._publish(view, view.parts, newest, recipe, plan, rewrite=busy)
         if busy:
-            self.catalogue.shrink()
+            with contextlib.suppress(OSError):  # the compaction stands; what cannot be given back now is later
+                self.catalogue.shrink()
         return busy
 
     def _is_compact(self, view: View, recipe: Any) -> bool:

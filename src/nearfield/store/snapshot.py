@@ -10,6 +10,7 @@ import sqlite3
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -230,20 +231,20 @@ class Viewer:
         if judge is None or known != stored:
             from ..decide import Judge
 
-            judge, scales = Judge.from_dict(stored["judge"]), self._read_scales(connection)
+            judge, scales = Judge.from_dict(stored["judge"]), read_scales(connection, self.catalogue.path)
             self._judge = (stored, judge, scales)
         return judge, scales
 
-    def _read_scales(self, connection: sqlite3.Connection) -> Scales:
-        keys, values = [np.empty(0, np.int64)], [np.empty(0, np.float32)]
-        for block, some, theirs, check in connection.execute(
-            "SELECT block, keys, scales, xxh3 FROM scales ORDER BY block"
-        ):
-            if digest(some, theirs) != check:
-                raise CorruptFileError(self.catalogue.path, f"checksum of the local scales from {block} on differs")
-            keys.append(np.frombuffer(some, "<i8"))
-            values.append(np.frombuffer(theirs, "<f4"))
-        return Scales(np.concatenate(keys), np.concatenate(values))
+
+def read_scales(connection: sqlite3.Connection, path: Path) -> Scales:
+    """The local scales a judge left in the catalogue, their checksums verified."""
+    keys, values = [np.empty(0, np.int64)], [np.empty(0, np.float32)]
+    for block, some, theirs, check in connection.execute("SELECT * FROM scales ORDER BY block"):
+        if digest(some, theirs) != check:
+            raise CorruptFileError(path, f"checksum of the local scales from {block} on differs")
+        keys.append(np.frombuffer(some, "<i8"))
+        values.append(np.frombuffer(theirs, "<f4"))
+    return Scales(np.concatenate(keys), np.concatenate(values))
 
 
 def _rows(part: Any, keys: np.ndarray) -> np.ndarray:

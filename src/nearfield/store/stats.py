@@ -26,10 +26,9 @@ def collect(catalogue: Catalogue, shape: Shape, view: View) -> dict[str, Any]:
         for entry in ("vectors", "attributes", "index"):
             if description[entry]:
                 sizes[description[entry]["file"]] = description[entry]["bytes"]
-        index = part.index
-        if index is not None:
-            for name, size in index.memory().items():
-                memory[name] = memory.get(name, 0) + int(size)
+        costs = {"mapped": part.vectors.nbytes} if part.index is None else part.index.memory()
+        for name, size in costs.items():
+            memory[name] = memory.get(name, 0) + int(size)
         segments.append(
             {
                 "files": file_names(description),

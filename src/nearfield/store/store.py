@@ -205,10 +205,12 @@ class Store:
             return int(connection.execute("SELECT items FROM state").fetchone()[0])
 
     def __contains__(self, identifier: object) -> bool:
-        if not is_single(identifier):
+        try:
+            wanted, _ = check_ids(identifier if is_single(identifier) else [identifier], None)
+        except (TypeError, ValueError):  # nothing that could be an id
             return False
         with self._catalogue.reading() as connection:
-            return connection.execute("SELECT 1 FROM items WHERE id = ?", (identifier,)).fetchone() is not None
+            return connection.execute("SELECT 1 FROM items WHERE id = ?", wanted).fetchone() is not None
 
     def __repr__(self) -> str:
         mode = "closed" if self._catalogue.closed else "read-only" if self.read_only else "writer"

@@ -15,7 +15,7 @@ from .catalogue import Catalogue, digest, read_deleted, read_meta, read_segments
 from .pending import PendingBuffer, read_blocks
 from .rows import Live, Part
 from .segment import Segment, file_names
-from .snapshot import Shape
+from .snapshot import Shape, read_scales
 
 _QUERIES = 1024
 _NEIGHBORS = 10
@@ -74,6 +74,8 @@ class Verifier:
                 if text != "ok":
                     report.problems.append(f"{path}: {text}")
             report.counts["files"], report.counts["bytes"] = 1, files.size(path)
+            read_meta(self.connection, path)
+            read_scales(self.connection, path)
             parts = [*self._segments(), *self._pending()]
             if not report.problems:
                 dead = read_deleted(self.connection, path)[1]

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from nearfield.common import CorruptFileError
+from nearfield.metric import get_metric
+from nearfield.store import Store, judging
+
+
+@pytest.fixture
+def topics(rng: np.random.Generator) -> np.ndarray:
+    """60 topics of 20 items each, and after them 20 queries on the topics."""
+    centers = rng.standard_normal((60, 16))
+    items = np.repeat(centers, 20, axis=0) + 0.3 * rng.standard_normal((1200, 16))
+    queries = centers[:20] + 0.3 * rng.standard_normal((20, 16))
+    return np.concatenate([items, queries]).astype(np.float32)
+
+
+@pytest.fixture
+def judged(make: Callable[..., Store], topics: np.ndarray, low_limits: None) -> Store:
+    store = make(dim=16, attributes={"topic": "int"})
+    store.add(list(range(1200)), topics[:1200], attributes={"topic": np.arange(1200) // 20})
+    store.fit_judge(hidden=0.02)
+    return store
+
+
+def test_relevance_tells_topics_from_noise(judged: Store, topics: np.ndarray, rng: np.random.Generator) -> None:
+    on_topic = judged.search(topics[1200:], 5, max_false=0.05)
+    noise = judged.search(rng.standard_normal((40, 16)).astype(np.float32) * 5, 5, max_false=0.05)
+    assert np.mean([len(hits) > 0 for hits in on_topic]) > 0.8
+    assert np.mean([len(hits) > 0 for hits in noise]) < 0.2
+    empty = next(hits for hits in noise if len(hits) == 0)
+    assert empty.status == "nothing is relevant at max_false=0.05"
+    assert empty.ids == [None] * 5 and np.isinf(empty.distances).all() and not empty.relevance.any()
+    wide = judged.search(topics[1200], 200, max_false=0.05)
+    assert 5 < len(wide) < 200 and wide.status == "cut: nothing else is relevant at max_false=0.05"
+
+
+def test_relevance_comes_with_every_search_and_does_not_rise(judged: Store, topics: np.ndarray) -> None:
+    hits = judged.search(topics[1200:], 8)
+    assert hits.relevance.shape == (20, 8) and hits.relevance.dtype == np.float32
+    assert (np.diff(hits.relevance, axis=1) <= 1e-6).all() and hits.relevance.max() <= 1
+    few = judged.search(topics[1200:], 3)
+    assert np.array_equal(few.relevance, hits.relevance[:, :3])  # whatever k, the same neighbourhood is looked at
+
+
+def test_a_filter_does_not_change_what_is_relevant(judged: Store, topics: np.ndarray) -> None:
+    free = judged.search(topics[1200], 30)
+    kept = judged.search(topics[1200], 30, where="topic <> 7")
+    known = {hit.id: hit.relevance for hit in free}
+    assert all(hit.relevance == pytest.approx(known[hit.id], abs=1e-6) for hit in kept if hit.id in known)
+    far = judged.search(topics[1200], 5, where="topic = 40", max_false=0.05)
+    assert len(far) < 5 and "max_false=0.05" in far.status
+
+
+def test_the_judge_is_kept(judged: Store, topics: np.ndarray, low_limits: None) -> None:
+    before = judged.search(topics[1200:], 5).relevance
+    judged.compact()  # keys outlive it, so do the local scales
+    assert np.allclose(judged.search(topics[1200:], 5).relevance, before, atol=1e-5)
+    with Store.open(judged.path, read_only=True) as reader:
+        assert reader.judge.n_items_ == 1200
+        assert np.allclose(reader.search(topics[1200:], 5).relevance, before, atol=1e-5)
+
+
+def test_stats_say_when_it_is_stale(judged: Store, topics: np.ndarray) -> None:
+    assert judged.stats()["judge"] == {"fitted_on_items": 1200, "changed_since": 0.0, "stale": False}
+    judged.delete(list(range(300)))
+    assert judged.stats()["judge"] == {"fitted_on_items": 1200, "changed_since": 0.25, "stale": True}
+    judged.fit_judge()
+    assert judged.stats()["judge"] == {"fitted_on_items": 900, "changed_since": 0.0, "stale": False}
+
+
+def test_new_items_are_judged_too(judged: Store, topics: np.ndarray) -> None:
+    judged.add([5000], topics[1200:1201])
+    hits = judged.search(topics[1200], 3)
+    assert hits.ids[0] == 5000 and hits.relevance[0] > 0.5
+
+
+def test_labels_refine(judged: Store, topics: np.ndarray, rng: np.random.Generator) -> None:
+    queries = np.concatenate([topics[1200:], rng.standard_normal((20, 16)).astype(np.float32) * 5])
+    judge = judged.fit_judge(queries, np.arange(40) < 20, hidden=0.02)
+    assert judge.labels_ == 40 and judged.judge.labels_ == 40
+
+
+def test_local_scales_are_the_fifth_nearest_other(make: Callable[..., Store], vectors: np.ndarray) -> None:
+    store = make()
+    store.add(list(range(100)), vectors[:100])
+    store.delete([3])
+    alive = np.delete(np.arange(100), 3)
+    truth = np.sort(get_metric("cosine").pairwise(vectors[alive], vectors[alive]), axis=1)[:, 5]
+    scales = judging.local_scales(store._viewer.current(), store._shape)
+    assert np.allclose(scales.values, truth, atol=1e-5)
+
+
+def test_many_copies_of_one_vector(make: Callable[..., Store], vectors: np.ndarray) -> None:
+    store = make()
+    store.add(list(range(200)), np.concatenate([np.repeat(vectors[:1], 100, axis=0), vectors[1:101]]))
+    store.fit_judge()
+    assert store.search(vectors[0], 5).relevance[0] > 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "text"),
+    [
+        ({"sample": 0}, ValueError, "sample: expected"),
+        ({"background": 1.5}, TypeError, "background: expected"),
+        ({"hidden": 2.0}, ValueError, "hidden: expected"),
+        ({"queries": np.ones((2, 16), np.float32)}, ValueError, "expected both or neither"),
+        ({"queries": np.ones((2, 16), np.float32), "labels": [1, 2]}, ValueError, "labels: expected 2 bools"),
+        ({"queries": np.ones((2, 16), np.float32), "labels": [True]}, ValueError, "labels: expected 2 bools"),
+        ({"queries": np.ones((2, 5), np.float32), "labels": [True, False]}, ValueError, "16 dimensions, got 5"),
+    ],
+)
+def test_bad_arguments_change_nothing(
+    judged: Store, arguments: dict[str, object], error: type[Exception], text: str
+) -> None:
+    before = judged.stats()
+    with pytest.raises(error, match=text):
+        judged.fit_judge(**arguments)
+    assert judged.stats() == before
+
+
+def test_too_few_items(make: Callable[..., Store], vectors: np.ndarray) -> None:
+    store = make()
+    store.add(list(range(49)), vectors[:49])
+    with pytest.raises(ValueError, match="at least 50 items to learn from, the store has 49"):
+        store.fit_judge()
+    store.add([49], vectors[49:50])
+    assert store.fit_judge().n_items_ == 50
+
+
+def test_damaged_scales_are_named(judged: Store, topics: np.ndarray) -> None:
+    judged.close()
+    connection = sqlite3.connect(judged.path / "catalogue.sqlite", isolation_level=None)
+    connection.execute("UPDATE scales SET scales = zeroblob(length(scales))")
+    connection.close()
+    with (
+        Store.open(judged.path, read_only=True) as store,
+        pytest.raises(CorruptFileError, match="checksum of the local scales from 0 on differs"),
+    ):
+        store.search(topics[0])
