@@ -1,0 +1,115 @@
+"""The real data that several evidence files measure on, ready to use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def unit(vectors: Any) -> np.ndarray:
+    """Rows as float32 of length one."""
+    array = np.asarray(vectors, np.float32)
+    return array / np.linalg.norm(array, axis=1, keepdims=True)
+
+
+def wordnet(rows: int | None, queries: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """``(base, held-out queries)`` of the MiniLM gloss vectors; ``rows`` bounds the base by a random choice."""
+    from ..datasets import load
+
+    vectors = load("wordnet").vectors
+    order = np.random.default_rng(seed).permutation(len(vectors))
+    held, kept = order[:queries], order[queries:]
+    return unit(vectors[np.sort(kept[:rows])]), unit(vectors[held])
+
+
+def minilm() -> Any:
+    """The sentence encoder all-MiniLM-L6-v2, from ``$NEARFIELD_MODELS/minilm``; FileNotFoundError when it is absent."""
+    from ..encode import OnnxText
+
+    folder = os.environ.get("NEARFIELD_MODELS")
+    path = Path(folder or "models") / "minilm"
+    if not path.is_dir():
+        raise FileNotFoundError(
+            f"{path}: no exported all-MiniLM-L6-v2 here; put model.onnx and tokenizer.json there and set "
+            "NEARFIELD_MODELS to the folder above"
+        )
+    return OnnxText(path, max_tokens=128)
+
+
+def clusters(count: int, rows: int, queries: int, dim: int = 32) -> tuple[np.ndarray, np.ndarray]:
+    """Gaussian clusters far apart, a twentieth as wide as their centres spread: ``(base, queries)``."""
+    rng = np.random.default_rng(count)
+    centres = rng.standard_normal((count, dim))[rng.integers(0, count, rows + queries)]
+    vectors = (centres + 0.05 * rng.standard_normal(centres.shape)).astype(np.float32)
+    return vectors[queries:], vectors[:queries]
+
+
+def planted(dimension: int, rows: int, ambient: int = 384) -> np.ndarray:
+    """Gaussian combinations of ``dimension`` orthonormal directions in ``ambient`` dimensions."""
+    rng = np.random.default_rng(dimension)
+    basis = np.linalg.qr(rng.standard_normal((ambient, dimension)))[0]
+    return (rng.standard_normal((rows, dimension)) @ basis.T).astype(np.float32)
+
+
+def categorised(rows: int, queries: int) -> dict[str, tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
+    """Real sets with categories: ``name -> (metric, base, category of each row, queries)``.
+
+    WordNet in the order of its files (parts of speech, then neighbours in meaning); three kinds of text together;
+    images by class.
+    """
+    from ..datasets import load
+
+    words, papers, images = load("wordnet"), load("scifact"), load("fashion_mnist")
+    base, asked = wordnet(rows, queries)
+    rng = np.random.default_rng(0)
+    kinds = (words.vectors, words.out_of_distribution_queries, papers.vectors)
+    third, part = rows // 3, queries // 3
+    chosen = [unit(kind[np.sort(rng.permutation(len(kind))[: third + part])]) for kind in kinds]
+    held = [rng.permutation(third + part) for _ in chosen]
+    mixed = np.concatenate([kind[np.sort(order[part:])] for kind, order in zip(chosen, held, strict=True)])
+    mixed_queries = np.concatenate([kind[order[:part]] for kind, order in zip(chosen, held, strict=True)])
+    return {
+        "WordNet": ("cosine", base, np.arange(len(base)), asked),
+        "glosses, descriptions, abstracts": ("cosine", mixed, np.repeat(np.arange(3), third), mixed_queries),
+        "Fashion-MNIST": ("l2", images.train[:rows], images.train_labels[:rows], images.test[:queries]),
+    }
+
+
+def insertion_orders(base: np.ndarray, category: np.ndarray, metric: str) -> dict[str, np.ndarray]:
+    """The rows by rising and by falling local dimension (100 neighbours), by category, and at random."""
+    from ..survey import local_intrinsic_dimension
+
+    local = np.zeros(len(base))
+    found = local_intrinsic_dimension(base, k=100, metric=metric).arrays
+    local[found["rows"]] = found["per_row"]
+    orders = {"rising": np.argsort(local, kind="stable"), "falling": np.argsort(-local, kind="stable")}
+    orders["by category"] = np.argsort(category, kind="stable")
+    return orders | {"random": np.random.default_rng(0).permutation(len(base))}
+
+
+def encodings(quick: bool = False) -> Any:
+    """SciFact by several encoders: ``(set, name -> (documents, queries))``; MiniLM, its shorter forms, WordLlama, LSA."""
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    from ..datasets import load
+    from ..encode import WordLlama
+    from ..transform import PCA
+
+    found = load("scifact")
+    made = {"MiniLM": (found.vectors, found.query_vectors)}
+    for kept in (64,) if quick else (256, 192, 128, 96, 64):
+        pca = PCA(kept, center=False).fit(found.vectors)
+        made[f"MiniLM, {kept} principal"] = (pca.transform(found.vectors), pca.transform(found.query_vectors))
+    words = WordLlama()
+    made["WordLlama"] = (words.encode(found.documents, progress=False), words.encode(found.queries, progress=False))
+    made["WordLlama, first 128"] = tuple(part[:, :128] for part in made["WordLlama"])
+    counts = TfidfVectorizer(sublinear_tf=True, stop_words="english", min_df=2).fit(found.documents)
+    latent = TruncatedSVD(64 if quick else 256, random_state=0).fit(counts.transform(found.documents))
+    made["LSA"] = tuple(
+        latent.transform(counts.transform(texts)).astype(np.float32) for texts in (found.documents, found.queries)
+    )
+    return found, {name: (unit(documents), unit(queries)) for name, (documents, queries) in made.items()}

@@ -1,0 +1,94 @@
+"""What several evidence files count: recall, nDCG, distances at a recall, differences in places."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+
+def exact(vectors: np.ndarray, queries: np.ndarray, k: int = 10, metric: str = "cosine") -> Any:
+    """The exact neighbours, by a scan of the float32 vectors: ``Neighbors(distances, rows)``."""
+    from ..index import Flat
+
+    return Flat(metric).build(vectors).search(queries, k)
+
+
+def recall(found: np.ndarray, truth: Any) -> float:
+    """Share of the exact neighbours that were found, over all queries.
+
+    Examples
+    --------
+    >>> from nearfield.index import Neighbors
+    >>> truth = Neighbors(np.zeros((1, 2), np.float32), np.array([[4, 7]]))
+    >>> recall(np.array([[7, 3]]), truth)
+    0.5
+    """
+    right = truth.rows
+    return float(np.mean([np.isin(row, known).sum() / len(known) for row, known in zip(found, right, strict=True)]))
+
+
+def cost_at(run: Callable[[int], tuple[float, float]], target: float, beams: Sequence[int]) -> tuple[float, int]:
+    """The cost of recall ``target``, between the two beams around it, and the wider of the two.
+
+    ``run(beam)`` gives recall and cost. RuntimeError when no beam reaches the target.
+
+    Examples
+    --------
+    >>> cost_at({10: (0.8, 100.0), 20: (0.9, 200.0)}.get, 0.85, [10, 20])
+    (150.0, 20)
+    """
+    below: tuple[float, float] | None = None
+    for beam in beams:
+        share, count = run(beam)
+        if share >= target:
+            part = 1.0 if below is None else (target - below[0]) / (share - below[0])
+            return count if below is None else below[1] + part * (count - below[1]), beam
+        below = (share, count)
+    raise RuntimeError(f"beams up to {beams[-1]} do not reach recall {target}")
+
+
+def walk(graph: Any, queries: np.ndarray, truth: Any) -> Callable[[int], tuple[float, float]]:
+    """For :func:`cost_at`: recall of a graph at a beam, and the mean number of rows scored for a query."""
+    k = truth.rows.shape[1]
+
+    def run(beam: int) -> tuple[float, float]:
+        found = graph.search(queries, k, beam=beam).rows
+        return recall(found, truth), float(graph.count_distances(queries, k, beam=beam).mean())
+
+    return run
+
+
+def ndcg(
+    rows: np.ndarray, document_ids: Sequence[str], query_ids: Sequence[str], judgements: Mapping[str, Mapping[str, int]]
+) -> float:
+    """nDCG@k, the mean over queries: gain is the grade, discount is log2 of the place + 1 (as in trec_eval).
+
+    Examples
+    --------
+    >>> ndcg(np.array([[1, 0]]), ["a", "b"], ["q"], {"q": {"b": 1}})
+    1.0
+    """
+    values = []
+    discounts = 1 / np.log2(np.arange(2, rows.shape[1] + 2))
+    for query, found in zip(query_ids, rows, strict=True):
+        grades = judgements[query]
+        gains = np.array([grades.get(document_ids[row], 0) if row >= 0 else 0 for row in found], float)
+        best = np.sort(np.array(list(grades.values()), float))[::-1][: rows.shape[1]]
+        ideal = float((best * discounts[: len(best)]).sum())
+        values.append(float((gains * discounts).sum()) / ideal if ideal > 0 else 0.0)
+    return float(np.mean(values))
+
+
+def places_moved(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, int]:
+    """How many places each name falls (positive) or rises when the scores ``before`` become ``after``.
+
+    Examples
+    --------
+    >>> places_moved({"a": 3, "b": 2, "c": 1}, {"a": 1, "b": 2, "c": 0})
+    {'a': 1, 'b': -1, 'c': 0}
+    """
+    old = sorted(before, key=lambda name: -before[name])
+    new = sorted(after, key=lambda name: -after[name])
+    return {name: new.index(name) - old.index(name) for name in before}
