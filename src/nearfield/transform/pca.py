@@ -29,7 +29,7 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     Choose it when queries are distributed like the base (the usual case) and memory or scan time must fall by 1.5 to
     4 times beyond what quantisation gives. The variance lost understates the neighbours lost: on 384-dimensional
     sentence embeddings of WordNet glosses, 128 dimensions drop 23% of the variance and 21% of the true ten nearest,
-    and 46% for queries from another source. So measure with :meth:`ranking_loss`, and let the index rescore its
+    and 47% for queries from another source. So measure with :meth:`ranking_loss`, and let the index rescore its
     candidates with finer vectors.
 
     Parameters
