@@ -41,7 +41,7 @@ def test_eight_bits_have_the_error_of_a_uniform_grid(d):
 
 
 def test_four_bits_come_to_the_best_uniform_quantiser():
-    # Max, Quantizing for minimum distortion, 1960, table II: sixteen equal steps leave 0.01154 of a Gaussian's variance.
+    # Max, Quantizing for minimum distortion, 1960, table II: sixteen equal steps leave 0.01154 of the variance.
     assert error_share(ScalarQuantizer(4), gaussian(1500, 1536)) == pytest.approx(0.01154, rel=0.03)
 
 

@@ -119,8 +119,10 @@ class Index(ABC):
         self._dim = raw.shape[1]
         self._attach(codes)
         self._attach_second(raw)
-        self._n = len(raw)
         self._link(progress)
+        if progress is not None:
+            progress(len(raw))
+        self._n = len(raw)
         return self
 
     def _check_rows(self, vectors: Any) -> np.ndarray:

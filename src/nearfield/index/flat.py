@@ -33,8 +33,7 @@ class Flat(Index):
     kind: ClassVar[str] = "flat"
 
     def _link(self, progress: Progress | None) -> None:
-        if progress is not None:
-            progress(self._n)
+        return
 
     def search(
         self,

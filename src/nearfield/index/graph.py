@@ -45,6 +45,10 @@ class Graph(Index):
     insertions against a frozen graph from ParlayANN (Manohar et al., PPoPP 2024). Departures: one pass, links may
     exceed the degree by half until the end, and unreachable rows are linked afterwards.
 
+    Inner product with lengths that differ is the hard case: queries lie far from all rows, and recall is lower at
+    equal beam (0.91 against 1.00 under l2 on 10,000 clustered rows whose lengths vary by a third). A wider
+    ``build_beam`` (300) and ``beam`` bring it back; under "cosine" there is no such cost.
+
     With ``allow``, the engine scans the allowed rows when that is cheaper than walking; otherwise it walks with a
     beam widened by the selectivity, and scans after all for queries whose allowed neighbours the walk did not cover.
 
@@ -83,7 +87,6 @@ class Graph(Index):
         self._entries: np.ndarray
 
     def _link(self, progress: Progress | None) -> None:
-        n, self._n = self._n, 0  # an interrupted build leaves an empty index
         self._neighbors, self._entries = native.build_graph(
             self._space,
             degree=self.degree,
@@ -92,7 +95,6 @@ class Graph(Index):
             seed=self.random_state,
             progress=progress,
         )
-        self._n = n
 
     def search(
         self,

@@ -1,0 +1,118 @@
+"""Vectors like embeddings, and every recipe of an index, each built once a session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nearfield.index import Flat, Graph, Index
+from nearfield.quantize import Codec, Float16, Float32, ScalarQuantizer
+from nearfield.transform import PCA
+
+METRICS = ("cosine", "ip", "l2")
+CODECS: dict[str, Callable[[], Codec]] = {
+    "f32": Float32,
+    "f16": Float16,
+    "sq8": lambda: ScalarQuantizer(8),
+    "sq4": lambda: ScalarQuantizer(4),
+}
+DIM = 32
+
+
+def embed(n: int, seed: int = 0, dim: int = DIM) -> np.ndarray:
+    """Thirty soft clusters whose variance falls from the first dimension to the last; lengths differ by a third."""
+    rng = np.random.default_rng(seed)
+    spread = 0.93 ** np.arange(dim)
+    centers = np.random.default_rng(99).normal(size=(30, dim)) * spread
+    rows = centers[rng.integers(0, 30, n)] + 0.7 * rng.normal(size=(n, dim)) * spread
+    return (rows * np.exp(0.3 * rng.normal(size=(n, 1)))).astype(np.float32)
+
+
+@cache
+def rows(n: int, seed: int = 0) -> np.ndarray:
+    array = embed(n, seed)
+    array.flags.writeable = False
+    return array
+
+
+class Recipe:
+    """One combination of what an index can be made of."""
+
+    def __init__(self, kind: type[Index], metric: str, codec: str, transform: bool, rescore: str | None):
+        self.kind, self.metric, self.codec, self.transform, self.rescore = kind, metric, codec, transform, rescore
+
+    def make(self, **options: Any) -> Index:
+        transform = PCA(20, center=self.metric == "l2") if self.transform else None
+        rescore = CODECS[self.rescore]() if self.rescore in CODECS else self.rescore
+        if self.kind is Graph:
+            options = {"degree": 24, "build_beam": 60} | options
+        return self.kind(self.metric, transform=transform, codec=CODECS[self.codec](), rescore=rescore, **options)
+
+    @property
+    def floor(self) -> float:
+        """Recall at ten that the recipe must reach, in front of exact search, with beams and candidates as they are."""
+        if self.rescore is not None:
+            floor = 0.98
+        elif self.codec == "sq4":
+            floor = 0.85 if self.transform else 0.87
+        else:
+            floor = 0.90 if self.transform else 0.98
+        return floor - 0.01 * (self.kind is Graph)
+
+    @property
+    def settings(self) -> dict[str, int]:
+        """What a search needs to reach the floor: by inner product the queries lie far from all rows, and walks err."""
+        return {"beam": 300} if self.kind is Graph and self.metric == "ip" else {}
+
+    def __str__(self) -> str:
+        parts = [self.kind.__name__, self.metric, self.codec, "pca" if self.transform else "", self.rescore or ""]
+        return "-".join(part for part in parts if part)
+
+
+RECIPES = [
+    Recipe(*parts)
+    for parts in product((Flat, Graph), METRICS, CODECS, (False, True), (None, "sq8", "vectors"))
+    if parts[2] != parts[4]  # rescoring with the codes themselves
+]
+
+
+@cache
+def _built(number: int) -> Index:
+    return RECIPES[number].make().build(rows(1500))
+
+
+@pytest.fixture(params=range(len(RECIPES)), ids=lambda number: str(RECIPES[number]))
+def built(request: pytest.FixtureRequest) -> tuple[Recipe, Index]:
+    """A recipe, and its index over ``rows(1500)``."""
+    return RECIPES[request.param], _built(request.param)
+
+
+@pytest.fixture(params=[Flat, Graph], ids=lambda kind: kind.__name__)
+def kind(request: pytest.FixtureRequest) -> Iterator[type[Index]]:
+    yield request.param
+
+
+@pytest.fixture(params=METRICS)
+def metric(request: pytest.FixtureRequest) -> Iterator[str]:
+    yield request.param
+
+
+@pytest.fixture(scope="session")
+def base() -> np.ndarray:
+    return rows(1500)
+
+
+@pytest.fixture(scope="session")
+def queries() -> np.ndarray:
+    return rows(60, seed=1)
+
+
+@pytest.fixture(scope="session")
+def make_rows() -> Callable[..., np.ndarray]:
+    """``make_rows(n, seed)``: read-only vectors of the same distribution."""
+    return rows
