@@ -57,7 +57,7 @@ def tune(
     ----------
     vectors : (n, d) float32 or float16, in memory or mapped: the set to be searched. Rows are not changed.
     metric : "cosine", "ip" or "l2".
-    recall : target in (0, 1], of the ``k`` nearest: 0.95 is a good start; 1.0 leaves only exact scans.
+    recall : target in (0, 1], of the ``k`` nearest: 0.95 is a good start; only exact scans are sure of 1.0.
     k : neighbours that will be asked for; recall at a larger ``k`` is harder to reach.
     memory : most resident bytes, as an int or a text such as "200MB"; see ``docs/concepts-tune.md`` for what counts.
     latency : most milliseconds in which 95 of 100 single queries must be answered on one thread.
@@ -88,9 +88,9 @@ def tune(
     --------
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
-    >>> plan = tune(rng.standard_normal((2000, 32), np.float32), recall=0.9, memory="100kB")
+    >>> plan = tune(rng.standard_normal((2000, 32), np.float32), recall=0.9, memory="80kB")
     >>> plan.met, plan.recipe.bits
-    (True, 8)
+    (True, 4)
     """
     task = _Task.check(vectors, metric, recall, k, memory, latency, queries, sample, random_state)
     chosen_recipes = _candidates(task) if recipes is None else [_check_recipe(recipe) for recipe in recipes]
