@@ -35,6 +35,7 @@ def test_of_equal_recall_the_faster_point_stays() -> None:
 def test_wanted_beams_bracket_the_targets() -> None:
     assert wanted_beams(CURVE, [0.95]) == [20, 40]
     assert wanted_beams(CURVE, [0.85, 0.97]) == [10, 20, 40, 80]
+    assert wanted_beams(CURVE, [0.85, 0.99]) == [10, 20, 80]
     assert wanted_beams(CURVE, [0.5]) == [10]
     assert wanted_beams(CURVE, [0.999]) == [80]
 

@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     --------
     >>> parser = argparse.ArgumentParser()
     >>> add_arguments(parser)
-    >>> run(parser.parse_args(["peers", "--list", "--peers", "nearfield-8bit"]))
+    >>> run(parser.parse_args(["peers", "--list", "--peers", "nearfield-8bit"]))  # doctest: +ELLIPSIS
     nearfield-8bit     nearfield ...
     0
     """

@@ -85,7 +85,7 @@ def rate_at(points: Sequence[Point], recall: float) -> float | None:
 
 
 def wanted_beams(points: Sequence[Point], targets: Sequence[float]) -> list[int]:
-    """The beams that later rounds must time again: those on both sides of every target, and all between.
+    """The beams that later rounds must time: those on both sides of every target, as far as the sweep has them.
 
     Examples
     --------
@@ -93,8 +93,9 @@ def wanted_beams(points: Sequence[Point], targets: Sequence[float]) -> list[int]
     [16, 32]
     """
     by_beam = sorted(points, key=lambda p: p.beam)
-    below = [p.beam for p in by_beam if p.recall < min(targets)]
-    first = max(below) if below else by_beam[0].beam
-    above = [p.beam for p in by_beam if p.recall >= max(targets)]
-    last = min(above) if above else by_beam[-1].beam
-    return [p.beam for p in by_beam if first <= p.beam <= last]
+    chosen = set()
+    for target in targets:
+        below = [p.beam for p in by_beam if p.recall < target]
+        above = [p.beam for p in by_beam if p.recall >= target]
+        chosen |= {max(below, default=by_beam[0].beam), min(above, default=by_beam[-1].beam)}
+    return sorted(chosen)

@@ -56,7 +56,7 @@ def wordnet(rows: int | None = None, count: int = HELD_OUT) -> Workload:
     loaded: Any = load("wordnet")
     base, held = _hold_out(np.asarray(loaded.vectors), rows, count)
     strange = np.asarray(loaded.out_of_distribution_queries)
-    chosen = np.sort(np.random.default_rng(1).permutation(len(strange))[:count])
+    chosen = np.sort(np.random.default_rng(1).permutation(len(strange))[: max(1, count // 2)])
     return Workload("wordnet", "cosine", _unit(base), {"wordnet": _unit(held), "wordnet-ood": _unit(strange[chosen])})
 
 

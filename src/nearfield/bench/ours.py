@@ -40,7 +40,6 @@ class NearfieldGraph:
         from .. import native
         from ..index import Graph
         from ..quantize import Float32, ScalarQuantizer
-        from ..transform import PCA
 
         def codec(bits: int) -> Any:
             return Float32() if bits == 32 else ScalarQuantizer(bits=bits)
@@ -48,12 +47,19 @@ class NearfieldGraph:
         native.set_threads(threads)
         self._index = Graph(
             metric,
-            transform=None if self.pca is None else PCA(n_components=round(self.pca * base.shape[1])),
+            transform=self._pca(base.shape[1], metric),
             codec=codec(self.bits),
             rescore=None if self.rescore is None else codec(self.rescore),
             degree=self.degree,
             build_beam=self.build_beam,
         ).build(np.array(base))  # a copy: what the index keeps of it counts as its own
+
+    def _pca(self, dim: int, metric: str) -> Any:
+        if self.pca is None:
+            return None
+        from ..transform import PCA
+
+        return PCA(n_components=round(self.pca * dim), center=metric == "l2")
 
     def search(self, queries: np.ndarray, k: int, beam: int, threads: int) -> np.ndarray:
         candidates = None if self.rescore is None else min(beam, self.depth * k)

@@ -25,7 +25,7 @@ from .adapters import Peer
 from .curves import Point, wanted_beams
 
 TARGETS = (0.90, 0.95, 0.99)
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -144,12 +144,12 @@ def _laid_out(workload: data.Workload) -> Iterator[Path]:
         yield Path(name)
 
 
-def _first_sweep(worker: Worker, queries: str, seconds: float) -> list[Point]:
+def _explore(worker: Worker, queries: str) -> list[Point]:
     """Climb the beams until the highest target is passed, or recall stands still at many times the cost."""
     points: list[Point] = []
     for beam in worker.peer.beams:
-        answer = worker.ask({"queries": queries, "beam": beam, "threads": 1, "seconds": seconds})
-        points.append(Point(**answer))
+        answer = worker.ask({"task": "explore", "queries": queries, "beam": beam, "threads": 1})
+        points.append(Point(beam, answer["recall"], answer["rate"]))
         if points[-1].recall >= TARGETS[-1]:
             break
         if len(points) > 4 and points[-1].recall - points[-4].recall < 0.0005:
@@ -159,18 +159,18 @@ def _first_sweep(worker: Worker, queries: str, seconds: float) -> list[Point]:
 
 def _round(worker: Worker, result: dict[str, Any], number: int, names: Sequence[str], plan: Plan) -> None:
     for queries in names:
+        if queries not in result["explored"]:
+            result["explored"][queries] = [vars(point) for point in _explore(worker, queries)]
+        explored = [Point(**point) for point in result["explored"][queries]]
+        beams = wanted_beams(explored, TARGETS)
+        recalls = {point.beam: point.recall for point in explored}
         for threads in plan.threads:
-            beams = result["beams"].get(queries)
-            if beams is None:
-                points = _first_sweep(worker, queries, plan.seconds)
-                beams = result["beams"][queries] = wanted_beams(points, TARGETS)
-                result["explored"][queries] = [vars(point) for point in points]
             points = []
             for beam in beams:
-                command = {"queries": queries, "beam": beam, "threads": threads, "seconds": plan.seconds}
-                points.append(Point(**worker.ask(command)))
-            run = {"queries": queries, "threads": threads, "round": number, "points": [vars(p) for p in points]}
-            result["runs"].append(run)
+                command = {"task": "measure", "queries": queries, "beam": beam, "threads": threads}
+                answer = worker.ask(command | {"seconds": plan.seconds})
+                points.append({"beam": beam, "recall": recalls[beam], "rate": answer["rate"]})
+            result["runs"].append({"queries": queries, "threads": threads, "round": number, "points": points})
 
 
 def run_peers(chosen: Sequence[Peer], names: Sequence[str], out: Path, plan: Plan, *, fresh: bool = False) -> None:
@@ -208,7 +208,7 @@ def _run_workload(
                 _say(f"{workload.name}: {peer.name}: kept from an earlier run")
                 continue
             result = expected | {"package": peer.package, "run": run, "machine": where}
-            result |= {"status": "started", "error": None, "build": None, "beams": {}, "explored": {}, "runs": []}
+            result |= {"status": "started", "error": None, "build": None, "explored": {}, "runs": []}
             if expected["version"] is None:
                 _say(f"{workload.name}: {peer.name}: not installed")
                 _store(path, result | {"status": "not installed"})

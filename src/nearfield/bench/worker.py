@@ -25,6 +25,8 @@ from .data import exact_distances
 from .peers import find_peer
 
 REHEARSAL = 2000
+TIMED = 1000
+WARM = 200
 
 
 def _die_with_parent() -> None:
@@ -62,28 +64,30 @@ class Session:
             "reported_kind": reported[1] if reported else None,
         }
 
-    def search(self, command: dict[str, Any]) -> dict[str, Any]:
-        """Recall and rate of one setting.
-
-        A first batch gives the recall and warms up; the following ones, for at least ``seconds``, the rate. A batch
-        of over a second is long enough to be its own measurement.
-        """
-        name, beam, threads = command["queries"], command["beam"], command["threads"]
-        k = self.job["k"]
+    def explore(self, command: dict[str, Any]) -> dict[str, Any]:
+        """Recall of one setting over all queries, and the rate of that one batch."""
+        name, beam, k = command["queries"], command["beam"], self.job["k"]
         queries = np.load(self.folder / f"{name}.queries.npy")
         kth = np.load(self.folder / f"{name}.kth.npy")
         start = time.perf_counter()
-        rows = self.index.search(queries, k, beam, threads)
-        first = time.perf_counter() - start
+        rows = self.index.search(queries, k, beam, command["threads"])
+        elapsed = time.perf_counter() - start
         distances = exact_distances(self.job["metric"], queries, self.base, rows)
         recall = float(tie_aware_hits(distances, kth, rows).mean() / k)
-        batches, elapsed = (1, first) if first > 1.0 else (0, 0.0)
+        return {"recall": recall, "rate": len(queries) / elapsed}
+
+    def measure(self, command: dict[str, Any]) -> dict[str, Any]:
+        """The rate of one setting: batches of ``TIMED`` queries for ``seconds`` or more, after a short one to warm up."""
+        beam, threads, k = command["beam"], command["threads"], self.job["k"]
+        queries = np.load(self.folder / f"{command['queries']}.queries.npy")[:TIMED]
+        self.index.search(queries[:WARM], k, beam, threads)
+        batches, elapsed = 0, 0.0
         while elapsed < command["seconds"]:
             start = time.perf_counter()
             self.index.search(queries, k, beam, threads)
             elapsed += time.perf_counter() - start
             batches += 1
-        return {"beam": beam, "recall": recall, "rate": batches * len(queries) / elapsed}
+        return {"rate": batches * len(queries) / elapsed}
 
 
 def serve(lines: TextIO, answers: TextIO) -> None:
@@ -91,7 +95,9 @@ def serve(lines: TextIO, answers: TextIO) -> None:
     session = Session(json.loads(lines.readline()))
     print(json.dumps(session.build()), file=answers, flush=True)
     for line in lines:
-        print(json.dumps(session.search(json.loads(line))), file=answers, flush=True)
+        command = json.loads(line)
+        answer = session.explore(command) if command["task"] == "explore" else session.measure(command)
+        print(json.dumps(answer), file=answers, flush=True)
 
 
 def main() -> None:
