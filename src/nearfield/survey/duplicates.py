@@ -32,7 +32,8 @@ def duplicates(
     ----------
     vectors : (n, d).
     near : how near is "near": this share of the median distance between two random rows. 0.1 is a cosine of about
-        0.99 in most text spaces; ``parts["near_distance"]`` (and ``["near_cosine"]``) says what it is here.
+        0.99 in most text spaces; ``parts["near_distance"]`` (and ``["near_cosine"]``) says what it is here. Data of
+        three dimensions or fewer is dense enough for everything to be that near: take 0.01 there.
     metric : "cosine" measures directions (by the chord between unit vectors), "l2" and "ip" the vectors themselves.
     sample : rows whose nearest neighbour is looked up to count near twins; exact twins are counted over all rows.
     random_state : chooses the sample.
@@ -86,7 +87,11 @@ def duplicates(
             parts["near_cosine"] = 1 - limit**2 / 2
         hits, tries = int((lists.distances[single, 0] <= limit).sum()), int(single.sum())
         share = hits / tries
-        low, high = (share, share) if tries == int((~twin).sum()) and len(found.searched) + repeats == count else _wilson(hits, tries)
+        low, high = (
+            (share, share)
+            if tries == int((~twin).sum()) and len(found.searched) + repeats == count
+            else _wilson(hits, tries)
+        )
         scope = found.scope
     parts["near"] = share
     value = with_twin + (1 - with_twin) * share
@@ -96,6 +101,12 @@ def duplicates(
     elif value < 0.1:
         verdict = "fair"
         meaning = f"{_percent(value)} of the rows have a twin: a few results will say the same thing twice."
+    elif with_twin < 0.1 and share > 0.5:
+        verdict = "fair"
+        meaning = (
+            f"Most rows ({_percent(value)}) have another one very near: either near copies, or data of so few "
+            "dimensions that it is dense everywhere; look at a few pairs."
+        )
     else:
         verdict = "poor"
         meaning = f"{_percent(value)} of the rows have a twin: top results will often say the same thing twice."
@@ -104,7 +115,9 @@ def duplicates(
     at = f"within {near:g} of the usual distance between rows"
     if "near_cosine" in parts:
         at += f", a cosine of at least {parts['near_cosine']:.4g}"
-    missed = " Near twins that were not among the rows searched are missed." if len(found.searched) + repeats < count else ""
+    missed = (
+        " Near twins that were not among the rows searched are missed." if len(found.searched) + repeats < count else ""
+    )
     return Measure(
         "duplicates",
         value,

@@ -13,6 +13,7 @@ from .measure import Measure, undefined
 from .neighbors import GROUPS, Neighborhood, sample_neighbors
 
 ROWS = 10_000
+_UPWARD = 1.75
 _SOURCE = (
     "Radovanovic, Nanopoulos & Ivanovic (2010), JMLR 11 (skewness of k-occurrence, anti-hubs); "
     "Feldbauer, Leodolter, Plant & Flexer (2018), ICBK (Robin Hood index)"
@@ -38,8 +39,8 @@ def hubness(
     k : length of the result lists; use the k that search will use.
     metric : "cosine", "l2" or "ip". Under "ip" long rows are hubs.
     sample : the measure needs every row's neighbours, so a larger collection is replaced by so many of its rows,
-        which then are both queries and base. Hubness depends on the number of rows: it usually grows with it, and
-        ``parts["at_half"]`` shows how fast. None: all rows, n^2 distances.
+        which then are both queries and base. In high dimensions hubness grows with the number of rows;
+        ``parts["at_half"]`` shows whether it does here. None: all rows, n^2 distances.
     random_state : chooses the sample.
 
     Returns
@@ -48,7 +49,8 @@ def hubness(
         ``parts``: ``anti_hubs`` (share of rows in no list) with ``anti_hubs_low`` and ``_high``, ``top_share`` (share
         of all places taken by the most frequent hundredth of the rows), ``robin_hood`` (share of places to move
         for all rows to be equal), ``maximum``, ``at_half`` (skewness with half of the rows). The intervals are a
-        delete-a-group jackknife, lists made anew without the group. ``arrays``: ``occurrences`` per row.
+        delete-a-group jackknife, lists made anew without the group; that of the skewness leans upward, because a
+        sample lacks the rarest hubs. ``arrays``: ``occurrences`` per row.
 
     Examples
     --------
@@ -78,6 +80,9 @@ def hubness(
         distinct=False,
         random_state=random_state,
     )
+    if _tied(found, k, space) > 0.5:
+        why = f"Unknown: most rows have more than {k} equally near neighbours, so which are listed is arbitrary."
+        return undefined("hubness", title, why, source=_SOURCE)
     counts = _occurrences(found.nearest(k))
     value = _skewness(counts)
     if not math.isfinite(value):
@@ -92,6 +97,10 @@ def hubness(
         return quantile * error if math.isfinite(error) else 0.0
 
     around, anti, anti_margin = margin(_skewness), _never(counts), margin(_never)
+    # Skewness hangs on the largest counts, and a sample lacks the rarest of them: the interval is symmetric on the
+    # scale of asinh (which is log for large values) and leans upward by the factor that 95% of clouds need.
+    scaled = around / math.sqrt(1 + value**2)
+    low, high = (math.sinh(math.asinh(value) + side * min(scaled, 5.0)) for side in (-1, _UPWARD))
     half = np.zeros(len(space), bool)
     half[np.random.default_rng([random_state, 60]).permutation(found.searched)[: len(found.searched) // 2]] = True
     at_half = _skewness(_occurrences(found.without(half, k))) if len(found.searched) >= 4 * k else math.nan
@@ -107,7 +116,8 @@ def hubness(
         "maximum": int(counts.max()),
         "at_half": at_half,
     }
-    places = f"the most frequent 1% of the rows take {top:.0%} of all places in top-{k} results, and {anti:.1%} appear in none"
+    frequent = f"the most frequent 1% of the rows take {top:.0%} of all places in top-{k} results"
+    places = f"{frequent}, and {anti:.1%} appear in none"
     if value < 1.5:
         verdict, meaning = "good", f"Nearly every row has its turn: {places}."
     elif value < 4:
@@ -116,19 +126,20 @@ def hubness(
         verdict, meaning = "poor", f"Hubs crowd the results: {places}; centring the vectors or cosine often helps."
     detail = f"From the {k} nearest {found.scope}"
     if len(found.searched) < len(space):
-        detail += "; hubness of the whole collection differs, usually upward"
+        detail += "; the whole collection may have more of it"
         if math.isfinite(at_half):
             detail += f" (it was {at_half:.2f} with half as many rows)"
     return Measure(
         "hubness",
         value,
-        value - around,
-        value + around,
+        min(low, value),
+        max(high, value),
         meaning,
         title=title,
         unit="",
         verdict=verdict,
-        detail=detail + ". The interval is a delete-a-group jackknife, lists made anew without each group.",
+        detail=detail + ". The interval is a delete-a-group jackknife, lists made anew without each group, "
+        "leaning upward because a sample lacks the rarest hubs.",
         source=_SOURCE,
         parts=parts,
         arrays={"occurrences": counts},
@@ -139,6 +150,15 @@ def _occurrences(lists: Neighborhood) -> np.ndarray:
     """In how many lists each searched row appears."""
     counts = np.bincount(lists.ids.ravel(), minlength=lists.total)
     return counts[lists.searched]
+
+
+def _tied(found: Neighborhood, k: int, space: Collection) -> float:
+    """Share of the lists whose last place could as well have gone to the next row."""
+    if found.k <= k:
+        return 0.0
+    length = 1.0 if space.metric == "cosine" else float(np.median(space.norms))
+    tolerance = 1e-6 * (length**2 if space.metric == "ip" else length)
+    return float((found.distances[:, k] - found.distances[:, k - 1] <= tolerance).mean())
 
 
 def _skewness(counts: np.ndarray) -> float:

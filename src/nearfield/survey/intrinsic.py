@@ -12,7 +12,7 @@ from ..common.checks import check_choice, check_int, check_real
 from .collection import METRICS, Collection
 from .measure import Measure, undefined
 from .neighbors import BASE_LIMIT, GROUPS, Neighborhood, list_length, sample_neighbors
-from .reference import corrected, expected_mle, expected_twonn
+from .reference import Curves, ball_curves, corrected, expected_mle, expected_twonn, gaussian_curves
 
 FEWEST = 10
 _TWONN = "Facco, d'Errico, Rodriguez & Laio (2017), Scientific Reports 7, 12140: the linear fit"
@@ -50,9 +50,9 @@ def intrinsic_dimension_twonn(
     -------
     Measure
         ``parts``: ``uncorrected``, ``at_half`` and ``at_quarter``: the uncorrected estimate when only a half or a
-        quarter of the rows is searched (a fall means noise at the finest scale). ``arrays``: ``log_ratio``.
-        Rows that repeat another one exactly are left out. The interval is a delete-a-group jackknife of the
-        uncorrected value at its lower end, and at its upper end the corrected one plus half the correction.
+        quarter of the rows is searched (a clear fall means noise at the finest scale, a clear rise near-copies).
+        ``arrays``: ``log_ratio``. Rows that repeat another one exactly are left out. The interval is a
+        delete-a-group jackknife, widened by the doubt about the correction (see ``detail``).
 
     Examples
     --------
@@ -80,13 +80,12 @@ def intrinsic_dimension_twonn(
     if not math.isfinite(raw):
         why = "Unknown: the two nearest neighbours of nearly every row are equally far, as on a grid."
         return undefined("intrinsic_dimension_twonn", title, why, source=_TWONN)
-    measure = _finish(
+    value, low, high = _finish(
         raw,
         found.jackknife(2, statistic, random_state),
-        lambda d: expected_twonn(d, len(found.searched) - 1, fit),
+        lambda curves: expected_twonn(curves, len(found.searched) - 1, fit),
         space.ambient if correct else 0,
     )
-    value, low, high = measure
     parts = {"uncorrected": raw, "discard": discard, "neighbours_searched": len(found.searched)}
     thin = np.random.default_rng([random_state, 30]).random(found.total)
     for name, share in (("at_half", 0.5), ("at_quarter", 0.25)):
@@ -144,8 +143,8 @@ def intrinsic_dimension_mle(
     >>> import numpy as np
     >>> cloud = np.random.default_rng(0).standard_normal((1000, 10)).astype(np.float32)
     >>> measure = intrinsic_dimension_mle(cloud, metric="l2")
-    >>> round(measure.parts["uncorrected"], 1), round(measure.value, 1)
-    (8.9, 10.0)
+    >>> round(measure.parts["uncorrected"]), round(measure.value)
+    (9, 10)
     """
     check_int(k, "k", 2)
     title = "Intrinsic dimension (MLE)"
@@ -160,7 +159,7 @@ def intrinsic_dimension_mle(
     value, low, high = _finish(
         1 / mean,
         found.jackknife(k, lambda lists: _one_over_mean(_inverse_local(lists)), random_state),
-        lambda d: expected_mle(d, len(found.searched) - 1, k),
+        lambda curves: expected_mle(curves, len(found.searched) - 1, k),
         space.ambient if correct else 0,
     )
     return Measure(
@@ -229,12 +228,14 @@ def local_intrinsic_dimension(
     if len(inverse) < FEWEST or inverse.mean() <= 0:
         return undefined("local_intrinsic_dimension", title, _too_few(len(inverse), k), source=_LID)
     raw = 1 / float(inverse.mean())
-    better = corrected(raw, lambda d: expected_mle(d, len(found.searched) - 1, k), space.ambient) if correct else raw
+    better, lowest, highest = _finish(
+        raw, 0.0, lambda curves: expected_mle(curves, len(found.searched) - 1, k), space.ambient if correct else 0
+    )
     factor = better / raw
     rows = _positive_rows(lists)
     with np.errstate(divide="ignore"):
         local = factor / inverse
-    value = float(np.median(local))
+    value = min(float(np.median(local)), float(space.ambient))
     error = factor * found.jackknife(k, lambda part: _one_over_median(_inverse_local(part)), random_state)
     margin = _quantile() * error if math.isfinite(error) else 0.0
     p10, p90 = (float(p) for p in np.quantile(local, [0.1, 0.9]))
@@ -256,8 +257,8 @@ def local_intrinsic_dimension(
     return Measure(
         "local_intrinsic_dimension",
         value,
-        min(value, value / max(factor, 1.0) - margin),
-        max(value, value + 0.5 * max(value - value / factor, 0.0) + margin),
+        max(value * lowest / better - margin, 0.0),
+        max(min(value * highest / better + margin, space.ambient), value),
         meaning,
         title=title,
         unit="dimensions",
@@ -335,16 +336,21 @@ def _quantile() -> float:
     return float(special.stdtrit(GROUPS - 1, 0.975))
 
 
-def _finish(
-    raw: float, error: float, expected: Callable[[float], float], ambient: int
-) -> tuple[float, float, float]:
-    """Value and interval: statistical error, and on the upper side the doubt about the correction."""
+def _finish(raw: float, error: float, expected: Callable[[Curves], float], ambient: int) -> tuple[float, float, float]:
+    """Value and interval: the statistical error, and the doubt about the correction; ``ambient`` 0 leaves it out.
+
+    The value is right for a Gaussian cloud. The interval reaches from the uncorrected estimate to what would be right
+    for a ball with a hard border, with half of each of the two gaps on top: other clouds are not quite either.
+    """
     margin = _quantile() * error if math.isfinite(error) else 0.0
     if not ambient:
         return raw, max(raw - margin, 0.0), raw + margin
-    value = corrected(raw, expected, ambient)
-    upper = corrected(raw + margin, expected, ambient) + 0.5 * max(value - raw, 0.0)
-    return value, max(min(raw - margin, value), 0.0), max(min(upper, ambient), value)
+    value = corrected(raw, lambda d: expected(gaussian_curves(d)), ambient)
+    border = corrected(raw, lambda d: expected(ball_curves(d)), ambient)
+    doubt = 0.5 * abs(border - value)
+    low = min(raw, value) - margin - doubt
+    high = max(border, value) + margin * value / raw + doubt + 0.5 * max(value - raw, 0.0)
+    return value, max(low, 0.0), max(min(high, ambient), value)
 
 
 def _every_row(space: Collection, rows: np.ndarray, local: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -359,9 +365,9 @@ def _bias_text(raw: float, correct: bool) -> str:
     if not correct:
         return text + "; it does not cover the estimator's bias, which above 5 dimensions is downward."
     return (
-        f"{text}, from the uncorrected estimate ({raw:.1f}, too low above 5 dimensions) to beyond the corrected one, "
-        "which undoes the bias of a Gaussian cloud with so many rows; data wrapped round closed loops (a torus) is "
-        "overestimated."
+        f"{text}, widened by the doubt about the bias: uncorrected the estimate is {raw:.1f}, which is too low above 5 "
+        "dimensions; the value undoes the bias of a Gaussian cloud of so many rows, and the interval also allows for "
+        "data with hard borders. Data wound round closed loops (a torus) is overestimated."
     )
 
 
@@ -379,7 +385,10 @@ def _verdict(value: float) -> str:
 def _meaning(value: float) -> str:
     shown = f"about {value:.0f} directions" if value >= 1.5 else "about 1 direction"
     if value < 12:
-        return f"Around a typical row the data varies in {shown}: easy for an approximate index, which needs little search."
+        return (
+            f"Around a typical row the data varies in {shown}: "
+            "easy for an approximate index, which needs little search."
+        )
     if value < 30:
         return (
             f"Around a typical row the data varies in {shown}, as text and image embeddings usually do: "

@@ -45,7 +45,9 @@ def isotropy(vectors: Any, *, sample: int | None = ROWS, random_state: int = 0) 
     title = "Isotropy (IsoScore)"
     spectrum = Spectrum.of(vectors, sample, random_state)
     if spectrum.dim < 2:
-        return undefined("isotropy", title, "Unknown: with one dimension there is only one direction.", source=_ISOSCORE)
+        return undefined(
+            "isotropy", title, "Unknown: with one dimension there is only one direction.", source=_ISOSCORE
+        )
     found = shared_variance(spectrum)
     if found is None:
         return undefined("isotropy", title, why_no_variance(spectrum), source=_ISOSCORE)

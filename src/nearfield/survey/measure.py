@@ -66,7 +66,9 @@ class Measure:
     def text(self) -> str:
         """The value as people read it: ``"17.9 dimensions"``, ``"3.2%"``, ``"-"`` when unknown."""
         number = format_number(self.value, self.unit)
-        return f"{number} {self.unit}" if self.known and self.unit and self.unit != "share" else number
+        if not self.known or self.unit in ("", "share"):
+            return number
+        return f"{number} {self.unit.removesuffix('s') if number == '1' else self.unit}"
 
     def interval_text(self) -> str:
         """The interval as people read it: ``"16.8 to 19.6"``."""

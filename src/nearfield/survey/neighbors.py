@@ -21,6 +21,8 @@ from .collection import METRICS, Collection
 GROUPS = 20
 BASE_LIMIT = 1_000_000
 _PAIRS = 1 << 22
+# Two rows that point the same way differ by this little once both are float32 at length one.
+_ROUNDING = 3e-7
 
 
 @dataclass(frozen=True)
@@ -179,6 +181,11 @@ def _search(space: Collection, rows: np.ndarray, searched: np.ndarray, k: int) -
         scale = scale.astype(np.float32)
     else:
         base, scale = space.take(slice(None) if whole else searched), None
+    # Squares of very long or very short vectors do not fit in float32; a common factor changes no order.
+    shrink = np.float32(1.0)
+    if space.metric != "cosine" and not 1e-15 < space.norms.max() < 1e15 and space.norms.max() > 0:
+        shrink = np.float32(min(1 / space.norms.max(), 1e37))
+        base = base * shrink
     # A few more than asked: float32 scores of near-duplicates are rounded, so the order is settled in float64 below.
     want = min(k + 5, len(searched))
     native_metric = "l2" if space.metric == "l2" else "ip"
@@ -188,7 +195,7 @@ def _search(space: Collection, rows: np.ndarray, searched: np.ndarray, k: int) -
     for start in range(0, len(rows), 4096):
         asked = rows[start : start + 4096]
         queries = space.take(asked)
-        _, found = exact_search(base, queries, want, metric=native_metric, scale=scale)
+        _, found = exact_search(base, queries * shrink, want, metric=native_metric, scale=scale)
         found = searched[found]
         for low in range(0, len(asked), step):
             part = slice(low, low + step)
@@ -207,6 +214,8 @@ def _settle(
     else:
         gap = other - queries[:, None, :]
         exact = np.sqrt(np.einsum("qkd,qkd->qk", gap, gap, dtype=np.float64))
+        if space.metric == "cosine":
+            exact[exact < _ROUNDING] = 0.0
     exact[found == asked[:, None]] = np.inf
     order = np.argsort(exact, axis=1, kind="stable")[:, :k]
     return np.take_along_axis(found, order, axis=1), np.take_along_axis(exact, order, axis=1)

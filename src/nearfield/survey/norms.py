@@ -50,10 +50,14 @@ def norm_spread(vectors: Any, *, metric: str | None = None) -> Measure:
     deviation = float(norms.std())
     value = deviation / mean
     error = 0.0
-    if deviation > 1e-12 * mean:
+    if deviation <= 1e-12 * mean:
+        value = 0.0
+    else:
         gap = norms - mean
         influence = (gap**2 - deviation**2) / (2 * deviation * mean) - deviation * gap / mean**2
         error = float(influence.std(ddof=1)) / math.sqrt(count)
+    # On a log scale, which keeps the interval positive and leans it the way a long tail of lengths does.
+    widening = math.exp(min(_Z * error / value, 50.0)) if value > 0 else 1.0
     quantiles = np.quantile(norms, [0.0, 0.5, 0.99, 1.0])
     minimum, median, p99, maximum = (float(q) for q in quantiles)
     verdict, meaning = _meaning(value, median, p99, metric)
@@ -63,14 +67,14 @@ def norm_spread(vectors: Any, *, metric: str | None = None) -> Measure:
     return Measure(
         "norm_spread",
         value,
-        max(value - _Z * error, 0.0),
-        value + _Z * error,
+        value / widening,
+        value * widening,
         meaning,
         title=title,
-        unit="",
+        unit="share",
         verdict=verdict,
         detail=f"Standard deviation over mean of the lengths of all {count:,} rows. The interval is analytic "
-        "(delta method) and speaks of further rows of the same kind.",
+        "(delta method on the logarithm) and speaks of further rows of the same kind.",
         source="coefficient of variation",
         parts={"mean": mean, "minimum": minimum, "median": median, "p99": p99, "maximum": maximum},
         arrays={"norms": norms if count <= _BINS else np.quantile(norms, np.linspace(0, 1, _BINS))},
@@ -79,9 +83,14 @@ def norm_spread(vectors: Any, *, metric: str | None = None) -> Measure:
 
 def _meaning(value: float, median: float, p99: float, metric: str | None) -> tuple[str, str]:
     if value < 0.01:
-        return "good", f"All vectors have length {median:.3g}: cosine, inner product and Euclidean agree on who is near."
+        return (
+            "good",
+            f"All vectors have length {median:.3g}: cosine, inner product and Euclidean agree on who is near.",
+        )
     ratio = f"{p99 / median:.2g} times" if median > 0 else "far above"
     longest = f"the longest hundredth is over {ratio} the median"
+    if metric == "l2":
+        return "good", f"Lengths differ ({longest}), which Euclidean search counts as distance; cosine would not."
     if metric == "cosine":
         return "good", f"Lengths differ ({longest}), which cosine search ignores; inner product would rank differently."
     if value < 0.2:

@@ -23,9 +23,14 @@ _PARTICIPATION = "Gao et al. (2017), bioRxiv 214262; trace of the squared covari
 
 @dataclass(frozen=True)
 class Spectrum:
-    """The second moments of sampled rows, shared by the measures that rest on the spectrum."""
+    """The second moments of sampled rows, shared by the measures that rest on the spectrum.
+
+    With fewer rows than dimensions, ``rows`` are coordinates in a basis of their own span, which keeps all inner
+    products, and with them every spectrum, at a cost that does not grow with the cube of the dimensions.
+    """
 
     rows: np.ndarray
+    dim: int
     total: int
     unit_length: bool
 
@@ -35,36 +40,23 @@ class Spectrum:
         if isinstance(vectors, Spectrum):
             return vectors
         space = Collection.of(vectors, metric)
-        rows: np.ndarray | slice = slice(None)
+        chosen: np.ndarray | slice = slice(None)
         check_random_state(random_state)
         if sample is not None:
             check_int(sample, "sample", 2)
             sample = max(sample, 8 * space.dim)
             if sample < len(space):
-                chosen = np.random.default_rng([random_state, 40]).choice(len(space), sample, replace=False)
-                rows = np.sort(chosen)
-        return cls(space.take(rows), len(space), space.metric == "cosine")
-
-    @property
-    def dim(self) -> int:
-        return int(self.rows.shape[1])
-
-    def gram(self, start: int, end: int, center: np.ndarray | None = None) -> np.ndarray:
-        """Sum of outer products (d, d) of some rows, in float64."""
-        total = np.zeros((self.dim, self.dim))
-        for low in range(start, end, 8192):
-            block = self.rows[low : min(low + 8192, end)].astype(np.float64)
-            if center is not None:
-                block -= center
-            total += block.T @ block
-        return total
+                rng = np.random.default_rng([random_state, 40])
+                chosen = np.sort(rng.choice(len(space), sample, replace=False))
+        rows = space.take(chosen)
+        if len(rows) < space.dim:
+            rows = np.asarray(np.linalg.qr(rows.T.astype(np.float64), mode="r")).T
+        return cls(rows, space.dim, len(space), space.metric == "cosine")
 
     @cached_property
     def halves(self) -> tuple[np.ndarray, np.ndarray]:
         """Gram matrices of the two halves (rows are in the caller's order, so they are dealt out alternately)."""
-        even = Spectrum(self.rows[0::2], self.total, self.unit_length)
-        odd = Spectrum(self.rows[1::2], self.total, self.unit_length)
-        return even.gram(0, len(even.rows)), odd.gram(0, len(odd.rows))
+        return _gram(self.rows[0::2]), _gram(self.rows[1::2])
 
     @cached_property
     def mean(self) -> np.ndarray:
@@ -149,9 +141,7 @@ def effective_rank(
         return undefined("effective_rank", title, "Unknown: every row is zero.", source=_RANKME)
     levels, directions = np.linalg.eigh(whole)
     levels = _clean(levels)
-    keep = min(count, dim)
-    value, slope = _rankme(levels[-keep:], epsilon)
-    slopes = np.concatenate([np.zeros(dim - keep), slope])
+    value, slopes = _rankme(levels, epsilon)
     influence = spectrum.forms((directions * slopes) @ directions.T)
     error = float(influence.std(ddof=1)) / math.sqrt(count)
     bias = 0.0
@@ -170,7 +160,9 @@ def effective_rank(
     else:
         verdict, tail = "poor", "most dimensions carry little, which wastes memory"
     meaning = f"The vectors spread over about {value:.0f} of {dim} directions: {tail}"
-    if 0 < p95 < dim:
+    if p95 == 0:
+        verdict, meaning = "poor", "All rows are equal, so every search result is a tie"
+    elif p95 < dim:
         meaning += f"; {p95} principal dimensions hold 95% of the variance and {p99} hold 99%"
     warning = " There are fewer rows than dimensions, so the upper end is open." if count < dim else ""
     return Measure(
@@ -205,7 +197,7 @@ def participation_ratio(vectors: Any, *, sample: int | None = ROWS, random_state
     -------
     Measure
         Estimated without the bias of the plain formula (which is below the truth by about its square over n), so it
-        is right even with fewer rows than dimensions. The interval is analytic. ``arrays``: ``variances``.
+        is right even with fewer rows than dimensions. The interval is analytic.
 
     Examples
     --------
@@ -236,7 +228,6 @@ def participation_ratio(vectors: Any, *, sample: int | None = ROWS, random_state
         detail=f"From {spectrum.scope}, about their mean. The interval is analytic (influence of each row).",
         source=_PARTICIPATION,
         parts={"dimensions": dim},
-        arrays={"variances": spectrum.variances},
     )
 
 
@@ -247,24 +238,27 @@ def shared_variance(spectrum: Spectrum) -> tuple[float, float] | None:
         return None
     covariance = spectrum.covariance
     center = spectrum.mean
-    squares = spectrum.forms(np.eye(dim), center) * (count / (count - 1))
-    scale = float(np.square(spectrum.rows, dtype=np.float64).mean())
+    centred = spectrum.rows - center
+    squares = np.einsum("ij,ij->i", centred, centred) * (count / (count - 1))
     # Rows that are equal up to rounding have no variance to share.
-    if squares.mean() <= 1e-12 * scale * dim:
+    if squares.mean() <= 1e-12 * float(center @ center):
         return None
     trace = float(squares.mean())
     # Sums over pairs of different rows: no row meets itself, which is where the plain formula's bias comes from.
     pairs = count * (count - 1)
     trace_squared = (squares.sum() ** 2 - (squares**2).sum()) / pairs
-    square_trace = (float((covariance**2).sum()) * (count - 1) ** 2 - (((count - 1) / count * squares) ** 2).sum())
-    square_trace /= pairs
+    around = (count - 1) / count * squares  # squared lengths about the sample mean, without the correction
+    square_trace = (float((covariance**2).sum()) * (count - 1) ** 2 - float((around**2).sum())) / pairs
+    # Centring at the sample mean leaves every pair a little opposed; its square would count as shared variance.
+    square_trace -= (float(around.sum()) / pairs) ** 2
     if square_trace <= 0:
         return float(dim), float(dim)
     value = float(np.clip(trace_squared / square_trace, 1.0, dim))
-    influence = 2 * trace / square_trace * squares - 2 * (trace / square_trace) ** 2 * spectrum.forms(
-        covariance, center
-    )
-    return value, float(influence.std(ddof=1)) / math.sqrt(count)
+    # Each row's form with the others only: with few rows, its own share of the covariance would drown the rest.
+    others = ((count - 1) * spectrum.forms(covariance, center) - around**2) / (count - 1)
+    influence = 2 * trace / square_trace * squares - 2 * (trace / square_trace) ** 2 * others
+    first, second = float(influence.var(ddof=1)) / count, (2 * value / count) ** 2
+    return value, math.sqrt(first + second)
 
 
 def why_no_variance(spectrum: Spectrum) -> str:
@@ -273,6 +267,15 @@ def why_no_variance(spectrum: Spectrum) -> str:
     if count < FEWEST:
         return f"Unknown: needs at least {FEWEST} rows, and there {'is' if count == 1 else 'are'} {count}."
     return "Unknown: all rows are equal, so there is no variance."
+
+
+def _gram(rows: np.ndarray) -> np.ndarray:
+    """Sum of the outer products of the rows, in float64."""
+    total = np.zeros((rows.shape[1], rows.shape[1]))
+    for low in range(0, len(rows), 8192):
+        block = rows[low : low + 8192].astype(np.float64)
+        total += block.T @ block
+    return total
 
 
 def _clean(levels: np.ndarray) -> np.ndarray:

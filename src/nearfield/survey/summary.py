@@ -55,7 +55,7 @@ def _mending(measures: Mapping[str, Measure], metric: str) -> str:
     faults = []
     twins = measures["duplicates"]
     if twins.verdict in ("fair", "poor"):
-        faults.append(f"{format_number(twins.value, 'share')} of the rows have a twin: deduplicate")
+        faults.append(f"{format_number(twins.value, 'share')} of the rows have a twin: look at some, and deduplicate")
     common = measures["mean_cosine"]
     if common.verdict == "poor":
         faults.append(f"unrelated rows have a cosine of {common.value:.2f}: subtract the mean and measure again")

@@ -99,7 +99,9 @@ class Survey:
         lines = [f"Survey of {self.rows:,} vectors with {self.dim} dimensions, metric {self.metric}", ""]
         shown = [(m.title, m.text(), m.interval_text(), m.verdict, m.meaning) for m in self.measures.values()]
         widths = [max(len(row[i]) for row in shown) for i in range(3)]
-        lines.append(f"{'measure':{widths[0]}}  {'value':{widths[1]}}  {'95% interval':{max(widths[2], 12)}}  for search")
+        lines.append(
+            f"{'measure':{widths[0]}}  {'value':{widths[1]}}  {'95% interval':{max(widths[2], 12)}}  for search"
+        )
         for title, value, interval, verdict, meaning in shown:
             lines.append(f"{title:{widths[0]}}  {value:{widths[1]}}  {interval:{max(widths[2], 12)}}  {verdict}")
             lines += textwrap.wrap(meaning, 96, initial_indent="    ", subsequent_indent="    ")

@@ -1,0 +1,152 @@
+"""The survey as one HTML page for readers without linear algebra: light and dark, on paper and on a phone."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from .measure import Measure, format_number
+from .plots import figures
+
+if TYPE_CHECKING:
+    from .survey import Survey
+
+_SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    (
+        "How hard is search here?",
+        "An approximate index finds most, not all, of the true nearest rows. These numbers say how much work it takes.",
+        (
+            "intrinsic_dimension_mle",
+            "intrinsic_dimension_twonn",
+            "local_intrinsic_dimension",
+            "contrast",
+            "hubness",
+        ),
+    ),
+    (
+        "How far can the vectors be compressed?",
+        "Vectors rarely use all their dimensions alike. What is unused can be left out, which saves memory and time.",
+        ("effective_rank", "participation_ratio", "isotropy"),
+    ),
+    (
+        "What do similarities mean?",
+        "A similarity of 0.5 is high in one space and nothing in another.",
+        ("mean_cosine", "norm_spread"),
+    ),
+    ("Is anything stored twice?", "", ("duplicates",)),
+)
+
+_WHAT = {
+    "intrinsic_dimension_mle": "In how many independent ways the data varies around a row, judged from its twenty "
+    "nearest neighbours. A sheet of paper crumpled into a ball still has two.",
+    "intrinsic_dimension_twonn": "The same, judged from the two nearest neighbours only: the finest scale. Lower than "
+    "the number above means that rows come in tight little groups; higher means noise.",
+    "local_intrinsic_dimension": "The same, for each row by itself. Rows on the right of the plot are the ones an "
+    "index misses first.",
+    "contrast": "How much nearer the nearest row is than a row picked at random. The further apart the two humps, the "
+    "more a result means.",
+    "hubness": "Whether a few rows crowd into everybody's results. 0 is even; a long tail to the right means hubs.",
+    "effective_rank": "Over how many directions the vectors spread. The curve shows how much of the differences "
+    "between rows survives when only the strongest directions are kept.",
+    "participation_ratio": "How many equally strong directions would spread the rows as much.",
+    "isotropy": "1 when every direction is used equally, 0 when one direction holds everything.",
+    "mean_cosine": "The similarity of two rows that have nothing to do with each other.",
+    "norm_spread": "Whether vectors differ in length: the standard deviation of the lengths over their mean.",
+    "duplicates": "The share of rows that have a copy, or a near copy, elsewhere in the collection.",
+}
+
+_LEGEND = (
+    "Each number comes with the range that holds the true value 19 times in 20, and a verdict: "
+    '<span class="good">good</span> needs no thought, <span class="fair">fair</span> is usual and worth knowing, '
+    '<span class="poor">poor</span> will cost quality, speed or memory.'
+)
+
+_STYLE = """
+:root { color-scheme: light dark; --page: #fbfaf7; --card: #ffffff; --ink: #22252a; --soft: #5b6270; --line: #d9d8d2;
+  --first: #2f6fb3; --second: #d1762c; --good: #1d7a46; --fair: #8a6100; --poor: #b3261e; --unknown: #5b6270; }
+@media (prefers-color-scheme: dark) { :root { --page: #16181c; --card: #1f2228; --ink: #e6e6e3; --soft: #a3a9b5;
+  --line: #3a3f48; --first: #6aa9e9; --second: #e79a5b; --good: #6fcf97; --fair: #e2b64c; --poor: #f2877f;
+  --unknown: #a3a9b5; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
+main { max-width: 62rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; }
+h1 { font-size: 1.6rem; line-height: 1.2; margin: 0 0 .25rem; overflow-wrap: anywhere; }
+h2 { font-size: 1.2rem; margin: 2.5rem 0 .25rem; }
+h3 { font-size: 1rem; margin: 0; }
+p { margin: .4rem 0; }
+.soft { color: var(--soft); }
+.card { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: 1rem; }
+.summary ul { margin: .4rem 0 0; padding-left: 1.2rem; }
+.cards { columns: 24rem 2; column-gap: 1rem; margin-top: 1rem; }
+.cards .card { break-inside: avoid; margin-bottom: 1rem; }
+.head { display: flex; gap: .75rem; justify-content: space-between; align-items: baseline; }
+.value { font-size: 1.5rem; font-weight: 650; font-variant-numeric: tabular-nums; margin: .1rem 0 0; }
+.value small { font-size: .85rem; font-weight: 400; color: var(--soft); white-space: nowrap; }
+.verdict { font-size: .8rem; font-weight: 600; border: 1px solid currentColor; border-radius: 1rem; padding: 0 .6rem;
+  white-space: nowrap; }
+.good { color: var(--good); } .fair { color: var(--fair); } .poor { color: var(--poor); }
+.unknown { color: var(--unknown); }
+svg { display: block; width: 100%; max-width: 30rem; height: auto; margin: .75rem auto 0; }
+svg text { font-family: system-ui, sans-serif; }
+details { margin-top: .6rem; font-size: .875rem; color: var(--soft); }
+summary { cursor: pointer; }
+dl { display: grid; grid-template-columns: auto 1fr; gap: 0 1rem; margin: .4rem 0 0; }
+dd { margin: 0; font-variant-numeric: tabular-nums; }
+footer { margin-top: 2.5rem; font-size: .875rem; color: var(--soft); }
+@media print { details { display: none; } }
+"""
+
+
+def render(survey: Survey, title: str) -> str:
+    """The page. Raises MissingExtraError without matplotlib."""
+    plots = figures(survey.measures, survey.metric)
+    heading = escape(title)
+    facts = f"{survey.rows:,} vectors &middot; {survey.dim:,} dimensions &middot; metric: {escape(survey.metric)}"
+    body = [
+        f"<h1>{heading}</h1>",
+        f'<p class="soft">{facts}</p>',
+        '<section class="card summary"><h3>What to expect from search</h3><ul>',
+        *(f"<li>{escape(line)}</li>" for line in survey.summary()),
+        "</ul></section>",
+        f'<p class="soft">{_LEGEND}</p>',
+    ]
+    for name, lead, members in _SECTIONS:
+        body.append(f"<h2>{escape(name)}</h2>")
+        if lead:
+            body.append(f'<p class="soft">{escape(lead)}</p>')
+        body.append('<div class="cards">')
+        body += [_card(survey.measures[member], plots.get(member, "")) for member in members]
+        body.append("</div>")
+    body.append(
+        f"<footer><p>Ranges are 95% intervals. Neighbours were looked up for {survey.sample:,} rows "
+        f"(random state {survey.random_state}); "
+        "open &ldquo;How it was measured&rdquo; for what each number rests on. Made by Nearfield.</p></footer>"
+    )
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{heading}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
+        + "\n".join(body)
+        + "\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _card(measure: Measure, plot: str) -> str:
+    value = escape(measure.text()) if measure.known else "no value"
+    interval = (
+        f" <small>between {escape(measure.interval_text().replace(' to ', ' and '))}</small>" if measure.known else ""
+    )
+    parts = "".join(
+        f"<dt>{escape(name.replace('_', ' '))}</dt><dd>{escape(format_number(number))}</dd>"
+        for name, number in measure.parts.items()
+    )
+    return (
+        f'<article class="card" id="{escape(measure.name, quote=True)}">'
+        f'<div class="head"><h3>{escape(measure.title)}</h3>'
+        f'<span class="verdict {measure.verdict}">{measure.verdict}</span></div>'
+        f'<p class="value">{value}{interval}</p>'
+        f"<p>{escape(measure.meaning)}</p>"
+        f'<p class="soft">{escape(_WHAT.get(measure.name, ""))}</p>{plot}'
+        f"<details><summary>How it was measured</summary><p>{escape(measure.detail)}</p>"
+        f"<p>Source: {escape(measure.source)}.</p>{f'<dl>{parts}</dl>' if parts else ''}</details></article>"
+    )
