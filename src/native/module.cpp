@@ -220,16 +220,27 @@ NB_MODULE(_core, m) {
       });
 
   m.def("score", [](const PySpace& base, const std::string& metric, In<float, 2> queries, In<uint32_t, 1> ids,
-                    Out<float, 2> out) {
+                    unsigned threads, Out<float, 2> out) {
     demand(queries.shape(1) == base.space.dim, "queries: wrong number of dimensions");
     demand(out.shape(0) == queries.shape(0) && out.shape(1) == ids.shape(0), "out: expected shape (queries, ids)");
     for (size_t i = 0; i < ids.shape(0); ++i) demand(ids.data()[i] < base.space.n, "ids: row out of range");
-    Targets targets(base.space, parse_measure(metric));
-    for (size_t i = 0; i < queries.shape(0); ++i) {
-      const float* q = queries.data() + i * base.space.dim;
-      targets.set(&q, 1);
-      targets.score(ids.data(), static_cast<unsigned>(ids.shape(0)), out.data() + i * ids.shape(0));
-    }
+    const Measure measure = parse_measure(metric);
+    const size_t nq = queries.shape(0), m = ids.shape(0);
+    run(nb::none(), [&](const Check& check) {
+      parallel_for(
+          (nq + 3) / 4, 16, threads,
+          [&](size_t begin, size_t end, unsigned) {
+            Targets targets(base.space, measure);
+            for (size_t i = begin * 4; i < std::min(nq, end * 4); i += 4) {
+              const float* q[4];
+              const unsigned count = static_cast<unsigned>(std::min<size_t>(4, nq - i));
+              for (unsigned t = 0; t < count; ++t) q[t] = queries.data() + (i + t) * base.space.dim;
+              targets.set(q, count);
+              targets.score(ids.data(), static_cast<unsigned>(m), out.data() + i * m);
+            }
+          },
+          check);
+    });
   });
 
   m.def(

@@ -216,10 +216,12 @@ def _widen(scores: np.ndarray, rows: np.ndarray, k: int) -> Scores:
     return Scores(scores, rows)
 
 
-def score(space: Space, queries: np.ndarray, rows: np.ndarray, *, metric: str) -> np.ndarray:
+def score(
+    space: Space, queries: np.ndarray, rows: np.ndarray, *, metric: str, threads: int | None = None
+) -> np.ndarray:
     """The scores of given ``rows`` (uint32 ``(m,)``) for every query: float32 ``(q, m)``."""
     out = np.empty((len(queries), len(rows)), np.float32)
-    _core.score(space, metric, queries, np.ascontiguousarray(rows, np.uint32), out)
+    _core.score(space, metric, queries, np.ascontiguousarray(rows, np.uint32), _threads(threads), out)
     return out
 
 
