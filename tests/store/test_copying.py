@@ -128,6 +128,6 @@ def test_a_missing_file_is_not_copied_silently(
     with Store.open(tmp_path / "copy.nf") as copy:
         assert copy.search(vectors[3], 1).ids == [3] and copy.verify().ok
     next((store.path / "segments").glob("*.vectors.*")).unlink()
-    with pytest.raises(CorruptFileError, match="vectors.nfa: missing"):
+    with pytest.raises(CorruptFileError, match=r"vectors\.nfa: missing"):
         store.snapshot(tmp_path / "other.nf")
     assert sorted(os.listdir(tmp_path)) == ["a.nf", "copy.nf"]

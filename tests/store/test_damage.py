@@ -45,13 +45,13 @@ def outcome(path: Path, content: Content, expected: dict[Any, Any], queries: np.
         with Store.open(path, read_only=True) as store:
             report = store.verify()
             try:
-                found = content(store)
                 answers = store.search(queries, 5).ids
+                if not report.ok:
+                    return "reported"
+                found = content(store)
             except CorruptFileError:
                 assert not report.ok
                 return "refused"
-            if not report.ok:
-                return "reported"
             assert found == expected and answers == truth, "a wrong answer that verify does not see"
             return "right"
     except (CorruptFileError, FormatVersionError) as error:

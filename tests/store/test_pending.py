@@ -70,7 +70,7 @@ def test_damage_in_any_column_is_named(base: sqlite3.Connection, vectors: np.nda
         blob[len(blob) // 2] ^= 1
         value = bytes(blob)
     base.execute(f"UPDATE pending SET {column} = ?", (value,))
-    with pytest.raises(CorruptFileError, match="base.sqlite: checksum of pending block 1 differs"):
+    with pytest.raises(CorruptFileError, match=r"base\.sqlite: checksum of pending block 1 differs"):
         list(read_blocks(base, "base.sqlite", 8, np.dtype(np.float32), "str"))
     base.execute("UPDATE pending SET rows = 'many'")
     with pytest.raises(CorruptFileError, match="expected integers"):

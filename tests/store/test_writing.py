@@ -171,7 +171,7 @@ def test_embeddings_do_not_mix(make: Callable[..., Store], vectors: np.ndarray) 
     store = make(embedding=first)
     store.add([1], vectors[:1], embedding=first)
     store.add([2], vectors[1:2])
-    with pytest.raises(ValueError, match='"A".*got vectors of .*"B"'):
+    with pytest.raises(ValueError, match=r'"A".*got vectors of .*"B"'):
         store.add([3], vectors[2:3], embedding=second)
     assert len(store) == 2 and store.embedding == {"encoder": "A", "dim": 8, "config": {"x": [1, 2]}}
 

@@ -34,6 +34,7 @@ FILE_NAME = "catalogue.sqlite"
 LOCK_NAME = "writer.lock"
 SEGMENTS_NAME = "segments"
 
+_SETTINGS = ("dim", "metric", "dtype", "attributes")
 _PAGE_SIZE = 8192
 _CHECKPOINT_PAGES = 4096
 _BUSY_SECONDS = 30.0
@@ -67,7 +68,9 @@ def digest(*parts: bytes | memoryview) -> int:
 def translate(error: sqlite3.Error, path: Path) -> Exception:
     """The error a caller should see for an SQLite error: damage, a full disk and a busy file are told apart."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "decode to UTF-8" in str(error):
+    # The statements here are fixed: a table or column that is not there, or no text, means an altered schema or row.
+    altered = str(error).startswith("no such ") or "decode to UTF-8" in str(error)
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or altered:
         return CorruptFileError(path, f"SQLite reports damage: {error}")
     if code == sqlite3.SQLITE_FULL:
         return OSError(errno.ENOSPC, f"nothing was changed: {error}", str(path))
@@ -87,6 +90,8 @@ def sqlite_errors(path: Path) -> Iterator[None]:
     """Raise what :func:`translate` says instead of an SQLite error."""
     try:
         yield
+    except UnicodeDecodeError as error:
+        raise CorruptFileError(path, f"text that is not UTF-8: {error}") from error
     except sqlite3.Error as error:
         better = translate(error, path)
         if better is error:
@@ -333,7 +338,7 @@ class Catalogue:
                 raise
 
     def shrink(self) -> None:
-        """Give the catalogue's free pages back to the file system and fold the log into the file as far as readers allow."""
+        """Give the catalogue's free pages back to the file system; fold the log into the file as far as readers let."""
         with self.write_lock, sqlite_errors(self.path):
             if self._writer is not None:
                 # execute() would take one step of this statement, and free one page.
@@ -393,7 +398,18 @@ def read_meta(connection: sqlite3.Connection, path: Path, only: str = "%") -> di
         if digest(str(name).encode(), str(text).encode()) != check:
             raise CorruptFileError(path, f"checksum of setting {name!r} differs")
         values[name] = json.loads(text)
+    missing = [name for name in _SETTINGS if only == "%" and name not in values]
+    if missing:
+        raise CorruptFileError(path, f"setting {missing[0]!r} is missing")
     return values
+
+
+def read_id_type(connection: sqlite3.Connection, path: Path) -> str | None:
+    """``"int"`` or ``"str"``; None before the first add."""
+    found = read_meta(connection, path, "id_type").get("id_type")
+    if found is None and read_state(connection, path)[2] > 0:
+        raise CorruptFileError(path, "setting 'id_type' is missing")
+    return found
 
 
 def insert_segment(connection: sqlite3.Connection, number: int, description: dict[str, Any]) -> None:

@@ -70,6 +70,8 @@ def read_blocks(
     query = "SELECT batch, first_key, rows, ids, vectors, attributes, xxh3 FROM pending WHERE batch > ? ORDER BY batch"
     for batch, first_key, rows, ids, blob, columns, check in connection.execute(query, (after,)):
         whole(path, "table pending", batch, first_key, rows, check)
+        if not all(isinstance(value, bytes) for value in (ids, blob, columns or b"")):
+            raise CorruptFileError(path, f"pending block {batch}: expected bytes")
         if _check(first_key, rows, ids, blob, columns) != check:
             raise CorruptFileError(path, f"checksum of pending block {batch} differs")
         vectors = np.frombuffer(blob, dtype).reshape(rows, dim)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..common.errors import CorruptFileError
-from .catalogue import Catalogue, digest, read_deleted, read_meta, read_segments, read_state
+from .catalogue import Catalogue, digest, read_deleted, read_id_type, read_meta, read_segments, read_state
 from .ids import Id
 from .pending import PendingBuffer, read_blocks
 from .rows import Live
@@ -208,8 +208,8 @@ class Viewer:
         renewed = first != self._buffer.first_batch and self._buffer.rows > 0
         if renewed:
             self._buffer = PendingBuffer(shape.dim, shape.dtype, shape.metric)
-        if last is not None and last > self._buffer.last_batch:
-            kind = read_meta(connection, self.catalogue.path, "id_type")["id_type"]
+        kind = read_id_type(connection, self.catalogue.path)
+        if kind is not None and last is not None and last > self._buffer.last_batch:
             path = self.catalogue.path
             for block in read_blocks(connection, path, shape.dim, shape.dtype, kind, after=self._buffer.last_batch):
                 self._buffer.append(block)
@@ -240,7 +240,7 @@ def read_scales(connection: sqlite3.Connection, path: Path) -> Scales:
     """The local scales a judge left in the catalogue, their checksums verified."""
     keys, values = [np.empty(0, np.int64)], [np.empty(0, np.float32)]
     for block, some, theirs, check in connection.execute("SELECT * FROM scales ORDER BY block"):
-        if digest(some, theirs) != check:
+        if not isinstance(some, bytes) or not isinstance(theirs, bytes) or digest(some, theirs) != check:
             raise CorruptFileError(path, f"checksum of the local scales from {block} on differs")
         keys.append(np.frombuffer(some, "<i8"))
         values.append(np.frombuffer(theirs, "<f4"))

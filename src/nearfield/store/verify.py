@@ -11,7 +11,7 @@ import numpy as np
 from ..common import files
 from ..common.errors import CorruptFileError, FormatVersionError
 from ..metric import get_metric
-from .catalogue import Catalogue, digest, read_deleted, read_meta, read_segments
+from .catalogue import Catalogue, digest, read_deleted, read_id_type, read_meta, read_segments
 from .pending import PendingBuffer, read_blocks
 from .rows import Live, Part
 from .segment import Segment, file_names
@@ -123,7 +123,7 @@ class Verifier:
 
     def _pending(self) -> list[Part]:
         shape = self.shape
-        kind = read_meta(self.connection, self.catalogue.path, "id_type").get("id_type")
+        kind = read_id_type(self.connection, self.catalogue.path)
         buffer = PendingBuffer(shape.dim, shape.dtype, shape.metric)
         if kind is not None:
             for block in read_blocks(self.connection, self.catalogue.path, shape.dim, shape.dtype, kind):

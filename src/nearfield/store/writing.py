@@ -14,7 +14,7 @@ from ..common import files
 from ..common.checks import check_vectors
 from ..common.container import Pieces
 from . import attributes as attribute_columns
-from .catalogue import Catalogue, digest, find_keys, insert_segment, read_deleted, read_meta, set_meta
+from .catalogue import Catalogue, digest, find_keys, insert_segment, read_deleted, read_id_type, read_meta, set_meta
 from .ids import Id, IdColumn, check_ids, concatenate
 from .pending import Block, read_blocks, write_blocks
 from .segment import Rows, file_names, write_segment
@@ -110,7 +110,7 @@ class Writer:
         self._number = 0
         self.kind: str | None = None
         with catalogue.reading() as connection:
-            self.kind = read_meta(connection, catalogue.path, "id_type").get("id_type")
+            self.kind = read_id_type(connection, catalogue.path)
             row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'segments'").fetchone()
             self._number = row[0] if row else 0
 
@@ -127,7 +127,7 @@ class Writer:
         with self.catalogue.writing() as connection:
             if embedding is not None:
                 self._same_embedding(connection, embedding)
-            kind = read_meta(connection, self.catalogue.path, "id_type").get("id_type")
+            kind = read_id_type(connection, self.catalogue.path)
             if kind is None:
                 set_meta(connection, "id_type", batch.kind)
             elif kind != batch.kind:  # another thread's first add came first
