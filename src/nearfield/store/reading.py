@@ -36,7 +36,7 @@ class Reader:
     def view(self, answer: Callable[[View, Any], Answer], *, transaction: bool = False) -> Answer:
         """``answer(view, connection)`` of the newest view; ``transaction`` keeps the catalogue at the same moment."""
         view = self.viewer.current()
-        if self.maintenance is not None and any(segment.trouble for segment in view.segments):
+        if view.troubled and self.maintenance is not None:
             self._try_repair(self.maintenance)
             view = self.viewer.current()
         if not transaction:

@@ -7,6 +7,7 @@ whatever codes an index uses to find its candidates.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,6 +26,31 @@ _BLOCK = 8192
 
 # So few allowed rows are scanned, exactly, whatever the index: no walk is cheaper.
 _SCAN_ROWS = 1000
+
+
+class Queries:
+    """The queries of one search, prepared for the native core when a part first needs that.
+
+    Parameters
+    ----------
+    raw : checked float32 (q, d).
+    metric : name of the metric.
+    """
+
+    def __init__(self, raw: np.ndarray, metric: str):
+        self.raw = raw
+        self.metric = metric_of(metric)
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    @functools.cached_property
+    def prepared(self) -> np.ndarray:
+        """As the metric prepares them."""
+        return self.metric.prepare_queries(self.raw)
+
+
+metric_of = functools.cache(get_metric)
 
 
 class Found(NamedTuple):
@@ -114,8 +140,7 @@ class Part:
 
     def search(
         self,
-        queries: np.ndarray,
-        prepared: np.ndarray,
+        queries: Queries,
         k: int,
         *,
         allow: np.ndarray | None,
@@ -123,11 +148,11 @@ class Part:
         beam: int | None = None,
         exact: bool = False,
     ) -> Found:
-        """The ``k`` nearest of the allowed rows. ``prepared`` is ``queries`` as the metric prepares them."""
-        metric = get_metric(self.metric)
+        """The ``k`` nearest of the allowed rows."""
+        metric = queries.metric
         index = self.index
         if exact or index is None or allowed <= _SCAN_ROWS:
-            found = native.scan(self.space, prepared, k, metric=metric.native, allow=allow)
+            found = native.scan(self.space, queries.prepared, k, metric=metric.native, allow=allow)
             return Found(metric.distances_from_scores(found.scores), found.rows)
         settings = dict(self.settings)
         if beam is not None and index.kind == "graph":
@@ -135,15 +160,15 @@ class Part:
         for name in ("beam", "candidates"):
             if settings.get(name) is not None:
                 settings[name] = max(settings[name], k)
-        candidates = index.search(queries, k, allow=allow, **settings)
-        scores, rows = native.rescore(
-            self.space, prepared, np.asarray(candidates.rows, np.int64), k, metric=metric.native
-        )
+        distances, rows = index.search(queries.raw, k, allow=allow, **settings)
+        if index.rescore != "vectors":  # its distances are those of codes: look at the vectors themselves
+            again = native.rescore(self.space, queries.prepared, rows, k, metric=metric.native)
+            distances, rows = metric.distances_from_scores(again.scores), again.rows
         short = np.flatnonzero((rows >= 0).sum(axis=1) < min(k, allowed))
         if short.size:  # the walk met too few allowed rows: these queries are answered by a scan
-            again = native.scan(self.space, prepared[short], k, metric=metric.native, allow=allow)
-            scores[short], rows[short] = again
-        return Found(metric.distances_from_scores(scores), rows)
+            again = native.scan(self.space, queries.prepared[short], k, metric=metric.native, allow=allow)
+            distances[short], rows[short] = metric.distances_from_scores(again.scores), again.rows
+        return Found(distances, rows)
 
 
 @dataclass(frozen=True)

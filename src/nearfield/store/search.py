@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..metric import get_metric
 from .filters import Filter
+from .rows import Queries
 from .snapshot import View
 
 
@@ -50,7 +50,7 @@ def nearest(
     exact: bool = False,
 ) -> Nearest:
     """The ``k`` nearest of the living items that pass ``condition``."""
-    prepared = get_metric(metric).prepare_queries(queries)
+    asked = Queries(queries, metric)
     answers, total = [], 0
     for number, live in enumerate(view.parts):
         words, allowed = live.allowed(condition)
@@ -58,7 +58,7 @@ def nearest(
             continue
         total += allowed
         wanted = min(k, allowed)
-        found = live.part.search(queries, prepared, wanted, allow=words, allowed=allowed, beam=beam, exact=exact)
+        found = live.part.search(asked, wanted, allow=words, allowed=allowed, beam=beam, exact=exact)
         missing = found.rows < 0
         keys = np.where(missing, -1, live.part.keys[found.rows])
         answers.append((found.distances, keys, np.where(missing, -1, number), found.rows))

@@ -10,6 +10,7 @@ import sqlite3
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +74,11 @@ class View:
     judge: Judge | None
     scales: Scales | None
 
+    @cached_property
+    def troubled(self) -> bool:
+        """Whether an index is damaged or missing."""
+        return any(segment.trouble is not None for segment in self.segments)
+
     @property
     def segments(self) -> list[Segment]:
         """The open segments."""
@@ -96,7 +102,7 @@ class View:
     def gather_ids(self, where: np.ndarray, rows: np.ndarray) -> list[Id | None]:
         """The ids at ``(part, row)``; None where the part is -1."""
         ids: list[Id | None] = [None] * len(where)
-        for number in np.unique(where[where >= 0]).tolist():
+        for number in range(len(self.parts)):
             places = np.flatnonzero(where == number)
             for place, identifier in zip(places.tolist(), self.parts[number].part.take_ids(rows[places]), strict=True):
                 ids[place] = identifier

@@ -13,7 +13,7 @@ from ..common.errors import CorruptFileError, FormatVersionError
 from ..metric import get_metric
 from .catalogue import Catalogue, digest, read_deleted, read_id_type, read_meta, read_segments
 from .pending import PendingBuffer, read_blocks
-from .rows import Live, Part
+from .rows import Live, Part, Queries
 from .segment import Segment, file_names
 from .snapshot import Shape, read_scales
 
@@ -185,9 +185,8 @@ class Verifier:
         for start in range(0, len(rows), _QUERIES):
             some = rows[start : start + _QUERIES]
             queries = np.ascontiguousarray(live.part.vectors[some], np.float32)
-            prepared = metric.prepare_queries(queries)
             wanted = min(_NEIGHBORS, live.count)
-            hits = live.part.search(queries, prepared, wanted, allow=live.words, allowed=live.count)
+            hits = live.part.search(Queries(queries, metric.name), wanted, allow=live.words, allowed=live.count)
             found = (hits.rows == some[:, None]).any(axis=1)
             for place in np.flatnonzero(~found).tolist():
                 itself = metric.to_many(queries[place], queries[place][None])[0]
