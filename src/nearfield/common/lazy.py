@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any
 
 
@@ -24,3 +26,13 @@ def lazy_names(package: str, where: Mapping[str, str]) -> tuple[Callable[[str], 
         return sorted(where)
 
     return __getattr__, __dir__
+
+
+class _CallableRoom(ModuleType):
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        return getattr(self, self.__name__.rpartition(".")[2])(*arguments, **options)
+
+
+def callable_room(package: str) -> None:
+    """Let ``nearfield.tune(...)`` mean ``nearfield.tune.tune(...)``, for a room named as its main function."""
+    sys.modules[package].__class__ = _CallableRoom

@@ -235,6 +235,7 @@ _SECTION = re.compile(
     re.MULTILINE,
 )
 _TITLE = re.compile(r"[=~*#-]{3,}\s*\n(.*)\n[=~*#-]{3,}\s*\n|(.*)\n[=~*#-]{3,}\s*\n")
+_MARKDOWN_TITLE = re.compile(r"^#{1,6}\s+(.*\w)\W*$", re.MULTILINE)
 _ADMONITION = re.compile(r"^\s*!!! \w+(?: \".*\")?$", re.MULTILINE)
 _ROLE = re.compile(r":[\w:.+-]+:`~?([^`<]+?)(?:\s*<[^`]*>)?`")
 
@@ -250,6 +251,7 @@ def _prose(definition: Definition, path: str) -> str:
     doc = re.sub(
         rf"^(?:[\w.]+\s*=\s*)?(?:[\w.]+\.)?{name}\([^()]*(?:\([^()]*\)[^()]*)*\)(?:\s*->.*)?\s*(?:--)?\s*", "", doc
     )
+    doc = _MARKDOWN_TITLE.sub(r"\1.", doc)
     section = _SECTION.search(doc)
     kept = doc[: section.start()] if section else doc
     text = " ".join(_ROLE.sub(r"\1", _ADMONITION.sub("", kept)).replace("`", "").replace("**", "").split())

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-
-from .onnx_text import OnnxText
-from .sentence_transformers import SentenceTransformers
-from .wordllama import WordLlama
 
 if TYPE_CHECKING:
     from .base import Encoder
 
-_KNOWN: dict[str, Any] = {kind.__name__: kind for kind in (WordLlama, OnnxText, SentenceTransformers)}
+_KNOWN = {
+    "WordLlama": ".wordllama",
+    "OnnxText": ".onnx_text",
+    "SentenceTransformers": ".sentence_transformers",
+}
 
 
 def load_encoder(fingerprint: Mapping[str, Any], **changes: Any) -> Encoder:
@@ -40,9 +41,10 @@ def load_encoder(fingerprint: Mapping[str, Any], **changes: Any) -> Encoder:
     256
     """
     name = fingerprint.get("encoder") if isinstance(fingerprint, Mapping) else None
-    if name not in _KNOWN:
+    if not isinstance(name, str) or name not in _KNOWN:
         raise ValueError(f"fingerprint: expected the encoder to be one of {', '.join(_KNOWN)}, got {name!r}")
-    encoder: Encoder = _KNOWN[name](**{**fingerprint.get("config", {}), **changes})
+    kind = getattr(importlib.import_module(_KNOWN[name], __package__), name)
+    encoder: Encoder = kind(**{**fingerprint.get("config", {}), **changes})
     expected, found = fingerprint.get("digest"), encoder.fingerprint()["digest"]
     if expected != found:
         raise ValueError(

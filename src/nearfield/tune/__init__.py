@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..common.lazy import lazy_names
+from ..common.lazy import callable_room, lazy_names
 
 if TYPE_CHECKING:
     from .plan import Plan as Plan
@@ -15,3 +15,5 @@ if TYPE_CHECKING:
 __all__ = ["Plan", "Recipe", "Trial", "tune"]
 
 __getattr__, __dir__ = lazy_names(__name__, {"Plan": ".plan", "Recipe": ".recipe", "Trial": ".plan", "tune": ".tuner"})
+
+callable_room(__name__)

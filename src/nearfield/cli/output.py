@@ -1,0 +1,82 @@
+"""What all commands share in speaking to people and to programs."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+DONE, NO, FAILED, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
+
+
+def say(text: str = "") -> None:
+    """Print a line at once, even into a pipe: each finished stage is seen when it is finished."""
+    print(text, flush=True)
+
+
+def note(text: str) -> None:
+    """A remark that is not part of the answer."""
+    print(f"nearfield: {text}", file=sys.stderr, flush=True)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document; numbers that JSON does not have become null."""
+    print(json.dumps(_plain(value), indent=2, ensure_ascii=False))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if hasattr(value, "tolist"):  # numpy arrays and numbers
+        return _plain(value.tolist())
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def snippet(payload: Any, width: int = 0) -> str:
+    """The text of a payload that a reader would want to see, on one line cut to the terminal's width."""
+    text = payload if isinstance(payload, str) else ""
+    if isinstance(payload, dict):
+        texts = {key: value for key, value in payload.items() if isinstance(value, str) and value.strip()}
+        chosen = [key for key in ("summary", "text", "content", "body", "passage", "title", "name") if key in texts]
+        text = texts[chosen[0]] if chosen else max(texts.values(), key=len, default="")
+    text = " ".join(text.split())
+    width = width or shutil.get_terminal_size((100, 24)).columns - 8
+    return text if len(text) <= width else text[: width - 4].rpartition(" ")[0] + " ..."
+
+
+def hit_lines(hits: Any) -> list[str]:
+    """Two lines a hit: relevance and id, then what it says."""
+    lines = []
+    for hit in hits:
+        measure = f"{hit.relevance:5.2f}" if hit.relevance is not None else f"{hit.distance:5.3f}"
+        name = f"{hit.id}{(hit.payload or {}).get('signature', '') if isinstance(hit.payload, dict) else ''}"
+        lines.append(f"  {measure}  {name}")
+        if text := snippet(hit.payload):
+            lines.append(f"         {text}")
+    return lines
+
+
+def own_command() -> str:
+    """How this command was called, so that a suggestion can be copied: a name on the PATH, or the path to it."""
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return f"{_short(sys.executable)} -m nearfield"
+    found = shutil.which("nearfield")
+    if found is None or not called.exists() or not os.path.samefile(found, called):
+        return _short(str(called))
+    return "nearfield"
+
+
+def _short(path: str) -> str:
+    """Relative to here or absolute, whichever is shorter."""
+    return min(os.path.relpath(path), os.path.abspath(path), key=len)

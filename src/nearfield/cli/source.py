@@ -1,0 +1,74 @@
+"""What ``nearfield index`` reads: one interface over files of vectors, tables and folders of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from .columns import Choice
+
+
+@dataclass
+class Chunk:
+    """Some rows: ids with either texts or vectors, attribute columns, payloads."""
+
+    ids: list[Any]
+    texts: list[str] | None = None
+    vectors: np.ndarray | None = None
+    attributes: dict[str, list[Any]] = field(default_factory=dict)
+    payload: list[Any] | None = None
+
+
+class Source(Protocol):
+    """Something to index. Making one looks through the whole source and refuses what is wrong with it, so that nothing
+    is begun that cannot be finished.
+
+    ``rows`` counts what will come, ``dim`` is None for texts, ``left_out`` counts rows without any text.
+    """
+
+    rows: int
+    dim: int | None
+    attributes: dict[str, str]
+    left_out: int
+
+    def chunks(self, size: int) -> Iterator[Chunk]:
+        """All rows in order, at most ``size`` at a time."""
+        ...
+
+
+def open_source(path: Path, choice: Choice, *, ids: Path | None = None, skip_unreadable: bool = False) -> Source:
+    """The source at ``path``, by what it is and by its name's ending."""
+    if path.is_dir():
+        from .source_folder import Folder
+
+        if choice != Choice():
+            raise ValueError(f"{path}: a folder of texts has no columns; its attributes are path and line")
+        return Folder(path, skip_unreadable=skip_unreadable)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file or folder")
+    kind = path.suffix.lower()
+    if ids is not None and kind != ".npy":
+        raise ValueError(f"--ids: goes with a .npy file; for {path.name} use --id-column")
+    if kind == ".npy":
+        from .source_npy import Npy
+
+        if choice != Choice():
+            raise ValueError(f"{path}: a .npy file has no columns; give ids with --ids FILE")
+        return Npy(path, ids)
+    if kind == ".parquet":
+        from .source_parquet import Parquet
+
+        return Parquet(path, choice)
+    if kind == ".csv":
+        from .source_lines import Csv
+
+        return Csv(path, choice)
+    if kind in (".jsonl", ".ndjson"):
+        from .source_lines import Jsonl
+
+        return Jsonl(path, choice)
+    raise ValueError(f"{path}: expected .npy, .parquet, .csv, .jsonl or a folder of .txt, .md and .rst files")

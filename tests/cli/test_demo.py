@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nearfield.store import Store
+
+pytest.importorskip("wordllama", reason="needs nearfield[text]")
+
+
+def test_all_stages_on_a_few_packages(run, tmp_path: Path) -> None:
+    answer = run("demo", "--packages", "numpy,json,html,asyncio,email", "--store", "d.nf")
+    assert answer.code == 0, answer.err
+    stages = ("found ", "encoded ", "surveyed ", "stored ", "tuned ", "judged ", "left behind ")
+    places = [answer.out.index(stage) for stage in stages]
+    assert places == sorted(places)
+    assert "? solve a system of linear equations\n" in answer.out
+    assert answer.out.count("\n? ") == 6
+    assert "? what should I cook for dinner with chicken and rice\n  nothing relevant (the nearest is" in answer.out
+    with Store.open(tmp_path / "d.nf", read_only=True) as store:
+        assert len(store) > 1000
+        assert store.plan is not None
+        assert store.verify(sample=100).ok
+    hits = run("search", "d.nf", "decode JSON text", "--where", "package = 'json'", "--json").json["hits"]
+    assert hits[0]["id"].startswith("json.")
+
+
+def test_an_earlier_demo_is_replaced_and_nothing_else(run, tmp_path: Path) -> None:
+    for _ in range(2):
+        assert run("demo", "--packages", "json,email,asyncio", "--store", "d.nf").code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["d.nf"]
+    (tmp_path / "mine.nf").mkdir()
+    answer = run("demo", "--packages", "json", "--store", "mine.nf")
+    assert (answer.code, "exists already" in answer.err) == (2, True)
+
+
+def test_too_little_or_unknown(run, tmp_path: Path) -> None:
+    assert "at least 100 documented objects" in run("demo", "--packages", "json").err
+    assert "no_such_package" in run("demo", "--packages", "no_such_package").err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_whole_of_it(command, tmp_path: Path) -> None:
+    answer = command("demo")
+    assert answer.code == 0, answer.err
+    found = int(answer.out.split()[1].replace(",", ""))
+    assert found >= 10_000
+    for name in ("numpy.linalg.solve(a, b)", "sklearn.ensemble.RandomForestClassifier", "scipy.spatial.KDTree"):
+        assert name in answer.out
+    assert "nothing relevant" in answer.out
+    suggested = command("search", "nearfield-demo.nf", "translate SQL from one dialect to another", "--json")
+    assert json.loads(suggested.out)["hits"][0]["id"].startswith("sqlglot.")

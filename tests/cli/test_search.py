@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nearfield.encode import WordLlama
+from nearfield.store import Store
+
+
+def test_hits_with_relevance_id_and_text(run, store: Path) -> None:
+    answer = run("search", store, "invert", "a", "matrix", "-k", "3")
+    assert answer.code == 0
+    lines = answer.out.splitlines()
+    assert len(lines) == 6
+    relevance, identifier = lines[0].split()
+    assert identifier.startswith("matrix-")
+    assert 0 <= float(relevance) <= 1
+    assert "matrix" in lines[1]
+
+
+def test_json(run, store: Path) -> None:
+    answer = run("search", store, "a train to the coast", "-k", "2", "--json").json
+    assert answer["query"] == "a train to the coast"
+    assert answer["status"] == "ok"
+    first = answer["hits"][0]
+    assert set(first) == {"id", "distance", "relevance", "payload", "attributes"}
+    assert first["attributes"]["topic"] == "rail"
+    assert first["payload"]["text"]
+
+
+def test_filters(run, store: Path) -> None:
+    hits = run("search", store, "a train", "--where", "topic = 'cooking' and year < 2005", "--json").json["hits"]
+    assert hits
+    assert all(h["attributes"]["topic"] == "cooking" and h["attributes"]["year"] < 2005 for h in hits)
+    nobody = run("search", store, "a train", "--where", "topic = 'war'")
+    assert nobody.code == 1
+    bad = run("search", store, "a train", "--where", "topik = 'war'")
+    assert bad.code == 2
+    assert "unknown column 'topik'" in bad.err
+    assert "(at character 1)" in bad.err
+
+
+def test_nothing_relevant_is_exit_code_1(run, store: Path) -> None:
+    answer = run("search", store, "quarterly revenue of listed companies", "--max-false", "0.01")
+    assert answer.code == 1
+    assert "nothing is relevant" in answer.out
+    assert run("search", store, "quarterly revenue", "--max-false", "0.01", "--json").json["hits"] == []
+    assert run("search", store, "invert the old matrix", "--max-false", "1").code == 0
+
+
+def test_a_vector_instead_of_words(run, store: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "q.npy", WordLlama().encode("fry it in butter"))
+    assert run("search", store, "--vector", "q.npy", "-k", 1, "--json").json["hits"][0]["id"].startswith("cooking-")
+    np.save(tmp_path / "q.npy", np.ones((2, 256), np.float32))
+    assert "expected one vector" in run("search", store, "--vector", "q.npy").err
+    np.save(tmp_path / "q.npy", np.ones(7, np.float32))
+    assert "256" in run("search", store, "--vector", "q.npy").err
+
+
+def test_neither_and_both_are_refused(run, store: Path) -> None:
+    for arguments in ((), ("  ",), ("words", "--vector", "q.npy")):
+        answer = run("search", store, *arguments)
+        assert answer.code == 2
+        assert "expected a question, or --vector" in answer.err
+
+
+def test_a_store_without_an_encoder_says_so(run, vectors: Path) -> None:
+    run("index", vectors, "v.nf")
+    answer = run("search", "v.nf", "words")
+    assert (answer.code, "does not say which encoder" in answer.err) == (2, True)
+
+
+def test_a_changed_encoder_is_refused(run, tmp_path: Path) -> None:
+    embedding = {**WordLlama().fingerprint(), "digest": "0123456789abcdef"}
+    with Store.create(tmp_path / "old.nf", 256, embedding=embedding) as store:
+        store.add("a", np.ones(256, np.float32))
+    answer = run("search", "old.nf", "words")
+    assert (answer.code, "have changed" in answer.err) == (2, True)
+
+
+def test_a_moved_model_is_found_again(run, tmp_path: Path) -> None:
+    import os
+
+    pytest.importorskip("onnxruntime", reason="needs nearfield[text]")
+    minilm = Path(os.environ.get("NEARFIELD_MODELS", "")) / "minilm"
+    if not (minilm / "model.onnx").is_file():
+        pytest.skip("needs a MiniLM folder: set NEARFIELD_MODELS to the directory that holds minilm/")
+    (tmp_path / "model").symlink_to(minilm)
+    (tmp_path / "a.jsonl").write_text('{"text": "a cat on a mat"}\n{"text": "stock prices fell"}\n')
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for name in ("model.onnx", "tokenizer.json"):
+        (copy / name).write_bytes((minilm / name).read_bytes())
+    assert run("index", "a.jsonl", "a.nf", "--encoder", "onnx:copy").code == 0
+    assert run("search", "a.nf", "kitten", "-k", 1, "--json").json["hits"][0]["id"] == 0
+    copy.rename(tmp_path / "moved")
+    assert "no directory" in run("search", "a.nf", "kitten").err
+    assert run("search", "a.nf", "kitten", "--encoder", "onnx:moved").code == 0
+    assert "vectors come from OnnxText" in run("search", "a.nf", "kitten", "--encoder", "wordllama").err
+
+
+@pytest.mark.parametrize("options", [("-k", "0"), ("--max-false", "2")])
+def test_bad_numbers(run, store: Path, options: tuple[str, ...]) -> None:
+    answer = run("search", store, "words", *options)
+    assert (answer.code, answer.err.count("\n")) == (2, 1)
