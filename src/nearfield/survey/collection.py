@@ -41,6 +41,8 @@ class Collection:
             raise ValueError(f"vectors: expected shape (n, d), got {array.shape}")
         if len(array) == 0:
             raise ValueError("vectors: expected at least 1 row, got 0")
+        if array.shape[1] == 0:
+            raise ValueError("vectors: expected at least 1 dimension, got 0")
         if array.dtype not in (np.float16, np.float32) or not array.flags.c_contiguous:
             array, _ = check_vectors(array)
         norms = np.empty(len(array))

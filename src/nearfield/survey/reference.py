@@ -18,10 +18,10 @@ from collections.abc import Callable
 import numpy as np
 
 Curves = list[tuple[np.ndarray, np.ndarray]]
-_RADII = 24
-_GRID = 160
-_NODES = 16
-_RATIOS = 128
+_RADII = 16
+_GRID = 100
+_NODES = 10
+_RATIOS = 64
 
 
 def _nodes(count: int) -> np.ndarray:
@@ -103,13 +103,10 @@ def corrected(raw: float, expected: Callable[[float], float], ambient: int) -> f
     guess = raw
     for _ in range(40):
         answer = expected(guess)
-        if answer < raw:
-            low = guess
-        else:
-            high = guess
-        if high - low < 1e-4 * raw:
+        if abs(answer - raw) < 2e-4 * raw:
             break
+        low, high = (guess, high) if answer < raw else (low, guess)
         # The answer is nearly proportional to the dimension, so scaling is a good step as long as it stays inside.
         step = guess * raw / answer
-        guess = step if low < step < high and abs(step - guess) > 1e-5 * raw else 0.5 * (low + high)
+        guess = step if low < step < high else 0.5 * (low + high)
     return guess

@@ -38,8 +38,8 @@ def _difficulty(measures: Mapping[str, Measure]) -> str:
 def _compression(measures: Mapping[str, Measure], dim: int) -> str:
     rank = measures["effective_rank"]
     kept = int(rank.parts.get("dimensions_95", 0)) if rank.known else 0
-    if not kept:
-        return "How far the vectors compress cannot be said: they have no variance."
+    if not kept or not measures["participation_ratio"].known:
+        return "How far the vectors compress cannot be said: there are too few different rows."
     if kept <= 0.5 * dim:
         return (
             f"Compression: {kept} of {dim} principal dimensions hold 95% of the variance, so a PCA to about {kept} "

@@ -1,0 +1,33 @@
+import numpy as np
+
+from nearfield.survey import survey
+
+
+def lines(x, metric="cosine"):
+    return survey(np.asarray(x, np.float32), metric=metric, sample=300).summary()
+
+
+def test_healthy_space(cloud):
+    difficulty, compression, mending = lines(cloud("gaussian", 1500, 9, 0))
+    assert difficulty.startswith("Difficulty: easy (about 8 intrinsic dimensions")
+    assert "fewer bits" in compression
+    assert mending == "Nothing needs mending before the vectors are indexed."
+
+
+def test_thin_space_compresses(cloud):
+    _, compression, _ = lines(cloud("gaussian", 1500, 6, 0, 60))
+    assert "should divide memory by 10.0" in compression
+
+
+def test_faults_are_named(cloud):
+    x = cloud("gaussian", 1200, 40, 0) * np.exp(0.6 * np.random.default_rng(0).standard_normal((1200, 1))) + 2
+    x[1000:] = x[:200]
+    difficulty, _, mending = lines(x, "ip")
+    assert difficulty.startswith("Difficulty: hard")
+    for words in ("have a twin", "subtract the mean", "favours long rows", "hubs crowd"):
+        assert words in mending
+
+
+def test_nothing_to_say():
+    difficulty, compression, _ = lines(np.ones((3, 4)))
+    assert "cannot be said" in difficulty and "cannot be said" in compression
