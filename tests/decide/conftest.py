@@ -36,7 +36,7 @@ class World:
 
     def fit(
         self, judge: Judge | None = None, *, change: Callable[[Any], Any] = same, scales: bool = True, width: int = 21,
-        vectors: bool = False,
+        vectors: bool = False, aside: float = 0.0,
     ) -> Judge:  # fmt: skip
         background = between(self.store[self.sample], self.store[self.others])
         background[self.sample[:, None] == self.others[None, :]] = np.nan
@@ -46,7 +46,7 @@ class World:
             change(near),
             change(background),
             n_items=len(self.store),
-            vectors=self.store[self.sample] if vectors else None,
+            vectors=self.store[self.sample] + np.float32(aside) if vectors else None,
             **(given if scales else {}),
         )
 

@@ -329,6 +329,31 @@ def test_query_vectors_teach_what_distances_cannot(world: World) -> None:
         judge.relevance(*world.ask(tests))
 
 
+def test_where_the_origin_lies_does_not_matter_to_query_vectors(world: World) -> None:
+    queries = np.concatenate([world.answerable[:80], world.unanswerable[:80]])
+    distances, scales = world.ask(queries)
+    found = []
+    for aside in (0.0, 3.0):
+        judge = world.fit(vectors=True, aside=aside)
+        moved = queries + np.float32(aside)
+        judge.refine(distances, np.arange(160) < 80, scales=scales, queries=moved)
+        assert judge.uses_queries_
+        found.append(judge.relevance(distances, scales, queries=moved))
+    np.testing.assert_allclose(found[0], found[1], atol=1e-3)
+
+
+def test_the_trials_are_scored_in_the_learnt_direction_too(world: World) -> None:
+    # The same labels, but stored items that lie elsewhere: the rates must know.
+    queries = np.concatenate([world.answerable[:80], world.unanswerable[:80]])
+    distances, scales = world.ask(queries)
+    middle = []
+    for aside in (0.0, 3.0):
+        judge = world.fit(vectors=True, aside=aside)
+        judge.refine(distances, np.arange(160) < 80, scales=scales, queries=queries)
+        middle.append(judge.paired_.at(0.5))
+    assert abs(middle[0] - middle[1]) > 0.05
+
+
 def test_refining_again_replaces(world: World) -> None:
     judge = world.fit(vectors=True)
     fresh = judge.to_dict()

@@ -49,8 +49,8 @@ class Judge:
     Parameters
     ----------
     hidden : share of the store hidden around an item to make an unanswerable query of it, in (0, 0.5). Smaller is
-        stricter: it makes near misses. The default kept the promise best over the spaces tried; with few and broad
-        topics (ten classes) a third of the smallest, such as 0.03, loses less. Never fewer than ``nearest`` items.
+        stricter: it makes nearer misses. The default kept the promise best over the spaces tried. Larger (0.03) loses
+        less where topics are few and broad, and lets more near misses through. Never fewer than ``nearest`` items.
     nearest : how many nearest distances the score averages. 10 suits text; 5 did better in stores of a thousand items,
         where ten neighbours reach across topics.
     locality : how much the local scale of the neighbours counts, in [0, 1]: 0 judges by one global distance, 1 wholly
