@@ -65,8 +65,8 @@ def measure(setting: Setting) -> Iterator[Finding]:
                 made[engine].setdefault(name, {})[label] = float(np.mean(found))
     text, spread = _told(made["ours"]), [max(v.values()) - min(v.values()) for v in made["ours"].values()]
     why = f"the orders lie {100 * min(spread):.1f} to {100 * max(spread):.1f} points apart, means of several seeds"
-    ours = Verdict.of(max(spread) < 0.01, in_part=min(spread) < 0.01, why=why)
-    yield Finding(OURS, text + " (beam 10).", ours, made["ours"])
+    steady = Verdict.of(max(spread) < 0.01, in_part=min(spread) < 0.01, why=why)
+    yield Finding(OURS, text + " (beam 10).", steady, made["ours"])
 
     found, models = material.encodings(setting.quick)
     scores: dict[str, dict[str, float]] = {name: {} for name in ("exact", *engines)}
@@ -87,8 +87,8 @@ def measure(setting: Setting) -> Iterator[Finding]:
     require("hnswlib", "bench")
     gains = [value["falling"] - value["rising"] for value in made["hnswlib"].values()]
     why = f"{100 * min(gains):+.1f} to {100 * max(gains):+.1f} points over the sets"
-    order = Verdict.of(min(gains) >= 0.02, in_part=max(gains) >= 0.02, why=why)
-    yield Finding(ORDER, _told(made["hnswlib"]) + " (ef 10).", order, made["hnswlib"])
+    verdict = Verdict.of(min(gains) >= 0.02, in_part=max(gains) >= 0.02, why=why)
+    yield Finding(ORDER, _told(made["hnswlib"]) + " (ef 10).", verdict, made["hnswlib"])
 
 
 def _told(recalls: dict[str, dict[str, float]]) -> str:

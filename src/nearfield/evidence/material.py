@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from ..datasets import FashionMNIST
 
 
 def unit(vectors: Any) -> np.ndarray:
@@ -91,7 +97,7 @@ def insertion_orders(base: np.ndarray, category: np.ndarray, metric: str) -> dic
 
 
 def encodings(quick: bool = False) -> Any:
-    """SciFact by several encoders: ``(set, name -> (documents, queries))``; MiniLM, its shorter forms, WordLlama, LSA."""
+    """``(SciFact, name -> (documents, queries))`` by several encoders: MiniLM, its shorter forms, WordLlama, LSA."""
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -100,7 +106,7 @@ def encodings(quick: bool = False) -> Any:
     from ..transform import PCA
 
     found = load("scifact")
-    made = {"MiniLM": (found.vectors, found.query_vectors)}
+    made: dict[str, tuple[np.ndarray, ...]] = {"MiniLM": (found.vectors, found.query_vectors)}
     for kept in (64,) if quick else (256, 192, 128, 96, 64):
         pca = PCA(kept, center=False).fit(found.vectors)
         made[f"MiniLM, {kept} principal"] = (pca.transform(found.vectors), pca.transform(found.query_vectors))
@@ -109,7 +115,36 @@ def encodings(quick: bool = False) -> Any:
     made["WordLlama, first 128"] = tuple(part[:, :128] for part in made["WordLlama"])
     counts = TfidfVectorizer(sublinear_tf=True, stop_words="english", min_df=2).fit(found.documents)
     latent = TruncatedSVD(64 if quick else 256, random_state=0).fit(counts.transform(found.documents))
-    made["LSA"] = tuple(
-        latent.transform(counts.transform(texts)).astype(np.float32) for texts in (found.documents, found.queries)
-    )
+    both = (latent.transform(counts.transform(texts)) for texts in (found.documents, found.queries))
+    made["LSA"] = tuple(part.astype(np.float32) for part in both)
     return found, {name: (unit(documents), unit(queries)) for name, (documents, queries) in made.items()}
+
+
+def rotation_encoders(images: FashionMNIST, quick: bool = False) -> Iterator[tuple[str, np.ndarray, float]]:
+    """Hidden layers trained to tell by how much an image was turned (RotNet), under many settings of the training.
+
+    Yields the setting, the features of the images it was trained on, and the accuracy of a linear probe on test images.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    seen, probed, tested = (500, 500, 500) if quick else (3_000, 4_000, 10_000)
+    own, labelled, unseen = images.train[:seen] / 255, images.train[-probed:] / 255, images.test[:tested] / 255
+    pictures = own.reshape(-1, 28, 28)
+    turned = np.concatenate([np.rot90(pictures, turns, (1, 2)).reshape(seen, -1) for turns in range(4)])
+    turns = np.repeat(np.arange(4), seen)
+    grid = itertools.product((3e-4, 1e-3, 3e-3, 1e-2), (1e-5,) if quick else (1e-5, 1e-2, 1e-1, 1.0), (2, 8))
+    for rate, decay, epochs in grid:
+        net = MLPClassifier(
+            (128,), learning_rate_init=rate, alpha=decay, max_iter=epochs, batch_size=128, random_state=0
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a few epochs are the setting, not a failure to converge
+            net.fit(turned, turns)
+            features = [np.maximum(x @ net.coefs_[0] + net.intercepts_[0], 0) for x in (own, labelled, unseen)]
+            probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=100, C=0.1))
+            probe.fit(features[1], images.train_labels[-probed:])
+        accuracy = float(probe.score(features[2], images.test_labels[:tested]))
+        yield f"rate {rate:g}, decay {decay:g}, {epochs} epochs", features[0].astype(np.float32), accuracy

@@ -36,7 +36,7 @@ def cost_at(run: Callable[[int], tuple[float, float]], target: float, beams: Seq
 
     Examples
     --------
-    >>> cost_at({10: (0.8, 100.0), 20: (0.9, 200.0)}.get, 0.85, [10, 20])
+    >>> cost_at({10: (0.5, 100.0), 20: (0.75, 200.0)}.get, 0.625, [10, 20])
     (150.0, 20)
     """
     below: tuple[float, float] | None = None

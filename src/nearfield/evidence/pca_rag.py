@@ -35,11 +35,13 @@ def measure(setting: Setting) -> Iterator[Finding]:
     every, asked = papers.vectors, papers.query_vectors
     scores = {"all": _ndcg(papers, every, asked)}
     for kept in (128, 64):
-        maps = {"PCA": PCA(kept, center=False).fit(every).transform, "centred": PCA(kept).fit(every).transform}
-        for name, reduce in (maps | {"cut": lambda x, kept=kept: np.ascontiguousarray(x[:, :kept])}).items():
-            scores[f"{name} {kept}"] = _ndcg(papers, reduce(every), reduce(asked)) / scores["all"]
-    text = f"Of {scores['all']:.3f}: {scores['PCA 128']:.1%} with 128, {scores['PCA 64']:.1%} with 64 dimensions; with the "
-    text += f"mean removed as in the paper {scores['centred 128']:.1%} and {scores['centred 64']:.1%}."
+        plain, centred = PCA(kept, center=False).fit(every), PCA(kept).fit(every)
+        scores[f"PCA {kept}"] = _ndcg(papers, plain.transform(every), plain.transform(asked)) / scores["all"]
+        scores[f"centred {kept}"] = _ndcg(papers, centred.transform(every), centred.transform(asked)) / scores["all"]
+        scores[f"cut {kept}"] = _ndcg(papers, every[:, :kept].copy(), asked[:, :kept].copy()) / scores["all"]
+    share = {name: f"{score:.1%}" for name, score in scores.items()}
+    text = f"Of {scores['all']:.3f}: {share['PCA 128']} with 128, {share['PCA 64']} with 64 dimensions; with the mean "
+    text += f"removed as in the paper {share['centred 128']} and {share['centred 64']}."
     wide, narrow = scores["PCA 128"] >= 0.95, scores["PCA 64"] >= 0.88
     yield Finding(KEPT, text, Verdict.of(wide and narrow, in_part=wide, why="64 dimensions keep less than 88%"), scores)
 
@@ -47,14 +49,16 @@ def measure(setting: Setting) -> Iterator[Finding]:
     truth = exact(base, queries)
     whole, small = Flat("cosine").build(base), Flat("cosine", transform=PCA(128, center=False)).build(base)
     again = Flat("cosine", transform=PCA(128, center=False), rescore="vectors").build(base)
-    cut = exact(np.ascontiguousarray(base[:, :128]), np.ascontiguousarray(queries[:, :128]))
+    cut = exact(base[:, :128].copy(), queries[:, :128].copy())
     alone, coarse = recall(small.search(queries, 10).rows, truth), recall(cut.rows, truth)
     scored = {count: recall(again.search(queries, 10, candidates=count).rows, truth) for count in (20, 50, 100)}
 
     ratio = whole.memory()["codes"] / small.memory()["codes"]
     slow, fast = _seconds(whole, queries), _seconds(small, queries)
-    text = f"{whole.memory()['codes'] / 1e6:.1f} MB become {small.memory()['codes'] / 1e6:.1f} MB (a ratio of {ratio:.2f}); "
-    text += f"{1e3 * slow / len(queries):.2f} ms a query become {1e3 * fast / len(queries):.2f} ms ({slow / fast:.1f} times less)."
+    large, little = (index.memory()["codes"] / 1e6 for index in (whole, small))
+    before, after = (1e3 * seconds / len(queries) for seconds in (slow, fast))
+    text = f"{large:.1f} MB become {little:.1f} MB (a ratio of {ratio:.2f}); {before:.2f} ms a query become "
+    text += f"{after:.2f} ms ({slow / fast:.1f} times less)."
     size = Verdict.of(ratio == 3 and slow / fast >= 2, in_part=ratio == 3, why="the scan is less than twice as fast")
     yield Finding(SIZE, text, size, {"seconds": [slow, fast]})
 
@@ -71,32 +75,24 @@ def measure(setting: Setting) -> Iterator[Finding]:
     encoder, pairs = material.minilm(), load("stsb")
     count = setting.pick(len(pairs.test), 60)
     first, second = (encoder.encode(part[:count], progress=False) for part in (pairs.test.first, pairs.test.second))
-    corpus, human = (
-        encoder.encode(pairs.train.first[: setting.pick(2_000, 150)], progress=False),
-        pairs.test.score[:count],
-    )
-    found = {"all": float(spearmanr((first * second).sum(axis=1), human)[0])}
+    corpus = encoder.encode(pairs.train.first[: setting.pick(2_000, 150)], progress=False)
+    human = pairs.test.score[:count]
+    found = {"all": _likeness(first, second, human)}
     for kept in (128, 64):
         pca = PCA(kept).fit(corpus)
-        maps = {f"PCA {kept}": pca.transform, f"cut {kept}": lambda x, kept=kept: x[:, :kept]}
-        for name, reduce in maps.items():
-            found[name] = float(
-                spearmanr((material.unit(reduce(first)) * material.unit(reduce(second))).sum(axis=1), human)[0]
-            )
+        found[f"PCA {kept}"] = _likeness(pca.transform(first), pca.transform(second), human)
+        found[f"cut {kept}"] = _likeness(first[:, :kept], second[:, :kept], human)
+    shown = {name: f"{value:.3f}" for name, value in found.items()}
     text = (
-        f"{found['all']:.3f} with all, {found['PCA 128']:.3f} with 128, {found['PCA 64']:.3f} with 64 dimensions; raw "
+        f"{shown['all']} with all, {shown['PCA 128']} with 128, {shown['PCA 64']} with 64 dimensions; raw coordinates "
     )
-    text += f"coordinates cut off: {found['cut 128']:.3f} and {found['cut 64']:.3f}."
+    text += f"cut off: {shown['cut 128']} and {shown['cut 64']}."
     yield Finding(HUMAN, text, Verdict.of(found["all"] - found["PCA 128"] <= 0.02, why="it loses more"), found)
 
     gap = min(scores[f"PCA {kept}"] - scores[f"cut {kept}"] for kept in (128, 64))
-    text = (
-        f"nDCG@10 kept {scores['PCA 128']:.1%} against {scores['cut 128']:.1%} at 128, {scores['PCA 64']:.1%} against "
-    )
-    text += (
-        f"{scores['cut 64']:.1%} at 64; exact neighbours found on WordNet at 128: {alone:.3f} against {coarse:.3f}; "
-    )
-    text += f"likeness on STS-B at 64: {found['PCA 64']:.3f} against {found['cut 64']:.3f}."
+    text = f"nDCG@10 kept {share['PCA 128']} against {share['cut 128']} at 128, {share['PCA 64']} against "
+    text += f"{share['cut 64']} at 64; exact neighbours found on WordNet at 128: {alone:.3f} against {coarse:.3f}; "
+    text += f"likeness on STS-B at 64: {shown['PCA 64']} against {shown['cut 64']}."
     better = gap > 0.02 and alone > coarse + 0.02
     why = "for retrieval yes, for likeness scores of sentences cutting off is as good"
     yield Finding(CUT, text, Verdict.of(better and found["PCA 64"] > found["cut 64"] + 0.01, in_part=better, why=why))
@@ -105,6 +101,11 @@ def measure(setting: Setting) -> Iterator[Finding]:
 def _ndcg(papers: Retrieval, documents: np.ndarray, queries: np.ndarray) -> float:
     rows = Flat("cosine").build(documents).search(queries, 10).rows
     return ndcg(rows, papers.document_ids, papers.query_ids, papers.judgements)
+
+
+def _likeness(first: np.ndarray, second: np.ndarray, human: np.ndarray) -> float:
+    cosines = (material.unit(first) * material.unit(second)).sum(axis=1)
+    return float(spearmanr(cosines, human)[0])
 
 
 def _seconds(index: Flat, queries: np.ndarray) -> float:

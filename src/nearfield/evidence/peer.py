@@ -13,7 +13,6 @@ from ..index import Graph
 from ..quantize import Float32
 from .measures import cost_at, recall
 
-
 Search = Callable[[np.ndarray, int, int], np.ndarray]
 """``search(queries, k, beam) -> rows``"""
 
@@ -50,7 +49,7 @@ def engines() -> dict[str, Callable[..., Search]]:
 def layer_costs(
     base: np.ndarray, queries: np.ndarray, truth: Any, target: float, beams: Sequence[int], *, metric: str = "cosine"
 ) -> tuple[float, float]:
-    """Distances that faiss's graph (M 16, efConstruction 100) needs for recall ``target``: with its layers, and without.
+    """Distances that faiss's graph (M 16, efConstruction 100) needs for recall ``target``: with layers, and without.
 
     Without: the same graph is entered at its lowest layer, from the same row for every query.
     """

@@ -1,4 +1,4 @@
-"""The evidence files and how one is run: a file has ``PAPER``, ``CLAIMS`` and ``measure(setting)`` yielding findings."""
+"""The evidence files and how one is run: each has ``PAPER``, ``CLAIMS`` and ``measure(setting)``, yielding findings."""
 
 from __future__ import annotations
 

@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from nearfield.evidence.measures import cost_at, exact, ndcg, places_moved, recall, walk
+from nearfield.index import Graph
+
+
+def test_exact_finds_the_rows_themselves() -> None:
+    rows = np.random.default_rng(0).standard_normal((50, 8), np.float32)
+    truth = exact(rows, rows[:5], 3, "l2")
+    assert truth.rows[:, 0].tolist() == [0, 1, 2, 3, 4]
+    assert recall(truth.rows, truth) == 1.0
+    assert recall(truth.rows[:, :1], truth) == pytest.approx(1 / 3)
+
+
+def test_cost_is_read_off_between_two_beams() -> None:
+    table = {4: (0.5, 40.0), 8: (0.75, 80.0), 16: (1.0, 160.0)}
+    assert cost_at(table.__getitem__, 0.625, [4, 8, 16]) == (60.0, 8)
+    assert cost_at(table.__getitem__, 0.3, [4, 8, 16]) == (40.0, 4)
+    with pytest.raises(RuntimeError, match=r"do not reach recall 0\.9"):
+        cost_at(table.__getitem__, 0.9, [4, 8])
+
+
+def test_a_walk_costs_more_with_a_wider_beam() -> None:
+    rows = np.random.default_rng(0).standard_normal((800, 16), np.float32)
+    run = walk(Graph("l2").build(rows), rows[:20], exact(rows, rows[:20], metric="l2"))
+    (narrow, few), (wide, many) = run(10), run(100)
+    assert wide >= narrow > 0.5 and many > few > 10
+
+
+def test_ndcg_by_hand() -> None:
+    documents, grades = ["a", "b", "c", "d"], {"q": {"a": 2, "b": 1}}
+    ideal = 2 + 1 / np.log2(3)
+    assert ndcg(np.array([[0, 1, 2]]), documents, ["q"], grades) == pytest.approx(1.0)
+    assert ndcg(np.array([[1, 2, 0]]), documents, ["q"], grades) == pytest.approx((1 + 2 / 2) / ideal)
+    assert ndcg(np.array([[2, -1, 3]]), documents, ["q"], grades) == 0.0
+
+
+def test_places() -> None:
+    assert places_moved({"a": 3, "b": 2, "c": 1}, {"a": 0, "b": 2, "c": 1}) == {"a": 2, "b": -1, "c": -1}
