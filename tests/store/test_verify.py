@@ -80,8 +80,21 @@ def test_what_a_graph_does_not_find_is_counted(mixed: Store, monkeypatch: pytest
     monkeypatch.setattr("nearfield.store.rows._SCAN_ROWS", 0)
     monkeypatch.setattr(Graph, "search", blind)
     report = mixed.verify()
-    assert report.counts["not_found"] == 1
-    assert "1 of 217 items are not found by their own vector" in str(report)
+    assert report.counts["not_found"] == report.counts["missed"] == 1
+    assert "1 of 99 items are not found by their own vector, such as [50]" in str(report)
+
+
+def test_what_a_narrow_search_misses_is_counted_but_no_problem(mixed: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    search = Graph.search
+
+    def narrow(self: Graph, queries: Any, k: int, **options: Any) -> Neighbors:
+        found = search(self, queries, k, **options)
+        return Neighbors(found.distances, np.where((found.rows == 50) & (k <= 10), 51, found.rows))
+
+    monkeypatch.setattr("nearfield.store.rows._SCAN_ROWS", 0)
+    monkeypatch.setattr(Graph, "search", narrow)
+    report = mixed.verify()
+    assert report.ok and report.counts["missed"] == 1 and report.counts["not_found"] == 0
 
 
 def test_copies_of_one_vector_count_as_found(make: Callable[..., Store], vectors: np.ndarray, low_limits: None) -> None:

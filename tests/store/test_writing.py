@@ -68,6 +68,23 @@ def test_many_pending_rows_become_a_segment(
     assert store.verify().ok
 
 
+def test_replacing_again_and_again_leaves_no_trail(
+    make: Callable[..., Store], vectors: np.ndarray, low_limits: None, content: Callable[[Store], Any]
+) -> None:
+    store = make(attributes={"year": "int"})
+    store.add(list(range(200, 300)), vectors[200:300])  # a full segment, which stays
+    for number in range(40):
+        ids = list(range(20))
+        store.upsert(ids, vectors[number : number + 20], attributes={"year": [number] * 20}, payload=[number] * 20)
+    assert len(store.stats()["segments"]) <= 3
+    found = content(store)
+    assert found.keys() == {*range(20), *range(200, 300)}
+    assert all(found[i] == (vectors[39 + i].tobytes(), {"year": 39}, 39) for i in range(20))
+    assert store.verify().ok
+    named = {name for segment in store.stats()["segments"] for name in segment["files"]}
+    assert {path.name for path in (store.path / "segments").iterdir()} == named
+
+
 def test_one_large_add_goes_straight_into_a_segment(
     make: Callable[..., Store], vectors: np.ndarray, low_limits: None
 ) -> None:

@@ -15,11 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..common.container import Pieces
 from .catalogue import Catalogue, insert_segment, set_meta
-from .ids import IdColumn, concatenate
-from .rows import Live
-from .segment import Rows, Segment, file_names, logger, write_segment
+from .segment import COPY_ROWS, Segment, file_names, gather, logger, write_segment
 from .snapshot import Shape, View, Viewer
 from .writing import Writer, remove_files, removing_on_error
 
@@ -27,8 +24,6 @@ from .writing import Writer, remove_files, removing_on_error
 MIN_INDEXED = 1_000
 # Without a plan, more rows than this get a graph.
 SCANNED_ROWS = 20_000
-
-_COPY_ROWS = 8192
 
 
 class Maintenance:
@@ -81,11 +76,11 @@ class Maintenance:
             with self.catalogue.reading() as connection:
                 newest = connection.execute("SELECT COALESCE(MAX(seq), 0) FROM deleted").fetchone()[0]
                 last = connection.execute("SELECT COALESCE(MAX(batch), 0) FROM pending").fetchone()[0]
-            self.writer.claimed_batch = last
+            self.writer.claim(last, max((int(live.part.keys[-1]) for live in view.parts), default=0))
         try:
             yield view, newest
         finally:
-            self.writer.claimed_batch = 0
+            self.writer.claim(0, 0)
 
     def _publish(
         self,
@@ -100,7 +95,7 @@ class Maintenance:
         old = [live.part for live in parts if isinstance(live.part, Segment)] if rewrite else []
         description = None
         if rewrite and any(live.count for live in parts):
-            rows = gather(parts, view.meta["id_type"], self.shape)
+            rows = gather(parts, view.meta["id_type"], bool(self.shape.schema))
             number = self.writer.next_number()
             description = write_segment(self.catalogue.segments, number, rows, metric=self.shape.metric, recipe=recipe)
         with self.catalogue.writing() as connection, removing_on_error(self.catalogue, description or {}):
@@ -150,34 +145,6 @@ def choose_recipe(view: View, parts: Any, plan: Mapping[str, Any] | None = None)
     return None if recipe.exact else recipe  # the stored vectors are that index already
 
 
-def gather(parts: Any, kind: str, shape: Shape) -> Rows:
-    """The living rows of some parts, in order of key, without holding the vectors in memory."""
-    living: list[tuple[Live, np.ndarray]] = [(live, live.rows()) for live in parts]
-    keys = np.concatenate([live.part.keys[rows] for live, rows in living])
-    ids = concatenate([_id_column(live, rows, kind) for live, rows in living], kind)
-
-    def vectors() -> Iterator[np.ndarray]:
-        for live, rows in living:
-            for start in range(0, len(rows), _COPY_ROWS):
-                if live.words is None:
-                    yield live.part.vectors[start : start + _COPY_ROWS]
-                else:
-                    yield live.part.vectors[rows[start : start + _COPY_ROWS]]
-
-    table = None
-    if shape.schema:
-        import pyarrow as pa
-
-        table = pa.concat_tables([live.part.table().take(rows) for live, rows in living]).combine_chunks()
-    return Rows(keys, ids, Pieces(shape.dtype, (len(keys), shape.dim), vectors), table)
-
-
-def _id_column(live: Live, rows: np.ndarray, kind: str) -> IdColumn:
-    if isinstance(live.part, Segment):
-        return live.part.ids.select(rows)
-    return IdColumn.from_list(live.part.take_ids(rows), kind)
-
-
 def living_vectors(view: View, shape: Shape) -> np.ndarray:
     """The vectors of all living items in order of arrival; the mapped file itself when it holds just these."""
     if len(view.parts) == 1 and view.parts[0].words is None:
@@ -186,8 +153,8 @@ def living_vectors(view: View, shape: Shape) -> np.ndarray:
     place = 0
     for live in view.parts:
         rows = live.rows()
-        for start in range(0, len(rows), _COPY_ROWS):
-            some = rows[start : start + _COPY_ROWS]
+        for start in range(0, len(rows), COPY_ROWS):
+            some = rows[start : start + COPY_ROWS]
             vectors[place : place + len(some)] = live.part.vectors[some]
             place += len(some)
     return vectors

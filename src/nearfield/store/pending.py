@@ -37,6 +37,20 @@ class Block:
     vectors: np.ndarray
     attributes: bytes | None
 
+    def part(self) -> Part:
+        """These rows as a part of their own, to be copied into a segment."""
+        return _BlockPart(self)
+
+
+class _BlockPart(Part):
+    def __init__(self, block: Block):
+        super().__init__(block.keys, block.ids, block.vectors, None, "")
+        self._block = block
+
+    def table(self) -> pa.Table:
+        """The attributes of these rows."""
+        return attribute_columns.from_ipc(self._block.attributes)
+
 
 def _check(first_key: int, rows: int, ids: bytes, vectors: bytes | memoryview, attributes: Any) -> int:
     return digest(b"%d %d %d" % (first_key, rows, len(ids)), ids, vectors, attributes or b"")

@@ -123,12 +123,24 @@ class Part:
             return self._ids.take(rows)
         return [self._ids[row] for row in rows.tolist()]
 
+    def select_ids(self, rows: np.ndarray) -> IdColumn:
+        """The ids in ``rows``, as a column."""
+        if isinstance(self._ids, IdColumn):
+            return self._ids.select(rows)
+        ids = self.take_ids(rows)
+        return IdColumn.from_list(ids, "str" if ids and isinstance(ids[0], str) else "int")
+
     def find(self, keys: np.ndarray) -> np.ndarray:
         """The row of each key, -1 where it is not here."""
         if not len(self.keys):
             return np.full(len(keys), -1)
         rows = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         return np.where(self.keys[rows] == keys, rows, -1)
+
+    def rows_of(self, keys: np.ndarray) -> np.ndarray:
+        """The rows of those keys that are here."""
+        rows = self.find(keys)
+        return rows[rows >= 0]
 
     def table(self) -> pa.Table:
         """The attributes of all rows."""

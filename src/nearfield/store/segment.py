@@ -18,7 +18,7 @@ import contextlib
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,14 +32,15 @@ from ..common.errors import CorruptFileError, FormatVersionError
 from ..common.progress import Progress
 from . import attributes as attribute_columns
 from .filters import Filter
-from .ids import IdColumn
-from .rows import Part, inverse_lengths
+from .ids import IdColumn, concatenate
+from .rows import Live, Part, inverse_lengths
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 VECTORS_VERSION = 1
 MASKS_KEPT = 64
+COPY_ROWS = 8192
 _KIND = "store.vectors"
 _ROOT = slice(16, 24)  # of a container: the checksum of its header, which holds the checksum of every array
 
@@ -54,6 +55,32 @@ class Rows:
     ids: IdColumn
     vectors: Pieces
     attributes: pa.Table | None
+
+
+def gather(parts: Sequence[Live], kind: str, typed: bool) -> Rows:
+    """The living rows of some parts, in order of key, without holding the vectors in memory.
+
+    ``kind`` is that of the ids; ``typed`` says whether there are attributes.
+    """
+    living = [(live, live.rows()) for live in parts]
+    first = parts[0].part.vectors
+    keys = np.concatenate([live.part.keys[rows] for live, rows in living])
+    ids = concatenate([live.part.select_ids(rows) for live, rows in living if len(rows)], kind)
+
+    def vectors() -> Iterator[np.ndarray]:
+        for live, rows in living:
+            for start in range(0, len(rows), COPY_ROWS):
+                if live.words is None:
+                    yield live.part.vectors[start : start + COPY_ROWS]
+                else:
+                    yield live.part.vectors[rows[start : start + COPY_ROWS]]
+
+    table = None
+    if typed:
+        import pyarrow as pa
+
+        table = pa.concat_tables([live.part.table().take(rows) for live, rows in living]).combine_chunks()
+    return Rows(keys, ids, Pieces(first.dtype, (len(keys), first.shape[1]), vectors), table)
 
 
 def file_names(description: Mapping[str, Any]) -> list[str]:
@@ -189,12 +216,6 @@ class Segment(Part):
     def settings(self) -> dict[str, Any]:
         """The recipe's search settings."""
         return self._settings
-
-    @property
-    def ids(self) -> IdColumn:
-        """The ids as a column."""
-        assert isinstance(self._ids, IdColumn)
-        return self._ids
 
     def rebuild_index(self) -> dict[str, Any]:
         """Build the damaged or missing index again under its next name; returns the new description of the segment."""

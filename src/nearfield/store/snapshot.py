@@ -196,13 +196,13 @@ class Viewer:
         for part in segments:
             old = before.get(part.number)
             if old is not None and old.part is part:
-                parts.append(old.without(_rows(part, fresh)))
+                parts.append(old.without(part.rows_of(fresh)))
             else:
-                parts.append(Live.of(part, _rows(part, dead)))
+                parts.append(Live.of(part, part.rows_of(dead)))
         pending = self._buffer.part()
         self._pending_dead = dead if renewed else np.concatenate([self._pending_dead, fresh])
         if len(pending):
-            parts.append(Live.of(pending, _rows(pending, self._pending_dead)))
+            parts.append(Live.of(pending, pending.rows_of(self._pending_dead)))
         if len(seqs):
             self._seen_seq = max(self._seen_seq, int(seqs[-1]))
         return tuple(sorted(parts, key=lambda live: int(live.part.keys[0])))
@@ -251,8 +251,3 @@ def read_scales(connection: sqlite3.Connection, path: Path) -> Scales:
         keys.append(np.frombuffer(some, "<i8"))
         values.append(np.frombuffer(theirs, "<f4"))
     return Scales(np.concatenate(keys), np.concatenate(values))
-
-
-def _rows(part: Any, keys: np.ndarray) -> np.ndarray:
-    rows = part.find(keys)
-    return rows[rows >= 0]

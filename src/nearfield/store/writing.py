@@ -12,12 +12,22 @@ import numpy as np
 
 from ..common import files
 from ..common.checks import check_vectors
-from ..common.container import Pieces
 from . import attributes as attribute_columns
-from .catalogue import Catalogue, digest, find_keys, insert_segment, read_deleted, read_id_type, read_meta, set_meta
-from .ids import Id, IdColumn, check_ids, concatenate
+from .catalogue import (
+    Catalogue,
+    digest,
+    find_keys,
+    insert_segment,
+    read_deleted,
+    read_id_type,
+    read_meta,
+    read_segments,
+    set_meta,
+)
+from .ids import Id, IdColumn, check_ids
 from .pending import Block, read_blocks, write_blocks
-from .segment import Rows, file_names, write_segment
+from .rows import Live, Part
+from .segment import Segment, file_names, gather, write_segment
 from .snapshot import Shape
 
 # An add that would leave more pending than this writes a segment instead: a scan of so many rows still takes
@@ -106,7 +116,7 @@ class Writer:
     def __init__(self, catalogue: Catalogue, shape: Shape):
         self.catalogue = catalogue
         self.shape = shape
-        self.claimed_batch = 0  # pending blocks up to this number belong to a seal or compaction that is under way
+        self._claimed_batch = self._claimed_key = 0
         self._number = 0
         self.kind: str | None = None
         with catalogue.reading() as connection:
@@ -120,10 +130,20 @@ class Writer:
             self._number += 1
             return self._number
 
+    def claim(self, batch: int, key: int) -> None:
+        """Pending blocks up to ``batch`` and rows up to ``key`` belong to a seal or compaction that is under way."""
+        self._claimed_batch, self._claimed_key = batch, key
+
+    @property
+    def claimed_batch(self) -> int:
+        """The last pending block that belongs to a seal or compaction under way."""
+        return self._claimed_batch
+
     def put(self, batch: Batch, *, replace: bool, embedding: dict[str, Any] | None = None) -> int:
         """Make the batch durable; returns how many items it holds."""
         if not len(batch):
             return 0
+        replaced: list[str] = []
         with self.catalogue.writing() as connection:
             if embedding is not None:
                 self._same_embedding(connection, embedding)
@@ -138,10 +158,11 @@ class Writer:
             connection.execute("UPDATE state SET items = items + ?, changes = changes + ?", (rows - gone, rows + gone))
             column = IdColumn.from_list(batch.ids, batch.kind)
             if self._overflows(connection, batch):
-                self._seal_with(connection, first_key, column, batch)
+                replaced = self._seal_with(connection, first_key, column, batch)
             else:
                 write_blocks(connection, first_key, column, batch.vectors, batch.table)
         self.kind = batch.kind
+        remove_files(self.catalogue, replaced)
         return len(batch)
 
     def _same_embedding(self, connection: sqlite3.Connection, embedding: dict[str, Any]) -> None:
@@ -190,47 +211,50 @@ class Writer:
 
     def _overflows(self, connection: sqlite3.Connection, batch: Batch) -> bool:
         pending = connection.execute(
-            "SELECT COALESCE(SUM(rows), 0) FROM pending WHERE batch > ?", (self.claimed_batch,)
+            "SELECT COALESCE(SUM(rows), 0) FROM pending WHERE batch > ?", (self._claimed_batch,)
         ).fetchone()[0]
         rows = pending + len(batch)
         return rows > PENDING_ROWS or rows * self.shape.dim * self.shape.dtype.itemsize > PENDING_BYTES
 
-    def _seal_with(self, connection: sqlite3.Connection, first_key: int, ids: IdColumn, batch: Batch) -> None:
-        """Write the pending rows and this batch as one segment without an index."""
-        shape, claimed = self.shape, self.claimed_batch
-        kind = batch.kind
-        blocks = list(read_blocks(connection, self.catalogue.path, shape.dim, shape.dtype, kind, after=claimed))
+    def _seal_with(self, connection: sqlite3.Connection, first_key: int, ids: IdColumn, batch: Batch) -> list[str]:
+        """Write the pending rows and this batch as one segment without an index; returns files to remove after."""
+        shape, claimed, path = self.shape, self._claimed_batch, self.catalogue.path
         columns = None if batch.table is None else bytes(attribute_columns.to_ipc(batch.table))
-        keys = np.arange(first_key, first_key + len(batch))
-        blocks.append(Block(0, keys, ids, batch.vectors, columns))
-        lowest = int(blocks[0].keys[0])
-        rows = _join(blocks, read_deleted(connection, self.catalogue.path)[1], kind, shape)
+        blocks = list(read_blocks(connection, path, shape.dim, shape.dtype, batch.kind, after=claimed))
+        blocks.append(Block(0, np.arange(first_key, first_key + len(batch)), ids, batch.vectors, columns))
+        dead = np.sort(read_deleted(connection, path)[1])
+        parts: list[Part] = [block.part() for block in blocks]
+        old = self._worn_out(connection, dead)
+        parts = [Segment(self.catalogue.segments, *item, dim=shape.dim, dtype=shape.dtype) for item in old] + parts
+        rows = gather([Live.of(part, part.rows_of(dead)) for part in parts], batch.kind, bool(shape.schema))
         number = self.next_number()
         description = write_segment(self.catalogue.segments, number, rows, metric=shape.metric)
         with removing_on_error(self.catalogue, description):
-            insert_segment(connection, number, description)
             connection.execute("DELETE FROM pending WHERE batch > ?", (claimed,))
-            connection.execute("DELETE FROM deleted WHERE key >= ?", (lowest,))
+            connection.execute("DELETE FROM deleted WHERE key >= ?", (int(parts[0].keys[0]),))
+            connection.executemany("DELETE FROM segments WHERE number = ?", [(number,) for number, _ in old])
+            insert_segment(connection, number, description)
+        return [name for _, description in old for name in file_names(description)]
 
+    def _worn_out(self, connection: sqlite3.Connection, dead: np.ndarray) -> list[tuple[int, dict[str, Any]]]:
+        """The newest segments without an index of which little is alive: the next segment takes their rows over.
 
-def _join(blocks: list[Block], dead: np.ndarray, kind: str, shape: Shape) -> Rows:
-    keep = [np.flatnonzero(~np.isin(block.keys, dead)) for block in blocks]
-    keys = np.concatenate([block.keys[rows] for block, rows in zip(blocks, keep, strict=True)])
-    ids = concatenate([block.ids.select(rows) for block, rows in zip(blocks, keep, strict=True)], kind)
-
-    def vectors() -> Iterator[np.ndarray]:
-        for block, rows in zip(blocks, keep, strict=True):
-            yield block.vectors if len(rows) == len(block.vectors) else block.vectors[rows]
-
-    table = None
-    if shape.schema:
-        import pyarrow as pa
-
-        tables = [
-            attribute_columns.from_ipc(block.attributes).take(rows) for block, rows in zip(blocks, keep, strict=True)
-        ]
-        table = pa.concat_tables(tables).combine_chunks()
-    return Rows(keys, ids, Pieces(shape.dtype, (len(keys), shape.dim), vectors), table)
+        Without this, replacing the same items again and again would leave a trail of nearly empty segments. What one
+        overflow copies is bounded by the pending limit.
+        """
+        found: list[tuple[int, dict[str, Any]]] = []
+        room = PENDING_ROWS
+        described = read_segments(connection, self.catalogue.path)
+        for number, description in sorted(described.items(), key=lambda item: -item[1]["first_key"]):
+            first, last = np.searchsorted(dead, (description["first_key"], description["last_key"] + 1))
+            living = description["rows"] - int(last - first)
+            room -= living
+            if description["index"] or 2 * living > description["rows"] or room < 0:
+                break
+            if description["first_key"] <= self._claimed_key:
+                break
+            found.append((number, description))
+        return found[::-1]
 
 
 @contextlib.contextmanager
