@@ -64,6 +64,7 @@ def test_mean_cosine_verdicts_and_zero_rows():
     assert mean_cosine(x).verdict == "good"
     assert mean_cosine(x + 0.6).verdict == "fair"
     assert mean_cosine(x + 5).verdict == "poor"
+    assert mean_cosine(x + 5, metric="l2").verdict == "good"
     with_zero = np.concatenate([x, np.zeros((5, 8), np.float32)])
     assert mean_cosine(with_zero).value == pytest.approx(mean_cosine(x).value)
 

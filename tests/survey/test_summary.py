@@ -14,6 +14,16 @@ def test_healthy_space(cloud):
     assert mending == "Nothing needs mending before the vectors are indexed."
 
 
+def test_noise_between_near_copies_counts_as_hard(cloud):
+    noise = 0.01 * np.random.default_rng(1).standard_normal((1500, 60))
+    difficulty = lines(cloud("gaussian", 60, 3, 0, 60)[np.arange(1500) % 60] + noise)[0]
+    assert difficulty.startswith("Difficulty: hard")
+    x = np.repeat(cloud("gaussian", 400, 2, 0, 60), 4, axis=0) + 1e-4 * np.random.default_rng(1).standard_normal(
+        (1600, 60)
+    )
+    assert "noise between near copies" in lines(x, "l2")[0]
+
+
 def test_thin_space_compresses(cloud):
     _, compression, _ = lines(cloud("gaussian", 1500, 6, 0, 60))
     assert "should divide memory by 10.0" in compression

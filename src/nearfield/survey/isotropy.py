@@ -80,7 +80,9 @@ def isotropy(vectors: Any, *, sample: int | None = ROWS, random_state: int = 0) 
     )
 
 
-def mean_cosine(vectors: Any, *, sample: int | None = ROWS, random_state: int = 0) -> Measure:
+def mean_cosine(
+    vectors: Any, *, sample: int | None = ROWS, random_state: int = 0, metric: str | None = None
+) -> Measure:
     """Mean cosine of random pairs: what a cosine of "nothing in common" is in this space.
 
     Choose it over :func:`isotropy` before setting any threshold on cosines: where unrelated pairs score 0.6, a 0.7
@@ -91,6 +93,7 @@ def mean_cosine(vectors: Any, *, sample: int | None = ROWS, random_state: int = 
     vectors : (n, d), used as they are given; zero rows are left out.
     sample : rows used at most (never fewer than 8 d when there are as many). None: all.
     random_state : chooses the sample.
+    metric : the metric search uses, which decides what the cosine means; None speaks of cosine search.
 
     Returns
     -------
@@ -117,13 +120,17 @@ def mean_cosine(vectors: Any, *, sample: int | None = ROWS, random_state: int = 
     center = rows.mean(axis=0)
     value = (count * float(center @ center) - 1) / (count - 1)
     along = rows @ center
-    second = float((np.square(rows.T @ rows)).sum())
+    moments = sum(spectrum.halves) if spectrum.unit_length else rows.T @ rows
+    second = float(np.square(moments).sum())
     mean_square = max((second - count) / (count * (count - 1)), 0.0)
     spread = math.sqrt(max(mean_square - value**2, 0.0))
     # First-order term of the U-statistic, and the second-order one, which is all there is when the mean is zero.
     error = math.sqrt(4 * float(along.var(ddof=1)) / count + 2 * spread**2 / (count * (count - 1)))
     value = min(max(value, -1.0), 1.0)
-    if abs(value) < 0.15:
+    if metric == "l2":
+        verdict = "good"
+        meaning = f"Two unrelated rows have a cosine of about {value:.2f}, which Euclidean search does not use."
+    elif abs(value) < 0.15:
         verdict = "good"
         meaning = (
             f"Two unrelated rows have a cosine of about {value:.2f}, give or take {spread:.2f}: a cosine well above "

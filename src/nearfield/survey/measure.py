@@ -65,7 +65,7 @@ class Measure:
 
     def text(self) -> str:
         """The value as people read it: ``"17.9 dimensions"``, ``"3.2%"``, ``"-"`` when unknown."""
-        number = format_number(self.value, self.unit)
+        number = format_number(self.value, self.unit, self._width)
         if not self.known or self.unit in ("", "share"):
             return number
         return f"{number} {self.unit.removesuffix('s') if number == '1' else self.unit}"
@@ -74,8 +74,11 @@ class Measure:
         """The interval as people read it: ``"16.8 to 19.6"``."""
         if not self.known:
             return "-"
-        step = self.high - self.low if self.high > self.low else None
-        return f"{format_number(self.low, self.unit, step)} to {format_number(self.high, self.unit, step)}"
+        return " to ".join(format_number(end, self.unit, self._width) for end in (self.low, self.high))
+
+    @property
+    def _width(self) -> float | None:
+        return self.high - self.low if self.known and self.high > self.low else None
 
     def to_dict(self, *, arrays: bool = False) -> dict[str, Any]:
         """Plain numbers and texts, ready for JSON: NaN becomes None; ``arrays=True`` adds the arrays as lists."""

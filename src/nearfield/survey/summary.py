@@ -13,16 +13,18 @@ def summary_lines(measures: Mapping[str, Measure], dim: int, metric: str) -> lis
 
 
 def _difficulty(measures: Mapping[str, Measure]) -> str:
-    dimension = measures["intrinsic_dimension_mle"]
-    if not dimension.known:
-        dimension = measures["intrinsic_dimension_twonn"]
+    finest, wider = measures["intrinsic_dimension_twonn"], measures["intrinsic_dimension_mle"]
     contrast = measures["contrast"]
-    if not dimension.known:
+    known = [measure for measure in (finest, wider) if measure.known]
+    if not known:
         return "How hard search will be cannot be said: there are too few different rows."
+    dimension = max(known, key=lambda measure: measure.value)
     level = {"good": "easy", "fair": "moderate", "poor": "hard"}[dimension.verdict]
     text = f"Difficulty: {level} (about {dimension.value:.0f} intrinsic dimensions"
     if contrast.known:
         text += f"; the nearest row is {format_number(contrast.value)} times nearer than a random one"
+    if dimension is finest and wider.known and finest.value > 2 * wider.value:
+        text += f"; that is noise between near copies, a little further out there are {wider.value:.0f} dimensions"
     text += ")"
     advice = {
         "good": ": a graph index finds the true neighbours with a narrow beam",

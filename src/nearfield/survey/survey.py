@@ -168,7 +168,7 @@ def survey(
         made["effective_rank"] = effective_rank(spectrum)
         made["participation_ratio"] = participation_ratio(spectrum)
         made["isotropy"] = isotropy(spectrum)
-        made["mean_cosine"] = mean_cosine(spectrum)
+        made["mean_cosine"] = mean_cosine(spectrum, metric=metric)
         made["norm_spread"] = norm_spread(space, metric=metric)
         bar.update(1)
         shared = sample_neighbors(
