@@ -169,8 +169,8 @@ def _judge(store: Store, stages: _Stages) -> None:
     lost = store.fit_judge().expected_lost(_MAX_FALSE)
     stages.done("judged", "what relevant means here, learnt from the store alone")
     _say_wrapped(
-        f"at max_false={_MAX_FALSE}, {_MAX_FALSE:.0%} of the questions nothing here answers should get an answer, and "
-        f"{lost.value:.1%} ({lost.low:.1%} to {lost.high:.1%}) of those that something answers should get none"
+        f"at max_false={_MAX_FALSE}, at most {_MAX_FALSE:.0%} of the questions that nothing here answers should get an "
+        f"answer, and {lost.value:.1%} ({lost.low:.1%} to {lost.high:.1%}) of those that something answers get none"
     )
 
 

@@ -143,6 +143,6 @@ def _fit_judge(store: Store) -> None:
         say(f"no relevance judge: {error}")
         return
     say(
-        "fitted the relevance judge: answers carry relevance; search --max-false 0.05 leaves 95% of the questions that "
-        f"nothing here answers without one, and {lost.value:.0%} of those that something does"
+        "fitted the relevance judge: answers carry relevance; with --max-false 0.05, 95% of the questions that nothing "
+        f"here answers get no answer, and so do {lost.value:.1%} of those that something does"
     )

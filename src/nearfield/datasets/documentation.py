@@ -271,6 +271,8 @@ def _sentences(prose: str) -> str:
 
 
 def _summary(prose: str) -> str:
-    end = re.search(r"[.!?](?:\s|$)", prose)
-    first = prose[: end.start() + 1] if end else prose
+    """The first sentence; the second as well where the first is a title of a word or two."""
+    ends = [end.start() + 1 for end in re.finditer(r"[.!?](?=\s|$)", prose)]
+    long_enough = [end for end in ends if end >= 20] or ends[-1:] or [len(prose)]
+    first = prose[: long_enough[0]]
     return first if len(first) <= 160 else first[:160].rpartition(" ")[0] + " ..."
