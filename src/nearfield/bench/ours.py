@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import native
 from .adapters import Adapter, Peer
 
 
@@ -25,7 +26,7 @@ class NearfieldGraph:
         bits: int = 8,
         rescore: int | None = None,
         pca: float | None = None,
-        depth: int = 5,
+        depth: int = 3,
         degree: int = 32,
         build_beam: int = 100,
     ):
@@ -37,7 +38,6 @@ class NearfieldGraph:
         self.build_beam = build_beam
 
     def build(self, base: np.ndarray, metric: str, threads: int) -> None:
-        from .. import native
         from ..index import Graph
         from ..quantize import Float32, ScalarQuantizer
 
@@ -62,6 +62,7 @@ class NearfieldGraph:
         return PCA(n_components=round(self.pca * dim), center=metric == "l2")
 
     def search(self, queries: np.ndarray, k: int, beam: int, threads: int) -> np.ndarray:
+        native.set_threads(threads)  # also for the transform of the queries
         candidates = None if self.rescore is None else min(beam, self.depth * k)
         return self._index.search(queries, k, beam=beam, candidates=candidates, threads=threads).rows
 
@@ -83,15 +84,25 @@ def version() -> str:
     return f"{__version__}+{digest.hexdigest()[:8]}"
 
 
-def _peer(name: str, **parameters: Any) -> Peer:
+def _peer(name: str, *, default: bool = True, **parameters: Any) -> Peer:
     make: type[Adapter] = NearfieldGraph
     # NumPy's own threads would help the transform of a query even when one thread is asked for.
     environment = {"OPENBLAS_NUM_THREADS": "1"}
-    return Peer(name, "nearfield", "nearfield.index", make, parameters, environment=environment, find_version=version)
+    return Peer(
+        name,
+        "nearfield",
+        "nearfield.index",
+        make,
+        parameters,
+        default=default,
+        environment=environment,
+        find_version=version,
+    )
 
 
 OURS: tuple[Peer, ...] = (
     _peer("nearfield-8bit", bits=8),
+    _peer("nearfield-8bit-degree48", bits=8, degree=48, default=False),
     _peer("nearfield-f32", bits=32),
     _peer("nearfield-4bit+8", bits=4, rescore=8),
     _peer("nearfield-pca+8", bits=8, rescore=8, pca=0.5),
