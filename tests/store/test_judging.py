@@ -109,7 +109,7 @@ def test_many_copies_of_one_vector(make: Callable[..., Store], vectors: np.ndarr
         ({"sample": 0}, ValueError, "sample: expected"),
         ({"background": 1.5}, TypeError, "background: expected"),
         ({"hidden": 2.0}, ValueError, "hidden: expected"),
-        ({"queries": np.ones((2, 16), np.float32)}, ValueError, "expected both or neither"),
+        ({"labels": np.ones(2, bool)}, ValueError, "queries: expected the labelled queries, got None"),
         ({"queries": np.ones((2, 16), np.float32), "labels": [1, 2]}, ValueError, "labels: expected 2 bools"),
         ({"queries": np.ones((2, 16), np.float32), "labels": [True]}, ValueError, "labels: expected 2 bools"),
         ({"queries": np.ones((2, 5), np.float32), "labels": [True, False]}, ValueError, "16 dimensions, got 5"),

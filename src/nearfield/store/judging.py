@@ -29,8 +29,10 @@ _NEIGHBOR = 5
 _QUERIES = 1024
 
 
-def fit(judge: Judge, view: View, shape: Shape, *, sample: int, background: int) -> Scales:
+def fit(judge: Judge, view: View, shape: Shape, *, sample: int, background: int, vectors: bool) -> Scales:
     """Fit ``judge`` to the view's items; returns their local scales.
+
+    ``vectors`` gives it the sampled items themselves as well, which it needs to learn from labelled queries.
 
     Leave-one-out: a sample of the items, each with its neighbours other than itself and its distances to random items.
     """
@@ -53,18 +55,20 @@ def fit(judge: Judge, view: View, shape: Shape, *, sample: int, background: int)
         n_items=view.items,
         neighbor_scales=scales.of(found.keys[~drop]).reshape(len(asked), width),
         background_scales=scales.of(scales.keys[others]),
+        vectors=get_metric(shape.metric).prepare_queries(queries) if vectors else None,
     )
     return scales
 
 
 def refine(judge: Judge, view: View, shape: Shape, scales: Scales, queries: Any, labels: Any) -> None:
-    """Let a few queries of known answer move the judge: ``labels`` is True where the store holds one."""
+    """Let a few queries of known answer move the judge: ``labels`` is True where the store holds one; None: in all."""
     array, _ = check_vectors(queries, "queries", dim=shape.dim, nonzero=shape.metric == "cosine", min_rows=1)
-    truth = np.asarray(labels)
+    truth = np.ones(len(array), bool) if labels is None else np.asarray(labels)
     if truth.shape != (len(array),) or truth.dtype != np.bool_:
         raise ValueError(f"labels: expected {len(array)} bools, one per query, got {truth.dtype} of {truth.shape}")
     found = nearest(view, shape.metric, array, judge.k)
-    judge.refine(found.distances, truth, scales=scales.of(found.keys))
+    prepared = get_metric(shape.metric).prepare_queries(array)
+    judge.refine(found.distances, truth, scales=scales.of(found.keys), queries=prepared)
 
 
 def local_scales(view: View, shape: Shape) -> Scales:

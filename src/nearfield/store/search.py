@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..metric import get_metric
 from .filters import Filter
 from .rows import Queries
 from .snapshot import View
@@ -102,9 +103,10 @@ def judged(
         hits = nearest(view, metric, queries, k, condition=condition, beam=beam)
     neighbors = around.first(judge.k)
     scales = view.scales.of(neighbors.keys)
+    asked = get_metric(metric).prepare_queries(queries) if judge.uses_queries_ else None
     if max_false is not None:
-        hits = hits.cut(judge.keep(hits.distances, max_false, scales, neighbors=neighbors.distances))
-    relevance = judge.relevance(hits.distances, scales, neighbors=neighbors.distances)
+        hits = hits.cut(judge.keep(hits.distances, max_false, scales, neighbors=neighbors.distances, queries=asked))
+    relevance = judge.relevance(hits.distances, scales, neighbors=neighbors.distances, queries=asked)
     return hits, relevance
 
 

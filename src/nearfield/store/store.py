@@ -316,10 +316,10 @@ class Store:
         queries: Any = None,
         labels: Any = None,
         *,
-        hidden: float = 0.01,
+        hidden: float = 0.0075,
         nearest: int = 10,
         sample: int = 3000,
-        background: int = 512,
+        background: int = 1024,
         random_state: int = 0,
     ) -> Judge:
         """Fit the relevance judge from the store's own items and keep it; hits carry ``relevance`` from then on.
@@ -330,6 +330,9 @@ class Store:
         Parameters
         ----------
         queries, labels : optional (m, d) vectors and m bools, True where the store holds an answer: refines the judge.
+            Without labels the store is taken to answer all of them: thirty such examples are worth it when queries
+            are unlike the stored items (questions against abstracts). With a hundred of either kind the cut also
+            learns to depend on what is asked.
         hidden, nearest : see :class:`nearfield.decide.Judge`.
         sample : how many items are asked as if they were queries; more narrows the rates.
         background : how many random items each of them is compared with.
@@ -342,15 +345,17 @@ class Store:
         check_int(sample, "sample", 20)
         check_int(background, "background", 20)
         check_random_state(random_state)
-        if (queries is None) != (labels is None):
-            raise ValueError("queries, labels: expected both or neither")
+        if queries is None and labels is not None:
+            raise ValueError("queries: expected the labelled queries, got None")
         from ..decide import Judge
         from . import judging
 
         judge = Judge(hidden=hidden, nearest=nearest, random_state=random_state)
         with maintenance.lock:
             view = self._viewer.current()
-            scales = judging.fit(judge, view, self._shape, sample=sample, background=background)
+            scales = judging.fit(
+                judge, view, self._shape, sample=sample, background=background, vectors=queries is not None
+            )
             if queries is not None:
                 judging.refine(judge, view, self._shape, scales, queries, labels)
             judging.publish(judge, view, self._catalogue, scales)
