@@ -77,7 +77,7 @@ class Session:
         return {"recall": recall, "rate": len(queries) / elapsed}
 
     def measure(self, command: dict[str, Any]) -> dict[str, Any]:
-        """The rate of one setting: batches of ``TIMED`` queries for ``seconds`` or more, after a short one for warmth."""
+        """The rate of one setting: batches of ``TIMED`` queries for ``seconds`` or more, after a short one to warm."""
         beam, threads, k = command["beam"], command["threads"], self.job["k"]
         queries = np.load(self.folder / f"{command['queries']}.queries.npy")[:TIMED]
         self.index.search(queries[:WARM], k, beam, threads)
