@@ -12,23 +12,30 @@ import importlib.metadata
 import importlib.util
 import os
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 
-class Adapter(Protocol):
+class Adapter(ABC):
     """One index of one library."""
 
+    def prepare(self, base: np.ndarray) -> None:  # noqa: B027
+        """Whatever the library needs on disk before it builds; not timed."""
+
+    @abstractmethod
     def build(self, base: np.ndarray, metric: str, threads: int) -> None:
         """Index ``base``, a read-only mapped float32 array."""
 
+    @abstractmethod
     def search(self, queries: np.ndarray, k: int, beam: int, threads: int) -> np.ndarray:
         """Rows (q, k) of one batch."""
 
+    @abstractmethod
     def reported_bytes(self) -> tuple[int, str] | None:
         """The library's own figure and what it is, or None when it has none."""
 
@@ -72,7 +79,7 @@ def saved_bytes(save: Callable[[str], Any]) -> tuple[int, str]:
         return sum(path.stat().st_size for path in files), "saved index"
 
 
-class HnswlibIndex:
+class HnswlibIndex(Adapter):
     """hnswlib."""
 
     def __init__(self, M: int = 16, ef_construction: int = 200):
@@ -95,7 +102,7 @@ class HnswlibIndex:
         return int(self._index.index_file_size()), "saved index"
 
 
-class FaissIndex:
+class FaissIndex(Adapter):
     """faiss: any factory text; ``beam`` sets efSearch of a graph or nprobe of an inverted file."""
 
     def __init__(self, factory: str, ef_construction: int = 200):
@@ -129,7 +136,7 @@ class FaissIndex:
         return saved_bytes(lambda path: faiss.write_index(self._index, path))
 
 
-class UsearchIndex:
+class UsearchIndex(Adapter):
     """usearch."""
 
     def __init__(self, dtype: str = "f32", connectivity: int = 16, expansion_add: int = 200):
@@ -168,7 +175,7 @@ class UsearchIndex:
         return int(self._index.memory_usage), "memory_usage"
 
 
-class SvsIndex:
+class SvsIndex(Adapter):
     """scalable-vs: Vamana over float32, LVQ or LeanVec.
 
     ``bits`` is None for float32, ``(primary, residual)`` for LVQ; ``leanvec`` is the reduced dimension of LeanVec.
@@ -186,24 +193,34 @@ class SvsIndex:
         self.graph_max_degree = graph_max_degree
         self.window_size = window_size
 
+    def prepare(self, base: np.ndarray) -> None:
+        if self.bits is None and self.leanvec is None:
+            return
+        import svs
+
+        self._folder = tempfile.TemporaryDirectory()
+        svs.write_vecs(np.ascontiguousarray(base), os.path.join(self._folder.name, "base.fvecs"))
+
+    def _source(self, base: np.ndarray) -> Any:
+        if self.bits is None and self.leanvec is None:
+            return base
+        import svs
+
+        path = os.path.join(self._folder.name, "base.fvecs")
+        loader = svs.VectorDataLoader(path, svs.DataType.float32, dims=base.shape[1])
+        if self.bits is not None:
+            return svs.LVQLoader(loader, primary=self.bits[0], residual=self.bits[1], padding=32)
+        lvq8 = svs.LeanVecKind.lvq8
+        return svs.LeanVecLoader(loader, self.leanvec, primary_kind=lvq8, secondary_kind=lvq8)
+
     def build(self, base: np.ndarray, metric: str, threads: int) -> None:
         import svs
 
         parameters = svs.VamanaBuildParameters(
             alpha=1.2, graph_max_degree=self.graph_max_degree, window_size=self.window_size
         )
-        with tempfile.TemporaryDirectory() as folder:
-            data: Any = base
-            if self.bits is not None or self.leanvec is not None:
-                path = os.path.join(folder, "base.fvecs")
-                svs.write_vecs(np.ascontiguousarray(base), path)
-                loader = svs.VectorDataLoader(path, svs.DataType.float32, dims=base.shape[1])
-                if self.leanvec is not None:
-                    lvq8 = svs.LeanVecKind.lvq8
-                    data = svs.LeanVecLoader(loader, self.leanvec, primary_kind=lvq8, secondary_kind=lvq8)
-                elif self.bits is not None:
-                    data = svs.LVQLoader(loader, primary=self.bits[0], residual=self.bits[1], padding=32)
-            self._index = svs.Vamana.build(parameters, data, svs.DistanceType.L2, num_threads=threads)
+        source = self._source(base)
+        self._index = svs.Vamana.build(parameters, source, svs.DistanceType.L2, num_threads=threads)
 
     def search(self, queries: np.ndarray, k: int, beam: int, threads: int) -> np.ndarray:
         if self._index.num_threads != threads:
@@ -219,7 +236,7 @@ class SvsIndex:
         return saved_bytes(save)
 
 
-class SymphonyIndex:
+class SymphonyIndex(Adapter):
     """rabitqlib's SymphonyQG: ``bits`` 0 keeps raw vectors for the exact scores, 8 and 4 keep codes."""
 
     def __init__(self, bits: int = 0, max_degree: int = 32, ef_construction: int = 200):

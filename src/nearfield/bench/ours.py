@@ -13,7 +13,7 @@ from .. import native
 from .adapters import Adapter, Peer
 
 
-class NearfieldGraph:
+class NearfieldGraph(Adapter):
     """:class:`nearfield.index.Graph` over a codec, with optional PCA and rescoring.
 
     ``bits`` is what the graph walks over (32 keeps float32); ``rescore`` the bits of the finer codes that order the
@@ -85,14 +85,13 @@ def version() -> str:
 
 
 def _peer(name: str, *, default: bool = True, **parameters: Any) -> Peer:
-    make: type[Adapter] = NearfieldGraph
     # NumPy's own threads would help the transform of a query even when one thread is asked for.
     environment = {"OPENBLAS_NUM_THREADS": "1"}
     return Peer(
         name,
         "nearfield",
         "nearfield.index",
-        make,
+        NearfieldGraph,
         parameters,
         default=default,
         environment=environment,

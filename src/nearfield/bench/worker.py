@@ -46,23 +46,28 @@ class Session:
 
     def build(self) -> dict[str, Any]:
         """Build the index; seconds, growth of the process, and the library's own figure."""
-        peer = find_peer(self.job["peer"])
+        metric, threads = self.job["metric"], self.job["build_threads"]
         # A small index first, and away with it: what a library loads and starts once is not the index's memory or time.
-        peer.make(**self.job["parameters"]).build(self.base[:REHEARSAL], self.job["metric"], self.job["build_threads"])
-        self.index = peer.make(**self.job["parameters"])
+        self._prepared(self.base[:REHEARSAL]).build(self.base[:REHEARSAL], metric, threads)
+        self.index = self._prepared(self.base)
         before = memory.own_bytes()
         start = time.perf_counter()
-        self.index.build(self.base, self.job["metric"], self.job["build_threads"])
+        self.index.build(self.base, metric, threads)
         seconds = time.perf_counter() - start
         resident = memory.own_bytes() - before
         reported = self.index.reported_bytes()
         return {
             "seconds": seconds,
-            "threads": self.job["build_threads"],
+            "threads": threads,
             "resident_bytes": resident,
             "reported_bytes": reported[0] if reported else None,
             "reported_kind": reported[1] if reported else None,
         }
+
+    def _prepared(self, base: np.ndarray) -> Adapter:
+        index = find_peer(self.job["peer"]).make(**self.job["parameters"])
+        index.prepare(base)
+        return index
 
     def explore(self, command: dict[str, Any]) -> dict[str, Any]:
         """Recall of one setting over all queries, and the rate of that one batch."""
