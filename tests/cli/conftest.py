@@ -54,7 +54,7 @@ def command(tmp_path: Path) -> Run:
 
     def call(*arguments: object, **options: Any) -> Answer:
         line = [sys.executable, "-m", "nearfield", *map(str, arguments)]
-        done = subprocess.run(line, capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False, **options)
+        done = subprocess.run(line, capture_output=True, text=True, cwd=tmp_path, timeout=580, check=False, **options)
         return Answer(done.returncode, done.stdout, done.stderr)
 
     return call

@@ -25,12 +25,13 @@ def test_all_stages_on_a_few_packages(run, tmp_path: Path) -> None:
         assert store.verify(sample=100).ok
     hits = run("search", "d.nf", "decode JSON text", "--where", "package = 'json'", "--json").json["hits"]
     assert hits[0]["id"].startswith("json.")
-
-
-def test_an_earlier_demo_is_replaced_and_nothing_else(run, tmp_path: Path) -> None:
-    for _ in range(2):
-        assert run("demo", "--packages", "json,email,asyncio", "--store", "d.nf").code == 0
+    # An earlier demo is replaced.
+    assert run("demo", "--packages", "html,tomllib,csv,gzip,zipfile,queue,shutil", "--store", "d.nf").code == 0
     assert [path.name for path in tmp_path.iterdir()] == ["d.nf"]
+    assert run("search", "d.nf", "copy a file", "-k", 1, "--json").json["hits"][0]["id"].startswith("shutil.")
+
+
+def test_what_is_no_demo_is_left_alone(run, tmp_path: Path) -> None:
     (tmp_path / "mine.nf").mkdir()
     answer = run("demo", "--packages", "json", "--store", "mine.nf")
     assert (answer.code, "exists already" in answer.err) == (2, True)

@@ -99,7 +99,7 @@ class OnnxText:
         content = files.map_file(self._model_file)
         dynamic = any(content.find(mark) >= 0 for mark in _DYNAMIC)
         self.batch_size = (1 if dynamic else _BATCH) if batch_size is None else check_int(batch_size, "batch_size", 1)
-        self.threads = len(os.sched_getaffinity(0)) if threads is None else check_int(threads, "threads", 1)
+        self.threads = _usable_cpus() if threads is None else check_int(threads, "threads", 1)
 
         try:
             tokenizer = tokenizers.Tokenizer.from_file(str(self._tokenizer_file))
@@ -193,6 +193,11 @@ class OnnxText:
             "config": config | {name: value for name, value in self._explicit.items() if value is not None},
             "digest": digest_files([self._model_file, *beside, self._tokenizer_file], settings),
         }
+
+
+def _usable_cpus() -> int:
+    allowed = getattr(os, "sched_getaffinity", None)  # not on macOS
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 def _find_files(folder: Path, file: str | None) -> tuple[Path, Path]:
