@@ -210,3 +210,43 @@ def test_a_commit_that_fails_is_undone(
         assert content(store) == before and not connection.in_transaction
     store.compact()
     assert content(store) == before and store.verify().ok
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "injected"), KeyboardInterrupt()])
+def test_a_store_is_created_whole_or_not_at_all(tmp_path: Path, error: BaseException) -> None:
+    calls: list[str] = []
+    with files.fault_injection(lambda name, _: calls.append(name)):
+        Store.create(tmp_path / "whole.nf", 8).close()
+    shutil.rmtree(tmp_path / "whole.nf")
+    assert {"mkdir", "rename", "lock"} <= set(calls)
+    for number in range(len(calls)):
+        count = iter(range(1000))
+
+        def fail(name: str, _: Path, count: Any = count, number: int = number) -> None:
+            if next(count) == number:
+                raise error
+
+        with pytest.raises(type(error)), files.fault_injection(fail):
+            Store.create(tmp_path / "a.nf", 8)
+        if (tmp_path / "a.nf").exists():  # made, but opening it failed
+            with Store.open(tmp_path / "a.nf") as store:
+                assert len(store) == 0 and store.verify().ok
+            shutil.rmtree(tmp_path / "a.nf")
+        assert os.listdir(tmp_path) == [], calls[number]
+
+
+def test_a_failed_open_gives_the_lock_back(make: Callable[..., Store], vectors: np.ndarray) -> None:
+    store = make()
+    store.add([1], vectors[:1])
+    store.seal()
+    store.close()
+    for operation in ("lock", "stat", "list"):
+
+        def fail(name: str, _: Path, operation: str = operation) -> None:
+            if name == operation:
+                raise OSError(errno.EIO, "injected")
+
+        with pytest.raises(OSError, match="injected"), files.fault_injection(fail):
+            Store.open(store.path)
+        with Store.open(store.path) as again:
+            assert len(again) == 1

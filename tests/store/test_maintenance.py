@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nearfield.index import Graph
-from nearfield.store import Store, maintenance
+from nearfield.store import Store, maintenance, writing
 from nearfield.tune import Recipe
 
 
@@ -160,6 +160,7 @@ def test_writes_during_a_build_are_kept(
     """Adds, upserts and deletes of another thread, and segments it writes, while a compaction is building its index."""
     store = make()
     store.add(list(range(100)), vectors[:100], payload=[0] * 100)
+    store.delete(list(range(20, 95)))  # a worn-out segment: an add would take it over, but the compaction has it
     store.delete([0])
     building, done = threading.Event(), threading.Event()
     link = Graph._link
@@ -183,7 +184,7 @@ def test_writes_during_a_build_are_kept(
     assert hits.ids == [2]
     done.set()
     thread.join()
-    assert content(store) == expected and len(expected) == 296
+    assert content(store) == expected and len(expected) == 221
     assert store.verify().ok
     files_of(store)
     monkeypatch.undo()
@@ -237,6 +238,29 @@ def test_a_rebuild_that_fails_leaves_searches_right(
         monkeypatch.undo()
         assert not writer.verify(repair=True).ok
         assert writer.verify().ok and writer.stats()["segments"][0]["trouble"] is None
+
+
+def test_a_failure_before_the_commit_removes_the_new_files(
+    make: Callable[..., Store], vectors: np.ndarray, low_limits: None, content: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make()
+    store.add(list(range(100)), vectors[:100])
+    store.add(list(range(100, 130)), vectors[100:130])
+    before, named = content(store), files_of(store)
+
+    def fail(*_: Any) -> None:
+        raise OSError("injected")
+
+    for module in (maintenance, writing):
+        monkeypatch.setattr(module, "insert_segment", fail)
+    for job in (store.seal, store.compact, lambda: store.add(list(range(200, 300)), vectors[200:300])):
+        with pytest.raises(OSError, match="injected"):
+            job()
+        assert files_of(store) == named and content(store) == before
+    monkeypatch.undo()
+    store.compact()
+    next((store.path / "segments").glob("*.index.*")).unlink()
+    assert store.verify(repair=True).problems and store.verify().ok
 
 
 def test_the_writer_removes_files_the_catalogue_does_not_name(make: Callable[..., Store], vectors: np.ndarray) -> None:
