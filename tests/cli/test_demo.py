@@ -26,7 +26,7 @@ def test_all_stages_on_a_few_packages(run, tmp_path: Path) -> None:
     hits = run("search", "d.nf", "decode JSON text", "--where", "package = 'json'", "--json").json["hits"]
     assert hits[0]["id"].startswith("json.")
     # An earlier demo is replaced.
-    assert run("demo", "--packages", "html,tomllib,csv,gzip,zipfile,queue,shutil", "--store", "d.nf").code == 0
+    assert run("demo", "--packages", "html,logging,csv,gzip,zipfile,tarfile,shutil", "--store", "d.nf").code == 0
     assert [path.name for path in tmp_path.iterdir()] == ["d.nf"]
     assert run("search", "d.nf", "copy a file", "-k", 1, "--json").json["hits"][0]["id"].startswith("shutil.")
 
