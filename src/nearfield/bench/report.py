@@ -16,8 +16,9 @@ def _rate(value: float | None) -> str:
     return "not reached" if value is None else f"{value:,.0f}"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    rule = ["---"] + ["---:"] * (len(head) - 1)
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, texts: int = 1) -> list[str]:
+    """A Markdown table whose first ``texts`` columns are text and the others numbers."""
+    rule = ["---"] * texts + ["---:"] * (len(head) - texts)
     return ["| " + " | ".join(cells) + " |" for cells in (head, rule, *rows)]
 
 
@@ -61,7 +62,7 @@ def _ratios_table(members: Sequence[Curve]) -> list[str]:
                     f"{match[0].rate:.2f}x rate, {match[0].memory:.2f}x memory" + (f" ({name})" if name else "")
                 )
             rows.append([f"**{peer}**", label.rstrip(":"), *cells])
-    return _table(head, rows)
+    return _table(head, rows, texts=len(head))
 
 
 def markdown(results: Sequence[dict[str, Any]]) -> str:
@@ -104,6 +105,7 @@ def markdown(results: Sequence[dict[str, Any]]) -> str:
             ]
             for result in results
         ],
+        texts=4,
     )
     return "\n".join([*lines, ""])
 
