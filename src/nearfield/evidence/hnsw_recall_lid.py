@@ -29,7 +29,7 @@ DIMENSIONS = (2, 5, 10, 20, 35, 50, 75, 100, 150, 200)
 
 def measure(setting: Setting) -> Iterator[Finding]:
     """The findings, one claim after another."""
-    rows, asked, engines = setting.pick(8_000, 600), setting.pick(500, 60), peer.engines()
+    rows, asked, engines = setting.pick(5_000, 600), setting.pick(500, 60), peer.engines()
     curves: dict[str, list[float]] = {name: [] for name in engines}
     plain, corrected = [], []
     for dimension in DIMENSIONS:
@@ -60,7 +60,7 @@ def measure(setting: Setting) -> Iterator[Finding]:
         truth = exact(base, queries, metric=metric)
         for label, order in material.insertion_orders(base, category, metric).items():
             for engine, build in engines.items():
-                seeds = range(2 if engine == "hnswlib" or setting.quick else 6)
+                seeds = range(2 if engine == "hnswlib" or setting.quick else 4)
                 found = [recall(order[build(base[order], metric, seed)(queries, 10, 10)], truth) for seed in seeds]
                 made[engine].setdefault(name, {})[label] = float(np.mean(found))
     text, spread = _told(made["ours"]), [max(v.values()) - min(v.values()) for v in made["ours"].values()]
