@@ -251,13 +251,13 @@ def test_a_failure_before_the_commit_removes_the_new_files(
     def fail(*_: Any) -> None:
         raise OSError("injected")
 
-    for module in (maintenance, writing):
-        monkeypatch.setattr(module, "insert_segment", fail)
-    for job in (store.seal, store.compact, lambda: store.add(list(range(200, 300)), vectors[200:300])):
-        with pytest.raises(OSError, match="injected"):
-            job()
-        assert files_of(store) == named and content(store) == before
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        for module in (maintenance, writing):
+            patch.setattr(module, "insert_segment", fail)
+        for job in (store.seal, store.compact, lambda: store.add(list(range(200, 300)), vectors[200:300])):
+            with pytest.raises(OSError, match="injected"):
+                job()
+            assert files_of(store) == named and content(store) == before
     store.compact()
     next((store.path / "segments").glob("*.index.*")).unlink()
     assert store.verify(repair=True).problems and store.verify().ok

@@ -82,6 +82,9 @@ class Verifier:
             if not report.problems:
                 dead = read_deleted(self.connection, path)[1]
                 living = [Live.of(part, part.rows_of(dead)) for part in parts]
+                gone = len(dead) - sum(len(part.rows_of(dead)) for part in parts)
+                if gone:
+                    report.problems.append(f"{path}: {gone} deletions are of rows that are stored nowhere")
                 self._items(living)
                 for live in living:
                     self._findable(live, sample, random_state)
