@@ -53,6 +53,15 @@ def test_twonn_follows_the_paper():
         assert _fit_twonn(log_ratio, discard) == pytest.approx(7, rel=0.02)
 
 
+def test_twonn_leaves_out_the_largest_ratios():
+    from nearfield.survey.intrinsic import _fit_twonn
+
+    log_ratio = -np.log(np.random.default_rng(0).random(20_000)) / 7
+    log_ratio[:1000] += 2  # a twentieth of the rows are lonely
+    assert _fit_twonn(log_ratio, 0.0) < 3
+    assert _fit_twonn(log_ratio, 0.1) > 5.5
+
+
 def test_mle_is_levina_bickel_with_mackay_ghahramani():
     x = np.random.default_rng(0).standard_normal((300, 4)).astype(np.float32)
     distances = np.sort(np.linalg.norm(x[:, None] - x[None], axis=2), axis=1)[:, 1:12]

@@ -29,6 +29,17 @@ def test_interval_holds_the_truth(holds):
     )
 
 
+@pytest.mark.parametrize("law", ["exponential", "uniform"])
+def test_the_interval_is_as_wide_as_the_spread_over_trials(law):
+    def lengths(seed):
+        rng = np.random.default_rng(seed)
+        return rng.exponential(size=2000) + 0.1 if law == "exponential" else rng.random(2000) + 0.05
+
+    found = [norm_spread(with_lengths(lengths(seed), 2, seed)) for seed in range(150)]
+    width = np.mean([np.log(m.high / m.low) for m in found]) / (2 * 1.96)
+    assert width == pytest.approx(np.std([np.log(m.value) for m in found]), rel=0.2)
+
+
 def test_equal_lengths():
     measure = norm_spread(np.full((100, 4), 0.3, np.float32))
     assert (measure.value, measure.low, measure.high) == (0, 0, 0)

@@ -124,8 +124,8 @@ def mean_cosine(
     second = float(np.square(moments).sum())
     mean_square = max((second - count) / (count * (count - 1)), 0.0)
     spread = math.sqrt(max(mean_square - value**2, 0.0))
-    # First-order term of the U-statistic, and the second-order one, which is all there is when the mean is zero.
-    error = math.sqrt(4 * float(along.var(ddof=1)) / count + 2 * spread**2 / (count * (count - 1)))
+    # The first-order term of the U-statistic; where the mean is nearly zero its estimate covers the second order too.
+    error = 2 * float(along.std(ddof=1)) / math.sqrt(count)
     value = min(max(value, -1.0), 1.0)
     if metric == "l2":
         verdict = "good"

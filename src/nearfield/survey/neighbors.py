@@ -39,6 +39,15 @@ class Neighborhood:
     total : rows of the whole collection.
     metric : the metric.
     distinct : True when rows that repeat another one were left out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> found = sample_neighbors(np.float32([[0, 0], [0, 1], [5, 0]]), 2, metric="l2")
+    >>> found.scope
+    'neighbours of every row among 3 distinct rows'
+    >>> found.without(np.array([False, True, False]), 1).ids.tolist()  # the second row is gone
+    [[2], [0]]
     """
 
     rows: np.ndarray
