@@ -1,6 +1,6 @@
 """The rooms of the house, their floors, and what each shows to the public. Tests read this table.
 
-A room imports only from lower floors (and itself); never from its own floor's neighbours or from above.
+A room imports only from lower floors, from itself and from ``common``; never from its own floor's neighbours or above.
 """
 
 from __future__ import annotations

@@ -1,0 +1,37 @@
+"""Public estimators keep scikit-learn's rules, as its own checks see them."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+
+from nearfield.common.registry import public_objects
+
+
+def estimators() -> list[type]:
+    from sklearn.base import BaseEstimator
+
+    return [thing for thing in public_objects().values() if inspect.isclass(thing) and issubclass(thing, BaseEstimator)]
+
+
+def test_there_are_some() -> None:
+    assert "PCA" in {estimator.__name__ for estimator in estimators()}
+
+
+def checks() -> list[Any]:
+    from sklearn.utils.estimator_checks import check_estimator
+
+    found = []
+    for estimator in estimators():
+        for result in check_estimator(estimator(), on_fail=None, on_skip=None):
+            found.append(pytest.param(result, id=f"{estimator.__name__}-{result['check_name']}"))
+    return found
+
+
+@pytest.mark.parametrize("result", checks())
+def test_scikit_learns_checks(result: dict[str, Any]) -> None:
+    if result["status"] == "skipped":
+        pytest.skip(str(result["exception"]))
+    assert result["status"] in ("passed", "xfail"), result["exception"]
