@@ -58,6 +58,15 @@ def test_same_seed_same_numbers(surveyed):
     assert survey(x, metric="l2", sample=400, random_state=1).to_dict() != surveyed.to_dict()
 
 
+def test_under_inner_product_hubness_is_its_own_and_the_rest_euclidean():
+    x = np.random.default_rng(0).standard_normal((500, 8)).astype(np.float32)
+    x[:5] *= 10
+    found = survey(x, metric="ip", sample=100)
+    assert found["hubness"].value == nearfield.survey.hubness(x, metric="ip", sample=500).value
+    assert found["hubness"].value > 2 * survey(x, metric="l2", sample=100)["hubness"].value
+    assert found["contrast"].value == survey(x, metric="l2", sample=100)["contrast"].value
+
+
 def test_float16_and_float32_agree():
     x = np.random.default_rng(0).standard_normal((600, 8)).astype(np.float16)
     assert survey(x).to_dict() == survey(x.astype(np.float32)).to_dict()
