@@ -165,7 +165,13 @@ NB_MODULE(_core, m) {
   nb::set_leak_warnings(false);
   if (const char* forced = std::getenv("NEARFIELD_SIMD"); forced && *forced) force_level(forced);
 
-  nb::class_<PySpace>(m, "Space")
+  nb::class_<PySpace>(m, "Space",
+                      "Rows as the core sees them: float32, float16 or code rows, borrowed from an array.\n\n"
+                      "Made by :func:`make_space`, or by a codec.\n\n"
+                      "Examples\n--------\n"
+                      ">>> import numpy as np\n"
+                      ">>> from nearfield.native import make_space\n"
+                      ">>> make_space(\"f32\", np.zeros((3, 2), np.float32), 2).n\n3\n")
       .def(nb::init<const std::string&, nb::ndarray<nb::ro, nb::ndim<2>, nb::c_contig, nb::device::cpu>, unsigned,
                     std::optional<In<float, 1>>, std::optional<In<float, 1>>>(),
            nb::arg("kind"), nb::arg("data"), nb::arg("dim"), nb::arg("center").none() = nb::none(),

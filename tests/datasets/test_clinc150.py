@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from nearfield.common import CorruptFileError
-from nearfield.datasets import load
+from nearfield.datasets import Clinc150, Utterances, load
 
 
 def test_parts_and_balance(data: Path) -> None:
     loaded = load("clinc150")
+    assert isinstance(loaded, Clinc150)
+    assert isinstance(loaded.train, Utterances)
     sizes = [len(part) for part in vars(loaded).values()]
     assert sizes == [15_000, 3000, 4500, 100, 100, 1000]
     assert set(Counter(loaded.train.intents).values()) == {100}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nearfield.common import CorruptFileError
-from nearfield.datasets import load
+from nearfield.datasets import Retrieval, load
 
 
 def write_beir(folder: Path) -> None:
@@ -23,6 +23,7 @@ def write_beir(folder: Path) -> None:
 def test_beirs_own_layout_is_read(empty_home: Path) -> None:
     write_beir(empty_home / "scifact")
     loaded = load("scifact")
+    assert isinstance(loaded, Retrieval)
     assert loaded.documents == ["Wings. On lift.", "On drag."]
     assert (loaded.document_ids, loaded.query_ids) == (["7", "8"], ["1"])
     assert loaded.judgements == {"1": {"7": 1}}

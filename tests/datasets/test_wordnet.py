@@ -4,11 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from nearfield.datasets import load
+from nearfield.datasets import WordNet, load
 
 
 def test_shapes_and_lengths(data: Path) -> None:
     loaded = load("wordnet")
+    assert isinstance(loaded, WordNet)
     assert loaded.vectors.shape == (117_659, 384)
     assert loaded.out_of_distribution_queries.shape == (6000, 384)
     assert loaded.vectors.dtype == np.float32

@@ -23,7 +23,7 @@ FLOORS: dict[str, int] = {
     "store": 4,
     "evidence": 5,
     "bench": 5,
-    "cli": 5,
+    "cli": 6,
 }
 
 

@@ -8,6 +8,7 @@ whatever codes an index uses to find its candidates.
 from __future__ import annotations
 
 import functools
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -69,7 +70,7 @@ def inverse_lengths(vectors: np.ndarray) -> np.ndarray:
     return inverse
 
 
-class Part:
+class Part(ABC):
     """Rows of the store that are searched together: keys, ids, vectors, attributes, perhaps an index.
 
     Parameters
@@ -142,9 +143,9 @@ class Part:
         rows = self.find(keys)
         return rows[rows >= 0]
 
+    @abstractmethod
     def table(self) -> pa.Table:
         """The attributes of all rows."""
-        raise NotImplementedError
 
     def mask(self, condition: Filter) -> np.ndarray:
         """Which rows pass, packed."""

@@ -24,6 +24,11 @@ class RankingLoss:
     recall : mean share of the exact ``k`` nearest rows found among the ``k`` nearest after the map.
     low, high : its 95% confidence interval over queries like these.
     k, queries : neighbours asked for, and queries measured.
+
+    Examples
+    --------
+    >>> print(RankingLoss(recall=0.9, low=0.88, high=0.92, k=10, queries=500))
+    recall@10 0.900 [0.880, 0.920] over 500 queries
     """
 
     recall: float
