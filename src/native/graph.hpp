@@ -68,9 +68,9 @@ class Hanger {
   unsigned length(uint32_t id) const;
 };
 
-// Hangs every row that cannot be reached from the entry below a near one that can. `links` are those the hanger writes.
-void connect(const Space& space, Hanger& hanger, const Links& links, unsigned beam, uint32_t entry,
-             const Check& check);
+// Hangs every row that cannot be reached from the entries below a near one that can. `links` are those the hanger writes.
+void connect(const Space& space, Hanger& hanger, const Links& links, unsigned beam,
+             const std::vector<uint32_t>& entries, const Check& check);
 
 struct SearchSettings {
   size_t k;
@@ -81,8 +81,8 @@ struct SearchSettings {
 
 // scores, rows: (nq, k). With `second`, the beam's best are scored again with `second_queries`. `distances`, when not
 // null, gets the number of rows scored for each query. With `allow`, the walk crosses rows that are not allowed and
-// collects those that are; `covered`, when not null, then says for each query whether the beam reached as far as the
-// k-th of them. Where it did not, the walk has not searched their region and the caller should scan them instead.
+// collects those that are; `covered`, when not null, then says for each query whether the nearer half of the beam
+// reaches as far as the k-th of them. Where it does not, the walk has not searched their region and the caller should scan them instead.
 void search_graph(const Space& space, Measure measure, const Links& links, const uint32_t* entries, size_t entry_count,
                   const float* queries, size_t nq, const uint64_t* allow, const Space* second,
                   const float* second_queries, const SearchSettings& settings, float* scores, int64_t* rows,

@@ -3,6 +3,7 @@
 // Departures from the Vamana paper: one pass instead of two, rounds that double (as ParlayANN does), lists with slack.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "graph.hpp"
@@ -23,6 +24,10 @@ struct Random {
   }
   uint64_t below(uint64_t n) { return static_cast<uint64_t>((static_cast<unsigned __int128>(next()) * n) >> 64); }
 };
+
+constexpr size_t kStarts = 64, kSample = 2048;
+constexpr size_t kNarrow = 32;  // width of the walks that try the entries
+constexpr size_t kPart = 4;     // rows of the sample that make a part worth an entry
 
 struct Worker {
   Walk walk;
@@ -50,7 +55,7 @@ class Builder {
     const size_t n = order.size();
     Random random{s_.seed};
     for (size_t i = n; i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
-    entry_ = order[0];
+    choose_starts(order, random);
     const size_t largest = std::clamp<size_t>(n / 50, 1, 1 << 15);
     for (size_t begin = 1; begin < n;) {
       const size_t end = std::min(n, begin + std::min(begin, largest));
@@ -59,11 +64,13 @@ class Builder {
     }
     finish(neighbors);
     strengthen(space_, neighbors, s_.degree, order);
+    const Links links{neighbors, space_.n, s_.degree};
+    const std::vector<uint32_t> entries = choose_entries(links, order);
     Hanger hanger(neighbors, s_.degree);
     for (uint32_t i = 0; i < space_.n; ++i)
       if (first[i] != i) hanger.hang(first[i], i);
-    connect(space_, hanger, Links{neighbors, space_.n, s_.degree}, s_.beam, entry_, check_);
-    return {entry_};
+    connect(space_, hanger, links, s_.beam, entries, check_);
+    return entries;
   }
 
  private:
@@ -71,10 +78,11 @@ class Builder {
   const BuildSettings& s_;
   const Check& check_;
   unsigned room_;
-  uint32_t entry_ = 0;
+  std::vector<uint32_t> starts_;  // where the build's walks begin, as far as these rows are linked yet
   std::vector<uint32_t> links_;
   std::vector<Worker> workers_;
   std::vector<uint64_t> back_;
+  size_t linked_ = 0;
 
   uint32_t* list(uint32_t id) { return links_.data() + static_cast<size_t>(id) * room_; }
   unsigned length(uint32_t id) {
@@ -84,7 +92,91 @@ class Builder {
     return m;
   }
 
+  // Rows that stand for all regions: drawn one by one with a chance that grows with the squared distance to those drawn
+  // before (the seeding of k-means++). A walk that begins in one far cluster never comes to another: without a start in
+  // each, rows would be linked to the wrong one. They are moved to the front of `order`, to be linked first.
+  void choose_starts(std::vector<uint32_t>& order, Random& random) {
+    const unsigned sample = static_cast<unsigned>(std::min<size_t>(order.size(), kSample));
+    PairScorer pairs(space_);
+    std::vector<float> nearest(sample, std::numeric_limits<float>::infinity()), apart(sample);
+    std::vector<size_t> chosen{0};
+    while (chosen.size() < kStarts) {
+      pairs.score(order[chosen.back()], order.data(), sample, apart.data());
+      double total = 0;
+      for (unsigned i = 0; i < sample; ++i) {
+        if (apart[i] < nearest[i]) nearest[i] = apart[i];
+        if (i == chosen.back() || !std::isfinite(nearest[i])) nearest[i] = 0;
+        total += nearest[i];
+      }
+      double left = total * (static_cast<double>(random.next() >> 11) * 0x1p-53);
+      size_t pick = sample;
+      for (unsigned i = 0; i < sample && pick == sample; ++i) {
+        left -= nearest[i];
+        if (nearest[i] > 0 && left <= 0) pick = i;
+      }
+      if (pick == sample) break;  // what is left is equal to what was drawn
+      chosen.push_back(pick);
+    }
+    std::vector<uint8_t> moved(sample, 0);
+    for (size_t c : chosen) {
+      starts_.push_back(order[c]);
+      moved[c] = 1;
+    }
+    std::vector<uint32_t> front = starts_;
+    for (unsigned i = 0; i < sample; ++i)
+      if (!moved[i]) front.push_back(order[i]);
+    std::copy(front.begin(), front.end(), order.begin());
+  }
+
+  // Where searches begin: one start, and rows from whatever part of a sample a narrow walk from there does not come to.
+  // On most data there is no such part, and a query pays for one entry. A row that only itself is helped by is none:
+  // where near rows are hard to tell apart, some are always missed.
+  std::vector<uint32_t> choose_entries(const Links& links, const std::vector<uint32_t>& order) {
+    std::vector<uint32_t> entries{starts_[0]};
+    const std::vector<uint32_t> sample(order.begin(), order.begin() + std::min(order.size(), kSample));
+    for (size_t before = 0; before != entries.size();) {  // again: a new entry may lead some walks astray
+      before = entries.size();
+      std::vector<uint32_t> lost = not_found(links, entries, sample);
+      for (unsigned failed = 0; failed < 8 && lost.size() >= kPart && entries.size() < kStarts;) {
+        entries.push_back(lost.front());
+        std::vector<uint32_t> still = not_found(links, entries, lost);
+        if (lost.size() - still.size() >= kPart) {
+          lost.swap(still);
+        } else {
+          ++failed;
+          entries.pop_back();
+          std::rotate(lost.begin(), lost.begin() + 1, lost.end());
+        }
+      }
+    }
+    return entries;
+  }
+
+  // Those of `rows` that a narrow walk from the entries does not find.
+  std::vector<uint32_t> not_found(const Links& links, const std::vector<uint32_t>& entries,
+                                  const std::vector<uint32_t>& rows) {
+    std::vector<uint8_t> found(rows.size(), 0);
+    parallel_for(
+        rows.size(), 16, s_.threads,
+        [&](size_t begin, size_t end, unsigned t) {
+          Worker& w = workers_[t];
+          for (size_t i = begin; i < end; ++i) {
+            w.walk.run(
+                links, entries.data(), entries.size(), kNarrow,
+                [&](const uint32_t* ids, unsigned n, float* out) { w.pruner.pairs().score(rows[i], ids, n, out); },
+                [](uint32_t, float) {});
+            for (size_t b = 0; b < w.walk.beam.size(); ++b) found[i] |= w.walk.beam[b].id == rows[i];
+          }
+        },
+        [&](size_t) { return !check_ || check_(space_.n); });
+    std::vector<uint32_t> lost;
+    for (size_t i = 0; i < rows.size(); ++i)
+      if (!found[i]) lost.push_back(rows[i]);
+    return lost;
+  }
+
   void round(const uint32_t* rows, size_t count, size_t done_before) {
+    linked_ = done_before;
     const Links frozen{links_.data(), space_.n, room_};
     // The rows of this round get their lists in a separate array: searches must see the graph of the round before.
     std::vector<uint32_t> fresh(count * s_.degree, kNone);
@@ -121,7 +213,7 @@ class Builder {
     PairScorer& pairs = w.pruner.pairs();
     w.candidates.clear();
     w.walk.run(
-        frozen, &entry_, 1, s_.beam,
+        frozen, starts_.data(), std::min(starts_.size(), linked_), s_.beam,
         [&](const uint32_t* ids, unsigned n, float* scores) { pairs.score(row, ids, n, scores); },
         [](uint32_t, float) {});
     for (size_t i = 0; i < w.walk.beam.size(); ++i) w.candidates.push_back(w.walk.beam[i]);

@@ -62,10 +62,10 @@ void Hanger::hang(uint32_t root, uint32_t row) {
   hung_[root].rows.push_back(row);
 }
 
-void connect(const Space& space, Hanger& hanger, const Links& links, unsigned beam, uint32_t entry,
-             const Check& check) {
+void connect(const Space& space, Hanger& hanger, const Links& links, unsigned beam,
+             const std::vector<uint32_t>& entries, const Check& check) {
   std::vector<uint8_t> reached(space.n);
-  mark_reachable(links, &entry, 1, reached.data());
+  mark_reachable(links, entries.data(), entries.size(), reached.data());
   PairScorer pairs(space);
   Walk walk;
   std::vector<uint32_t> stack;
@@ -75,12 +75,12 @@ void connect(const Space& space, Hanger& hanger, const Links& links, unsigned be
     if (++count % 64 == 0 && check && !check(space.n)) throw Interrupted();
     const uint32_t row = static_cast<uint32_t>(i);
     walk.run(
-        links, &entry, 1, beam,
+        links, entries.data(), entries.size(), beam,
         [&](const uint32_t* ids, unsigned n, float* scores) { pairs.score(row, ids, n, scores); },
         [](uint32_t, float) {});
     bool linked = false;
     for (size_t b = 0; b < walk.beam.size() && !linked; ++b) linked = hanger.hang_if_room(walk.beam[b].id, row);
-    if (!linked) hanger.hang(walk.beam.size() ? walk.beam[0].id : entry, row);
+    if (!linked) hanger.hang(walk.beam.size() ? walk.beam[0].id : entries[0], row);
     reached[i] = 1;
     stack.push_back(row);
     spread(links, stack, reached.data());

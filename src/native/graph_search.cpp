@@ -53,8 +53,13 @@ void search_graph(const Space& space, Measure measure, const Links& links, const
             s.walk.run(links, entries, entry_count, width, score, [](uint32_t, float) {});
           }
           if (distances) distances[i] = static_cast<uint32_t>(s.walk.visited.count());
-          if (covered)
-            covered[i] = !allow || (s.allowed.size() >= k && s.allowed[k - 1].score <= s.walk.beam.worst());
+          if (covered) {
+            // Well inside of what was walked, that is: of the rows near the beam's end many were never seen.
+            const Beam& walked = s.walk.beam;
+            const float edge = walked.size() < width ? std::numeric_limits<float>::infinity()
+                                                     : walked[walked.size() / 2].score;
+            covered[i] = !allow || (s.allowed.size() >= k && s.allowed[k - 1].score <= edge);
+          }
           const Beam& found = allow ? s.allowed : s.walk.beam;
           const size_t count = std::min(found.size(), wanted);
           s.best.clear();

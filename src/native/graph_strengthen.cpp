@@ -1,6 +1,7 @@
 // Pruning leaves some rows with one or two links to them; a walk that starts far away then finds them only with a wide
 // beam. Each gets links from its own nearest neighbours, in the place of links to rows that have plenty.
 #include <algorithm>
+#include <cmath>
 
 #include "graph.hpp"
 
@@ -23,7 +24,8 @@ void strengthen(const Space& space, uint32_t* neighbors, unsigned degree, const 
     const unsigned m = static_cast<unsigned>(std::find(own, own + degree, kNone) - own);
     pairs.score(row, own, m, scores.data());
     near.clear();
-    for (unsigned j = 0; j < m; ++j) near.push_back({scores[j], own[j]});
+    for (unsigned j = 0; j < m; ++j)
+      if (!std::isnan(scores[j])) near.push_back({scores[j], own[j]});
     std::sort(near.begin(), near.end());
     for (const Scored& s : near) {
       if (incoming[row] >= kFew) break;

@@ -22,10 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import native
 from ..common.container import read_container, write_container
 from ..common.errors import CorruptFileError
-from ..quantize.codec import codec_from_dict
+from ..quantize.codec import Codec, codec_from_dict
 from ..transform.linear import LinearMap
 from .base import Index
 
@@ -64,21 +63,16 @@ def load(path: str | Path, *, vectors: np.ndarray | None = None, check: bool = T
     kinds: dict[str, type[Index]] = {"flat": Flat, "graph": Graph}
     try:
         index = _restore(kinds[meta["index"]], meta, arrays)
-    except (KeyError, TypeError) as error:
-        raise CorruptFileError(path, f"incomplete index: {error}") from error
-    if vectors is not None:
+    except (KeyError, TypeError, ValueError) as error:  # the checksums are right: whoever wrote it was wrong
+        raise CorruptFileError(path, f"incomplete or contradictory index: {error!r}") from error
+    if index.rescore == "vectors":
+        if vectors is None:
+            raise ValueError("vectors: this index rescores with the caller's vectors; pass them")
         vectors = np.asarray(vectors)
         if vectors.shape != (meta["n"], meta["dim"]) or vectors.dtype not in (np.float32, np.float16):
             expected = f"float32 or float16 of shape {(meta['n'], meta['dim'])}"
             raise ValueError(f"vectors: expected {expected}, got {vectors.dtype} {vectors.shape}")
-    try:
-        index._attach(arrays["codes"])
-        index._attach_second(vectors if index.rescore == "vectors" else None)
-    except KeyError as error:
-        raise CorruptFileError(path, f"incomplete index: {error}") from error
-    if isinstance(index, Graph) and not native.links_valid(arrays["neighbors"]):
-        raise CorruptFileError(path, "a link leads out of the graph")
-    index._n = meta["n"]
+        index._attach_second(vectors)
     return index
 
 
@@ -87,18 +81,29 @@ def _restore(kind: type[Index], meta: dict[str, Any], arrays: dict[str, np.ndarr
 
     maps = _part(arrays, "map.")
     linear = LinearMap.from_arrays(maps) if maps else None
-    code_dim = linear.n_features_out if linear else meta["dim"]
-    if linear is None and kind is Graph and meta["metric"] == "ip":
-        code_dim += 1
-    codec = codec_from_dict(meta["codec"], code_dim, _part(arrays, "codec."))
+    n, dim = meta["n"], meta["dim"]
+    mapped_dim = dim + 1 if kind is Graph and meta["metric"] == "ip" else dim
+    if linear is not None and linear.n_features_in != mapped_dim:
+        raise ValueError(f"a map of {linear.n_features_in} dimensions for rows of {mapped_dim}")
+    codec = codec_from_dict(meta["codec"], linear.n_features_out if linear else mapped_dim, _part(arrays, "codec."))
     rescore = meta["rescore"]
     if isinstance(rescore, dict):
-        rescore = codec_from_dict(rescore, meta["dim"], _part(arrays, "rescore."))
+        rescore = codec_from_dict(rescore, dim, _part(arrays, "rescore."))
     index = kind(meta["metric"], transform=linear, codec=codec, rescore=rescore, **meta["parameters"])
-    index._dim = meta["dim"]
-    index._map = linear
-    index._second_codes = arrays.get("rescore")
-    index._scale = arrays.get("scale")
+    index._n, index._dim, index._map = n, dim, linear
+    index._attach(arrays["codes"])
+    lengths = {"codes": len(arrays["codes"])}
+    if isinstance(index.rescore, Codec):
+        index._second_codes = arrays["rescore"]
+        index._attach_second(None)
+        lengths["rescore"] = len(arrays["rescore"])
+    elif rescore == "vectors" and index.metric.nonzero:
+        index._scale = arrays["scale"]
+        lengths["scale"] = len(arrays["scale"])
     if isinstance(index, Graph):
         index._restore(arrays)
+        lengths["neighbors"] = len(arrays["neighbors"])
+    wrong = {name: length for name, length in lengths.items() if length != n}
+    if wrong:
+        raise ValueError(f"{n} rows, but {wrong}")
     return index

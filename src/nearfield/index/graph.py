@@ -234,5 +234,12 @@ class Graph(Index):
         }
 
     def _restore(self, arrays: dict[str, np.ndarray]) -> Self:
-        self._neighbors, self._entries = arrays["neighbors"], arrays["entries"]
+        neighbors, entries = arrays["neighbors"], arrays["entries"]
+        if not (neighbors.dtype == entries.dtype == np.uint32) or neighbors.ndim != 2 or entries.ndim != 1:
+            raise ValueError(
+                f"links of {neighbors.dtype} {neighbors.shape}, entries of {entries.dtype} {entries.shape}"
+            )
+        if not len(entries) or entries.max() >= len(neighbors) or not native.links_valid(neighbors):
+            raise ValueError("a link leads out of the graph")
+        self._neighbors, self._entries = neighbors, entries
         return self

@@ -314,7 +314,7 @@ def search_graph(
     """Best-first search of the graph; with ``second``, the best ``candidates`` are scored again by that space.
 
     ``distances``, a uint32 ``(q,)`` array, receives how many rows were scored for each query. ``covered``, a uint8
-    ``(q,)`` array, receives 1 where the beam reached as far as the ``k``-th allowed row; where it is 0 the allowed
+    ``(q,)`` array, receives 1 where half of the beam reaches to the ``k``-th allowed row; where it is 0 the allowed
     rows lie outside of what was walked, and a scan of them is due.
     """
     kept = min(k, space.n)

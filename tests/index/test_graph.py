@@ -1,0 +1,132 @@
+"""What only the graph promises: every row can be found, in whatever order and however alike the rows came."""
+
+import numpy as np
+import pytest
+
+from nearfield.index import Flat, Graph
+from nearfield.quantize import Float32, ScalarQuantizer
+from nearfield.transform import PCA
+
+
+def gaussian(rng, n):
+    return rng.normal(size=(n, 12))
+
+
+def clustered(rng, n):
+    return rng.normal(size=(15, 12))[rng.integers(0, 15, n)] * 8 + 0.2 * rng.normal(size=(n, 12))
+
+
+def mostly_one_value(rng, n):
+    rows = rng.normal(size=(n, 12))
+    rows[rng.permutation(n)[: 9 * n // 10]] = rng.normal(size=12)
+    return rows
+
+
+def ten_copies(rng, n):
+    return rng.normal(size=(n // 10, 12))[rng.integers(0, n // 10, n)]
+
+
+def all_equal(rng, n):
+    return np.ones((n, 12))
+
+
+def two_far_clusters(rng, n):
+    rows = rng.normal(size=(n, 12))
+    rows[rng.random(n) < 0.5] += 50
+    return rows
+
+
+def crowded_point(rng, n):
+    rows = rng.normal(size=(n, 12))
+    crowd = rng.permutation(n)[: 9 * n // 10]
+    rows[crowd] = 1 + 1e-3 * rows[crowd]
+    return rows
+
+
+DATA = [gaussian, clustered, mostly_one_value, ten_copies, all_equal, two_far_clusters, crowded_point]
+
+
+@pytest.mark.parametrize("make", DATA)
+def test_every_row_is_reachable_and_found(make, metric, recall):
+    rng = np.random.default_rng(0)
+    rows = make(rng, 4000).astype(np.float32)
+    for codec in (None, ScalarQuantizer(4), Float32()):
+        index = Graph(metric, degree=16, build_beam=50, codec=codec, rescore="vectors").build(rows)
+        assert index.reachable().all()
+        picked = rng.permutation(4000)[:60]
+        settings = {"candidates": 200}
+        scanned = Flat(metric, codec=index.codec, rescore="vectors").build(rows).search(rows[picked], 10, **settings)
+        found = index.search(rows[picked], 10, beam=400 if metric == "ip" else 200, **settings)
+        # What codes cannot tell apart a scan loses too; the walk may lose little more.
+        share, possible = (recall(f.rows, rows, rows[picked], metric, 10) for f in (found, scanned))
+        if metric != "ip" or make not in (two_far_clusters, crowded_point):
+            assert share >= possible - 0.02
+
+
+def test_a_crowd_does_not_hide_what_lies_behind_it(recall):
+    rng = np.random.default_rng(1)
+    for make in (mostly_one_value, crowded_point):
+        rows = make(rng, 10_000).astype(np.float32)
+        value = np.median(rows, axis=0)
+        others = np.flatnonzero(np.abs(rows - value).max(1) > 0.1)
+        index = Graph("l2").build(rows)
+        found = index.search(rows[others[:200]], 1)
+        assert (found.rows[:, 0] == others[:200]).mean() > 0.97
+
+
+def test_insertion_order_does_not_matter(recall):
+    rng = np.random.default_rng(2)
+    rows, queries = (rng.normal(size=(n, 16)).astype(np.float32) for n in (5000, 400))
+    recalls = []
+    for order in (rng.permutation(5000), np.argsort(rows[:, 0]), np.argsort(-rows[:, 0])):
+        index = Graph("l2", codec=Float32()).build(rows[order])
+        recalls.append(recall(index.search(queries, 10, beam=24).rows, rows[order], queries, "l2", 10))
+    assert max(recalls) - min(recalls) < 0.01
+    assert 0.9 < min(recalls) <= max(recalls) < 1, "the beam is too wide to show a difference"
+
+
+def test_wider_beams_find_more_and_score_more(make_rows, recall):
+    rows, queries = make_rows(1500), make_rows(60, seed=1)
+    index = Graph("l2", degree=8, build_beam=16, codec=Float32()).build(rows)
+    beams = (10, 20, 40, 80)
+    recalls = [recall(index.search(queries, 10, beam=beam).rows, rows, queries, "l2", 10) for beam in beams]
+    counts = [index.count_distances(queries, 10, beam=beam).mean() for beam in beams]
+    assert recalls == sorted(recalls) and counts == sorted(counts)
+    assert recalls[0] < recalls[-1] and counts[-1] < 1500
+
+
+def test_a_beam_below_k_is_widened(make_rows):
+    index = Graph("l2").build(make_rows(1500))
+    found = index.search(make_rows(60, seed=1), 30, beam=1)
+    assert (found.rows >= 0).all()
+
+
+def test_links_serve_other_codes_of_the_same_vectors(make_rows, recall):
+    rows, queries = make_rows(1500), make_rows(60, seed=1)
+    first = Graph("l2", degree=24, build_beam=60).build(rows)
+    other = first.with_codes(rows, transform=PCA(24), codec=ScalarQuantizer(4), rescore=ScalarQuantizer(8))
+    assert (other.arrays()["neighbors"] == first.arrays()["neighbors"]).all()
+    assert recall(other.search(queries, 10, beam=100).rows, rows, queries, "l2", 10) > 0.97
+    same = first.with_codes(rows)
+    assert same.digest() == first.digest()
+    with pytest.raises(ValueError, match=r"vectors: expected the shape this index was built from, \(1500, 32\)"):
+        first.with_codes(rows[:-1])
+
+
+def test_settings_and_seed_change_the_graph(make_rows):
+    rows = make_rows(1500)[:400]
+    settings = [{}, {"degree": 8}, {"build_beam": 8}, {"alpha": 2.0}, {"random_state": 1}]
+    assert len({Graph("l2", **options).build(rows).digest() for options in settings}) == len(settings)
+
+
+def test_memory_is_half_of_what_hnswlib_takes():
+    # hnswlib keeps float32 rows and, at M = 16, 33 links and a length a row on its lowest layer.
+    rows = np.random.default_rng(3).normal(size=(500, 384)).astype(np.float32)
+    assert Graph("cosine").build(rows).memory()["total"] < 500 * (384 * 4 + 33 * 4 + 8) * 0.35
+
+
+def test_a_flat_index_agrees_where_the_graph_sees_all(make_rows):
+    rows, queries = make_rows(1500), make_rows(60, seed=1)
+    walked = Graph("l2").build(rows).search(queries, 10, beam=1500)
+    scanned = Flat("l2", codec=ScalarQuantizer(8)).build(rows).search(queries, 10)
+    assert walked.distances.tobytes() == scanned.distances.tobytes() and (walked.rows == scanned.rows).all()
