@@ -54,12 +54,18 @@ def test_distances_do_not_depend_on_where_a_vector_lies(
     assert before.ids == after.ids and np.array_equal(before.distances, after.distances)
 
 
-def test_ties_go_to_the_older_item(make: Callable[..., Store], vectors: np.ndarray, low_limits: None) -> None:
+def test_ties_go_to_the_older_item(make: Callable[..., Store], vectors: np.ndarray) -> None:
+    """Copies of three vectors, mixed over two segments and pending rows."""
     store = make()
-    store.add([5, 3], vectors[[0, 0]])
-    store.seal()
-    store.add([4, 1], vectors[[0, 0]])
-    assert store.search(vectors[0], 4).ids == [5, 3, 4, 1]
+    order = np.random.default_rng(3).permutation(900)
+    for part in np.split(order, 3):
+        store.add(part, vectors[part % 3])
+        if part[0] != order[600]:
+            store.seal()
+    rank = np.argsort(get_metric("cosine").to_many(vectors[0], vectors[:3]))
+    expected = np.concatenate([order[order % 3 == kind] for kind in rank]).tolist()
+    for k in (900, 500, 40):
+        assert store.search(vectors[0], k).ids == expected[:k]
 
 
 def test_fewer_than_k_come_with_a_reason(make: Callable[..., Store], vectors: np.ndarray) -> None:
