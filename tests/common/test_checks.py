@@ -4,6 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
 
 from nearfield.common import MissingExtraError
 from nearfield.common.checks import (
@@ -100,3 +103,69 @@ def test_a_missing_extra_says_the_install_line() -> None:
     assert require("json", "view").__name__ == "json"
     with pytest.raises(MissingExtraError, match=r"pip install 'nearfield\[view\]'"):
         require("no_such_module_here", "view")
+
+
+@pytest.mark.parametrize("length", [1e-34, 1e-20, 1.0, 1e20, 1e34])
+def test_under_cosine_any_length_with_a_reciprocal_will_do(length: float) -> None:
+    assert check_vectors(np.float32([[length, 0]]), nonzero=True)[0].shape == (1, 2)
+
+
+@pytest.mark.parametrize("length", [1e-37, 1e37])
+def test_under_cosine_lengths_without_a_reciprocal_are_refused(length: float) -> None:
+    with pytest.raises(ValueError, match=r"vectors: expected lengths from 1e-35 to 1e\+35, got .* in row 1"):
+        check_vectors(np.float32([[1, 0], [length, 0]]), nonzero=True)
+
+
+def test_the_row_named_counts_from_the_first_row_given() -> None:
+    with pytest.raises(ValueError, match="in row 1002"):
+        check_vectors(np.float32([[1], [1], [np.nan]]), first_row=1000)
+
+
+@given(
+    npst.arrays(
+        st.sampled_from([np.float32, np.float64, np.float16, np.int32, np.int64, np.uint8]),
+        npst.array_shapes(min_dims=1, max_dims=3, max_side=4),
+    )
+)
+@settings(max_examples=300, deadline=None)
+def test_vectors_are_converted_without_loss_or_refused(value: np.ndarray) -> None:
+    try:
+        array, single = check_vectors(value)
+    except (TypeError, ValueError) as error:
+        assert str(error).startswith("vectors: ")
+    else:
+        assert array.dtype == np.float32 and array.flags.c_contiguous and array.ndim == 2
+        assert single == (value.ndim == 1)
+        assert (array.reshape(value.shape).astype(value.dtype) == value).all()
+        assert np.isfinite(np.einsum("ij,ij->i", array, array)).all()
+
+
+@given(
+    st.one_of(st.integers(), st.floats(), st.text(), st.none(), st.booleans()), st.integers(-5, 5), st.integers(0, 9)
+)
+def test_integers_are_within_their_bounds_or_refused(value: Any, low: int, width: int) -> None:
+    try:
+        number = check_int(value, "k", low, low + width)
+    except (TypeError, ValueError) as error:
+        assert str(error).startswith(f"k: expected an integer from {low} to {low + width}, got ")
+    else:
+        assert type(number) is int and low <= number == value <= low + width
+
+
+@given(st.floats(), st.floats(-10, 0), st.floats(0.1, 10), st.booleans(), st.booleans())
+def test_reals_are_within_their_bounds_or_refused(
+    value: float, low: float, high: float, open_low: bool, open_high: bool
+) -> None:
+    inside = (low < value or (value == low and not open_low)) and (value < high or (value == high and not open_high))
+    try:
+        assert check_real(value, "x", low, high, open_low=open_low, open_high=open_high) == value
+        assert inside
+    except ValueError:
+        assert not inside
+
+
+@given(
+    st.integers(1, 10**6), st.sampled_from(["", "B", "kB", "MB", "GB", "KiB", "MiB", "GiB"]), st.sampled_from(["", " "])
+)
+def test_sizes_are_what_their_units_say(number: int, unit: str, space: str) -> None:
+    assert check_bytes(f"{number}{space}{unit}", "memory") == number * UNITS[unit]

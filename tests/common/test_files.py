@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -77,3 +79,80 @@ def test_directories_links_and_removal(tmp_path: Path) -> None:
     assert (tmp_path / "c").read_bytes() == b"x"
     files.remove_tree(tmp_path / "d")
     assert files.list_directory(tmp_path) == ["c"]
+
+
+OPERATIONS = {
+    "write_atomic": lambda folder: files.write_atomic(folder / "new", [b"x"]),
+    "sync_directory": files.sync_directory,
+    "map_file": lambda folder: files.map_file(folder / "old"),
+    "size": lambda folder: files.size(folder / "old"),
+    "make_directory": lambda folder: files.make_directory(folder / "d"),
+    "list_directory": files.list_directory,
+    "remove": lambda folder: files.remove(folder / "old"),
+    "remove_tree": lambda folder: files.remove_tree(folder / "sub"),
+    "rename": lambda folder: files.rename(folder / "old", folder / "other"),
+    "link_or_copy": lambda folder: files.link_or_copy(folder / "old", folder / "other"),
+    "lock_exclusive": lambda folder: files.lock_exclusive(folder / "lock"),
+}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_operation_announces_itself_before_it_touches_the_disk(name: str, tmp_path: Path) -> None:
+    (tmp_path / "old").write_bytes(b"old")
+    (tmp_path / "sub").mkdir()
+    before = sorted(path.name for path in tmp_path.iterdir())
+    hook, calls = fail_at(1)
+    with files.fault_injection(hook), pytest.raises(OSError, match="injected"):
+        OPERATIONS[name](tmp_path)
+    assert len(calls) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+    assert (tmp_path / "old").read_bytes() == b"old"
+
+
+def test_the_count_of_operations_is_the_same_on_every_run(tmp_path: Path) -> None:
+    counts = []
+    for run in range(3):
+        folder = tmp_path / str(run)
+        hook, calls = fail_at(-1)
+        with files.fault_injection(hook):
+            files.make_directory(folder)
+            files.write_atomic(folder / "a", [b"x", b"y"])
+            files.rename(folder / "a", folder / "b")
+        counts.append(list(calls))
+    assert counts[0] == counts[1] == counts[2]
+
+
+def test_a_link_falls_back_to_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").write_bytes(b"content")
+
+    def refuse(*_: object) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr("os.link", refuse)
+    files.link_or_copy(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "b").read_bytes() == b"content"
+
+
+def test_a_lock_is_given_back_when_its_process_ends(tmp_path: Path) -> None:
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom nearfield.common import files\n"
+        f"held = files.lock_exclusive(Path({str(tmp_path / 'lock')!r}))\n"
+        "print(held is not None, flush=True)\nsys.stdin.read()"
+    )
+    child = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert child.stdout is not None and child.stdout.readline() == "True\n"
+        assert files.lock_exclusive(tmp_path / "lock") is None
+        assert files.lock_holder(tmp_path / "lock") == child.pid
+    finally:
+        child.kill()
+        child.wait()
+    descriptor = files.lock_exclusive(tmp_path / "lock")
+    assert descriptor is not None
+    files.unlock(descriptor)
+
+
+def test_the_holder_of_an_absent_or_empty_lock_is_nobody(tmp_path: Path) -> None:
+    assert files.lock_holder(tmp_path / "absent") is None
+    (tmp_path / "empty").touch()
+    assert files.lock_holder(tmp_path / "empty") is None

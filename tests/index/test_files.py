@@ -43,7 +43,7 @@ def test_a_file_truncated_anywhere_is_refused_by_name(saved):
             with pytest.raises(CorruptFileError, match=r"index\.nfa: "):
                 load(path, check=check)
     path.write_bytes(data + b"\0")
-    with pytest.raises(CorruptFileError, match="expected .* bytes, found"):
+    with pytest.raises(CorruptFileError, match=r"expected .* bytes, found"):
         load(path)
 
 

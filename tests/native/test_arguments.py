@@ -93,6 +93,10 @@ def test_a_space_of_codes_refuses_a_scale_and_unaligned_rows():
         native.make_space("sq8", raw.reshape(CODES.shape), 8, center=CENTER)
 
 
+def test_a_space_says_its_shape():
+    assert isinstance(SPACE, native.Space) and (SPACE.n, SPACE.dim) == (100, 8)
+
+
 def test_a_space_keeps_its_arrays_alive():
     space = native.make_space("sq8", CODES.copy(), 8, center=CENTER.copy())
     wanted = native.score(native.make_space("sq8", CODES, 8, center=CENTER), ROWS[:2], np.arange(100), metric="ip")
