@@ -164,8 +164,9 @@ def test_reals_are_within_their_bounds_or_refused(
         assert not inside
 
 
-@given(
-    st.integers(1, 10**6), st.sampled_from(["", "B", "kB", "MB", "GB", "KiB", "MiB", "GiB"]), st.sampled_from(["", " "])
-)
+UNITS = {"": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+
+@given(st.integers(1, 10**6), st.sampled_from(list(UNITS)), st.sampled_from(["", " "]))
 def test_sizes_are_what_their_units_say(number: int, unit: str, space: str) -> None:
     assert check_bytes(f"{number}{space}{unit}", "memory") == number * UNITS[unit]

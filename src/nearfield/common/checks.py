@@ -50,9 +50,10 @@ def check_vectors(
     if array.shape[0] < min_rows:
         raise ValueError(f"{name}: expected at least {min_rows} rows, got {array.shape[0]}")
     if array.dtype != np.float32:
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             converted = array.astype(np.float32)
-        if array.dtype != np.float16 and not np.array_equal(converted.astype(array.dtype), array, equal_nan=True):
+            back = array if array.dtype == np.float16 else converted.astype(array.dtype)
+        if back is not array and not np.array_equal(back, array, equal_nan=True):
             raise TypeError(
                 f"{name}: dtype {array.dtype} would lose precision as float32; "
                 "round on purpose with .astype(numpy.float32)"
