@@ -27,6 +27,9 @@ struct Current {
 };
 thread_local Current current;
 
+// When this thread last asked: kept between calls, for a build is hundreds of short ones.
+thread_local clock::time_point asked = clock::now();
+
 struct Job {
   size_t n, grain;
   const std::function<void(size_t, size_t, unsigned)>* body;
@@ -34,14 +37,14 @@ struct Job {
   std::atomic<size_t> done{0};
   std::atomic<bool> stop{false};
   const std::function<bool(size_t)>* check;
-  clock::time_point asked = clock::now();  // the caller's alone
   std::mutex error_mutex;
   std::exception_ptr error;
 
   // On the caller's thread only: Python looks for signals there.
   void ask() {
+    if (!*check || stop) return;
     const auto now = clock::now();
-    if (!*check || stop || now - asked <= kCheckEvery) return;
+    if (now - asked <= kCheckEvery) return;
     asked = now;
     if (!(*check)(done.load())) stop = true;
   }

@@ -84,11 +84,12 @@ def test_ctrl_c_does_not_wait_for_the_end_of_a_piece_of_work():
         BEGIN
         + """
 native.set_simd_level("scalar")
-rows, queries = np.zeros((2_000_000, 128), np.float32), np.ones((32, 128), np.float32)
+rows, queries = np.zeros((3_000_000, 128), np.float32), np.ones((32, 128), np.float32)
 start = time.monotonic()
-native.exact_search(rows[:250_000], queries, 5, threads=1)
-print(8 * (time.monotonic() - start), flush=True)
+native.exact_search(rows[:375_000], queries, 5, threads=1)
+whole = 8 * (time.monotonic() - start)
 try:
+    print(whole, flush=True)
     native.exact_search(rows, queries, 5, threads=1)
 except KeyboardInterrupt:
     print("interrupted", flush=True)
@@ -96,6 +97,7 @@ except KeyboardInterrupt:
     )
     try:
         whole = float(child.stdout.readline())
+        time.sleep(0.2)
         begin = time.monotonic()
         child.send_signal(signal.SIGINT)
         out, err = child.communicate(timeout=60)
