@@ -1,0 +1,91 @@
+"""What the compiled core shows to :mod:`nearfield.native`: arrays in, arrays filled in place."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+class Space:
+    """Rows as the core sees them: float32, float16 or code rows, borrowed from an array.
+
+    Made by :func:`make_space`, or by a codec.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nearfield.native import make_space
+    >>> make_space("f32", np.zeros((3, 2), np.float32), 2).n
+    3
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        data: np.ndarray,
+        dim: int,
+        center: np.ndarray | None = None,
+        scale: np.ndarray | None = None,
+    ) -> None: ...
+    @property
+    def n(self) -> int:
+        """How many rows."""
+    @property
+    def dim(self) -> int:
+        """Dimensions of the vectors that the rows stand for."""
+
+def simd_level() -> str: ...
+def set_simd_level(name: str) -> None: ...
+def simd_levels() -> list[str]: ...
+def threads() -> int: ...
+def set_threads(n: int) -> None: ...
+def code_row_bytes(kind: str, dim: int) -> int: ...
+def encode(kind: str, vectors: np.ndarray, center: np.ndarray, out: np.ndarray, threads: int) -> None: ...
+def decode(kind: str, codes: np.ndarray, center: np.ndarray, out: np.ndarray) -> None: ...
+def score_pairs(base: Space, row: int, ids: np.ndarray, out: np.ndarray) -> None: ...
+def score(base: Space, metric: str, queries: np.ndarray, ids: np.ndarray, threads: int, out: np.ndarray) -> None: ...
+def exact_search(
+    base: Space,
+    metric: str,
+    queries: np.ndarray,
+    allow: np.ndarray | None,
+    threads: int,
+    scores: np.ndarray,
+    rows: np.ndarray,
+) -> None: ...
+def rescore(
+    base: Space,
+    metric: str,
+    queries: np.ndarray,
+    candidates: np.ndarray,
+    threads: int,
+    scores: np.ndarray,
+    rows: np.ndarray,
+) -> None: ...
+def graph_build(
+    base: Space,
+    beam: int,
+    alpha: float,
+    seed: int,
+    threads: int,
+    neighbors: np.ndarray,
+    progress: Callable[[int], Any] | None = None,
+) -> list[int]: ...
+def graph_check(neighbors: np.ndarray) -> bool: ...
+def graph_reachable(neighbors: np.ndarray, entries: np.ndarray, reached: np.ndarray) -> None: ...
+def graph_search(
+    base: Space,
+    metric: str,
+    neighbors: np.ndarray,
+    entries: np.ndarray,
+    queries: np.ndarray,
+    beam: int,
+    allow: np.ndarray | None,
+    second: Space | None,
+    second_queries: np.ndarray | None,
+    candidates: int,
+    threads: int,
+    scores: np.ndarray,
+    rows: np.ndarray,
+    distances: np.ndarray | None,
+    covered: np.ndarray | None,
+) -> None: ...
