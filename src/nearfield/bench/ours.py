@@ -16,15 +16,15 @@ from .adapters import Adapter, Peer
 class NearfieldGraph(Adapter):
     """:class:`nearfield.index.Graph` over a codec, with optional PCA and rescoring.
 
-    ``bits`` is what the graph walks over (32 keeps float32); ``rescore`` the bits of the finer codes that order the
-    answers, or None; ``pca`` the share of the dimensions kept before the codes; ``depth`` how many answers of the
-    beam are rescored, as a multiple of k.
+        ``bits`` is what the graph walks over (32 keeps float32); ``rescore`` the bits of the finer codes that order the
+    answers, ``"vectors"`` for the mapped input itself (read at random, not resident), or None; ``pca`` the share of
+    the dimensions kept before the codes; ``depth`` how many answers of the beam are rescored, as a multiple of k.
     """
 
     def __init__(
         self,
         bits: int = 8,
-        rescore: int | None = None,
+        rescore: int | str | None = None,
         pca: float | None = None,
         depth: int = 3,
         degree: int = 32,
@@ -44,15 +44,16 @@ class NearfieldGraph(Adapter):
         def codec(bits: int) -> Any:
             return Float32() if bits == 32 else ScalarQuantizer(bits=bits)
 
+        finer = codec(self.rescore) if isinstance(self.rescore, int) else self.rescore
         native.set_threads(threads)
         self._index = Graph(
             metric,
             transform=self._pca(base.shape[1], metric),
             codec=codec(self.bits),
-            rescore=None if self.rescore is None else codec(self.rescore),
+            rescore=finer,
             degree=self.degree,
             build_beam=self.build_beam,
-        ).build(np.array(base))  # a copy: what the index keeps of it counts as its own
+        ).build(base if finer == "vectors" else np.array(base))  # a copy: what is kept of it counts as the index's own
 
     def _pca(self, dim: int, metric: str) -> Any:
         if self.pca is None:
@@ -102,6 +103,7 @@ def _peer(name: str, *, default: bool = True, **parameters: Any) -> Peer:
 OURS: tuple[Peer, ...] = (
     _peer("nearfield-8bit", bits=8),
     _peer("nearfield-8bit-degree48", bits=8, degree=48, default=False),
+    _peer("nearfield-8bit+mapped", bits=8, rescore="vectors", default=False),
     _peer("nearfield-f32", bits=32),
     _peer("nearfield-4bit+8", bits=4, rescore=8),
     _peer("nearfield-pca+8", bits=8, rescore=8, pca=0.5),
