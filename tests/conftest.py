@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,12 @@ import numpy as np
 import pytest
 
 from nearfield.metric import get_metric
+
+
+# A shell that starts the tests in the background has SIGINT ignored, and every child would inherit that: tests of Ctrl-C
+# could then interrupt nothing.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def recall_with_ties(
