@@ -173,6 +173,35 @@ def test_a_full_catalogue_changes_nothing(
         assert set(os.listdir(again.path / "segments")) == named
 
 
+def test_an_interrupt_right_after_the_commit_leaves_it_done(
+    make: Callable[..., Store], vectors: np.ndarray, content: Callable[[Store], Model]
+) -> None:
+    class Interrupted:
+        def __init__(self, connection: sqlite3.Connection):
+            self._connection = connection
+
+        def execute(self, statement: str, *arguments: Any) -> Any:
+            result = self._connection.execute(statement, *arguments)
+            if statement == "COMMIT":
+                raise KeyboardInterrupt
+            return result
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._connection, name)
+
+    store = make()
+    store.add([1], vectors[:1])
+    assert store.search(vectors[1], 2).ids == [1, None]
+    connection = store._catalogue._writer
+    store._catalogue._writer = Interrupted(connection)
+    with pytest.raises(KeyboardInterrupt):
+        store.add([2], vectors[1:2])
+    store._catalogue._writer = connection
+    assert store.search(vectors[1], 2).ids == [2, 1]  # the same handle knows
+    store.add([3], vectors[2:3])
+    assert sorted(content(store)) == [1, 2, 3] and store.verify().ok
+
+
 def test_a_commit_that_fails_is_undone(
     make: Callable[..., Store], vectors: np.ndarray, low_limits: None, content: Callable[[Store], Model]
 ) -> None:

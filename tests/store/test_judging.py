@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 from nearfield.common import CorruptFileError
+from nearfield.decide import Judge
 from nearfield.metric import get_metric
 from nearfield.store import Store, judging
 
@@ -97,6 +99,26 @@ def test_local_scales_are_the_fifth_nearest_other(make: Callable[..., Store], ve
     truth = np.sort(get_metric("cosine").pairwise(vectors[alive], vectors[alive]), axis=1)[:, 5]
     scales = judging.local_scales(store._viewer.current(), store._shape)
     assert np.allclose(scales.values, truth, atol=1e-5)
+
+
+def test_no_item_is_its_own_neighbour_or_background(
+    make: Callable[..., Store], vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {}
+    fit = Judge.fit
+
+    def watched(self: Judge, neighbors: np.ndarray, background: np.ndarray, **options: Any) -> Judge:
+        given.update(neighbors=neighbors, background=background, **options)
+        return fit(self, neighbors, background, **options)
+
+    monkeypatch.setattr(Judge, "fit", watched)
+    store = make()
+    store.add(list(range(100)), vectors[:100])
+    store.fit_judge()
+    assert given["neighbors"].shape == given["neighbor_scales"].shape == (100, 21)
+    assert given["neighbors"].min() > 1e-4
+    background = given["background"]
+    assert background.shape == (100, 100) and np.isnan(background).sum() == 100 and np.nanmin(background) > 1e-4
 
 
 def test_many_copies_of_one_vector(make: Callable[..., Store], vectors: np.ndarray) -> None:
