@@ -11,9 +11,8 @@ import pytest
 
 from nearfield.metric import get_metric
 
-
-# A shell that starts the tests in the background has SIGINT ignored, and every child would inherit that: tests of Ctrl-C
-# could then interrupt nothing.
+# A shell that starts the tests in the background has SIGINT ignored, and every child would inherit that: tests of
+# Ctrl-C could then interrupt nothing.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
