@@ -23,7 +23,7 @@ def test_examples_run(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: obje
     monkeypatch.setenv("NEARFIELD_PROGRESS", "0")
     module = importlib.import_module(name)
     finder = doctest.DocTestFinder(exclude_empty=True)
-    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
     for example in finder.find(module, name, globs=vars(module).copy()):
         report: list[str] = []
         runner.run(example, out=report.append)
