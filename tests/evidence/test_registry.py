@@ -1,4 +1,3 @@
-import importlib
 import sys
 from collections.abc import Iterator
 from types import ModuleType
@@ -51,10 +50,3 @@ def test_an_error_of_the_measurement_is_not_hidden(monkeypatch) -> None:
 def test_an_unknown_paper_is_refused() -> None:
     with pytest.raises(ValueError, match="name: expected one of hnsw"):
         run_evidence("nonesuch", Setting())
-
-
-@pytest.mark.parametrize("name", registry.NAMES)
-def test_every_file_has_its_paper_and_distinct_claims(name: str) -> None:
-    module = importlib.import_module(f"nearfield.evidence.{name}")
-    assert module.PAPER.key == name and len(module.PAPER.title) > 20 and module.PAPER.here.startswith("nearfield.")
-    assert len({claim.text for claim in module.CLAIMS}) == len(module.CLAIMS) >= 5

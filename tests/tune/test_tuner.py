@@ -15,6 +15,7 @@ def small_scale():
     """Graphs are tried on a twentieth of the usual size, and nothing is timed for long."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("nearfield.tune.tuner._SMALL", 200_000)
+        patch.setattr("nearfield.tune.tuner._SCANNED_NUMBERS", 200_000)
         patch.setattr("nearfield.tune.measure._PASS_SECONDS", 0.005)
         patch.setattr("nearfield.tune.measure._SINGLES", 20)
         yield
@@ -124,6 +125,16 @@ def test_small_sets_are_scanned(rows):
         assert plan.queries_from == ("held-out rows" if n == 2000 else "own rows")
         assert not plan.sampled
     assert tune(rows[:50], k=50, progress=False).met
+
+
+def test_where_a_scan_takes_no_time_no_graph_is_trusted_with_unknown_queries(rows, monkeypatch):
+    monkeypatch.setattr("nearfield.tune.tuner._SCANNED_NUMBERS", 4_000_000)
+    held_out = tune(rows, recall=0.9, memory="900kB", progress=False)
+    assert held_out.met and held_out.recipe.kind == "flat" and held_out.recipe.bits in (4, 8)
+    assert {trial.recipe.kind for trial in held_out.trials} == {"flat"}
+    known = tune(rows, recall=0.9, queries=rows[:200] + np.float32(0.01), progress=False)
+    hurried = tune(rows, recall=0.9, latency=1.0, progress=False)
+    assert all("graph" in {trial.recipe.kind for trial in plan.trials} for plan in (known, hurried))
 
 
 def test_a_sample_widens_the_beam_and_says_so(rows):

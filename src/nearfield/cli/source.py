@@ -40,6 +40,21 @@ class Source(Protocol):
         ...
 
 
+def count_rows(path: Path, chunks: Iterator[Chunk]) -> tuple[int, int | None]:
+    """How many rows come and their dimension, from going through all of them once; a source of none is refused.
+
+    Every value is made on the way, so that a bad one is named before anything is begun.
+    """
+    rows, dim = 0, None
+    for chunk in chunks:
+        rows += len(chunk.ids)
+        if chunk.vectors is not None:
+            dim = int(chunk.vectors.shape[1])
+    if not rows:
+        raise ValueError(f"{path}: expected at least one row with a text or a vector, found none")
+    return rows, dim
+
+
 def open_source(path: Path, choice: Choice, *, ids: Path | None = None, skip_unreadable: bool = False) -> Source:
     """The source at ``path``, by what it is and by its name's ending."""
     if path.is_dir():

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .columns import Choice, Columns, TextKind, as_vector, assign_columns, kind_of_json, value_of_text
-from .source import Chunk
+from .source import Chunk, count_rows
 
 Row = tuple[int, dict[str, Any]]
 
@@ -26,15 +26,8 @@ class _Lines:
         self._kinds = kinds
         self.attributes = columns.attributes
         self.dim: int | None = None
-        self.rows = self.left_out = 0
-        # All values are made once here, so that a bad one is named before anything is begun.
-        for chunk in self.chunks(4096):
-            self.rows += len(chunk.ids)
-            if chunk.vectors is not None:
-                self.dim = int(chunk.vectors.shape[1])
+        self.rows, self.dim = count_rows(path, self.chunks(4096))
         self.left_out = self._skipped
-        if not self.rows:
-            raise ValueError(f"{path}: expected at least one row with a text or a vector, found none")
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         """Rows in the order of the lines."""

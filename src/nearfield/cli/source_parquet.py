@@ -10,7 +10,7 @@ import numpy as np
 
 from ..common.errors import CorruptFileError
 from .columns import Choice, assign_columns
-from .source import Chunk
+from .source import Chunk, count_rows
 
 
 class Parquet:
@@ -30,14 +30,8 @@ class Parquet:
         self._id_is_int = self._columns.id is not None and kinds[self._columns.id] == "int"
         self.attributes = self._columns.attributes
         self.dim: int | None = None
-        self.rows = self.left_out = 0
-        for chunk in self.chunks(8192):
-            self.rows += len(chunk.ids)
-            if chunk.vectors is not None:
-                self.dim = int(chunk.vectors.shape[1])
+        self.rows, self.dim = count_rows(path, self.chunks(8192))
         self.left_out = self._skipped
-        if not self.rows:
-            raise ValueError(f"{path}: expected at least one row with a text or a vector, found none")
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         """Rows in the order of the file."""
