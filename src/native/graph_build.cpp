@@ -162,7 +162,7 @@ class Builder {
           Worker& w = workers_[t];
           for (size_t i = begin; i < end; ++i) {
             w.walk.run(
-                links, entries.data(), entries.size(), kNarrow,
+                space_, links, entries.data(), entries.size(), kNarrow,
                 [&](const uint32_t* ids, unsigned n, float* out) { w.pruner.pairs().score(rows[i], ids, n, out); },
                 [](uint32_t, float) {});
             for (size_t b = 0; b < w.walk.beam.size(); ++b) found[i] |= w.walk.beam[b].id == rows[i];
@@ -213,7 +213,7 @@ class Builder {
     PairScorer& pairs = w.pruner.pairs();
     w.candidates.clear();
     w.walk.run(
-        frozen, starts_.data(), std::min(starts_.size(), linked_), s_.beam,
+        space_, frozen, starts_.data(), std::min(starts_.size(), linked_), s_.beam,
         [&](const uint32_t* ids, unsigned n, float* scores) { pairs.score(row, ids, n, scores); },
         [](uint32_t, float) {});
     for (size_t i = 0; i < w.walk.beam.size(); ++i) w.candidates.push_back(w.walk.beam[i]);

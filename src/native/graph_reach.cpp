@@ -75,7 +75,7 @@ void connect(const Space& space, Hanger& hanger, const Links& links, unsigned be
     if (++count % 64 == 0 && check && !check(space.n)) throw Interrupted();
     const uint32_t row = static_cast<uint32_t>(i);
     walk.run(
-        links, entries.data(), entries.size(), beam,
+        space, links, entries.data(), entries.size(), beam,
         [&](const uint32_t* ids, unsigned n, float* scores) { pairs.score(row, ids, n, scores); },
         [](uint32_t, float) {});
     bool linked = false;

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
+#include <optional>
 
 #include "graph.hpp"
 #include "pool.hpp"
@@ -8,6 +10,11 @@
 namespace nearfield {
 
 namespace {
+
+// Walks of one thread at a time: while the rows of one are on their way from memory, the others are scored. Two make a
+// search 1.4 times as fast as one, four do as well or a little better, eight displace each other from the cache.
+constexpr size_t kTogether = 4;
+constexpr size_t kChunk = 64;    // queries a thread takes at a time, where there are many
 
 // Kept between calls: a query should not pay for clearing or allocating what the last one used.
 struct Scratch {
@@ -19,10 +26,120 @@ struct Scratch {
 };
 
 // Not inlined: the address of a thread's storage is looked up once a chunk instead of at every use (3% of a search).
-__attribute__((noinline)) Scratch& scratch() {
-  thread_local Scratch s;
+__attribute__((noinline)) std::vector<std::unique_ptr<Scratch>>& scratch() {
+  thread_local std::vector<std::unique_ptr<Scratch>> s;
   return s;
 }
+
+struct Job {
+  const Space& space;
+  Measure measure;
+  const Links& links;
+  const uint32_t* entries;
+  size_t entry_count;
+  const float* queries;
+  const uint64_t* allow;
+  const Space* second;
+  const float* second_queries;
+  size_t k, wanted, width;
+  float* scores;
+  int64_t* rows;
+  uint32_t* distances;
+  uint8_t* covered;
+};
+
+// One query under way. Each step leaves what the next one needs on its way from memory.
+class Search {
+ public:
+  Search(const Job& job, Scratch& scratch) : job_(job), s_(scratch), target_(job.space, job.measure) {
+    if (job.second) again_.emplace(*job.second, job.measure);
+  }
+
+  void begin(size_t query) {
+    query_ = query;
+    const float* q = job_.queries + query * job_.space.dim;
+    target_.set(&q, 1);
+    if (job_.allow) s_.allowed.start(job_.wanted);
+    s_.walk.begin(job_.links, job_.entries, job_.entry_count, job_.width);
+    step_ = &Search::score_rows;
+  }
+  // False when the query is answered.
+  bool advance() { return (this->*step_)(); }
+
+ private:
+  const Job& job_;
+  Scratch& s_;
+  Targets target_;
+  std::optional<Targets> again_;
+  size_t query_ = 0;
+  bool (Search::*step_)() = nullptr;
+
+  bool read_links() {
+    s_.walk.gather(job_.links);
+    fetch_rows(job_.space, s_.walk.fresh, s_.walk.count);
+    step_ = &Search::score_rows;
+    return true;
+  }
+
+  bool score_rows() {
+    const auto score = [&](const uint32_t* ids, unsigned n, float* out) { target_.score(ids, n, out); };
+    if (const uint64_t* allow = job_.allow) {
+      s_.walk.take(score, [&](uint32_t id, float value) {
+        if (value <= s_.allowed.worst() && (allow[id / 64] >> (id % 64) & 1)) s_.allowed.offer({value, id});
+      });
+    } else {
+      s_.walk.take(score, [](uint32_t, float) {});
+    }
+    if (!s_.walk.pop()) return end_walk();
+    prefetch_bytes(job_.links.of(s_.walk.expanded), job_.links.room * sizeof(uint32_t));
+    step_ = &Search::read_links;
+    return true;
+  }
+
+  bool end_walk() {
+    if (job_.distances) job_.distances[query_] = static_cast<uint32_t>(s_.walk.visited.count());
+    if (job_.covered) {
+      // Well inside of what was walked, that is: of the rows near the beam's end many were never seen.
+      const Beam& walked = s_.walk.beam;
+      const float edge = walked.size() < job_.width ? std::numeric_limits<float>::infinity()
+                                                    : walked[walked.size() / 2].score;
+      job_.covered[query_] = !job_.allow || (s_.allowed.size() >= job_.k && s_.allowed[job_.k - 1].score <= edge);
+    }
+    const Beam& found = job_.allow ? s_.allowed : s_.walk.beam;
+    const size_t count = std::min(found.size(), job_.wanted);
+    if (!job_.second) {
+      s_.best.clear();
+      for (size_t j = 0; j < count; ++j) s_.best.push_back(found[j]);
+      return answer();
+    }
+    s_.ids.clear();
+    for (size_t j = 0; j < count; ++j) s_.ids.push_back(found[j].id);
+    fetch_rows(*job_.second, s_.ids.data(), count);
+    step_ = &Search::score_again;
+    return true;
+  }
+
+  bool score_again() {
+    const float* q = job_.second_queries + query_ * job_.second->dim;
+    s_.scores.resize(s_.ids.size());
+    again_->set(&q, 1);
+    again_->score(s_.ids.data(), static_cast<unsigned>(s_.ids.size()), s_.scores.data());
+    s_.best.clear();
+    for (size_t j = 0; j < s_.ids.size(); ++j)
+      if (!std::isnan(s_.scores[j])) s_.best.push_back({s_.scores[j], s_.ids[j]});  // an order cannot hold NaN
+    std::sort(s_.best.begin(), s_.best.end());
+    return answer();
+  }
+
+  bool answer() {
+    for (size_t j = 0; j < job_.k; ++j) {
+      const bool there = j < s_.best.size();
+      job_.scores[query_ * job_.k + j] = there ? s_.best[j].score : std::numeric_limits<float>::infinity();
+      job_.rows[query_ * job_.k + j] = there ? static_cast<int64_t>(s_.best[j].id) : -1;
+    }
+    return false;
+  }
+};
 
 }  // namespace
 
@@ -32,55 +149,33 @@ void search_graph(const Space& space, Measure measure, const Links& links, const
                   uint32_t* distances, uint8_t* covered, const Check& check) {
   const size_t k = settings.k;
   const size_t wanted = second ? std::max(k, settings.candidates) : k;
-  const size_t width = std::max(settings.beam, wanted);
+  const Job job{space,          measure, links,  entries, entry_count,
+                queries,        allow,   second, second_queries, k,
+                wanted,         std::max(settings.beam, wanted), scores, rows,
+                distances,      covered};
+  const size_t chunk = std::clamp<size_t>(nq / (4 * std::max(1u, settings.threads)), 1, kChunk);
   parallel_for(
-      nq, 4, settings.threads,
+      nq, chunk, settings.threads,
       [&](size_t begin, size_t end, unsigned) {
-        Scratch& s = scratch();
-        Targets target(space, measure);
-        for (size_t i = begin; i < end; ++i) {
-          const float* q = queries + i * space.dim;
-          target.set(&q, 1);
-          const auto score = [&](const uint32_t* ids, unsigned n, float* out) { target.score(ids, n, out); };
-          if (allow) {
-            s.allowed.start(wanted);
-            s.walk.run(
-                links, entries, entry_count, width, score,
-                [&](uint32_t id, float value) {
-                  if (value <= s.allowed.worst() && (allow[id / 64] >> (id % 64) & 1)) s.allowed.offer({value, id});
-                });
-          } else {
-            s.walk.run(links, entries, entry_count, width, score, [](uint32_t, float) {});
-          }
-          if (distances) distances[i] = static_cast<uint32_t>(s.walk.visited.count());
-          if (covered) {
-            // Well inside of what was walked, that is: of the rows near the beam's end many were never seen.
-            const Beam& walked = s.walk.beam;
-            const float edge = walked.size() < width ? std::numeric_limits<float>::infinity()
-                                                     : walked[walked.size() / 2].score;
-            covered[i] = !allow || (s.allowed.size() >= k && s.allowed[k - 1].score <= edge);
-          }
-          const Beam& found = allow ? s.allowed : s.walk.beam;
-          const size_t count = std::min(found.size(), wanted);
-          s.best.clear();
-          if (second) {
-            s.ids.clear();
-            for (size_t j = 0; j < count; ++j) s.ids.push_back(found[j].id);
-            s.scores.resize(count);
-            Targets again(*second, measure);
-            const float* sq = second_queries + i * second->dim;
-            again.set(&sq, 1);
-            again.score(s.ids.data(), static_cast<unsigned>(count), s.scores.data());
-            for (size_t j = 0; j < count; ++j)
-              if (!std::isnan(s.scores[j])) s.best.push_back({s.scores[j], s.ids[j]});  // an order cannot hold NaN
-            std::sort(s.best.begin(), s.best.end());
-          } else {
-            for (size_t j = 0; j < count; ++j) s.best.push_back(found[j]);
-          }
-          for (size_t j = 0; j < k; ++j) {
-            const bool there = j < s.best.size();
-            scores[i * k + j] = there ? s.best[j].score : std::numeric_limits<float>::infinity();
-            rows[i * k + j] = there ? static_cast<int64_t>(s.best[j].id) : -1;
+        std::vector<std::unique_ptr<Scratch>>& own = scratch();
+        const size_t together = std::min(kTogether, end - begin);
+        while (own.size() < together) own.push_back(std::make_unique<Scratch>());
+        std::vector<Search> searches;
+        std::vector<Search*> active;
+        searches.reserve(together);
+        for (size_t i = 0; i < together; ++i) {
+          active.push_back(&searches.emplace_back(job, *own[i]));
+          active[i]->begin(begin++);
+        }
+        while (!active.empty()) {
+          for (size_t i = 0; i < active.size();) {
+            if (active[i]->advance()) {
+              ++i;
+            } else if (begin < end) {
+              active[i++]->begin(begin++);
+            } else {
+              active.erase(active.begin() + static_cast<std::ptrdiff_t>(i));
+            }
           }
         }
       },

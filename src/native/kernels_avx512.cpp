@@ -100,7 +100,7 @@ inline __mmask64 tail_mask(unsigned left) { return left >= 64 ? ~0ull : (1ull <<
 // Two multiply-adds of 64 bytes a step: the query's high and low seven bits against unsigned codes. Against one int8
 // query this costs 6 more instructions for 384 dimensions and removes the query's own rounding from the recall.
 inline int32_t finish(__m512i high, __m512i low) {
-  return 128 * _mm512_reduce_add_epi32(high) + _mm512_reduce_add_epi32(low);
+  return _mm512_reduce_add_epi32(_mm512_add_epi32(_mm512_slli_epi32(high, 7), low));
 }
 
 void sq8_query(QueryCodes q, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,

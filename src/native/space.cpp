@@ -27,6 +27,14 @@ const void* Space::row(size_t i) const {
   }
 }
 
+void fetch_rows(const Space& space, const uint32_t* ids, size_t n) {
+  const size_t bytes = space.row_bytes();
+  for (size_t i = 0; i < n; ++i) {
+    const char* row = static_cast<const char*>(space.row(ids[i]));
+    for (size_t o = 0; o < bytes; o += 64) NEARFIELD_PREFETCH(row + o);
+  }
+}
+
 Targets::Targets(const Space& space, Measure measure) : space_(space), measure_(measure) {
   if (space.kind == Kind::sq8 || space.kind == Kind::sq4) prepared_.resize(4);
 }

@@ -65,6 +65,10 @@ class PairScorer {
   std::vector<float> a_;
 };
 
+// Asks for rows that will be scored before long. The kernels ask again: what the other walks displaced meanwhile is still
+// in the second-level cache (1.04 times as fast, 1.16 with rows of 800 bytes).
+void fetch_rows(const Space& space, const uint32_t* ids, size_t n);
+
 size_t code_row_bytes(Kind kind, unsigned dim);
 void encode_rows(Kind kind, const float* x, size_t n, unsigned dim, const float* center, uint8_t* out);
 void decode_rows(Kind kind, const uint8_t* codes, size_t n, unsigned dim, const float* center, float* out);
