@@ -7,6 +7,7 @@
 
 #include "beam.hpp"
 #include "scan.hpp"
+#include "signs.hpp"
 #include "space.hpp"
 
 namespace nearfield {
@@ -79,12 +80,21 @@ struct SearchSettings {
   unsigned threads;
 };
 
+// The signs of a graph's links, as pack_signs made them.
+struct Signs {
+  SignLayout layout;
+  const uint8_t* records;
+  SignUnits units;
+  const Rotation& rotation;
+};
+
 // scores, rows: (nq, k). With `second`, the beam's best are scored again with `second_queries`. `distances`, when not
 // null, gets the number of rows scored for each query. With `allow`, the walk crosses rows that are not allowed and
 // collects those that are; `covered`, when not null, then says for each query whether the nearer half of the beam
-// reaches as far as the k-th of them. Where it does not, the walk has not searched their region and the caller should scan them instead.
+// reaches as far as the k-th of them. Where it does not, the walk has not searched their region and the caller should
+// scan them instead. With `signs`, the walk goes by their estimates, and a row is scored when its links are followed.
 void search_graph(const Space& space, Measure measure, const Links& links, const uint32_t* entries, size_t entry_count,
-                  const float* queries, size_t nq, const uint64_t* allow, const Space* second,
+                  const float* queries, size_t nq, const Signs* signs, const uint64_t* allow, const Space* second,
                   const float* second_queries, const SearchSettings& settings, float* scores, int64_t* rows,
                   uint32_t* distances, uint8_t* covered, const Check& check);
 

@@ -41,6 +41,7 @@ struct Job {
   const uint64_t* allow;
   const Space* second;
   const float* second_queries;
+  const Signs* signs;
   size_t k, wanted, width;
   float* scores;
   int64_t* rows;
@@ -59,7 +60,8 @@ class Search {
     query_ = query;
     const float* q = job_.queries + query * job_.space.dim;
     target_.set(&q, 1);
-    if (job_.allow) s_.allowed.start(job_.wanted);
+    if (job_.allow || job_.signs) s_.allowed.start(job_.wanted);
+    if (job_.signs) return begin_signs();
     s_.walk.begin(job_.links, job_.entries, job_.entry_count, job_.width);
     step_ = &Search::score_rows;
   }
@@ -71,6 +73,7 @@ class Search {
   Scratch& s_;
   Targets target_;
   std::optional<Targets> again_;
+  SignQuery sign_query_;
   size_t query_ = 0;
   bool (Search::*step_)() = nullptr;
 
@@ -85,7 +88,7 @@ class Search {
     const auto score = [&](const uint32_t* ids, unsigned n, float* out) { target_.score(ids, n, out); };
     if (const uint64_t* allow = job_.allow) {
       s_.walk.take(score, [&](uint32_t id, float value) {
-        if (value <= s_.allowed.worst() && (allow[id / 64] >> (id % 64) & 1)) s_.allowed.offer({value, id});
+        if (allow[id / 64] >> (id % 64) & 1) s_.allowed.offer({value, id});
       });
     } else {
       s_.walk.take(score, [](uint32_t, float) {});
@@ -96,7 +99,60 @@ class Search {
     return true;
   }
 
+  void begin_signs() {
+    const SignLayout& layout = job_.signs->layout;
+    sign_query_.set(job_.queries + query_ * layout.dim, layout.dim, job_.signs->rotation);
+    Walk& walk = s_.walk;
+    walk.visited.start(job_.links.n);
+    walk.beam.start(job_.width);
+    if (walk.scores.size() < std::max<size_t>(kSignLinks, job_.entry_count))
+      walk.scores.resize(std::max<size_t>(kSignLinks, job_.entry_count));
+    target_.score(job_.entries, static_cast<unsigned>(job_.entry_count), walk.scores.data());
+    for (size_t e = 0; e < job_.entry_count; ++e) walk.beam.offer({walk.scores[e], job_.entries[e]});
+    walk.beam.settle();
+    next_record();
+  }
+
+  // The next row to follow, and all that is needed of it on its way. Visited are the rows that were followed: until then
+  // a row may be in the beam several times, as different neighbours estimate it. The best estimate decides when it is
+  // looked at; to take only the first one costs more than the repetition (recall 0.95 at 0.85 of the rate).
+  bool next_record() {
+    Walk& walk = s_.walk;
+    do {
+      if (!walk.pop()) return false;
+    } while (!walk.visited.add(&walk.expanded, 1));
+    prefetch_bytes(job_.links.of(walk.expanded), job_.links.room * sizeof(uint32_t));
+    fetch_rows(job_.space, &walk.expanded, 1);
+    const size_t bytes = job_.signs->layout.record_bytes();
+    prefetch_bytes(job_.signs->records + walk.expanded * bytes, bytes);
+    step_ = &Search::follow_signs;
+    return true;
+  }
+
+  bool follow_signs() {
+    Walk& walk = s_.walk;
+    const uint32_t row = walk.expanded;
+    float own;
+    target_.score(&row, 1, &own);
+    if (!job_.allow || (job_.allow[row / 64] >> (row % 64) & 1)) s_.allowed.offer({own, row});  // settled when full, and at the end
+    const Signs& signs = *job_.signs;
+    const uint8_t* record = signs.records + row * signs.layout.record_bytes();
+    const uint32_t* links = job_.links.of(row);
+    const SignScan scan = sign_query_.scan(signs.layout, own, signs.units);
+    float* out = walk.scores.data();
+    for (unsigned begin = 0; begin < job_.links.room; begin += kSignLinks, record += signs.layout.chunk_bytes()) {
+      for (uint32_t left = kernels().signs(scan, record, walk.beam.worst(), out); left; left &= left - 1) {
+        const unsigned j = static_cast<unsigned>(__builtin_ctz(left));
+        if (begin + j >= job_.links.room || links[begin + j] == kNone) break;  // a file may say anything
+        if (!walk.visited.has(links[begin + j])) walk.beam.offer({out[j], links[begin + j]});
+      }
+      walk.beam.settle();
+    }
+    return next_record() || end_walk();
+  }
+
   bool end_walk() {
+    s_.allowed.settle();
     if (job_.distances) job_.distances[query_] = static_cast<uint32_t>(s_.walk.visited.count());
     if (job_.covered) {
       // Well inside of what was walked, that is: of the rows near the beam's end many were never seen.
@@ -105,7 +161,7 @@ class Search {
                                                     : walked[walked.size() / 2].score;
       job_.covered[query_] = !job_.allow || (s_.allowed.size() >= job_.k && s_.allowed[job_.k - 1].score <= edge);
     }
-    const Beam& found = job_.allow ? s_.allowed : s_.walk.beam;
+    const Beam& found = job_.allow || job_.signs ? s_.allowed : s_.walk.beam;
     const size_t count = std::min(found.size(), job_.wanted);
     if (!job_.second) {
       s_.best.clear();
@@ -144,13 +200,13 @@ class Search {
 }  // namespace
 
 void search_graph(const Space& space, Measure measure, const Links& links, const uint32_t* entries, size_t entry_count,
-                  const float* queries, size_t nq, const uint64_t* allow, const Space* second,
+                  const float* queries, size_t nq, const Signs* signs, const uint64_t* allow, const Space* second,
                   const float* second_queries, const SearchSettings& settings, float* scores, int64_t* rows,
                   uint32_t* distances, uint8_t* covered, const Check& check) {
   const size_t k = settings.k;
   const size_t wanted = second ? std::max(k, settings.candidates) : k;
   const Job job{space,          measure, links,  entries, entry_count,
-                queries,        allow,   second, second_queries, k,
+                queries,        allow,   second, second_queries, signs, k,
                 wanted,         std::max(settings.beam, wanted), scores, rows,
                 distances,      covered};
   const size_t chunk = std::clamp<size_t>(nq / (4 * std::max(1u, settings.threads)), 1, kChunk);

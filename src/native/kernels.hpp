@@ -26,6 +26,15 @@ struct QueryCodes {
   const int8_t* low;
 };
 
+struct SignScan {
+  const uint8_t* table;  // 64 bytes a block: for each of its four lanes sixteen entries
+  unsigned blocks;       // of 16 dimensions; at most kMaxSignBlocks
+  float own, unit, step, base;
+};
+
+// 255 times four groups a block: sums stay within 16 bits a lane for 64 blocks; longer ones are widened in between.
+constexpr unsigned kSignBlocksAtOnce = 64;
+
 struct Kernels {
   // out[t * n + i] = <q[t], row ids[i]> or squared l2, for nq targets (1 to 4); strides in elements.
   void (*f32_ip)(const float* const* q, unsigned nq, const float* base, size_t stride, unsigned d, const uint32_t* ids,
@@ -46,6 +55,15 @@ struct Kernels {
                    int32_t* out);
   void (*sq4_pair)(const uint8_t* row, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
                    int32_t* out);
+  // Scores of 32 links from a chunk of a signs record (signs.hpp): out[i] = q.own + q.unit * (a_i + b_i * t_i) with
+  // t_i = q.step * sum_i - q.base, where sum_i adds up what the table says for the signs of link i. Returns a bit for
+  // every score below `worst`.
+  uint32_t (*signs)(const SignScan& q, const uint8_t* chunk, float worst, float* out);
+  // In place, the Walsh-Hadamard transform of p numbers, p a power of two, not normalised.
+  void (*hadamard)(float* x, unsigned p);
+  // For the difference r = x - c: out[0] = sum of |r_j|, out[1] = sum of c_j with the sign of r_j, out[2] = <c, r>;
+  // positive[j] = r_j > 0.
+  void (*link)(const float* c, const float* x, unsigned d, float* out, uint8_t* positive);
 };
 
 enum class Level { scalar = 0, avx2 = 1, avx512 = 2 };

@@ -1,5 +1,6 @@
 // AVX2 + FMA + F16C kernels. No static initialiser and nothing from the standard library here.
 #include "kernels.hpp"
+#include "kernels_common.hpp"
 
 #if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
 #include <immintrin.h>
@@ -198,8 +199,59 @@ void sq4_pair(const uint8_t* row, const uint8_t* base, size_t stride, unsigned d
   }
 }
 
+// As in the wider twin: pairs of bytes are added as 16-bit numbers, the odd bytes once more on their own.
+struct SignSums {
+  __m256i both = _mm256_setzero_si256(), odd = _mm256_setzero_si256();
+  void add(__m256i bytes) {
+    both = _mm256_add_epi16(both, bytes);
+    odd = _mm256_add_epi16(odd, _mm256_srli_epi16(bytes, 8));
+  }
+  // Adds the sixteen sums over both lanes to 32-bit sums of links 0 to 7 and 8 to 15.
+  void add_to(__m256i& first, __m256i& second) const {
+    const __m256i even = _mm256_sub_epi16(both, _mm256_slli_epi16(odd, 8));
+    const __m256i low = _mm256_unpacklo_epi16(even, odd), high = _mm256_unpackhi_epi16(even, odd);
+    first = _mm256_add_epi32(first, _mm256_add_epi32(_mm256_cvtepu16_epi32(_mm256_castsi256_si128(low)),
+                                                     _mm256_cvtepu16_epi32(_mm256_extracti128_si256(low, 1))));
+    second = _mm256_add_epi32(second, _mm256_add_epi32(_mm256_cvtepu16_epi32(_mm256_castsi256_si128(high)),
+                                                       _mm256_cvtepu16_epi32(_mm256_extracti128_si256(high, 1))));
+  }
+};
+
+uint32_t signs(const SignScan& q, const uint8_t* chunk, float worst, float* out) {
+  const __m256i nibble = _mm256_set1_epi8(15);
+  const uint8_t* codes = chunk + 128;
+  __m256i sums[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256()};
+  for (unsigned begin = 0; begin < q.blocks; begin += kSignBlocksAtOnce) {
+    const unsigned end = begin + kSignBlocksAtOnce < q.blocks ? begin + kSignBlocksAtOnce : q.blocks;
+    SignSums low, high;
+    for (unsigned b = 2 * begin; b < 2 * end; ++b) {
+      const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + 32 * b));
+      const __m256i table = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(q.table + 32 * b));
+      low.add(_mm256_shuffle_epi8(table, _mm256_and_si256(x, nibble)));
+      high.add(_mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(x, 4), nibble)));
+    }
+    low.add_to(sums[0], sums[1]);
+    high.add_to(sums[2], sums[3]);
+  }
+  const __m256 step = _mm256_set1_ps(q.step), base = _mm256_set1_ps(q.base), unit = _mm256_set1_ps(q.unit);
+  const __m256 own = _mm256_set1_ps(q.own);
+  uint32_t below = 0;
+  for (int h = 0; h < 4; ++h) {
+    const __m256 a = _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(chunk + 16 * h)));
+    const __m256 b = _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(chunk + 64 + 16 * h)));
+    const __m256 t = _mm256_sub_ps(_mm256_mul_ps(step, _mm256_cvtepi32_ps(sums[h])), base);
+    const __m256 v = _mm256_add_ps(a, _mm256_mul_ps(b, t));
+    const __m256 score = _mm256_add_ps(own, _mm256_mul_ps(unit, v));
+    _mm256_storeu_ps(out + 8 * h, score);
+    const int less = _mm256_movemask_ps(_mm256_cmp_ps(score, _mm256_set1_ps(worst), _CMP_LT_OQ));
+    below |= static_cast<uint32_t>(less) << (8 * h);
+  }
+  return below;
+}
+
 constexpr Kernels table = {floats<false, float>, floats<true, float>, floats<false, uint16_t>, floats<true, uint16_t>,
-                           sq8_query,            sq4_query,           sq8_pair,                sq4_pair};
+                           sq8_query,            sq4_query,           sq8_pair,                sq4_pair,
+                           signs,                hadamard,            link};
 
 }  // namespace
 

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "kernels.hpp"
+#include "kernels_common.hpp"
 
 namespace nearfield {
 
@@ -124,11 +125,31 @@ void sq4_pair(const uint8_t* row, const uint8_t* base, size_t stride, unsigned d
   }
 }
 
+uint32_t signs(const SignScan& q, const uint8_t* chunk, float worst, float* out) {
+  uint32_t sums[32] = {};
+  const uint8_t* codes = chunk + 128;
+  for (unsigned lane = 0; lane < 4 * q.blocks; ++lane)
+    for (unsigned i = 0; i < 16; ++i) {
+      sums[i] += q.table[16 * lane + (codes[16 * lane + i] & 15)];
+      sums[i + 16] += q.table[16 * lane + (codes[16 * lane + i] >> 4)];
+    }
+  uint32_t below = 0;
+  uint16_t factors[64];
+  std::memcpy(factors, chunk, sizeof factors);
+  for (unsigned i = 0; i < 32; ++i) {
+    const float t = q.step * static_cast<float>(sums[i]) - q.base;
+    out[i] = q.own + q.unit * (half_to_float(factors[i]) + half_to_float(factors[32 + i]) * t);
+    below |= static_cast<uint32_t>(out[i] < worst) << i;
+  }
+  return below;
+}
+
 }  // namespace
 
 const Kernels& scalar_kernels() {
   static const Kernels k = {floats<false, float>, floats<true, float>, floats<false, uint16_t>, floats<true, uint16_t>,
-                            sq8_query,            sq4_query,           sq8_pair,                sq4_pair};
+                            sq8_query,            sq4_query,           sq8_pair,                sq4_pair,
+                            signs,                hadamard,            link};
   return k;
 }
 

@@ -249,4 +249,16 @@ void decode_rows(Kind kind, const uint8_t* codes, size_t n, unsigned dim, const 
   }
 }
 
+void read_rows(const Space& space, size_t begin, size_t n, float* out) {
+  if (space.kind == Kind::sq8 || space.kind == Kind::sq4)
+    return decode_rows(space.kind, static_cast<const uint8_t*>(space.row(begin)), n, space.dim, space.center, out);
+  for (size_t i = 0; i < n; ++i, out += space.dim) {
+    const void* row = space.row(begin + i);
+    if (space.kind == Kind::f32)
+      std::memcpy(out, row, space.dim * sizeof(float));
+    else
+      for (unsigned j = 0; j < space.dim; ++j) out[j] = half(static_cast<const uint16_t*>(row)[j]);
+  }
+}
+
 }  // namespace nearfield

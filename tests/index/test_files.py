@@ -19,7 +19,7 @@ from nearfield.transform import PCA
 def saved(kind, tmp_path):
     rows = np.random.default_rng(0).normal(size=(60, 6)).astype(np.float32)
     options = {"transform": PCA(5), "codec": ScalarQuantizer(4), "rescore": ScalarQuantizer(8)}
-    if kind is Graph:
+    if kind is not Flat:
         options["degree"] = 6
     index = kind("l2", **options).build(rows)
     index.save(tmp_path / "index.nfa")
@@ -79,7 +79,7 @@ def test_a_newer_format_is_told_from_damage(saved):
 
 def test_absent_is_not_damaged(kind, tmp_path):
     with pytest.raises(FileNotFoundError):
-        kind.load(tmp_path / "index.nfa")
+        (Flat if kind is Flat else Graph).load(tmp_path / "index.nfa")
 
 
 def test_other_files_are_not_indexes(tmp_path):
@@ -120,14 +120,22 @@ GRAPH_CHANGES = {
     "fewer links": lambda meta, arrays: arrays.update(neighbors=arrays["neighbors"][:-1]),
     "other links": lambda meta, arrays: arrays.update(neighbors=arrays["neighbors"].astype(np.int64)),
 }
+FAST_CHANGES = {
+    "no signs": lambda meta, arrays: arrays.pop("signs"),
+    "shorter signs": lambda meta, arrays: arrays.update(signs=arrays["signs"][:, :-1].copy()),
+    "fewer signs": lambda meta, arrays: arrays.update(signs=arrays["signs"][:-1]),
+    "no units": lambda meta, arrays: arrays.pop("signs.units"),
+    "units of nothing": lambda meta, arrays: arrays.update({"signs.units": np.float32([0, 1])}),
+    "unknown layout": lambda meta, arrays: meta["parameters"].update(layout="slow"),
+}
 
 
-@pytest.mark.parametrize("name", [*CHANGES, *GRAPH_CHANGES])
+@pytest.mark.parametrize("name", [*CHANGES, *GRAPH_CHANGES, *FAST_CHANGES])
 def test_a_file_that_contradicts_itself_is_refused_by_name(saved, kind, name):
-    if name in GRAPH_CHANGES and kind is Flat:
-        pytest.skip("a flat index has no links")
+    if (name in GRAPH_CHANGES and kind is Flat) or (name in FAST_CHANGES and kind in (Flat, Graph)):
+        pytest.skip("this index has no such part")
     _, _, path = saved
-    rewrite(path, (CHANGES | GRAPH_CHANGES)[name])
+    rewrite(path, (CHANGES | GRAPH_CHANGES | FAST_CHANGES)[name])
     with pytest.raises(CorruptFileError, match=r"index\.nfa: "):
         load(path)
 

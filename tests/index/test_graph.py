@@ -130,3 +130,30 @@ def test_a_flat_index_agrees_where_the_graph_sees_all(make_rows):
     walked = Graph("l2").build(rows).search(queries, 10, beam=1500)
     scanned = Flat("l2", codec=ScalarQuantizer(8)).build(rows).search(queries, 10)
     assert walked.distances.tobytes() == scanned.distances.tobytes() and (walked.rows == scanned.rows).all()
+
+
+def test_the_fast_layout_finds_as_much_and_follows_fewer_rows(make_rows, recall):
+    rows = np.random.default_rng(4).normal(size=(6000, 96)).astype(np.float32)
+    rows[:, 1:] *= 0.97 ** np.arange(95, dtype=np.float32)
+    queries = rows[:200] + np.float32(0.3) * np.random.default_rng(5).normal(size=(200, 96)).astype(np.float32)
+    for metric in ("cosine", "l2"):
+        lean = Graph(metric).build(rows)
+        fast = Graph(metric, layout="fast").build(rows)
+        assert (fast.arrays()["neighbors"] == lean.arrays()["neighbors"]).all()
+        shares = [recall(i.search(queries, 10, beam=80).rows, rows, queries, metric, 10) for i in (lean, fast)]
+        assert shares[0] > 0.97 and shares[1] > 0.95, shares
+        assert fast.count_distances(queries, 10, beam=80).mean() < lean.count_distances(queries, 10, beam=80).mean() / 4
+
+
+def test_the_fast_layout_gives_as_many_answers_as_there_are(make_rows):
+    rows = np.repeat(make_rows(1500)[:40], 5, axis=0)
+    index = Graph("l2", layout="fast", degree=6, build_beam=10).build(rows)
+    for k in (1, 10, 199, 200, 300):
+        found = index.search(rows[::20], k, beam=1)
+        assert (np.sort(found.rows[:, : min(k, 200)], axis=1)[:, 0] >= 0).all()
+        assert all(len(set(row[:200])) == min(k, 200) for row in found.rows)
+
+
+def test_an_unknown_layout_is_refused():
+    with pytest.raises(ValueError, match="layout: expected one of 'lean', 'fast', got 'wide'"):
+        Graph(layout="wide")

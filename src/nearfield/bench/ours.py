@@ -16,9 +16,10 @@ from .adapters import Adapter, Peer
 class NearfieldGraph(Adapter):
     """:class:`nearfield.index.Graph` over a codec, with optional PCA and rescoring.
 
-        ``bits`` is what the graph walks over (32 keeps float32); ``rescore`` the bits of the finer codes that order the
+    ``bits`` is what the graph walks over (32 keeps float32); ``rescore`` the bits of the finer codes that order the
     answers, ``"vectors"`` for the mapped input itself (read at random, not resident), or None; ``pca`` the share of
-    the dimensions kept before the codes; ``depth`` how many answers of the beam are rescored, as a multiple of k.
+    the dimensions kept before the codes; ``depth`` how many answers of the beam are rescored, as a multiple of k;
+    the rest as in ``Graph``.
     """
 
     def __init__(
@@ -29,6 +30,8 @@ class NearfieldGraph(Adapter):
         depth: int = 3,
         degree: int = 32,
         build_beam: int = 100,
+        alpha: float = 1.2,
+        layout: str = "lean",
     ):
         self.bits = bits
         self.rescore = rescore
@@ -36,6 +39,8 @@ class NearfieldGraph(Adapter):
         self.depth = depth
         self.degree = degree
         self.build_beam = build_beam
+        self.alpha = alpha
+        self.layout = layout
 
     def build(self, base: np.ndarray, metric: str, threads: int) -> None:
         from ..index import Graph
@@ -53,6 +58,8 @@ class NearfieldGraph(Adapter):
             rescore=finer,
             degree=self.degree,
             build_beam=self.build_beam,
+            alpha=self.alpha,
+            layout=self.layout,
         ).build(base if finer == "vectors" else np.array(base))  # a copy: what is kept of it counts as the index's own
 
     def _pca(self, dim: int, metric: str) -> Any:
@@ -102,6 +109,7 @@ def _peer(name: str, *, default: bool = True, **parameters: Any) -> Peer:
 
 OURS: tuple[Peer, ...] = (
     _peer("nearfield-8bit", bits=8),
+    _peer("nearfield-fast", bits=8, layout="fast", alpha=1.1),
     _peer("nearfield-8bit-degree48", bits=8, degree=48, default=False),
     _peer("nearfield-8bit+mapped", bits=8, rescore="vectors", default=False),
     _peer("nearfield-f32", bits=32),

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from .. import native
-from ..common.checks import check_int, check_random_state, check_real
+from ..common.checks import check_choice, check_int, check_random_state, check_real
 from ..quantize.codec import Codec
 from ..quantize.scalar import ScalarQuantizer
 from .base import Index, Neighbors, Progress
@@ -36,14 +36,22 @@ class Graph(Index):
     degree : most links of a row (R in Vamana; twice the M of HNSW's lowest layer). 32 suits text vectors; 48 or 64
         pay above recall 0.99 or where intrinsic dimension is high. faiss and hnswlib default to M = 32 and 16.
     build_beam : width of the search that finds a new row's links (efConstruction). 100 is a good start.
-    alpha : how much nearer a kept link must be to make another needless (on squared distances); 1.2 as in Vamana.
-    random_state : seed of the order of insertion.
+    alpha : how much nearer a kept link must be to make another needless (on squared distances). 1.2 as in
+        Vamana; 1.1 is a little better for queries unlike the rows, above recall 0.98, and in the fast layout, and worse
+        under inner product.
+    layout : "lean" keeps one code a row. "fast" keeps beside every row a code of one bit a dimension for each of its
+        links, which are scored together: four times the memory at 384 dimensions and degree 32 (2,192 bytes a row
+        instead of 528), and faster up to a recall of 0.97 or so. Degrees in steps of 32 use its memory best.
+    random_state : seed of the order of insertion, and of the rotation of the fast layout.
 
     Notes
     -----
     Sources: Vamana (Subramanya et al., DiskANN, NeurIPS 2019, Algorithms 2 and 3) with its pruning rule; rounds of
     insertions against a frozen graph from ParlayANN (Manohar et al., PPoPP 2024). Departures: one pass, links may
-    exceed the degree by half until the end, and unreachable rows are linked afterwards.
+    exceed the degree by half until the end, and unreachable rows are linked afterwards. The fast layout is that of
+    SymphonyQG (Gou et al., SIGMOD 2025) with RaBitQ's estimate (Gao and Long, SIGMOD 2024); the departures: links and
+    codes are those of the lean graph, and rows are scored by their codes, not the vectors. Several walks of one thread
+    take turns, so that one is scored while the rows of the others come from memory.
 
     Inner product with lengths that differ is the hard case: queries lie far from all rows, and recall is lower at
     equal beam (0.91 against 1.00 under l2 on 10,000 clustered rows whose lengths vary by a third). A wider
@@ -73,6 +81,7 @@ class Graph(Index):
         degree: int = 32,
         build_beam: int = 100,
         alpha: float = 1.2,
+        layout: str = "lean",
         random_state: int = 0,
     ):
         super().__init__(
@@ -81,10 +90,12 @@ class Graph(Index):
         self.degree = check_int(degree, "degree", 2, native.MAX_DEGREE)
         self.build_beam = check_int(build_beam, "build_beam", 2, 1 << 20)
         self.alpha = check_real(alpha, "alpha", 1.0, 10.0)
+        self.layout = check_choice(layout, "layout", ("lean", "fast"))
         self.random_state = check_random_state(random_state)
         self._reduces = True
         self._neighbors: np.ndarray
         self._entries: np.ndarray
+        self._signs: native.Signs | None = None
 
     def _link(self, progress: Progress | None) -> None:
         self._neighbors, self._entries = native.build_graph(
@@ -95,6 +106,14 @@ class Graph(Index):
             seed=self.random_state,
             progress=progress,
         )
+        self._sign()
+
+    def _sign(self) -> None:
+        self._signs = None
+        if self.layout == "fast":
+            self._signs = native.sign_links(
+                self._space, self._neighbors, metric=self.metric.native, seed=self.random_state
+            )
 
     def search(
         self,
@@ -124,9 +143,26 @@ class Graph(Index):
         again = self._candidates(k, candidates)
         if allow is None:
             found = self._walk(mapped, prepared, k, width, again, None, threads, None)
+            if self._signs is not None:
+                self._complete(found, mapped, prepared, k, again, threads)
         else:
             found = self._search_allowed(mapped, prepared, k, width, again, allow, threads)
         return self._answer(found, k, single)
+
+    def _complete(
+        self,
+        found: native.Scores,
+        mapped: np.ndarray,
+        prepared: np.ndarray,
+        k: int,
+        candidates: int,
+        threads: int | None,
+    ) -> None:
+        """Scan for queries with fewer answers than there are rows: several estimates of a row may crowd out others."""
+        short = np.flatnonzero(found.rows[:, min(k, self._n) - 1] < 0)
+        if short.size:
+            scanned = self._scan(mapped[short], prepared[short], k, candidates, None, threads)
+            found.scores[short], found.rows[short] = scanned
 
     def _walk(
         self,
@@ -148,6 +184,7 @@ class Graph(Index):
             k,
             metric=self.metric.native,
             beam=beam,
+            signs=self._signs,
             allow=allow,
             second=self._second,
             second_queries=prepared if self._second is not None else None,
@@ -182,7 +219,10 @@ class Graph(Index):
         return found
 
     def count_distances(self, queries: Any, k: int, *, beam: int | None = None) -> np.ndarray:
-        """How many rows a search scores, for each query: uint32 ``(q,)``. What a walk costs, free of the machine."""
+        """How many rows a search scores, for each query: uint32 ``(q,)``. What a walk costs, free of the machine.
+
+        In the fast layout, how many rows' links it follows; their estimates are not counted.
+        """
         width = DEFAULT_BEAM if beam is None else check_int(beam, "beam", 1, native.MAX_K)
         mapped, prepared, _ = self._queries(queries)
         counts = np.empty(len(mapped), np.uint32)
@@ -206,6 +246,7 @@ class Graph(Index):
             degree=self.degree,
             build_beam=self.build_beam,
             alpha=self.alpha,
+            layout=self.layout,
             random_state=self.random_state,
         )
         other._neighbors, other._entries = self._neighbors, self._entries
@@ -219,17 +260,24 @@ class Graph(Index):
         other._dim = self._dim
         other._attach(other.codec.encode(mapped))
         other._attach_second(raw)
+        other._sign()
         other._n = self._n
         return other
 
     def _own_arrays(self) -> dict[str, np.ndarray]:
-        return {"neighbors": self._neighbors, "entries": self._entries} if self._n else {}
+        if not self._n:
+            return {}
+        arrays = {"neighbors": self._neighbors, "entries": self._entries}
+        if self._signs is not None:
+            arrays |= {"signs": self._signs.records, "signs.units": np.array(self._signs.units, np.float32)}
+        return arrays
 
     def _own_meta(self) -> dict[str, Any]:
         return {
             "degree": self.degree,
             "build_beam": self.build_beam,
             "alpha": self.alpha,
+            "layout": self.layout,
             "random_state": self.random_state,
         }
 
@@ -242,4 +290,10 @@ class Graph(Index):
         if not len(entries) or entries.max() >= len(neighbors) or not native.links_valid(neighbors):
             raise ValueError("a link leads out of the graph")
         self._neighbors, self._entries = neighbors, entries
+        if self.layout == "fast":
+            records, units = arrays["signs"], arrays["signs.units"]
+            expected = (len(neighbors), native.sign_record_bytes(neighbors.shape[1], self._space.dim))
+            if records.dtype != np.uint8 or records.shape != expected or units.shape != (2,) or not (units > 0).all():
+                raise ValueError(f"signs of {records.dtype} {records.shape}, expected uint8 {expected}")
+            self._signs = native.Signs(records, (float(units[0]), float(units[1])), self.random_state)
         return self

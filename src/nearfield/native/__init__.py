@@ -23,12 +23,14 @@ from . import _core
 from ._core import Space
 
 __all__ = [
+    "Signs",
     "Space",
     "build_graph",
     "code_row_bytes",
     "count_bits",
     "decode",
     "encode",
+    "estimate_links",
     "exact_search",
     "make_space",
     "pack_bits",
@@ -40,6 +42,8 @@ __all__ = [
     "search_graph",
     "set_simd_level",
     "set_threads",
+    "sign_links",
+    "sign_record_bytes",
     "simd_level",
     "simd_levels",
     "threads",
@@ -282,6 +286,46 @@ def build_graph(
     return neighbors, np.array(entries, np.uint32)
 
 
+class Signs(NamedTuple):
+    """One bit a dimension for every link of a graph, as :func:`sign_links` packs them: what a fast walk goes by.
+
+    Examples
+    --------
+    >>> Signs(np.zeros((1, 192), np.uint8), (1.0, 1.0), 0).records.shape
+    (1, 192)
+    """
+
+    records: np.ndarray
+    units: tuple[float, float]
+    seed: int
+
+
+def sign_record_bytes(degree: int, dim: int) -> int:
+    """Bytes of one row's record: for every 32 links 128 and a bit a dimension and link, dimensions in sixteens."""
+    return int(_core.sign_record_bytes(degree, dim))
+
+
+def sign_links(space: Space, neighbors: np.ndarray, *, metric: str, seed: int, threads: int | None = None) -> Signs:
+    """The signs of all links: uint8 records ``(n, sign_record_bytes)``.
+
+    Takes 4 n d bytes of memory while it runs. The result depends on rows, links and seed alone. Source: RaBitQ (Gao
+    and Long, SIGMOD 2024) for the estimate, SymphonyQG (Gou et al., SIGMOD 2025) for the layout; the rotation is of
+    Walsh-Hadamard transforms.
+    """
+    records = np.empty((space.n, sign_record_bytes(neighbors.shape[1], space.dim)), np.uint8)
+    units = _core.graph_signs(space, metric, neighbors, seed, _threads(threads), records)
+    return Signs(records, units, seed)
+
+
+def estimate_links(
+    space: Space, neighbors: np.ndarray, signs: Signs, query: np.ndarray, row: int, *, metric: str
+) -> np.ndarray:
+    """What a walk at ``row`` takes its links' scores to be: float32 ``(degree,)``, ``+inf`` where there is none."""
+    out = np.empty(neighbors.shape[1], np.float32)
+    _core.graph_estimates(space, metric, neighbors, signs.records, signs.units, signs.seed, query, row, out)
+    return out
+
+
 def links_valid(neighbors: np.ndarray) -> bool:
     """Whether every link of the lists points into the graph."""
     return bool(_core.graph_check(neighbors))
@@ -303,6 +347,7 @@ def search_graph(
     *,
     metric: str,
     beam: int,
+    signs: Signs | None = None,
     allow: np.ndarray | None = None,
     second: Space | None = None,
     second_queries: np.ndarray | None = None,
@@ -313,6 +358,8 @@ def search_graph(
 ) -> Scores:
     """Best-first search of the graph; with ``second``, the best ``candidates`` are scored again by that space.
 
+    With ``signs`` the walk goes by estimates, and a row is scored by its codes when its links are followed.
+
     ``distances``, a uint32 ``(q,)`` array, receives how many rows were scored for each query. ``covered``, a uint8
     ``(q,)`` array, receives 1 where half of the beam reaches to the ``k``-th allowed row; where it is 0 the allowed
     rows lie outside of what was walked, and a scan of them is due.
@@ -320,6 +367,7 @@ def search_graph(
     kept = min(k, space.n)
     scores = np.empty((len(queries), kept), np.float32)
     rows = np.empty((len(queries), kept), np.int64)
+    records, units, seed = signs or (None, (1.0, 1.0), 0)
     _core.graph_search(
         space,
         metric,
@@ -327,6 +375,9 @@ def search_graph(
         entries,
         queries,
         min(max(beam, kept), space.n),
+        records,
+        units,
+        seed,
         None if allow is None else allow_words(allow, space.n),
         second,
         second_queries,

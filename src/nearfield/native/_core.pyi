@@ -72,6 +72,21 @@ def graph_build(
 ) -> list[int]: ...
 def graph_check(neighbors: np.ndarray) -> bool: ...
 def graph_reachable(neighbors: np.ndarray, entries: np.ndarray, reached: np.ndarray) -> None: ...
+def sign_record_bytes(degree: int, dim: int) -> int: ...
+def graph_signs(
+    base: Space, metric: str, neighbors: np.ndarray, seed: int, threads: int, records: np.ndarray
+) -> tuple[float, float]: ...
+def graph_estimates(
+    base: Space,
+    metric: str,
+    neighbors: np.ndarray,
+    records: np.ndarray,
+    units: tuple[float, float],
+    seed: int,
+    query: np.ndarray,
+    row: int,
+    out: np.ndarray,
+) -> None: ...
 def graph_search(
     base: Space,
     metric: str,
@@ -79,6 +94,9 @@ def graph_search(
     entries: np.ndarray,
     queries: np.ndarray,
     beam: int,
+    records: np.ndarray | None,
+    units: tuple[float, float],
+    seed: int,
     allow: np.ndarray | None,
     second: Space | None,
     second_queries: np.ndarray | None,

@@ -1,0 +1,97 @@
+// Kernels that need no instruction by name: sixteen lanes in the compiler's own vectors, which it makes as wide as the
+// translation unit allows. The order of the additions is the same everywhere, and so are the bits.
+#pragma once
+#include "kernels.hpp"
+
+namespace nearfield {
+
+namespace {
+
+using Lanes = float __attribute__((vector_size(64)));
+using Ints = int32_t __attribute__((vector_size(64)));
+using Bytes = int8_t __attribute__((vector_size(16)));
+
+inline __attribute__((always_inline)) void load(Lanes& v, const float* p) { __builtin_memcpy(&v, p, sizeof v); }
+
+// By reference: how such vectors are passed by value depends on the instructions allowed.
+template <int H>
+inline __attribute__((always_inline)) void butterflies(Lanes& v) {
+  const Lanes sign = {1.0f, H & 1 ? -1.0f : 1.0f, H & 2 ? -1.0f : 1.0f, H & 3 ? -1.0f : 1.0f,
+                      H & 4 ? -1.0f : 1.0f, H & 5 ? -1.0f : 1.0f, H & 6 ? -1.0f : 1.0f, H & 7 ? -1.0f : 1.0f,
+                      H & 8 ? -1.0f : 1.0f, H & 9 ? -1.0f : 1.0f, H & 10 ? -1.0f : 1.0f, H & 11 ? -1.0f : 1.0f,
+                      H & 12 ? -1.0f : 1.0f, H & 13 ? -1.0f : 1.0f, H & 14 ? -1.0f : 1.0f, H & 15 ? -1.0f : 1.0f};
+  const Lanes other = __builtin_shufflevector(v, v, 0 ^ H, 1 ^ H, 2 ^ H, 3 ^ H, 4 ^ H, 5 ^ H, 6 ^ H, 7 ^ H, 8 ^ H, 9 ^ H,
+                                              10 ^ H, 11 ^ H, 12 ^ H, 13 ^ H, 14 ^ H, 15 ^ H);
+  v = other + sign * v;
+}
+
+void hadamard(float* x, unsigned p) {
+  if (p < 16) {
+    for (unsigned h = 1; h < p; h *= 2)
+      for (unsigned i = 0; i < p; i += 2 * h)
+        for (unsigned j = i; j < i + h; ++j) {
+          const float a = x[j], b = x[j + h];
+          x[j] = a + b;
+          x[j + h] = a - b;
+        }
+    return;
+  }
+  for (unsigned i = 0; i < p; i += 16) {
+    Lanes v;
+    load(v, x + i);
+    butterflies<1>(v);
+    butterflies<2>(v);
+    butterflies<4>(v);
+    butterflies<8>(v);
+    __builtin_memcpy(x + i, &v, sizeof v);
+  }
+  for (unsigned h = 16; h < p; h *= 2)
+    for (unsigned i = 0; i < p; i += 2 * h)
+      for (unsigned j = i; j < i + h; j += 16) {
+        Lanes a, b;
+        load(a, x + j);
+        load(b, x + j + h);
+        const Lanes sum = a + b, difference = a - b;
+        __builtin_memcpy(x + j, &sum, sizeof sum);
+        __builtin_memcpy(x + j + h, &difference, sizeof difference);
+      }
+}
+
+void link(const float* c, const float* x, unsigned d, float* out, uint8_t* positive) {
+  Lanes absolute = {}, along = {}, from = {};
+  const auto add = [&](const float* cp, const float* xp, uint8_t* signs) __attribute__((always_inline)) {
+    Lanes cv, xv;
+    load(cv, cp);
+    load(xv, xp);
+    const Lanes r = xv - cv;
+    const Ints above = r > 0;
+    absolute += above ? r : -r;
+    along += above ? cv : -cv;
+    from += cv * r;
+    const Bytes ones = __builtin_convertvector(above, Bytes) & 1;
+    __builtin_memcpy(signs, &ones, sizeof ones);
+  };
+  unsigned j = 0;
+  for (; j + 16 <= d; j += 16) add(c + j, x + j, positive + j);
+  if (j < d) {
+    float cv[16] = {}, xv[16] = {};
+    for (unsigned l = 0; j + l < d; ++l) {
+      cv[l] = c[j + l];
+      xv[l] = x[j + l];
+    }
+    add(cv, xv, positive + j);
+  }
+  for (unsigned h = 8; h > 0; h /= 2)
+    for (unsigned l = 0; l < h; ++l) {
+      absolute[l] += absolute[l + h];
+      along[l] += along[l + h];
+      from[l] += from[l + h];
+    }
+  out[0] = absolute[0];
+  out[1] = along[0];
+  out[2] = from[0];
+}
+
+}  // namespace
+
+}  // namespace nearfield

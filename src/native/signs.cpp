@@ -1,0 +1,216 @@
+#include "signs.hpp"
+
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "pool.hpp"
+
+namespace nearfield {
+
+namespace {
+
+// Round to nearest, ties to even; finite values beyond the range of halves become the largest.
+uint16_t to_half(float f) {
+  uint32_t bits;
+  std::memcpy(&bits, &f, sizeof bits);
+  const uint16_t sign = static_cast<uint16_t>(bits >> 16 & 0x8000u);
+  const float magnitude = std::min(std::fabs(f), 65504.0f);
+  if (magnitude < 6.103515625e-05f)  // a subnormal half: a whole number of 2^-24
+    return static_cast<uint16_t>(sign | static_cast<uint16_t>(std::lrint(magnitude * 16777216.0f)));
+  std::memcpy(&bits, &magnitude, sizeof bits);
+  bits += 0x0fffu + (bits >> 13 & 1u);
+  return static_cast<uint16_t>(sign | std::min<uint32_t>((bits >> 13) - (112u << 10), 0x7bffu));
+}
+
+}  // namespace
+
+Rotation::Rotation(unsigned dim, uint64_t seed) : dim_(dim), part_(1) {
+  while (2 * part_ <= dim) part_ *= 2;
+  const float scale = 1.0f / std::sqrt(static_cast<float>(part_));
+  signs_.resize(kRounds * static_cast<size_t>(dim));
+  for (unsigned round = 0; round < kRounds; ++round)
+    for (unsigned j = 0; j < dim; ++j) {
+      const unsigned first = round % 2 ? dim - part_ : 0;  // only what the transform mixes is scaled
+      const float size = j >= first && j < first + part_ ? scale : 1.0f;
+      uint64_t z = seed += 0x9e3779b97f4a7c15ull;  // splitmix64
+      z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+      z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+      signs_[round * static_cast<size_t>(dim) + j] = (z ^ (z >> 31)) & 1 ? size : -size;
+    }
+}
+
+void Rotation::apply(float* x) const {
+  const Kernels& k = kernels();
+  for (unsigned round = 0; round < kRounds; ++round) {
+    const float* signs = signs_.data() + round * static_cast<size_t>(dim_);
+    for (unsigned j = 0; j < dim_; ++j) x[j] *= signs[j];
+    k.hadamard(round % 2 ? x + (dim_ - part_) : x, part_);
+  }
+}
+
+void SignQuery::set(const float* query, unsigned dim, const Rotation& rotation) {
+  const unsigned groups = (dim + 15) / 16 * 4;
+  rotated_.assign(groups * 4, 0.0f);
+  std::copy_n(query, dim, rotated_.data());
+  rotation.apply(rotated_.data());
+  table_.resize(groups * 2);
+  float largest = 0;
+  for (unsigned g = 0; g < groups; ++g) {
+    const float* y = rotated_.data() + 4 * g;
+    largest = std::max(largest, (std::fabs(y[0]) + std::fabs(y[1])) + (std::fabs(y[2]) + std::fabs(y[3])));
+  }
+  const bool some = largest > 0 && std::isfinite(largest);
+  const float inverse = some ? 253.0f / largest : 0.0f;  // four roundings up stay below 256
+  uint32_t total = 0;
+  // Byte m of a pattern is 1 where bit l of m is set: eight entries at a time, and no byte overflows.
+  constexpr uint64_t kAll = 0x0101010101010101ull;
+  constexpr uint64_t kSet[3] = {0x0100010001000100ull, 0x0101000001010000ull, 0x0101010100000000ull};
+  for (unsigned g = 0; g < groups; ++g) {
+    const float* y = rotated_.data() + 4 * g;
+    uint64_t low = 0;
+    for (unsigned l = 0; l < 3; ++l) {
+      const uint32_t weight = static_cast<uint32_t>(std::fabs(y[l]) * inverse + 0.5f);
+      low += weight * (y[l] > 0 ? kSet[l] : kAll ^ kSet[l]);
+      total += weight;
+    }
+    const uint32_t weight = static_cast<uint32_t>(std::fabs(y[3]) * inverse + 0.5f);
+    total += weight;
+    table_[2 * g] = low + (y[3] > 0 ? 0 : weight * kAll);
+    table_[2 * g + 1] = low + (y[3] > 0 ? weight * kAll : 0);
+  }
+  step_ = some ? 2.0f * (largest / 253.0f) : 0.0f;
+  base_ = 0.5f * step_ * static_cast<float>(total);
+}
+
+namespace {
+
+constexpr uint16_t kInfinite = 0x7c00;
+
+class Packer {
+ public:
+  Packer(const Space& space, Measure measure, const uint32_t* neighbors, const SignLayout& layout, const float* rotated)
+      : space_(space), measure_(measure), neighbors_(neighbors), layout_(layout), rotated_(rotated), pairs_(space) {
+    positive_.resize(layout.degree * static_cast<size_t>(layout.blocks()) * 16, 0);
+    apart_.resize(layout.degree);
+    a_.resize(layout.degree);
+    b_.resize(layout.degree);
+  }
+
+  // Finds factors and signs of a row's links; raises `largest` to the largest factors.
+  void find(size_t row, SignUnits& largest) {
+    const Kernels& kernel = kernels();
+    const uint32_t* links = neighbors_ + row * layout_.degree;
+    for (count_ = 0; count_ < layout_.degree && links[count_] != kNone;) ++count_;
+    pairs_.score(static_cast<uint32_t>(row), links, count_, apart_.data());
+    const float* c = rotated_ + row * layout_.dim;
+    for (unsigned i = 0; i < count_; ++i) {
+      float sums[3];
+      kernel.link(c, rotated_ + static_cast<size_t>(links[i]) * layout_.dim, layout_.dim, sums, signs(i));
+      const float factor = sums[0] > 0 ? apart_[i] / sums[0] : 0.0f;
+      b_[i] = measure_ == Measure::l2 ? -2 * factor : -factor;
+      a_[i] = measure_ == Measure::l2 ? apart_[i] + 2 * factor * sums[1] : factor * sums[1] - sums[2];
+      largest.a = std::max(largest.a, std::fabs(a_[i]));
+      largest.b = std::max(largest.b, std::fabs(b_[i]));
+    }
+  }
+
+  void write(uint8_t* record, SignUnits units) {
+    std::memset(record, 0, layout_.record_bytes());
+    for (unsigned i = 0; i < layout_.chunks() * kSignLinks; ++i) {
+      uint8_t* chunk = record + i / kSignLinks * layout_.chunk_bytes();
+      const unsigned slot = i % kSignLinks;
+      const uint16_t a = i < count_ ? to_half(a_[i] / units.a) : kInfinite, b = i < count_ ? to_half(b_[i] / units.b) : 0;
+      std::memcpy(chunk + 2 * slot, &a, 2);
+      std::memcpy(chunk + 2 * (kSignLinks + slot), &b, 2);
+      if (i >= count_) continue;
+      uint8_t* codes = chunk + 4 * kSignLinks + slot % 16;
+      const uint8_t* positive = signs(i);
+      for (unsigned g = 0; g < 4 * layout_.blocks(); ++g) {
+        uint32_t four;
+        std::memcpy(&four, positive + 4 * g, 4);
+        const uint32_t number = four * 0x01020408u >> 24 & 15;  // byte l becomes bit l
+        codes[16 * g] = static_cast<uint8_t>(codes[16 * g] | (slot < 16 ? number : number << 4));
+      }
+    }
+  }
+
+ private:
+  const Space& space_;
+  Measure measure_;
+  const uint32_t* neighbors_;
+  const SignLayout& layout_;
+  const float* rotated_;
+  PairScorer pairs_;
+  unsigned count_ = 0;
+  std::vector<float> apart_, a_, b_;
+  std::vector<uint8_t> positive_;
+
+  uint8_t* signs(unsigned link) { return positive_.data() + link * static_cast<size_t>(layout_.blocks()) * 16; }
+};
+
+}  // namespace
+
+namespace {
+
+// Halves end at 65,504. A power of two costs no digit.
+float unit_for(float largest) {
+  if (!(largest > 0) || !std::isfinite(largest)) return 1;
+  return std::exp2(std::clamp(std::ceil(std::log2(largest / 16384.0f)), -110.0f, 110.0f));
+}
+
+}  // namespace
+
+SignUnits pack_signs(const Space& space, Measure measure, const uint32_t* neighbors, const SignLayout& layout,
+                 const Rotation& rotation, unsigned threads, uint8_t* out, const Check& check) {
+  const size_t d = layout.dim;
+  std::vector<float> rotated(space.n * d);
+  parallel_for(
+      space.n, 64, threads,
+      [&](size_t begin, size_t end, unsigned) {
+        read_rows(space, begin, end - begin, rotated.data() + begin * d);
+        for (size_t i = begin; i < end; ++i) rotation.apply(rotated.data() + i * d);
+      },
+      check);
+  constexpr size_t kChunk = 64;
+  std::vector<SignUnits> largest((space.n + kChunk - 1) / kChunk);
+  SignUnits units;
+  for (const bool writing : {false, true}) {
+    parallel_for(
+        space.n, kChunk, threads,
+        [&](size_t begin, size_t end, unsigned) {
+          Packer packer(space, measure, neighbors, layout, rotated.data());
+          SignUnits most{0, 0};
+          for (size_t i = begin; i < end; ++i) {
+            packer.find(i, most);
+            if (writing) packer.write(out + i * layout.record_bytes(), units);
+          }
+          largest[begin / kChunk] = most;
+        },
+        check);
+    SignUnits most{0, 0};
+    for (const SignUnits& l : largest) most = {std::max(most.a, l.a), std::max(most.b, l.b)};
+    units = {unit_for(most.a), unit_for(most.b)};
+  }
+  return units;
+}
+
+void estimate_links(const Space& space, Measure measure, const SignLayout& layout, const uint8_t* records, SignUnits units,
+                    const Rotation& rotation, const float* query, uint32_t row, float* out) {
+  Targets target(space, measure);
+  target.set(&query, 1);
+  float own;
+  target.score(&row, 1, &own);
+  SignQuery signs;
+  signs.set(query, layout.dim, rotation);
+  const SignScan scan = signs.scan(layout, own, units);
+  float chunk[kSignLinks];
+  const uint8_t* record = records + row * layout.record_bytes();
+  for (unsigned begin = 0; begin < layout.degree; begin += kSignLinks, record += layout.chunk_bytes()) {
+    kernels().signs(scan, record, 0.0f, chunk);
+    std::copy_n(chunk, std::min(kSignLinks, layout.degree - begin), out + begin);
+  }
+}
+
+}  // namespace nearfield
