@@ -41,6 +41,11 @@ class Pruner {
 // Gives rows with few links to them more, from their nearest neighbours; `order` names the rows of the graph.
 void strengthen(const Space& space, uint32_t* neighbors, unsigned degree, const std::vector<uint32_t>& order);
 
+// Links the rows that sample queries have for neighbours: `found` (queries, k) names them, -1 skipped. out: the lists,
+// (n, degree + extra). See graph_stitch.cpp.
+void stitch(const Space& space, const uint32_t* neighbors, unsigned degree, const int64_t* found, size_t queries,
+            size_t k, unsigned extra, unsigned threads, uint32_t* out, const Check& check);
+
 // Marks the rows that a walk from the entries can come to.
 void mark_reachable(const Links& links, const uint32_t* entries, size_t entry_count, uint8_t* reached);
 

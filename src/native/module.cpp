@@ -298,6 +298,22 @@ NB_MODULE(_core, m) {
       nb::arg("base"), nb::arg("beam"), nb::arg("alpha"), nb::arg("seed"), nb::arg("threads"), nb::arg("neighbors"),
       nb::arg("progress").none() = nb::none());
 
+  m.def(
+      "graph_stitch",
+      [](const PySpace& base, In<uint32_t, 2> neighbors, In<int64_t, 2> found, unsigned threads, Out<uint32_t, 2> out) {
+        const size_t n = base.space.n;
+        demand(neighbors.shape(0) == n && links_valid(neighbors), "neighbors: expected one list a row");
+        demand(out.shape(0) == n && out.shape(1) >= neighbors.shape(1), "out: expected shape (n, degree or more)");
+        for (size_t i = 0; i < found.shape(0) * found.shape(1); ++i)
+          demand(found.data()[i] < static_cast<int64_t>(n), "found: row out of range");
+        const unsigned degree = static_cast<unsigned>(neighbors.shape(1));
+        const unsigned extra = static_cast<unsigned>(out.shape(1)) - degree;
+        run(nb::none(), [&](const Check& check) {
+          stitch(base.space, neighbors.data(), degree, found.data(), found.shape(0), found.shape(1), extra, threads,
+                 out.data(), check);
+        });
+      });
+
   m.def("graph_check", [](In<uint32_t, 2> neighbors) { return links_valid(neighbors); });
 
   m.def("graph_reachable", [](In<uint32_t, 2> neighbors, In<uint32_t, 1> entries, Out<uint8_t, 1> reached) {

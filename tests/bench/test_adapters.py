@@ -30,7 +30,7 @@ def test_every_installed_peer_finds_neighbours(peer: Peer, metric: str, tmp_path
     base, queries = _workload(metric)
     np.save(tmp_path / "base.npy", base)
     index = peer.make(**peer.parameters)
-    index.prepare(base)
+    index.prepare(base, tmp_path)
     index.build(np.load(tmp_path / "base.npy", mmap_mode="r"), metric, 2)
     truth = exact_neighbors(metric, base, queries, 10)[1]
     rows = index.search(queries, 10, 200, 1)

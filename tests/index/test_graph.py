@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from nearfield import native
 from nearfield.index import Flat, Graph
 from nearfield.quantize import Float32, ScalarQuantizer
 from nearfield.transform import PCA
@@ -157,3 +158,51 @@ def test_the_fast_layout_gives_as_many_answers_as_there_are(make_rows):
 def test_an_unknown_layout_is_refused():
     with pytest.raises(ValueError, match="layout: expected one of 'lean', 'fast', got 'wide'"):
         Graph(layout="wide")
+
+
+def test_sample_queries_link_the_rows_they_have_in_common(recall):
+    rng = np.random.default_rng(6)
+    rows = rng.normal(size=(6000, 48)).astype(np.float32)
+    rows[:, :8] *= 3
+    # Queries from elsewhere: far from every row, along directions in which the rows hardly differ.
+    elsewhere = (0.2 * rng.normal(size=(1300, 48))).astype(np.float32)
+    elsewhere[:, 8:] *= 15
+    sample, asked = elsewhere[:1000], elsewhere[1000:]
+    like_rows = rows[:300] + np.float32(0.1)
+    for layout in ("lean", "fast"):
+        without = Graph("l2", layout=layout).build(rows)
+        index = Graph("l2", layout=layout).build(rows, queries=sample)
+        assert index.reachable().all()
+
+        def found(graph, queries, layout=layout):
+            return recall(graph.search(queries, 10, beam=40).rows, rows, queries, "l2", 10)
+
+        assert found(index, asked) > found(without, asked) + (0.03 if layout == "lean" else 0.0)
+        assert found(index, like_rows) > found(without, like_rows) - 0.005
+        assert index.build(rows, queries=sample[:0]).digest() == without.digest()
+        assert index.build(rows).digest() == without.digest()
+
+
+def test_sample_queries_are_checked_and_may_be_few(make_rows, metric):
+    rows = make_rows(1500)
+    for n in (1, 2, 40):
+        index = Graph(metric, degree=2, build_beam=4).build(rows[:n], queries=rows[:3])
+        assert (index.search(rows[:1], n, beam=2 * n).rows >= 0).all()
+    with pytest.raises(ValueError, match="queries: expected 32 dimensions, got 31"):
+        Graph(metric).build(rows, queries=rows[:5, :31])
+    with pytest.raises(ValueError, match="queries"):
+        Graph(metric).build(rows, queries=np.full((2, 32), np.nan, np.float32))
+    transformed = Graph(metric, transform=PCA(16, center=metric == "l2")).build(rows, queries=rows[:50])
+    assert (transformed.search(rows[:20], 1, beam=100).rows[:, 0] >= 0).all()
+
+
+def test_a_stitched_graph_does_not_depend_on_threads(make_rows):
+    before = native.threads()
+    digests = set()
+    try:
+        for threads in (1, 3):
+            native.set_threads(threads)
+            digests.add(Graph("l2").build(make_rows(1500), queries=make_rows(60, seed=1)).digest())
+    finally:
+        native.set_threads(before)
+    assert len(digests) == 1

@@ -24,8 +24,8 @@ import numpy as np
 class Adapter(ABC):
     """One index of one library."""
 
-    def prepare(self, base: np.ndarray) -> None:  # noqa: B027
-        """Whatever the library needs on disk before it builds; not timed."""
+    def prepare(self, base: np.ndarray, folder: Path) -> None:  # noqa: B027
+        """Whatever the library needs before it builds; not timed. ``folder`` is that of the workload's files."""
 
     @abstractmethod
     def build(self, base: np.ndarray, metric: str, threads: int) -> None:
@@ -193,7 +193,7 @@ class SvsIndex(Adapter):
         self.graph_max_degree = graph_max_degree
         self.window_size = window_size
 
-    def prepare(self, base: np.ndarray) -> None:
+    def prepare(self, base: np.ndarray, folder: Path) -> None:
         if self.bits is None and self.leanvec is None:
             return
         import svs

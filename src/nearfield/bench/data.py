@@ -12,6 +12,7 @@ import numpy as np
 
 K = 10
 HELD_OUT = 2000
+SAMPLE = "sample.npy"
 
 
 @dataclass(frozen=True)
@@ -19,13 +20,14 @@ class Workload:
     """A base with one or more sets of queries.
 
     ``metric`` is ``"cosine"`` (base and queries have unit length) or ``"l2"``; ``queries`` maps a workload's name to
-    its query vectors.
+    its query vectors. ``sample`` holds further queries that an index may be built with; none of them is asked.
     """
 
     name: str
     metric: str
     base: np.ndarray
     queries: dict[str, np.ndarray]
+    sample: np.ndarray | None = None
 
     def fingerprint(self) -> str:
         """Sixteen hex digits that change when any vector changes."""
@@ -56,8 +58,11 @@ def wordnet(rows: int | None = None, count: int = HELD_OUT) -> Workload:
     loaded: Any = load("wordnet")
     base, held = _hold_out(np.asarray(loaded.vectors), rows, count)
     strange = np.asarray(loaded.out_of_distribution_queries)
-    chosen = np.sort(np.random.default_rng(1).permutation(len(strange))[: max(1, count // 2)])
-    return Workload("wordnet", "cosine", _unit(base), {"wordnet": _unit(held), "wordnet-ood": _unit(strange[chosen])})
+    order = np.random.default_rng(1).permutation(len(strange))
+    asked = max(1, count // 2)
+    chosen, rest = np.sort(order[:asked]), np.sort(order[asked:])
+    queries = {"wordnet": _unit(held), "wordnet-ood": _unit(strange[chosen])}
+    return Workload("wordnet", "cosine", _unit(base), queries, _unit(strange[rest]))
 
 
 def fashion_mnist(rows: int | None = None, count: int = HELD_OUT) -> Workload:
@@ -116,6 +121,8 @@ def write(workload: Workload, folder: Path) -> None:
     """Lay the workload out as ``.npy`` files that workers map read-only, with the exact k-th distances."""
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "base.npy", workload.base)
+    if workload.sample is not None:
+        np.save(folder / SAMPLE, workload.sample)
     for name, queries in workload.queries.items():
         np.save(folder / f"{name}.queries.npy", queries)
         distances, _ = exact_neighbors(workload.metric, workload.base, queries)

@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import native
 from .adapters import Adapter, Peer
+from .data import SAMPLE
 
 
 class NearfieldGraph(Adapter):
@@ -19,7 +20,7 @@ class NearfieldGraph(Adapter):
     ``bits`` is what the graph walks over (32 keeps float32); ``rescore`` the bits of the finer codes that order the
     answers, ``"vectors"`` for the mapped input itself (read at random, not resident), or None; ``pca`` the share of
     the dimensions kept before the codes; ``depth`` how many answers of the beam are rescored, as a multiple of k;
-    the rest as in ``Graph``.
+    ``sample`` builds with the workload's sample queries, where it has some; the rest as in ``Graph``.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class NearfieldGraph(Adapter):
         build_beam: int = 100,
         alpha: float = 1.2,
         layout: str = "lean",
+        sample: bool = False,
     ):
         self.bits = bits
         self.rescore = rescore
@@ -41,6 +43,11 @@ class NearfieldGraph(Adapter):
         self.build_beam = build_beam
         self.alpha = alpha
         self.layout = layout
+        self.sample = sample
+
+    def prepare(self, base: np.ndarray, folder: Path) -> None:
+        path = folder / SAMPLE
+        self._queries = np.load(path) if self.sample and path.exists() else None
 
     def build(self, base: np.ndarray, metric: str, threads: int) -> None:
         from ..index import Graph
@@ -60,7 +67,10 @@ class NearfieldGraph(Adapter):
             build_beam=self.build_beam,
             alpha=self.alpha,
             layout=self.layout,
-        ).build(base if finer == "vectors" else np.array(base))  # a copy: what is kept of it counts as the index's own
+        ).build(
+            base if finer == "vectors" else np.array(base),  # a copy: what is kept of it counts as the index's own
+            queries=self._queries,
+        )
 
     def _pca(self, dim: int, metric: str) -> Any:
         if self.pca is None:
@@ -110,6 +120,7 @@ def _peer(name: str, *, default: bool = True, **parameters: Any) -> Peer:
 OURS: tuple[Peer, ...] = (
     _peer("nearfield-8bit", bits=8),
     _peer("nearfield-fast", bits=8, layout="fast", alpha=1.1),
+    _peer("nearfield-8bit+queries", bits=8, sample=True),
     _peer("nearfield-8bit-degree48", bits=8, degree=48, default=False),
     _peer("nearfield-8bit+mapped", bits=8, rescore="vectors", default=False),
     _peer("nearfield-f32", bits=32),

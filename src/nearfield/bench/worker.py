@@ -66,7 +66,7 @@ class Session:
 
     def _prepared(self, base: np.ndarray) -> Adapter:
         index = find_peer(self.job["peer"]).make(**self.job["parameters"])
-        index.prepare(base)
+        index.prepare(base, self.folder)
         return index
 
     def explore(self, command: dict[str, Any]) -> dict[str, Any]:

@@ -211,11 +211,16 @@ class Index(ABC):
         if not self._n:
             raise ValueError(f"{type(self).__name__} is empty; call build first")
         checked, single = check_vectors(queries, "queries", dim=self._dim, nonzero=self.metric.nonzero)
-        prepared = self.metric.prepare_queries(checked)
-        mapped = self.metric.reduce_queries(checked) if self._reduces else prepared
-        if self._map is not None:
-            mapped = self._transformed(mapped)
-        return np.ascontiguousarray(mapped), np.ascontiguousarray(prepared), single
+        prepared = np.ascontiguousarray(self.metric.prepare_queries(checked))
+        return self._map_queries(checked, prepared), prepared, single
+
+    def _map_queries(self, checked: np.ndarray, prepared: np.ndarray | None = None) -> np.ndarray:
+        """Checked queries as the codes are asked; ``prepared`` by the metric if they are already."""
+        if self._reduces:
+            mapped = self.metric.reduce_queries(checked)
+        else:
+            mapped = self.metric.prepare_queries(checked) if prepared is None else prepared
+        return np.ascontiguousarray(mapped if self._map is None else self._transformed(mapped))
 
     def _candidates(self, k: int, candidates: int | None) -> int:
         if self._second is None:

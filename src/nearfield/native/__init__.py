@@ -46,6 +46,7 @@ __all__ = [
     "sign_record_bytes",
     "simd_level",
     "simd_levels",
+    "stitch",
     "threads",
 ]
 
@@ -284,6 +285,20 @@ def build_graph(
     neighbors = np.empty((space.n, degree), np.uint32)
     entries = _core.graph_build(space, beam, alpha, seed, _threads(threads), neighbors, progress)
     return neighbors, np.array(entries, np.uint32)
+
+
+def stitch(
+    space: Space, neighbors: np.ndarray, found: np.ndarray, extra: int, *, threads: int | None = None
+) -> np.ndarray:
+    """The lists with up to ``extra`` more links each, between rows that are neighbours of one query.
+
+    ``found``, int64 ``(q, k)``, names the neighbours of sample queries (-1 skipped); those of one query lead to each
+    other, pruned as links are. Returns uint32 ``(n, degree + extra)``. After RoarGraph (Chen et al., VLDB 2024), but
+    the links are added to a graph of the rows instead of making one alone.
+    """
+    out = np.empty((space.n, neighbors.shape[1] + extra), np.uint32)
+    _core.graph_stitch(space, neighbors, np.ascontiguousarray(found), _threads(threads), out)
+    return out
 
 
 class Signs(NamedTuple):
