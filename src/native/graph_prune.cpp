@@ -4,6 +4,7 @@ namespace nearfield {
 
 unsigned Pruner::prune(const std::vector<Scored>& candidates, unsigned degree, uint32_t* kept) {
   constexpr unsigned kGroup = 8;  // kept rows compared at a time: most candidates fall to one of the nearest few
+  if (degree == 0) return 0;
   unsigned count = 0;
   float apart[kGroup];
   for (const Scored& c : candidates) {
