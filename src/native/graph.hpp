@@ -91,6 +91,7 @@ struct Signs {
   const uint8_t* records;
   SignUnits units;
   const Rotation& rotation;
+  const float* center;
 };
 
 // scores, rows: (nq, k). With `second`, the beam's best are scored again with `second_queries`. `distances`, when not

@@ -98,7 +98,7 @@ class Search {
 
   void begin_signs() {
     const SignLayout& layout = job_.signs->layout;
-    sign_query_.set(job_.queries + query_ * layout.dim, layout.dim, job_.signs->rotation);
+    sign_query_.set(job_.queries + query_ * layout.dim, layout.dim, job_.signs->rotation, job_.signs->center);
     Walk& walk = s_.walk;
     walk.visited.start(job_.links.n);
     walk.beam.start(job_.width);

@@ -331,39 +331,42 @@ NB_MODULE(_core, m) {
   m.def(
       "graph_signs",
       [](const PySpace& base, const std::string& metric, In<uint32_t, 2> neighbors, uint64_t seed, unsigned threads,
-         Out<uint8_t, 2> records) {
+         Out<uint8_t, 2> records, Out<float, 1> center) {
         const SignLayout layout{static_cast<unsigned>(neighbors.shape(1)), base.space.dim};
         demand(neighbors.shape(0) == base.space.n && links_valid(neighbors), "neighbors: expected one list a row");
         demand(records.shape(0) == base.space.n && records.shape(1) == layout.record_bytes(),
                "records: expected shape (n, sign_record_bytes)");
+        demand(center.shape(0) == layout.dim && base.space.n >= 1, "center: expected shape (dim,), and a row");
         const Measure measure = parse_measure(metric);
         const Rotation rotation(layout.dim, seed);
         SignUnits units;
         run(nb::none(), [&](const Check& check) {
-          units = pack_signs(base.space, measure, neighbors.data(), layout, rotation, threads, records.data(), check);
+          units = pack_signs(base.space, measure, neighbors.data(), layout, rotation, threads, records.data(),
+                             center.data(), check);
         });
         return std::make_pair(units.a, units.b);
       },
       nb::arg("base"), nb::arg("metric"), nb::arg("neighbors"), nb::arg("seed"), nb::arg("threads"),
-      nb::arg("records").noconvert());
+      nb::arg("records").noconvert(), nb::arg("center").noconvert());
 
   m.def("graph_estimates", [](const PySpace& base, const std::string& metric, In<uint32_t, 2> neighbors,
-                              In<uint8_t, 2> records, std::pair<float, float> units, uint64_t seed, In<float, 1> query, uint32_t row,
+                              In<uint8_t, 2> records, std::pair<float, float> units, uint64_t seed,
+                              In<float, 1> center, In<float, 1> query, uint32_t row,
                               Out<float, 1> out) {
     const SignLayout layout{static_cast<unsigned>(neighbors.shape(1)), base.space.dim};
-    demand(query.shape(0) == base.space.dim && row < base.space.n && out.shape(0) == layout.degree,
+    demand(query.shape(0) == base.space.dim && center.shape(0) == base.space.dim && row < base.space.n && out.shape(0) == layout.degree,
            "query, row, out: expected (dim,), a row, (degree,)");
     demand(records.shape(0) == base.space.n && records.shape(1) == layout.record_bytes(),
            "records: expected shape (n, sign_record_bytes)");
     estimate_links(base.space, parse_measure(metric), layout, records.data(), {units.first, units.second}, Rotation(layout.dim, seed),
-                   query.data(), row, out.data());
+                   center.data(), query.data(), row, out.data());
   });
 
   m.def(
       "graph_search",
       [](const PySpace& base, const std::string& metric, In<uint32_t, 2> neighbors, In<uint32_t, 1> entries,
          In<float, 2> queries, size_t beam, std::optional<In<uint8_t, 2>> records,
-         std::pair<float, float> units, uint64_t seed, Words allow, const PySpace* second,
+         std::pair<float, float> units, uint64_t seed, std::optional<In<float, 1>> center, Words allow, const PySpace* second,
          std::optional<In<float, 2>> second_queries, size_t candidates, unsigned threads, Out<float, 2> scores,
          Out<int64_t, 2> rows, std::optional<Out<uint32_t, 1>> distances,
          std::optional<Out<uint8_t, 1>> covered) {
@@ -379,9 +382,10 @@ NB_MODULE(_core, m) {
         }
         const SignLayout layout{static_cast<unsigned>(neighbors.shape(1)), base.space.dim};
         const Rotation rotation(records ? layout.dim : 1, seed);
-        const Signs signs{layout, records ? records->data() : nullptr, {units.first, units.second}, rotation};
+        const Signs signs{layout, records ? records->data() : nullptr, {units.first, units.second}, rotation,
+                          center ? center->data() : nullptr};
         if (records)
-          demand(records->shape(0) == base.space.n && records->shape(1) == layout.record_bytes(),
+          demand(center.has_value() && center->shape(0) == layout.dim && records->shape(0) == base.space.n && records->shape(1) == layout.record_bytes(),
                  "signs: expected records as graph_signs makes them");
         uint32_t* counts = nullptr;
         if (distances) {
@@ -405,6 +409,7 @@ NB_MODULE(_core, m) {
       },
       nb::arg("base"), nb::arg("metric"), nb::arg("neighbors"), nb::arg("entries"), nb::arg("queries"),
       nb::arg("beam"), nb::arg("records").none(), nb::arg("units"), nb::arg("seed"),
+      nb::arg("center").none(),
       nb::arg("allow").none(), nb::arg("second").none(), nb::arg("second_queries").none(),
       nb::arg("candidates"), nb::arg("threads"), nb::arg("scores"), nb::arg("rows"), nb::arg("distances").noconvert().none(),
       nb::arg("covered").noconvert().none());  // a converted copy would be filled in vain

@@ -50,10 +50,10 @@ void Rotation::apply(float* x) const {
   }
 }
 
-void SignQuery::set(const float* query, unsigned dim, const Rotation& rotation) {
+void SignQuery::set(const float* query, unsigned dim, const Rotation& rotation, const float* center) {
   const unsigned groups = (dim + 15) / 16 * 4;
   rotated_.assign(groups * 4, 0.0f);
-  std::copy_n(query, dim, rotated_.data());
+  for (unsigned j = 0; j < dim; ++j) rotated_[j] = query[j] - center[j];
   rotation.apply(rotated_.data());
   table_.resize(groups * 2);
   float largest = 0;
@@ -90,8 +90,9 @@ constexpr uint16_t kInfinite = 0x7c00;
 
 class Packer {
  public:
-  Packer(const Space& space, Measure measure, const uint32_t* neighbors, const SignLayout& layout, const float* rotated)
-      : space_(space), measure_(measure), neighbors_(neighbors), layout_(layout), rotated_(rotated), pairs_(space) {
+  Packer(const Space& space, Measure measure, const uint32_t* neighbors, const SignLayout& layout, const float* rotated,
+         const double* shares)
+      : space_(space), measure_(measure), neighbors_(neighbors), layout_(layout), rotated_(rotated), shares_(shares), pairs_(space) {
     positive_.resize(layout.degree * static_cast<size_t>(layout.blocks()) * 16, 0);
     apart_.resize(layout.degree);
     a_.resize(layout.degree);
@@ -110,7 +111,11 @@ class Packer {
       kernel.link(c, rotated_ + static_cast<size_t>(links[i]) * layout_.dim, layout_.dim, sums, signs(i));
       const float factor = sums[0] > 0 ? apart_[i] / sums[0] : 0.0f;
       b_[i] = measure_ == Measure::l2 ? -2 * factor : -factor;
-      a_[i] = measure_ == Measure::l2 ? apart_[i] + 2 * factor * sums[1] : factor * sums[1] - sums[2];
+      if (measure_ == Measure::l2) {
+        a_[i] = apart_[i] + 2 * factor * sums[1];
+      } else {  // <c, x - c>, of which the sums know only the part without the mean
+        a_[i] = factor * sums[1] - (sums[2] + static_cast<float>(shares_[links[i]] - shares_[row]));
+      }
       largest.a = std::max(largest.a, std::fabs(a_[i]));
       largest.b = std::max(largest.b, std::fabs(b_[i]));
     }
@@ -142,6 +147,7 @@ class Packer {
   const uint32_t* neighbors_;
   const SignLayout& layout_;
   const float* rotated_;
+  const double* shares_;  // <mean, x> of every row
   PairScorer pairs_;
   unsigned count_ = 0;
   std::vector<float> apart_, a_, b_;
@@ -163,14 +169,29 @@ float unit_for(float largest) {
 }  // namespace
 
 SignUnits pack_signs(const Space& space, Measure measure, const uint32_t* neighbors, const SignLayout& layout,
-                 const Rotation& rotation, unsigned threads, uint8_t* out, const Check& check) {
+                 const Rotation& rotation, unsigned threads, uint8_t* out, float* center, const Check& check) {
   const size_t d = layout.dim;
   std::vector<float> rotated(space.n * d);
   parallel_for(
       space.n, 64, threads,
+      [&](size_t begin, size_t end, unsigned) { read_rows(space, begin, end - begin, rotated.data() + begin * d); }, check);
+  std::vector<double> mean(d, 0.0), shares(space.n);
+  for (size_t i = 0; i < space.n; ++i)
+    for (size_t j = 0; j < d; ++j) mean[j] += rotated[i * d + j];
+  for (size_t j = 0; j < d; ++j) center[j] = static_cast<float>(mean[j] / static_cast<double>(space.n));
+  parallel_for(
+      space.n, 64, threads,
       [&](size_t begin, size_t end, unsigned) {
-        read_rows(space, begin, end - begin, rotated.data() + begin * d);
-        for (size_t i = begin; i < end; ++i) rotation.apply(rotated.data() + i * d);
+        for (size_t i = begin; i < end; ++i) {
+          float* x = rotated.data() + i * d;
+          double share = 0;
+          for (size_t j = 0; j < d; ++j) {
+            x[j] -= center[j];
+            share += static_cast<double>(center[j]) * x[j];
+          }
+          shares[i] = share;
+          rotation.apply(x);
+        }
       },
       check);
   constexpr size_t kChunk = 64;
@@ -180,7 +201,7 @@ SignUnits pack_signs(const Space& space, Measure measure, const uint32_t* neighb
     parallel_for(
         space.n, kChunk, threads,
         [&](size_t begin, size_t end, unsigned) {
-          Packer packer(space, measure, neighbors, layout, rotated.data());
+          Packer packer(space, measure, neighbors, layout, rotated.data(), shares.data());
           SignUnits most{0, 0};
           for (size_t i = begin; i < end; ++i) {
             packer.find(i, most);
@@ -197,13 +218,13 @@ SignUnits pack_signs(const Space& space, Measure measure, const uint32_t* neighb
 }
 
 void estimate_links(const Space& space, Measure measure, const SignLayout& layout, const uint8_t* records, SignUnits units,
-                    const Rotation& rotation, const float* query, uint32_t row, float* out) {
+                    const Rotation& rotation, const float* center, const float* query, uint32_t row, float* out) {
   Targets target(space, measure);
   target.set(&query, 1);
   float own;
   target.score(&row, 1, &own);
   SignQuery signs;
-  signs.set(query, layout.dim, rotation);
+  signs.set(query, layout.dim, rotation, center);
   const SignScan scan = signs.scan(layout, own, units);
   float chunk[kSignLinks];
   const uint8_t* record = records + row * layout.record_bytes();

@@ -3,7 +3,8 @@
 //
 // For a row c and its neighbour x, the signs s of r = A (x - c) are stored, A a random rotation. <r, A q> is estimated
 // by F <s, A q> with F = <r, r> / <r, s>, which is unbiased over A (RaBitQ, SIGMOD 2024), so that for a query q the
-// score of x follows from the score of c:
+// score of x follows from the score of c (A q and A c both less the mean of all rows, which leaves their difference as
+// it is, and keeps them small where all vectors lie to one side):
 //   l2:  |q - x|^2 = |q - c|^2 + a + b <s, A q>   with b = -2 F,  a = |x - c|^2 + 2 F <s, A c>
 //   ip: -<q, x>    = -<q, c>   + a + b <s, A q>   with b = -F,    a = F <s, A c> - <c, x - c>
 // A record holds, for every 32 links, the 32 halves a, the 32 halves b (each in its unit), and the signs: for
@@ -52,7 +53,7 @@ struct SignUnits {
 // sign agrees, for all sixteen cases. Sums of whole numbers are exact: every instruction level returns the same bits.
 class SignQuery {
  public:
-  void set(const float* query, unsigned dim, const Rotation& rotation);
+  void set(const float* query, unsigned dim, const Rotation& rotation, const float* center);
   // What the kernel needs at a row whose own score is `own`.
   SignScan scan(const SignLayout& layout, float own, SignUnits units) const {
     const float ratio = units.b / units.a;
@@ -65,13 +66,13 @@ class SignQuery {
   float step_ = 0, base_ = 0;  // <s, A q> = step * sum - base
 };
 
-// Writes the records of all rows, out: (n, layout.record_bytes()); returns their units. What a walk over the rows of `space`
+// Writes the records of all rows, out: (n, layout.record_bytes()), and their mean, center: (dim); returns the units. What a walk over the rows of `space`
 // measures is what the signs estimate. Takes 4 n d bytes while it runs.
 SignUnits pack_signs(const Space& space, Measure measure, const uint32_t* neighbors, const SignLayout& layout,
-                 const Rotation& rotation, unsigned threads, uint8_t* out, const Check& check);
+                 const Rotation& rotation, unsigned threads, uint8_t* out, float* center, const Check& check);
 
 // The estimates that a walk sees at `row`: out (layout.degree), infinite where there is no link.
 void estimate_links(const Space& space, Measure measure, const SignLayout& layout, const uint8_t* records, SignUnits units,
-                    const Rotation& rotation, const float* query, uint32_t row, float* out);
+                    const Rotation& rotation, const float* center, const float* query, uint32_t row, float* out);
 
 }  // namespace nearfield

@@ -126,6 +126,7 @@ FAST_CHANGES = {
     "fewer signs": lambda meta, arrays: arrays.update(signs=arrays["signs"][:-1]),
     "no units": lambda meta, arrays: arrays.pop("signs.units"),
     "units of nothing": lambda meta, arrays: arrays.update({"signs.units": np.float32([0, 1])}),
+    "shorter mean": lambda meta, arrays: arrays.update({"signs.center": arrays["signs.center"][:-1]}),
     "unknown layout": lambda meta, arrays: meta["parameters"].update(layout="slow"),
 }
 

@@ -70,6 +70,28 @@ def test_of_equal_rows_the_estimate_is_the_score():
     assert estimates.tolist() == [24.0, np.inf]
 
 
+@pytest.mark.parametrize("metric", ["l2", "ip"])
+def test_an_offset_of_all_rows_costs_nothing(metric):
+    rng = np.random.default_rng(2)
+    rows = rng.normal(size=(200, 64)).astype(np.float32)
+    neighbors = np.array([rng.permutation(200)[:20] for _ in range(200)], np.uint32)
+    spread = []
+    for offset in (0, 100):
+        moved = rows + np.float32(offset)
+        space = native.make_space("f32", moved, 64)
+        signs = native.sign_links(space, neighbors, metric=metric, seed=1)
+        assert np.allclose(signs.center, moved.mean(0), rtol=1e-5, atol=1e-5)
+        query = moved[0] if metric == "l2" else rows[0]
+        errors = [
+            native.estimate_links(space, neighbors, signs, query, row, metric=metric)
+            - native.score(space, query[None], neighbors[row], metric=metric)[0]
+            for row in range(200)
+        ]
+        spread.append(np.std(errors))
+    # By inner product the query itself lies off the mean of the rows; under l2 it moves with them.
+    assert spread[1] < (1.3 if metric == "l2" else 130) * spread[0]
+
+
 def test_threads_do_not_matter():
     _, space, neighbors, signs = world(500, 40, 20)
     for threads in (1, 3):

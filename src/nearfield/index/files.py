@@ -10,7 +10,8 @@ array                   dtype            content
 ``scale``               float32          1 / length of the caller's vectors (n,), when those rescore under cosine
 ``neighbors``           uint32           links (n, degree), ended by 2**32 - 1; graphs only
 ``entries``             uint32           where walks begin; graphs only
-``signs``               uint8            packed signs of links (n, bytes), with ``signs.units`` (2,); fast graphs only
+``signs``               uint8            packed signs of links (n, bytes); fast graphs only, with ``signs.units``
+                                         (2,) and ``signs.center`` (d',)
 ======================  ===============  =====================================================================
 
 Version 1. ``meta`` holds the kind of index, n, dim, metric, and the parameters of codec, rescore and graph.

@@ -44,8 +44,8 @@ class Graph(Index):
     layout : "lean" keeps one code a row. "fast" keeps beside every row a code of one bit a dimension for each of its
         links, which are scored together: four times the memory at 384 dimensions and degree 32 (2,192 bytes a row
         instead of 528), and faster up to a recall of 0.97 or so. Degrees in steps of 32 use its memory best.
-        Under l2 its estimates blur where vectors lie much farther from the origin than from each other: an offset of
-        20 times their spread costs a point of recall, one of 100 times takes it from 0.98 to 0.81.
+        Under l2 its estimates blur where far clusters are much farther apart than their rows: 40 times the spread
+        costs a point of recall, 200 times takes it from 0.98 to 0.86.
     random_state : seed of the order of insertion, and of the rotation of the fast layout.
 
     Notes
@@ -307,7 +307,9 @@ class Graph(Index):
             return {}
         arrays = {"neighbors": self._neighbors, "entries": self._entries}
         if self._signs is not None:
-            arrays |= {"signs": self._signs.records, "signs.units": np.array(self._signs.units, np.float32)}
+            signs = self._signs
+            arrays |= {"signs": signs.records, "signs.center": signs.center}
+            arrays["signs.units"] = np.array(signs.units, np.float32)
         return arrays
 
     def _own_meta(self) -> dict[str, Any]:
@@ -329,9 +331,11 @@ class Graph(Index):
             raise ValueError("a link leads out of the graph")
         self._neighbors, self._entries = neighbors, entries
         if self.layout == "fast":
-            records, units = arrays["signs"], arrays["signs.units"]
+            records, units, center = arrays["signs"], arrays["signs.units"], arrays["signs.center"]
             expected = (len(neighbors), native.sign_record_bytes(neighbors.shape[1], self._space.dim))
             if records.dtype != np.uint8 or records.shape != expected or units.shape != (2,) or not (units > 0).all():
                 raise ValueError(f"signs of {records.dtype} {records.shape}, expected uint8 {expected}")
-            self._signs = native.Signs(records, (float(units[0]), float(units[1])), self.random_state)
+            if center.dtype != np.float32 or center.shape != (self._space.dim,):
+                raise ValueError(f"a center of {center.dtype} {center.shape}")
+            self._signs = native.Signs(records, (float(units[0]), float(units[1])), self.random_state, center)
         return self

@@ -306,13 +306,14 @@ class Signs(NamedTuple):
 
     Examples
     --------
-    >>> Signs(np.zeros((1, 192), np.uint8), (1.0, 1.0), 0).records.shape
+    >>> Signs(np.zeros((1, 192), np.uint8), (1.0, 1.0), 0, np.zeros(8, np.float32)).records.shape
     (1, 192)
     """
 
     records: np.ndarray
     units: tuple[float, float]
     seed: int
+    center: np.ndarray
 
 
 def sign_record_bytes(degree: int, dim: int) -> int:
@@ -328,8 +329,9 @@ def sign_links(space: Space, neighbors: np.ndarray, *, metric: str, seed: int, t
     Walsh-Hadamard transforms.
     """
     records = np.empty((space.n, sign_record_bytes(neighbors.shape[1], space.dim)), np.uint8)
-    units = _core.graph_signs(space, metric, neighbors, seed, _threads(threads), records)
-    return Signs(records, units, seed)
+    center = np.empty(space.dim, np.float32)
+    units = _core.graph_signs(space, metric, neighbors, seed, _threads(threads), records, center)
+    return Signs(records, units, seed, center)
 
 
 def estimate_links(
@@ -337,7 +339,9 @@ def estimate_links(
 ) -> np.ndarray:
     """What a walk at ``row`` takes its links' scores to be: float32 ``(degree,)``, ``+inf`` where there is none."""
     out = np.empty(neighbors.shape[1], np.float32)
-    _core.graph_estimates(space, metric, neighbors, signs.records, signs.units, signs.seed, query, row, out)
+    _core.graph_estimates(
+        space, metric, neighbors, signs.records, signs.units, signs.seed, signs.center, query, row, out
+    )
     return out
 
 
@@ -382,7 +386,7 @@ def search_graph(
     kept = min(k, space.n)
     scores = np.empty((len(queries), kept), np.float32)
     rows = np.empty((len(queries), kept), np.int64)
-    records, units, seed = signs or (None, (1.0, 1.0), 0)
+    records, units, seed, center = signs or (None, (1.0, 1.0), 0, None)
     _core.graph_search(
         space,
         metric,
@@ -393,6 +397,7 @@ def search_graph(
         records,
         units,
         seed,
+        center,
         None if allow is None else allow_words(allow, space.n),
         second,
         second_queries,

@@ -75,7 +75,7 @@ def graph_reachable(neighbors: np.ndarray, entries: np.ndarray, reached: np.ndar
 def graph_stitch(base: Space, neighbors: np.ndarray, found: np.ndarray, threads: int, out: np.ndarray) -> None: ...
 def sign_record_bytes(degree: int, dim: int) -> int: ...
 def graph_signs(
-    base: Space, metric: str, neighbors: np.ndarray, seed: int, threads: int, records: np.ndarray
+    base: Space, metric: str, neighbors: np.ndarray, seed: int, threads: int, records: np.ndarray, center: np.ndarray
 ) -> tuple[float, float]: ...
 def graph_estimates(
     base: Space,
@@ -84,6 +84,7 @@ def graph_estimates(
     records: np.ndarray,
     units: tuple[float, float],
     seed: int,
+    center: np.ndarray,
     query: np.ndarray,
     row: int,
     out: np.ndarray,
@@ -98,6 +99,7 @@ def graph_search(
     records: np.ndarray | None,
     units: tuple[float, float],
     seed: int,
+    center: np.ndarray | None,
     allow: np.ndarray | None,
     second: Space | None,
     second_queries: np.ndarray | None,
