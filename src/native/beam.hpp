@@ -143,6 +143,7 @@ struct Links {
   size_t n;
   unsigned room;
   const uint32_t* of(uint32_t id) const { return data + static_cast<size_t>(id) * room; }
+  void fetch(uint32_t id) const { prefetch_bytes(of(id), room * sizeof(uint32_t)); }
 };
 
 // Best-first search in steps, so that one thread can keep several walks going: while the rows of one are on their way
@@ -189,7 +190,7 @@ struct Walk {
     take(score, seen);
     while (pop()) {
       const uint32_t next = beam.peek();
-      if (next != kNone) prefetch_bytes(links.of(next), links.room * sizeof(uint32_t));
+      if (next != kNone) links.fetch(next);
       gather(links);
       fetch_rows(space, fresh, count);
       take(score, seen);

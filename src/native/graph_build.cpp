@@ -8,22 +8,11 @@
 
 #include "graph.hpp"
 #include "pool.hpp"
+#include "random.hpp"
 
 namespace nearfield {
 
 namespace {
-
-// A small, fast, seedable generator (splitmix64).
-struct Random {
-  uint64_t state;
-  uint64_t next() {
-    uint64_t z = (state += 0x9e3779b97f4a7c15ull);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-    return z ^ (z >> 31);
-  }
-  uint64_t below(uint64_t n) { return static_cast<uint64_t>((static_cast<unsigned __int128>(next()) * n) >> 64); }
-};
 
 constexpr size_t kStarts = 64, kSample = 2048;
 constexpr size_t kNarrow = 32;  // width of the walks that try the entries
@@ -238,7 +227,7 @@ class Builder {
       walk.take([&](const uint32_t* ids, unsigned n, float* scores) { pairs.score(rows[item], ids, n, scores); },
                 [](uint32_t, float) {});
       if (walk.pop()) {
-        prefetch_bytes(frozen.of(walk.expanded), frozen.room * sizeof(uint32_t));
+        frozen.fetch(walk.expanded);
         gathered = false;
         return true;
       }

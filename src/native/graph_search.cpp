@@ -16,7 +16,7 @@ constexpr size_t kChunk = 64;  // queries a thread takes at a time, where there 
 // Kept between calls: a query should not pay for clearing or allocating what the last one used.
 struct Scratch {
   Walk walk;
-  Beam allowed;
+  Beam taken;  // the best rows that may be returned, where the walk's own beam holds others too
   std::vector<uint32_t> ids;
   std::vector<float> scores;
   std::vector<Scored> best;
@@ -57,7 +57,7 @@ class Search {
     query_ = query;
     const float* q = job_.queries + query * job_.space.dim;
     target_.set(&q, 1);
-    if (job_.allow || job_.signs) s_.allowed.start(job_.wanted);
+    if (job_.allow || job_.signs) s_.taken.start(job_.wanted);
     if (job_.signs) return begin_signs();
     s_.walk.begin(job_.links, job_.entries, job_.entry_count, job_.width);
     step_ = &Search::score_rows;
@@ -85,13 +85,13 @@ class Search {
     const auto score = [&](const uint32_t* ids, unsigned n, float* out) { target_.score(ids, n, out); };
     if (const uint64_t* allow = job_.allow) {
       s_.walk.take(score, [&](uint32_t id, float value) {
-        if (allow[id / 64] >> (id % 64) & 1) s_.allowed.offer({value, id});
+        if (allow[id / 64] >> (id % 64) & 1) s_.taken.offer({value, id});
       });
     } else {
       s_.walk.take(score, [](uint32_t, float) {});
     }
     if (!s_.walk.pop()) return end_walk();
-    prefetch_bytes(job_.links.of(s_.walk.expanded), job_.links.room * sizeof(uint32_t));
+    job_.links.fetch(s_.walk.expanded);
     step_ = &Search::read_links;
     return true;
   }
@@ -118,7 +118,7 @@ class Search {
     do {
       if (!walk.pop()) return false;
     } while (!walk.visited.add(&walk.expanded, 1));
-    prefetch_bytes(job_.links.of(walk.expanded), job_.links.room * sizeof(uint32_t));
+    job_.links.fetch(walk.expanded);
     fetch_rows(job_.space, &walk.expanded, 1);
     const size_t bytes = job_.signs->layout.record_bytes();
     prefetch_bytes(job_.signs->records + walk.expanded * bytes, bytes);
@@ -131,7 +131,8 @@ class Search {
     const uint32_t row = walk.expanded;
     float own;
     target_.score(&row, 1, &own);
-    if (!job_.allow || (job_.allow[row / 64] >> (row % 64) & 1)) s_.allowed.offer({own, row});  // settled when full, and at the end
+    // Settled when full, and at the end.
+    if (!job_.allow || (job_.allow[row / 64] >> (row % 64) & 1)) s_.taken.offer({own, row});
     const Signs& signs = *job_.signs;
     const uint8_t* record = signs.records + row * signs.layout.record_bytes();
     const uint32_t* links = job_.links.of(row);
@@ -149,16 +150,16 @@ class Search {
   }
 
   bool end_walk() {
-    s_.allowed.settle();
+    s_.taken.settle();
     if (job_.distances) job_.distances[query_] = static_cast<uint32_t>(s_.walk.visited.count());
     if (job_.covered) {
       // Well inside of what was walked, that is: of the rows near the beam's end many were never seen.
       const Beam& walked = s_.walk.beam;
       const float edge = walked.size() < job_.width ? std::numeric_limits<float>::infinity()
                                                     : walked[walked.size() / 2].score;
-      job_.covered[query_] = !job_.allow || (s_.allowed.size() >= job_.k && s_.allowed[job_.k - 1].score <= edge);
+      job_.covered[query_] = !job_.allow || (s_.taken.size() >= job_.k && s_.taken[job_.k - 1].score <= edge);
     }
-    const Beam& found = job_.allow || job_.signs ? s_.allowed : s_.walk.beam;
+    const Beam& found = job_.allow || job_.signs ? s_.taken : s_.walk.beam;
     const size_t count = std::min(found.size(), job_.wanted);
     if (!job_.second) {
       s_.best.clear();

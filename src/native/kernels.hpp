@@ -28,7 +28,7 @@ struct QueryCodes {
 
 struct SignScan {
   const uint8_t* table;  // 64 bytes a block: for each of its four lanes sixteen entries
-  unsigned blocks;       // of 16 dimensions; at most kMaxSignBlocks
+  unsigned blocks;       // of 16 dimensions
   float own, unit, step, base;
 };
 

@@ -354,20 +354,21 @@ NB_MODULE(_core, m) {
                               In<float, 1> center, In<float, 1> query, uint32_t row,
                               Out<float, 1> out) {
     const SignLayout layout{static_cast<unsigned>(neighbors.shape(1)), base.space.dim};
-    demand(query.shape(0) == base.space.dim && center.shape(0) == base.space.dim && row < base.space.n && out.shape(0) == layout.degree,
+    demand(query.shape(0) == base.space.dim && center.shape(0) == base.space.dim && row < base.space.n &&
+               out.shape(0) == layout.degree,
            "query, row, out: expected (dim,), a row, (degree,)");
     demand(records.shape(0) == base.space.n && records.shape(1) == layout.record_bytes(),
            "records: expected shape (n, sign_record_bytes)");
-    estimate_links(base.space, parse_measure(metric), layout, records.data(), {units.first, units.second}, Rotation(layout.dim, seed),
-                   center.data(), query.data(), row, out.data());
+    estimate_links(base.space, parse_measure(metric), layout, records.data(), {units.first, units.second},
+                   Rotation(layout.dim, seed), center.data(), query.data(), row, out.data());
   });
 
   m.def(
       "graph_search",
       [](const PySpace& base, const std::string& metric, In<uint32_t, 2> neighbors, In<uint32_t, 1> entries,
          In<float, 2> queries, size_t beam, std::optional<In<uint8_t, 2>> records,
-         std::pair<float, float> units, uint64_t seed, std::optional<In<float, 1>> center, Words allow, const PySpace* second,
-         std::optional<In<float, 2>> second_queries, size_t candidates, unsigned threads, Out<float, 2> scores,
+         std::pair<float, float> units, uint64_t seed, std::optional<In<float, 1>> center, Words allow,
+         const PySpace* second, std::optional<In<float, 2>> second_queries, size_t candidates, unsigned threads, Out<float, 2> scores,
          Out<int64_t, 2> rows, std::optional<Out<uint32_t, 1>> distances,
          std::optional<Out<uint8_t, 1>> covered) {
         check_queries(base.space, queries, scores, rows);
@@ -385,7 +386,8 @@ NB_MODULE(_core, m) {
         const Signs signs{layout, records ? records->data() : nullptr, {units.first, units.second}, rotation,
                           center ? center->data() : nullptr};
         if (records)
-          demand(center.has_value() && center->shape(0) == layout.dim && records->shape(0) == base.space.n && records->shape(1) == layout.record_bytes(),
+          demand(center.has_value() && center->shape(0) == layout.dim && records->shape(0) == base.space.n &&
+                     records->shape(1) == layout.record_bytes(),
                  "signs: expected records as graph_signs makes them");
         uint32_t* counts = nullptr;
         if (distances) {
@@ -403,14 +405,13 @@ NB_MODULE(_core, m) {
         const uint64_t* bits = words(allow, base.space.n);
         run(nb::none(), [&](const Check& check) {
           search_graph(base.space, measure, links, entries.data(), entries.shape(0), queries.data(), queries.shape(0),
-                       records ? &signs : nullptr, bits, again, again_queries, settings, scores.data(), rows.data(), counts, reached,
-                       check);
+                       records ? &signs : nullptr, bits, again, again_queries, settings, scores.data(), rows.data(),
+                       counts, reached, check);
         });
       },
       nb::arg("base"), nb::arg("metric"), nb::arg("neighbors"), nb::arg("entries"), nb::arg("queries"),
       nb::arg("beam"), nb::arg("records").none(), nb::arg("units"), nb::arg("seed"),
-      nb::arg("center").none(),
-      nb::arg("allow").none(), nb::arg("second").none(), nb::arg("second_queries").none(),
+      nb::arg("center").none(), nb::arg("allow").none(), nb::arg("second").none(), nb::arg("second_queries").none(),
       nb::arg("candidates"), nb::arg("threads"), nb::arg("scores"), nb::arg("rows"), nb::arg("distances").noconvert().none(),
       nb::arg("covered").noconvert().none());  // a converted copy would be filled in vain
 }

@@ -1,11 +1,11 @@
 #include "signs.hpp"
 
-
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 
 #include "pool.hpp"
+#include "random.hpp"
 
 namespace nearfield {
 
@@ -30,14 +30,12 @@ Rotation::Rotation(unsigned dim, uint64_t seed) : dim_(dim), part_(1) {
   while (2 * part_ <= dim) part_ *= 2;
   const float scale = 1.0f / std::sqrt(static_cast<float>(part_));
   signs_.resize(kRounds * static_cast<size_t>(dim));
+  Random random{seed};
   for (unsigned round = 0; round < kRounds; ++round)
     for (unsigned j = 0; j < dim; ++j) {
       const unsigned first = round % 2 ? dim - part_ : 0;  // only what the transform mixes is scaled
       const float size = j >= first && j < first + part_ ? scale : 1.0f;
-      uint64_t z = seed += 0x9e3779b97f4a7c15ull;  // splitmix64
-      z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-      z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-      signs_[round * static_cast<size_t>(dim) + j] = (z ^ (z >> 31)) & 1 ? size : -size;
+      signs_[round * static_cast<size_t>(dim) + j] = random.next() & 1 ? size : -size;
     }
 }
 
@@ -92,7 +90,13 @@ class Packer {
  public:
   Packer(const Space& space, Measure measure, const uint32_t* neighbors, const SignLayout& layout, const float* rotated,
          const double* shares)
-      : space_(space), measure_(measure), neighbors_(neighbors), layout_(layout), rotated_(rotated), shares_(shares), pairs_(space) {
+      : space_(space),
+        measure_(measure),
+        neighbors_(neighbors),
+        layout_(layout),
+        rotated_(rotated),
+        shares_(shares),
+        pairs_(space) {
     positive_.resize(layout.degree * static_cast<size_t>(layout.blocks()) * 16, 0);
     apart_.resize(layout.degree);
     a_.resize(layout.degree);
@@ -155,10 +159,6 @@ class Packer {
 
   uint8_t* signs(unsigned link) { return positive_.data() + link * static_cast<size_t>(layout_.blocks()) * 16; }
 };
-
-}  // namespace
-
-namespace {
 
 // Halves end at 65,504. A power of two costs no digit.
 float unit_for(float largest) {

@@ -143,8 +143,8 @@ class Index(ABC):
         for start in range(0, len(raw), BLOCK):
             yield start, self.metric.prepare_base(raw[start : start + BLOCK])
 
-    def _map_rows(self, raw: np.ndarray) -> np.ndarray:
-        """Prepared, reduced (see :meth:`_reduced`) and transformed rows, float32 (n, d')."""
+    def _prepared_rows(self, raw: np.ndarray) -> np.ndarray:
+        """Rows prepared by the metric and, where links are made by Euclidean distance, reduced to it: float32 (n, d)."""
         prepared = (
             np.concatenate([block for _, block in self._blocks(raw)])
             if len(raw) > BLOCK
@@ -152,6 +152,11 @@ class Index(ABC):
         )
         if self._reduces and isinstance(self.metric, InnerProduct):
             prepared = self.metric.reduce_base(prepared)
+        return prepared
+
+    def _map_rows(self, raw: np.ndarray) -> np.ndarray:
+        """Prepared, reduced (see :meth:`_prepared_rows`) and transformed rows, float32 (n, d')."""
+        prepared = self._prepared_rows(raw)
         if self.transform is None:
             return prepared
         if isinstance(self.transform, LinearMap):

@@ -10,7 +10,6 @@ import numpy as np
 
 from .. import native
 from ..common.checks import check_choice, check_int
-from ..metric.inner_product import InnerProduct
 from .flat import Flat
 from .graph import DEFAULT_BEAM, Graph
 
@@ -190,10 +189,8 @@ class _Stages:
         metric = index.metric.native
         self.kept: list[tuple[str, np.ndarray]] = []
         if index._map is not None:
-            rows = index.metric.prepare_base(vectors)
-            if index._reduces and isinstance(index.metric, InnerProduct):
-                rows = index.metric.reduce_base(rows)
-            best = native.exact_search(index._transformed(rows), mapped, depth, metric=metric, allow=words)
+            rows = index._transformed(index._prepared_rows(np.asarray(vectors)))
+            best = native.exact_search(rows, mapped, depth, metric=metric, allow=words)
             self.kept.append(("transform", best.rows))
         self.kept.append(("code", native.scan(index._space, mapped, depth, metric=metric, allow=words).rows))
         self.reached: np.ndarray | None = None
