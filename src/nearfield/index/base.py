@@ -144,7 +144,7 @@ class Index(ABC):
             yield start, self.metric.prepare_base(raw[start : start + BLOCK])
 
     def _prepared_rows(self, raw: np.ndarray) -> np.ndarray:
-        """Rows prepared by the metric and, where links are made by Euclidean distance, reduced to it: float32 (n, d)."""
+        """Rows prepared by the metric and, where links go by Euclidean distance, reduced to it: float32 (n, d)."""
         prepared = (
             np.concatenate([block for _, block in self._blocks(raw)])
             if len(raw) > BLOCK
