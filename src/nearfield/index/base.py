@@ -217,10 +217,13 @@ class Index(ABC):
             raise ValueError(f"{type(self).__name__} is empty; call build first")
         checked, single = check_vectors(queries, "queries", dim=self._dim, nonzero=self.metric.nonzero)
         prepared = np.ascontiguousarray(self.metric.prepare_queries(checked))
-        return self._map_queries(checked, prepared), prepared, single
+        mapped = self.codec.prepare_queries(self._map_queries(checked, prepared))
+        if isinstance(self.rescore, Codec):
+            prepared = self.rescore.prepare_queries(prepared)
+        return mapped, prepared, single
 
     def _map_queries(self, checked: np.ndarray, prepared: np.ndarray | None = None) -> np.ndarray:
-        """Checked queries as the codes are asked; ``prepared`` by the metric if they are already."""
+        """Checked queries as rows are once transformed; ``prepared`` by the metric if they are already."""
         if self._reduces:
             mapped = self.metric.reduce_queries(checked)
         else:

@@ -139,7 +139,7 @@ class Graph(Index):
             progress=progress,
         )
         if sample is not None:
-            mapped = self._map_queries(sample)
+            mapped = self.codec.prepare_queries(self._map_queries(sample))
             found = native.scan(self._space, mapped, _SAMPLE_NEIGHBORS, metric=self.metric.native)
             stitched = native.stitch(self._space, self._neighbors, found.rows, self.degree // 2)
             # A record of the fast layout has no room for more links than there are: it takes what fits.

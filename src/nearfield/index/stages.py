@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import native
-from ..common.checks import check_choice, check_int
+from ..common.checks import check_choice, check_int, check_vectors
 from .flat import Flat
 from .graph import DEFAULT_BEAM, Graph
 
@@ -190,7 +190,8 @@ class _Stages:
         self.kept: list[tuple[str, np.ndarray]] = []
         if index._map is not None:
             rows = index._transformed(index._prepared_rows(np.asarray(vectors)))
-            best = native.exact_search(rows, mapped, depth, metric=metric, allow=words)
+            asked = index._map_queries(check_vectors(queries, "queries")[0])
+            best = native.exact_search(rows, asked, depth, metric=metric, allow=words)
             self.kept.append(("transform", best.rows))
         self.kept.append(("code", native.scan(index._space, mapped, depth, metric=metric, allow=words).rows))
         self.reached: np.ndarray | None = None

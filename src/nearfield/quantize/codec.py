@@ -23,6 +23,7 @@ class Codec(ABC):
     kind : the native name of the code rows: "f32", "f16", "sq8" or "sq4".
     dtype : of the code rows.
     dim_ : dimensions of the vectors it was fitted on.
+    unbiased : whether the expected score, over the codec's own randomness, is that of the vector itself.
 
     Examples
     --------
@@ -36,6 +37,7 @@ class Codec(ABC):
     kind: str
     dtype: np.dtype
     dim_: int
+    unbiased: bool = False
 
     def fit(self, vectors: Any) -> Codec:
         """Learn what the codes need to know from ``vectors`` (n, d); returns self. ValueError for NaN or n = 0."""
@@ -70,11 +72,17 @@ class Codec(ABC):
         if not single:
             raise ValueError(f"query: expected one vector of shape (d,), got {np.shape(query)}")
 
+        asked = self.prepare_queries(array)
+
         def score(codes: np.ndarray) -> np.ndarray:
             space = self.space(codes)
-            return native.score(space, array, np.arange(len(codes), dtype=np.uint32), metric=metric)[0]
+            return native.score(space, asked, np.arange(len(codes), dtype=np.uint32), metric=metric)[0]
 
         return score
+
+    def prepare_queries(self, queries: np.ndarray) -> np.ndarray:
+        """Checked float32 (q, d) queries as :meth:`space` is asked: for codes of rotated vectors, rotated alike."""
+        return queries
 
     @property
     def bytes_per_vector(self) -> int:
