@@ -115,11 +115,12 @@ class Index(ABC):
         codes = self.codec.encode(mapped)
         if np.may_share_memory(codes, raw):
             codes = codes.copy()  # what the caller does to the array later must not change the index
+        kept = mapped if self.codec.coarse else None
         del mapped
         self._dim = raw.shape[1]
         self._attach(codes)
         self._attach_second(raw)
-        self._link(progress)
+        self._link(kept, progress)
         if progress is not None:
             progress(len(raw))
         self._n = len(raw)
@@ -206,8 +207,8 @@ class Index(ABC):
         )
 
     @abstractmethod
-    def _link(self, progress: Progress | None) -> None:
-        """Whatever a kind of index builds on top of the codes."""
+    def _link(self, mapped: np.ndarray | None, progress: Progress | None) -> None:
+        """Whatever a kind of index builds on top of the codes; ``mapped`` are the rows themselves, for coarse ones."""
 
     # -- searching ---------------------------------------------------------------------------------------------------
 

@@ -128,10 +128,14 @@ class Graph(Index):
         finally:
             self._sample = None
 
-    def _link(self, progress: Progress | None) -> None:
+    def _link(self, mapped: np.ndarray | None, progress: Progress | None) -> None:
         sample = self._sample if self._sample is not None and len(self._sample) else None
+        space = self._space
+        if mapped is not None:
+            finer = ScalarQuantizer(8).fit(mapped)
+            space = finer.space(finer.encode(mapped))
         self._neighbors, self._entries = native.build_graph(
-            self._space,
+            space,
             degree=self.degree,
             beam=self.build_beam,
             alpha=self.alpha,
@@ -139,9 +143,11 @@ class Graph(Index):
             progress=progress,
         )
         if sample is not None:
-            mapped = self.codec.prepare_queries(self._map_queries(sample))
-            found = native.scan(self._space, mapped, _SAMPLE_NEIGHBORS, metric=self.metric.native)
-            stitched = native.stitch(self._space, self._neighbors, found.rows, self.degree // 2)
+            asked = self._map_queries(sample)
+            if mapped is None:
+                asked = self.codec.prepare_queries(asked)
+            found = native.scan(space, asked, _SAMPLE_NEIGHBORS, metric=self.metric.native)
+            stitched = native.stitch(space, self._neighbors, found.rows, self.degree // 2)
             # A record of the fast layout has no room for more links than there are: it takes what fits.
             self._neighbors = stitched if self.layout == "lean" else np.ascontiguousarray(stitched[:, : self.degree])
         self._sign()

@@ -24,6 +24,8 @@ class Codec(ABC):
     dtype : of the code rows.
     dim_ : dimensions of the vectors it was fitted on.
     unbiased : whether the expected score, over the codec's own randomness, is that of the vector itself.
+    coarse : whether its codes are too coarse to choose a graph's links by, or slow to compare with each other: the
+        links are then found by 8-bit codes, which are dropped afterwards.
 
     Examples
     --------
@@ -38,6 +40,7 @@ class Codec(ABC):
     dtype: np.dtype
     dim_: int
     unbiased: bool = False
+    coarse: bool = False
 
     def fit(self, vectors: Any) -> Codec:
         """Learn what the codes need to know from ``vectors`` (n, d); returns self. ValueError for NaN or n = 0."""
