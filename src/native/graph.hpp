@@ -90,8 +90,7 @@ struct Signs {
   SignLayout layout;
   const uint8_t* records;
   SignUnits units;
-  const Rotation& rotation;
-  const float* center;
+  SignFrame frame;
 };
 
 // scores, rows: (nq, k). With `second`, the beam's best are scored again with `second_queries`. `distances`, when not

@@ -49,7 +49,9 @@ struct Job {
 // One query under way. Each step leaves what the next one needs on its way from memory.
 class Search {
  public:
-  Search(const Job& job, Scratch& scratch) : job_(job), s_(scratch), target_(job.space, job.measure) {
+  // heads: for the walk by signs, the queries from `first` on in their frame.
+  Search(const Job& job, Scratch& scratch, const float* heads, size_t first)
+      : job_(job), s_(scratch), heads_(heads), first_(first), target_(job.space, job.measure) {
     if (job.second) again_.emplace(*job.second, job.measure);
   }
 
@@ -68,6 +70,8 @@ class Search {
  private:
   const Job& job_;
   Scratch& s_;
+  const float* heads_;
+  size_t first_;
   Targets target_;
   std::optional<Targets> again_;
   SignQuery sign_query_;
@@ -98,7 +102,7 @@ class Search {
 
   void begin_signs() {
     const SignLayout& layout = job_.signs->layout;
-    sign_query_.set(job_.queries + query_ * layout.dim, layout.dim, job_.signs->rotation, job_.signs->center);
+    sign_query_.set(heads_ + (query_ - first_) * layout.dim, layout.dim);
     Walk& walk = s_.walk;
     walk.visited.start(job_.links.n);
     walk.beam.start(job_.width);
@@ -214,9 +218,14 @@ void search_graph(const Space& space, Measure measure, const Links& links, const
         std::vector<std::unique_ptr<Scratch>>& own = scratch();
         const size_t together = std::min(kTogether, end - begin);
         while (own.size() < together) own.push_back(std::make_unique<Scratch>());
+        std::vector<float> heads;
+        if (signs) {  // all of the chunk at once, so that a projection is read from the cache for four at a time
+          heads.resize((end - begin) * signs->layout.dim);
+          signs->frame.apply(queries + begin * space.dim, end - begin, heads.data());
+        }
         std::vector<Search> searches;
         searches.reserve(together);
-        for (size_t i = 0; i < together; ++i) searches.emplace_back(job, *own[i]);
+        for (size_t i = 0; i < together; ++i) searches.emplace_back(job, *own[i], heads.data(), begin);
         take_turns(searches, begin, end);
       },
       check);

@@ -29,6 +29,7 @@ struct QueryCodes {
 struct SignScan {
   const uint8_t* table;  // 64 bytes a block: for each of its four lanes sixteen entries
   unsigned blocks;       // of 16 dimensions
+  unsigned bits;         // planes of codes, the highest first
   float own, unit, step, base;
 };
 
@@ -56,14 +57,14 @@ struct Kernels {
   void (*sq4_pair)(const uint8_t* row, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
                    int32_t* out);
   // Scores of 32 links from a chunk of a signs record (signs.hpp): out[i] = q.own + q.unit * (a_i + b_i * t_i) with
-  // t_i = q.step * sum_i - q.base, where sum_i adds up what the table says for the signs of link i. Returns a bit for
-  // every score below `worst`.
+  // t_i = q.step * sum_i - q.base, where sum_i adds up what the table says for the signs of link i, a plane of bits
+  // counting twice as much as the next. Returns a bit for every score below `worst`.
   uint32_t (*signs)(const SignScan& q, const uint8_t* chunk, float worst, float* out);
   // In place, the Walsh-Hadamard transform of p numbers, p a power of two, not normalised.
   void (*hadamard)(float* x, unsigned p);
-  // For the difference r = x - c: out[0] = sum of |r_j|, out[1] = sum of c_j with the sign of r_j, out[2] = <c, r>;
-  // positive[j] = r_j > 0.
-  void (*link)(const float* c, const float* x, unsigned d, float* out, uint8_t* positive);
+  // For the difference r = x - c and its codes v_j, the odd number of the sign of r_j nearest to r_j * inverse up to
+  // 2 top + 1: out[0] = <v, r>, out[1] = <v, c>; codes[j] = (v_j + 2 top + 1) / 2.
+  void (*link)(const float* c, const float* x, unsigned d, float inverse, unsigned top, float* out, uint8_t* codes);
 };
 
 enum class Level { scalar = 0, avx2 = 1, avx512 = 2 };

@@ -221,17 +221,20 @@ uint32_t signs(const SignScan& q, const uint8_t* chunk, float worst, float* out)
   const __m256i nibble = _mm256_set1_epi8(15);
   const uint8_t* codes = chunk + 128;
   __m256i sums[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256()};
-  for (unsigned begin = 0; begin < q.blocks; begin += kSignBlocksAtOnce) {
-    const unsigned end = begin + kSignBlocksAtOnce < q.blocks ? begin + kSignBlocksAtOnce : q.blocks;
-    SignSums low, high;
-    for (unsigned b = 2 * begin; b < 2 * end; ++b) {
-      const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + 32 * b));
-      const __m256i table = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(q.table + 32 * b));
-      low.add(_mm256_shuffle_epi8(table, _mm256_and_si256(x, nibble)));
-      high.add(_mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(x, 4), nibble)));
+  for (unsigned plane = 0; plane < q.bits; ++plane, codes += 64 * q.blocks) {
+    for (__m256i& sum : sums) sum = _mm256_add_epi32(sum, sum);
+    for (unsigned begin = 0; begin < q.blocks; begin += kSignBlocksAtOnce) {
+      const unsigned end = begin + kSignBlocksAtOnce < q.blocks ? begin + kSignBlocksAtOnce : q.blocks;
+      SignSums low, high;
+      for (unsigned b = 2 * begin; b < 2 * end; ++b) {
+        const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + 32 * b));
+        const __m256i table = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(q.table + 32 * b));
+        low.add(_mm256_shuffle_epi8(table, _mm256_and_si256(x, nibble)));
+        high.add(_mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(x, 4), nibble)));
+      }
+      low.add_to(sums[0], sums[1]);
+      high.add_to(sums[2], sums[3]);
     }
-    low.add_to(sums[0], sums[1]);
-    high.add_to(sums[2], sums[3]);
   }
   const __m256 step = _mm256_set1_ps(q.step), base = _mm256_set1_ps(q.base), unit = _mm256_set1_ps(q.unit);
   const __m256 own = _mm256_set1_ps(q.own);

@@ -236,16 +236,20 @@ uint32_t signs(const SignScan& q, const uint8_t* chunk, float worst, float* out)
   const __m512i nibble = _mm512_set1_epi8(15);
   const uint8_t* codes = chunk + 128;
   __m512i first = _mm512_setzero_si512(), second = _mm512_setzero_si512();
-  for (unsigned begin = 0; begin < q.blocks; begin += kSignBlocksAtOnce) {
-    const unsigned end = begin + kSignBlocksAtOnce < q.blocks ? begin + kSignBlocksAtOnce : q.blocks;
-    SignSums low, high;
-    for (unsigned b = begin; b < end; ++b) {
-      const __m512i x = _mm512_loadu_si512(codes + 64 * b), table = _mm512_loadu_si512(q.table + 64 * b);
-      low.add(_mm512_shuffle_epi8(table, _mm512_and_si512(x, nibble)));
-      high.add(_mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi16(x, 4), nibble)));
+  for (unsigned plane = 0; plane < q.bits; ++plane, codes += 64 * q.blocks) {
+    first = _mm512_add_epi32(first, first);
+    second = _mm512_add_epi32(second, second);
+    for (unsigned begin = 0; begin < q.blocks; begin += kSignBlocksAtOnce) {
+      const unsigned end = begin + kSignBlocksAtOnce < q.blocks ? begin + kSignBlocksAtOnce : q.blocks;
+      SignSums low, high;
+      for (unsigned b = begin; b < end; ++b) {
+        const __m512i x = _mm512_loadu_si512(codes + 64 * b), table = _mm512_loadu_si512(q.table + 64 * b);
+        low.add(_mm512_shuffle_epi8(table, _mm512_and_si512(x, nibble)));
+        high.add(_mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi16(x, 4), nibble)));
+      }
+      first = _mm512_add_epi32(first, low.total());
+      second = _mm512_add_epi32(second, high.total());
     }
-    first = _mm512_add_epi32(first, low.total());
-    second = _mm512_add_epi32(second, high.total());
   }
   const __m512 step = _mm512_set1_ps(q.step), base = _mm512_set1_ps(q.base), unit = _mm512_set1_ps(q.unit);
   const __m512 own = _mm512_set1_ps(q.own);

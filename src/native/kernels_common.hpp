@@ -57,39 +57,44 @@ void hadamard(float* x, unsigned p) {
       }
 }
 
-void link(const float* c, const float* x, unsigned d, float* out, uint8_t* positive) {
-  Lanes absolute = {}, along = {}, from = {};
-  const auto add = [&](const float* cp, const float* xp, uint8_t* signs) __attribute__((always_inline)) {
+void link(const float* c, const float* x, unsigned d, float inverse, unsigned top, float* out, uint8_t* codes) {
+  Lanes absolute = {}, along = {};
+  const float most = static_cast<float>(top);
+  const Lanes largest = most - Lanes{};
+  const auto add = [&](const float* cp, const float* xp, uint8_t* to) __attribute__((always_inline)) {
     Lanes cv, xv;
     load(cv, cp);
     load(xv, xp);
     const Lanes r = xv - cv;
     const Ints above = r > 0;
-    absolute += above ? r : -r;
-    along += above ? cv : -cv;
-    from += cv * r;
-    const Bytes ones = __builtin_convertvector(above, Bytes) & 1;
-    __builtin_memcpy(signs, &ones, sizeof ones);
+    const Lanes size = above ? r : -r;
+    Lanes steps = size * inverse;
+    steps = steps < largest ? steps : largest;
+    const Ints whole = __builtin_convertvector(steps, Ints);  // towards zero
+    const Lanes number = 2.0f * __builtin_convertvector(whole, Lanes) + 1.0f;
+    absolute += size * number;
+    along += (above ? cv : -cv) * number;
+    const Ints code = static_cast<int>(top) + (above ? whole + 1 : -whole);
+    const Bytes narrow = __builtin_convertvector(code, Bytes);
+    __builtin_memcpy(to, &narrow, sizeof narrow);
   };
   unsigned j = 0;
-  for (; j + 16 <= d; j += 16) add(c + j, x + j, positive + j);
+  for (; j + 16 <= d; j += 16) add(c + j, x + j, codes + j);
   if (j < d) {
     float cv[16] = {}, xv[16] = {};
     for (unsigned l = 0; j + l < d; ++l) {
       cv[l] = c[j + l];
       xv[l] = x[j + l];
     }
-    add(cv, xv, positive + j);
+    add(cv, xv, codes + j);
   }
   for (unsigned h = 8; h > 0; h /= 2)
     for (unsigned l = 0; l < h; ++l) {
       absolute[l] += absolute[l + h];
       along[l] += along[l + h];
-      from[l] += from[l + h];
     }
   out[0] = absolute[0];
   out[1] = along[0];
-  out[2] = from[0];
 }
 
 }  // namespace

@@ -128,11 +128,14 @@ void sq4_pair(const uint8_t* row, const uint8_t* base, size_t stride, unsigned d
 uint32_t signs(const SignScan& q, const uint8_t* chunk, float worst, float* out) {
   uint32_t sums[32] = {};
   const uint8_t* codes = chunk + 128;
-  for (unsigned lane = 0; lane < 4 * q.blocks; ++lane)
-    for (unsigned i = 0; i < 16; ++i) {
-      sums[i] += q.table[16 * lane + (codes[16 * lane + i] & 15)];
-      sums[i + 16] += q.table[16 * lane + (codes[16 * lane + i] >> 4)];
-    }
+  for (unsigned plane = 0; plane < q.bits; ++plane, codes += 64 * q.blocks) {
+    for (uint32_t& sum : sums) sum *= 2;
+    for (unsigned lane = 0; lane < 4 * q.blocks; ++lane)
+      for (unsigned i = 0; i < 16; ++i) {
+        sums[i] += q.table[16 * lane + (codes[16 * lane + i] & 15)];
+        sums[i + 16] += q.table[16 * lane + (codes[16 * lane + i] >> 4)];
+      }
+  }
   uint32_t below = 0;
   uint16_t factors[64];
   std::memcpy(factors, chunk, sizeof factors);

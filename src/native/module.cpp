@@ -153,6 +153,27 @@ void check_links(const In<uint32_t, 2>& neighbors, const In<uint32_t, 1>& entrie
   for (size_t i = 0; i < entries.shape(0); ++i) demand(entries.data()[i] < space.n, "entries: row out of range");
 }
 
+using Projection = std::optional<In<float, 2>>;
+
+// What an array of records is and was made by, checked against the rows and links it belongs to.
+struct SignParts {
+  SignLayout layout;
+  std::optional<Rotation> rotation;
+  SignFrame frame;
+
+  SignParts(const Space& space, size_t degree, unsigned bits, uint64_t seed, const float* center, size_t center_size,
+            const Projection& projection)
+      : layout{static_cast<unsigned>(degree), projection ? static_cast<unsigned>(projection->shape(0)) : space.dim, bits} {
+    demand(bits >= 1 && bits <= kMaxSignBits, "bits: expected 1 to 4");
+    demand(center_size == space.dim, "center: expected shape (dim,)");
+    demand(!projection || (projection->shape(1) == space.dim && layout.dim >= 1 && layout.dim <= space.dim),
+           "projection: expected shape (heads, dim), heads 1 to dim");
+    if (!projection) rotation.emplace(space.dim, seed);
+    frame = {space.dim, center, rotation ? &*rotation : nullptr, projection ? projection->data() : nullptr, layout.dim};
+  }
+  SignParts(const SignParts&) = delete;
+};
+
 // Every link inside the graph: a file that passed its checksum cannot fail this, a caller's array can.
 bool links_valid(const In<uint32_t, 2>& neighbors) {
   const size_t count = neighbors.shape(0) * neighbors.shape(1);
@@ -326,49 +347,68 @@ NB_MODULE(_core, m) {
     mark_reachable(links, entries.data(), entries.shape(0), reached.data());
   });
 
-  m.def("sign_record_bytes", [](unsigned degree, unsigned dim) { return SignLayout{degree, dim}.record_bytes(); });
+  m.def("sign_record_bytes", [](unsigned degree, unsigned dim, unsigned bits) {
+    demand(bits >= 1 && bits <= kMaxSignBits, "bits: expected 1 to 4");
+    return SignLayout{degree, dim, bits}.record_bytes();
+  });
+
+  m.def("row_values", [](const PySpace& base, In<uint32_t, 1> ids, Out<float, 2> out) {
+    demand(out.shape(0) == ids.shape(0) && out.shape(1) == base.space.dim, "out: expected shape (ids, dim)");
+    for (size_t i = 0; i < ids.shape(0); ++i) {
+      demand(ids.data()[i] < base.space.n, "ids: row out of range");
+      read_rows(base.space, ids.data()[i], 1, out.data() + i * base.space.dim);
+    }
+  });
 
   m.def(
       "graph_signs",
-      [](const PySpace& base, const std::string& metric, In<uint32_t, 2> neighbors, uint64_t seed, unsigned threads,
-         Out<uint8_t, 2> records, Out<float, 1> center) {
-        const SignLayout layout{static_cast<unsigned>(neighbors.shape(1)), base.space.dim};
-        demand(neighbors.shape(0) == base.space.n && links_valid(neighbors), "neighbors: expected one list a row");
-        demand(records.shape(0) == base.space.n && records.shape(1) == layout.record_bytes(),
+      [](const PySpace& base, const std::string& metric, In<uint32_t, 2> neighbors, unsigned bits, uint64_t seed,
+         unsigned threads, Out<uint8_t, 2> records, Out<float, 1> center, std::optional<Out<float, 2>> projection) {
+        demand(base.space.n >= 1 && neighbors.shape(0) == base.space.n && links_valid(neighbors),
+               "neighbors: expected one list a row");
+        Projection directions;
+        if (projection) {
+          demand(projection->shape(0) >= 1 && projection->shape(1) == base.space.dim, "projection: expected (heads, dim)");
+          rotate_directions(projection->data(), static_cast<unsigned>(projection->shape(0)), base.space.dim, seed);
+          directions = In<float, 2>(*projection);
+        }
+        const SignParts parts(base.space, neighbors.shape(1), bits, seed, center.data(), center.shape(0), directions);
+        demand(records.shape(0) == base.space.n && records.shape(1) == parts.layout.record_bytes(),
                "records: expected shape (n, sign_record_bytes)");
-        demand(center.shape(0) == layout.dim && base.space.n >= 1, "center: expected shape (dim,), and a row");
         const Measure measure = parse_measure(metric);
-        const Rotation rotation(layout.dim, seed);
         SignUnits units;
         run(nb::none(), [&](const Check& check) {
-          units = pack_signs(base.space, measure, neighbors.data(), layout, rotation, threads, records.data(),
-                             center.data(), check);
+          mean_row(base.space, threads, center.data(), check);
+          units = pack_signs(base.space, measure, neighbors.data(), parts.layout, parts.frame, threads, records.data(),
+                             check);
         });
         return std::make_pair(units.a, units.b);
       },
-      nb::arg("base"), nb::arg("metric"), nb::arg("neighbors"), nb::arg("seed"), nb::arg("threads"),
-      nb::arg("records").noconvert(), nb::arg("center").noconvert());
+      nb::arg("base"), nb::arg("metric"), nb::arg("neighbors"), nb::arg("bits"), nb::arg("seed"), nb::arg("threads"),
+      nb::arg("records").noconvert(), nb::arg("center").noconvert(), nb::arg("projection").noconvert().none());
 
-  m.def("graph_estimates", [](const PySpace& base, const std::string& metric, In<uint32_t, 2> neighbors,
-                              In<uint8_t, 2> records, std::pair<float, float> units, uint64_t seed,
-                              In<float, 1> center, In<float, 1> query, uint32_t row,
-                              Out<float, 1> out) {
-    const SignLayout layout{static_cast<unsigned>(neighbors.shape(1)), base.space.dim};
-    demand(query.shape(0) == base.space.dim && center.shape(0) == base.space.dim && row < base.space.n &&
-               out.shape(0) == layout.degree,
-           "query, row, out: expected (dim,), a row, (degree,)");
-    demand(records.shape(0) == base.space.n && records.shape(1) == layout.record_bytes(),
-           "records: expected shape (n, sign_record_bytes)");
-    estimate_links(base.space, parse_measure(metric), layout, records.data(), {units.first, units.second},
-                   Rotation(layout.dim, seed), center.data(), query.data(), row, out.data());
-  });
+  m.def(
+      "graph_estimates",
+      [](const PySpace& base, const std::string& metric, In<uint32_t, 2> neighbors, In<uint8_t, 2> records, unsigned bits,
+         std::pair<float, float> units, uint64_t seed, In<float, 1> center, Projection projection, In<float, 1> query,
+         uint32_t row, Out<float, 1> out) {
+        const SignParts parts(base.space, neighbors.shape(1), bits, seed, center.data(), center.shape(0), projection);
+        demand(query.shape(0) == base.space.dim && row < base.space.n && out.shape(0) == parts.layout.degree,
+               "query, row, out: expected (dim,), a row, (degree,)");
+        demand(records.shape(0) == base.space.n && records.shape(1) == parts.layout.record_bytes(),
+               "records: expected shape (n, sign_record_bytes)");
+        estimate_links(base.space, parse_measure(metric), parts.layout, records.data(), {units.first, units.second},
+                       parts.frame, query.data(), row, out.data());
+      },
+      nb::arg("base"), nb::arg("metric"), nb::arg("neighbors"), nb::arg("records"), nb::arg("bits"), nb::arg("units"),
+      nb::arg("seed"), nb::arg("center"), nb::arg("projection").none(), nb::arg("query"), nb::arg("row"), nb::arg("out"));
 
   m.def(
       "graph_search",
       [](const PySpace& base, const std::string& metric, In<uint32_t, 2> neighbors, In<uint32_t, 1> entries,
          In<float, 2> queries, size_t beam, std::optional<In<uint8_t, 2>> records,
-         std::pair<float, float> units, uint64_t seed, std::optional<In<float, 1>> center, Words allow,
-         const PySpace* second, std::optional<In<float, 2>> second_queries, size_t candidates, unsigned threads, Out<float, 2> scores,
+         unsigned bits, std::pair<float, float> units, uint64_t seed, std::optional<In<float, 1>> center, Projection projection,
+         Words allow, const PySpace* second, std::optional<In<float, 2>> second_queries, size_t candidates, unsigned threads, Out<float, 2> scores,
          Out<int64_t, 2> rows, std::optional<Out<uint32_t, 1>> distances,
          std::optional<Out<uint8_t, 1>> covered) {
         check_queries(base.space, queries, scores, rows);
@@ -381,14 +421,15 @@ NB_MODULE(_core, m) {
                  "second: expected a space of as many rows, and queries of its dimension");
           again_queries = second_queries->data();
         }
-        const SignLayout layout{static_cast<unsigned>(neighbors.shape(1)), base.space.dim};
-        const Rotation rotation(records ? layout.dim : 1, seed);
-        const Signs signs{layout, records ? records->data() : nullptr, {units.first, units.second}, rotation,
-                          center ? center->data() : nullptr};
-        if (records)
-          demand(center.has_value() && center->shape(0) == layout.dim && records->shape(0) == base.space.n &&
-                     records->shape(1) == layout.record_bytes(),
+        std::optional<SignParts> parts;
+        std::optional<Signs> signs;
+        if (records) {
+          demand(center.has_value(), "center: expected shape (dim,)");
+          parts.emplace(base.space, neighbors.shape(1), bits, seed, center->data(), center->shape(0), projection);
+          demand(records->shape(0) == base.space.n && records->shape(1) == parts->layout.record_bytes(),
                  "signs: expected records as graph_signs makes them");
+          signs = Signs{parts->layout, records->data(), {units.first, units.second}, parts->frame};
+        }
         uint32_t* counts = nullptr;
         if (distances) {
           demand(distances->shape(0) == queries.shape(0), "distances: expected shape (queries,)");
@@ -402,16 +443,16 @@ NB_MODULE(_core, m) {
         const Measure measure = parse_measure(metric);
         const Links links{neighbors.data(), neighbors.shape(0), static_cast<unsigned>(neighbors.shape(1))};
         const SearchSettings settings{scores.shape(1), beam, candidates, threads};
-        const uint64_t* bits = words(allow, base.space.n);
+        const uint64_t* allowed = words(allow, base.space.n);
         run(nb::none(), [&](const Check& check) {
           search_graph(base.space, measure, links, entries.data(), entries.shape(0), queries.data(), queries.shape(0),
-                       records ? &signs : nullptr, bits, again, again_queries, settings, scores.data(), rows.data(),
+                       signs ? &*signs : nullptr, allowed, again, again_queries, settings, scores.data(), rows.data(),
                        counts, reached, check);
         });
       },
       nb::arg("base"), nb::arg("metric"), nb::arg("neighbors"), nb::arg("entries"), nb::arg("queries"),
-      nb::arg("beam"), nb::arg("records").none(), nb::arg("units"), nb::arg("seed"),
-      nb::arg("center").none(), nb::arg("allow").none(), nb::arg("second").none(), nb::arg("second_queries").none(),
+      nb::arg("beam"), nb::arg("records").none(), nb::arg("bits"), nb::arg("units"), nb::arg("seed"),
+      nb::arg("center").none(), nb::arg("projection").none(), nb::arg("allow").none(), nb::arg("second").none(), nb::arg("second_queries").none(),
       nb::arg("candidates"), nb::arg("threads"), nb::arg("scores"), nb::arg("rows"), nb::arg("distances").noconvert().none(),
       nb::arg("covered").noconvert().none());  // a converted copy would be filled in vain
 }

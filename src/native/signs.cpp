@@ -48,15 +48,44 @@ void Rotation::apply(float* x) const {
   }
 }
 
-void SignQuery::set(const float* query, unsigned dim, const Rotation& rotation, const float* center) {
-  const unsigned groups = (dim + 15) / 16 * 4;
-  rotated_.assign(groups * 4, 0.0f);
-  for (unsigned j = 0; j < dim; ++j) rotated_[j] = query[j] - center[j];
-  rotation.apply(rotated_.data());
+void SignFrame::apply(const float* x, size_t count, float* out) const {
+  std::vector<float> moved(4 * static_cast<size_t>(dim));
+  std::vector<uint32_t> ids(projection ? heads : 0);
+  for (unsigned h = 0; h < ids.size(); ++h) ids[h] = h;
+  std::vector<float> products(4 * ids.size());
+  for (size_t begin = 0; begin < count; begin += 4) {
+    const unsigned some = static_cast<unsigned>(std::min<size_t>(4, count - begin));
+    const float* each[4];
+    for (unsigned t = 0; t < some; ++t) {
+      float* to = projection ? moved.data() + t * static_cast<size_t>(dim) : out + (begin + t) * dim;
+      for (unsigned j = 0; j < dim; ++j) to[j] = x[(begin + t) * dim + j] - center[j];
+      if (!projection) rotation->apply(to);
+      each[t] = to;
+    }
+    if (!projection) continue;
+    kernels().f32_ip(each, some, projection, dim, dim, ids.data(), heads, products.data());
+    std::copy_n(products.data(), some * static_cast<size_t>(heads), out + begin * heads);
+  }
+}
+
+void rotate_directions(float* directions, unsigned heads, unsigned dim, uint64_t seed) {
+  const Rotation rotation(heads, seed);
+  std::vector<float> column(heads);
+  for (unsigned j = 0; j < dim; ++j) {
+    for (unsigned h = 0; h < heads; ++h) column[h] = directions[static_cast<size_t>(h) * dim + j];
+    rotation.apply(column.data());
+    for (unsigned h = 0; h < heads; ++h) directions[static_cast<size_t>(h) * dim + j] = column[h];
+  }
+}
+
+void SignQuery::set(const float* heads, unsigned count) {
+  const unsigned groups = (count + 15) / 16 * 4;
+  padded_.assign(groups * 4, 0.0f);
+  std::copy_n(heads, count, padded_.data());
   table_.resize(groups * 2);
   float largest = 0;
   for (unsigned g = 0; g < groups; ++g) {
-    const float* y = rotated_.data() + 4 * g;
+    const float* y = padded_.data() + 4 * g;
     largest = std::max(largest, (std::fabs(y[0]) + std::fabs(y[1])) + (std::fabs(y[2]) + std::fabs(y[3])));
   }
   const bool some = largest > 0 && std::isfinite(largest);
@@ -66,7 +95,7 @@ void SignQuery::set(const float* query, unsigned dim, const Rotation& rotation, 
   constexpr uint64_t kAll = 0x0101010101010101ull;
   constexpr uint64_t kSet[3] = {0x0100010001000100ull, 0x0101000001010000ull, 0x0101010100000000ull};
   for (unsigned g = 0; g < groups; ++g) {
-    const float* y = rotated_.data() + 4 * g;
+    const float* y = padded_.data() + 4 * g;
     uint64_t low = 0;
     for (unsigned l = 0; l < 3; ++l) {
       const uint32_t weight = static_cast<uint32_t>(std::fabs(y[l]) * inverse + 0.5f);
@@ -85,25 +114,28 @@ void SignQuery::set(const float* query, unsigned dim, const Rotation& rotation, 
 namespace {
 
 constexpr uint16_t kInfinite = 0x7c00;
+// The step of the uniform grid of 2^bits values with the least squared error for a normal distribution of spread 1
+// (Max, 1960), which the coordinates of a rotated vector have nearly.
+constexpr float kStep[kMaxSignBits + 1] = {0, 1.5958f, 0.9957f, 0.5860f, 0.3352f};
 
 class Packer {
  public:
   Packer(const Space& space, Measure measure, const uint32_t* neighbors, const SignLayout& layout, const float* rotated,
-         const double* shares)
+         const double* lengths)
       : space_(space),
         measure_(measure),
         neighbors_(neighbors),
         layout_(layout),
         rotated_(rotated),
-        shares_(shares),
+        lengths_(lengths),
         pairs_(space) {
-    positive_.resize(layout.degree * static_cast<size_t>(layout.blocks()) * 16, 0);
+    codes_.resize(layout.degree * static_cast<size_t>(layout.blocks()) * 16, 0);
     apart_.resize(layout.degree);
     a_.resize(layout.degree);
     b_.resize(layout.degree);
   }
 
-  // Finds factors and signs of a row's links; raises `largest` to the largest factors.
+  // Finds factors and codes of a row's links; raises `largest` to the largest factors.
   void find(size_t row, SignUnits& largest) {
     const Kernels& kernel = kernels();
     const uint32_t* links = neighbors_ + row * layout_.degree;
@@ -111,14 +143,18 @@ class Packer {
     pairs_.score(static_cast<uint32_t>(row), links, count_, apart_.data());
     const float* c = rotated_ + row * layout_.dim;
     for (unsigned i = 0; i < count_; ++i) {
-      float sums[3];
-      kernel.link(c, rotated_ + static_cast<size_t>(links[i]) * layout_.dim, layout_.dim, sums, signs(i));
+      float sums[2];
+      const float spread = std::sqrt(apart_[i] / static_cast<float>(layout_.dim));
+      const float inverse = spread > 0 && std::isfinite(spread) ? 1.0f / (kStep[layout_.bits] * spread) : 0.0f;
+      kernel.link(c, rotated_ + static_cast<size_t>(links[i]) * layout_.dim, layout_.dim, inverse,
+                  (1u << (layout_.bits - 1)) - 1, sums, codes(i));
       const float factor = sums[0] > 0 ? apart_[i] / sums[0] : 0.0f;
       b_[i] = measure_ == Measure::l2 ? -2 * factor : -factor;
       if (measure_ == Measure::l2) {
         a_[i] = apart_[i] + 2 * factor * sums[1];
-      } else {  // <c, x - c>, of which the sums know only the part without the mean
-        a_[i] = factor * sums[1] - (sums[2] + static_cast<float>(shares_[links[i]] - shares_[row]));
+      } else {  // <c, x - c> = (|x|^2 - |c|^2 - |x - c|^2) / 2
+        const double difference = lengths_[links[i]] - lengths_[row];
+        a_[i] = factor * sums[1] - static_cast<float>(0.5 * (difference - static_cast<double>(apart_[i])));
       }
       largest.a = std::max(largest.a, std::fabs(a_[i]));
       largest.b = std::max(largest.b, std::fabs(b_[i]));
@@ -134,14 +170,15 @@ class Packer {
       std::memcpy(chunk + 2 * slot, &a, 2);
       std::memcpy(chunk + 2 * (kSignLinks + slot), &b, 2);
       if (i >= count_) continue;
-      uint8_t* codes = chunk + 4 * kSignLinks + slot % 16;
-      const uint8_t* positive = signs(i);
-      for (unsigned g = 0; g < 4 * layout_.blocks(); ++g) {
-        uint32_t four;
-        std::memcpy(&four, positive + 4 * g, 4);
-        const uint32_t number = four * 0x01020408u >> 24 & 15;  // byte l becomes bit l
-        codes[16 * g] = static_cast<uint8_t>(codes[16 * g] | (slot < 16 ? number : number << 4));
-      }
+      uint8_t* to = chunk + 4 * kSignLinks + slot % 16;
+      const uint8_t* from = codes(i);
+      for (unsigned plane = layout_.bits; plane-- > 0; to += 64 * layout_.blocks())
+        for (unsigned g = 0; g < 4 * layout_.blocks(); ++g) {
+          uint32_t four;
+          std::memcpy(&four, from + 4 * g, 4);
+          const uint32_t number = (four >> plane & 0x01010101u) * 0x01020408u >> 24 & 15;  // byte l becomes bit l
+          to[16 * g] = static_cast<uint8_t>(to[16 * g] | (slot < 16 ? number : number << 4));
+        }
     }
   }
 
@@ -151,13 +188,13 @@ class Packer {
   const uint32_t* neighbors_;
   const SignLayout& layout_;
   const float* rotated_;
-  const double* shares_;  // <mean, x> of every row
+  const double* lengths_;  // |x|^2 of every row
   PairScorer pairs_;
   unsigned count_ = 0;
   std::vector<float> apart_, a_, b_;
-  std::vector<uint8_t> positive_;
+  std::vector<uint8_t> codes_;
 
-  uint8_t* signs(unsigned link) { return positive_.data() + link * static_cast<size_t>(layout_.blocks()) * 16; }
+  uint8_t* codes(unsigned link) { return codes_.data() + link * static_cast<size_t>(layout_.blocks()) * 16; }
 };
 
 // Halves end at 65,504. A power of two costs no digit.
@@ -168,30 +205,48 @@ float unit_for(float largest) {
 
 }  // namespace
 
-SignUnits pack_signs(const Space& space, Measure measure, const uint32_t* neighbors, const SignLayout& layout,
-                 const Rotation& rotation, unsigned threads, uint8_t* out, float* center, const Check& check) {
-  const size_t d = layout.dim;
-  std::vector<float> rotated(space.n * d);
+void mean_row(const Space& space, unsigned threads, float* out, const Check& check) {
+  constexpr size_t kRows = 1024;  // summed apart, so that the sums do not depend on the threads
+  const size_t d = space.dim, parts = (space.n + kRows - 1) / kRows;
+  std::vector<double> sums(parts * d, 0.0);
   parallel_for(
-      space.n, 64, threads,
-      [&](size_t begin, size_t end, unsigned) { read_rows(space, begin, end - begin, rotated.data() + begin * d); }, check);
-  std::vector<double> mean(d, 0.0), shares(space.n);
-  for (size_t i = 0; i < space.n; ++i)
-    for (size_t j = 0; j < d; ++j) mean[j] += rotated[i * d + j];
-  for (size_t j = 0; j < d; ++j) center[j] = static_cast<float>(mean[j] / static_cast<double>(space.n));
+      parts, 1, threads,
+      [&](size_t begin, size_t end, unsigned) {
+        std::vector<float> rows(kRows * d);
+        for (size_t part = begin; part < end; ++part) {
+          const size_t count = std::min(kRows, space.n - part * kRows);
+          read_rows(space, part * kRows, count, rows.data());
+          for (size_t i = 0; i < count; ++i)
+            for (size_t j = 0; j < d; ++j) sums[part * d + j] += rows[i * d + j];
+        }
+      },
+      check);
+  for (size_t j = 0; j < d; ++j) {
+    double total = 0;
+    for (size_t part = 0; part < parts; ++part) total += sums[part * d + j];
+    out[j] = static_cast<float>(total / static_cast<double>(space.n));
+  }
+}
+
+SignUnits pack_signs(const Space& space, Measure measure, const uint32_t* neighbors, const SignLayout& layout,
+                     const SignFrame& frame, unsigned threads, uint8_t* out, const Check& check) {
+  const size_t d = space.dim, heads = layout.dim;
+  std::vector<float> rotated(space.n * heads);
+  std::vector<double> lengths(space.n);
   parallel_for(
       space.n, 64, threads,
       [&](size_t begin, size_t end, unsigned) {
+        std::vector<float> rows((end - begin) * d);
+        read_rows(space, begin, end - begin, rows.data());
         for (size_t i = begin; i < end; ++i) {
-          float* x = rotated.data() + i * d;
-          double share = 0;
+          double length = 0;
           for (size_t j = 0; j < d; ++j) {
-            x[j] -= center[j];
-            share += static_cast<double>(center[j]) * x[j];
+            const double v = rows[(i - begin) * d + j];
+            length += v * v;
           }
-          shares[i] = share;
-          rotation.apply(x);
+          lengths[i] = length;
         }
+        frame.apply(rows.data(), end - begin, rotated.data() + begin * heads);
       },
       check);
   constexpr size_t kChunk = 64;
@@ -201,7 +256,7 @@ SignUnits pack_signs(const Space& space, Measure measure, const uint32_t* neighb
     parallel_for(
         space.n, kChunk, threads,
         [&](size_t begin, size_t end, unsigned) {
-          Packer packer(space, measure, neighbors, layout, rotated.data(), shares.data());
+          Packer packer(space, measure, neighbors, layout, rotated.data(), lengths.data());
           SignUnits most{0, 0};
           for (size_t i = begin; i < end; ++i) {
             packer.find(i, most);
@@ -218,13 +273,15 @@ SignUnits pack_signs(const Space& space, Measure measure, const uint32_t* neighb
 }
 
 void estimate_links(const Space& space, Measure measure, const SignLayout& layout, const uint8_t* records, SignUnits units,
-                    const Rotation& rotation, const float* center, const float* query, uint32_t row, float* out) {
+                    const SignFrame& frame, const float* query, uint32_t row, float* out) {
   Targets target(space, measure);
   target.set(&query, 1);
   float own;
   target.score(&row, 1, &own);
   SignQuery signs;
-  signs.set(query, layout.dim, rotation, center);
+  std::vector<float> heads(layout.dim);
+  frame.apply(query, 1, heads.data());
+  signs.set(heads.data(), layout.dim);
   const SignScan scan = signs.scan(layout, own, units);
   float chunk[kSignLinks];
   const uint8_t* record = records + row * layout.record_bytes();

@@ -11,6 +11,7 @@ from ..common.checks import check_choice, check_int, check_random_state, check_r
 from ..quantize.codec import Codec
 from ..quantize.scalar import ScalarQuantizer
 from .base import Index, Neighbors, Progress
+from .directions import link_directions
 
 DEFAULT_BEAM = 64
 # Of a sample query so many rows are linked to each other.
@@ -86,6 +87,8 @@ class Graph(Index):
         build_beam: int = 100,
         alpha: float = 1.2,
         layout: str = "lean",
+        link_bits: int = 2,
+        link_dims: int | None = None,
         random_state: int = 0,
     ):
         super().__init__(
@@ -95,6 +98,8 @@ class Graph(Index):
         self.build_beam = check_int(build_beam, "build_beam", 2, 1 << 20)
         self.alpha = check_real(alpha, "alpha", 1.0, 10.0)
         self.layout = check_choice(layout, "layout", ("lean", "fast"))
+        self.link_bits = check_int(link_bits, "link_bits", 1, 4)
+        self.link_dims = None if link_dims is None else check_int(link_dims, "link_dims", 1, native.MAX_DIM)
         self.random_state = check_random_state(random_state)
         self._reduces = True
         self._neighbors: np.ndarray
@@ -156,7 +161,12 @@ class Graph(Index):
         self._signs = None
         if self.layout == "fast":
             self._signs = native.sign_links(
-                self._space, self._neighbors, metric=self.metric.native, seed=self.random_state
+                self._space,
+                self._neighbors,
+                metric=self.metric.native,
+                seed=self.random_state,
+                bits=self.link_bits,
+                directions=link_directions(self._space, self._neighbors, self.link_dims, self.random_state),
             )
 
     def search(
@@ -291,6 +301,8 @@ class Graph(Index):
             build_beam=self.build_beam,
             alpha=self.alpha,
             layout=self.layout,
+            link_bits=self.link_bits,
+            link_dims=self.link_dims,
             random_state=self.random_state,
         )
         other._neighbors, other._entries = self._neighbors, self._entries
@@ -316,6 +328,8 @@ class Graph(Index):
             signs = self._signs
             arrays |= {"signs": signs.records, "signs.center": signs.center}
             arrays["signs.units"] = np.array(signs.units, np.float32)
+            if signs.projection is not None:
+                arrays["signs.projection"] = signs.projection
         return arrays
 
     def _own_meta(self) -> dict[str, Any]:
@@ -324,6 +338,8 @@ class Graph(Index):
             "build_beam": self.build_beam,
             "alpha": self.alpha,
             "layout": self.layout,
+            "link_bits": self.link_bits,
+            "link_dims": self.link_dims,
             "random_state": self.random_state,
         }
 
@@ -338,10 +354,20 @@ class Graph(Index):
         self._neighbors, self._entries = neighbors, entries
         if self.layout == "fast":
             records, units, center = arrays["signs"], arrays["signs.units"], arrays["signs.center"]
-            expected = (len(neighbors), native.sign_record_bytes(neighbors.shape[1], self._space.dim))
+            projection = arrays.get("signs.projection")
+            dim = self._space.dim
+            if projection is not None and not (
+                projection.dtype == np.float32
+                and projection.ndim == 2
+                and 1 <= len(projection) <= projection.shape[1] == dim
+                and np.isfinite(projection).all()
+            ):
+                raise ValueError(f"a projection of {projection.dtype} {projection.shape}")
+            heads = dim if projection is None else len(projection)
+            expected = (len(neighbors), native.sign_record_bytes(neighbors.shape[1], heads, self.link_bits))
             if records.dtype != np.uint8 or records.shape != expected or units.shape != (2,) or not (units > 0).all():
                 raise ValueError(f"signs of {records.dtype} {records.shape}, expected uint8 {expected}")
-            if center.dtype != np.float32 or center.shape != (self._space.dim,):
+            if center.dtype != np.float32 or center.shape != (dim,):
                 raise ValueError(f"a center of {center.dtype} {center.shape}")
-            self._signs = native.Signs(records, (float(units[0]), float(units[1])), self.random_state, center)
+            self._signs = native.Signs(records, (float(units[0]), float(units[1])), self.random_state, center, self.link_bits, projection)
         return self

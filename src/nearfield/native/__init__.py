@@ -36,6 +36,7 @@ __all__ = [
     "pack_bits",
     "reachable",
     "rescore",
+    "row_values",
     "scan",
     "score",
     "score_pairs",
@@ -267,6 +268,13 @@ def decode(kind: str, codes: np.ndarray, center: np.ndarray) -> np.ndarray:
     return out
 
 
+def row_values(space: Space, rows: np.ndarray) -> np.ndarray:
+    """The float32 ``(m, d)`` vectors that stored ``rows`` (uint32 ``(m,)``) stand for."""
+    out = np.empty((len(rows), space.dim), np.float32)
+    _core.row_values(space, np.ascontiguousarray(rows, np.uint32), out)
+    return out
+
+
 def build_graph(
     space: Space,
     *,
@@ -302,7 +310,7 @@ def stitch(
 
 
 class Signs(NamedTuple):
-    """One bit a dimension for every link of a graph, as :func:`sign_links` packs them: what a fast walk goes by.
+    """One to four bits a dimension for every link of a graph, as :func:`sign_links` packs them: what a fast walk goes by.
 
     Examples
     --------
@@ -314,24 +322,39 @@ class Signs(NamedTuple):
     units: tuple[float, float]
     seed: int
     center: np.ndarray
+    bits: int = 1
+    projection: np.ndarray | None = None
 
 
-def sign_record_bytes(degree: int, dim: int) -> int:
-    """Bytes of one row's record: for every 32 links 128 and a bit a dimension and link, dimensions in sixteens."""
-    return int(_core.sign_record_bytes(degree, dim))
+def sign_record_bytes(degree: int, dim: int, bits: int = 1) -> int:
+    """Bytes of one row's record: for every 32 links 128 and ``bits`` a dimension and link, dimensions in sixteens."""
+    return int(_core.sign_record_bytes(degree, dim, bits))
 
 
-def sign_links(space: Space, neighbors: np.ndarray, *, metric: str, seed: int, threads: int | None = None) -> Signs:
-    """The signs of all links: uint8 records ``(n, sign_record_bytes)``.
+def sign_links(
+    space: Space,
+    neighbors: np.ndarray,
+    *,
+    metric: str,
+    seed: int,
+    bits: int = 1,
+    directions: np.ndarray | None = None,
+    threads: int | None = None,
+) -> Signs:
+    """The signs of all links, or codes of 2 to 4 bits: uint8 records ``(n, sign_record_bytes)``.
 
-    Takes 4 n d bytes of memory while it runs. The result depends on rows, links and seed alone. Source: RaBitQ (Gao
-    and Long, SIGMOD 2024) for the estimate, SymphonyQG (Gou et al., SIGMOD 2025) for the layout; the rotation is of
-    Walsh-Hadamard transforms.
+    ``directions``, float32 (heads, d) with orthonormal rows, are those along which the codes are made; None means all
+    dimensions, rotated. Takes 4 n heads bytes of memory while it runs. The result depends on the arguments alone. Source: RaBitQ
+    (Gao and Long, SIGMOD 2024; more bits: Gao et al., SIGMOD 2025) for the estimate, SymphonyQG (Gou et al., SIGMOD
+    2025) for the layout; the rotation is of Walsh-Hadamard transforms, and the grid of several bits that for a normal
+    distribution instead of the best for each vector, which takes a search.
     """
-    records = np.empty((space.n, sign_record_bytes(neighbors.shape[1], space.dim)), np.uint8)
+    projection = None if directions is None else np.array(directions, np.float32, order="C")
+    heads = space.dim if projection is None else len(projection)
+    records = np.empty((space.n, sign_record_bytes(neighbors.shape[1], heads, bits)), np.uint8)
     center = np.empty(space.dim, np.float32)
-    units = _core.graph_signs(space, metric, neighbors, seed, _threads(threads), records, center)
-    return Signs(records, units, seed, center)
+    units = _core.graph_signs(space, metric, neighbors, bits, seed, _threads(threads), records, center, projection)
+    return Signs(records, units, seed, center, bits, projection)
 
 
 def estimate_links(
@@ -339,9 +362,8 @@ def estimate_links(
 ) -> np.ndarray:
     """What a walk at ``row`` takes its links' scores to be: float32 ``(degree,)``, ``+inf`` where there is none."""
     out = np.empty(neighbors.shape[1], np.float32)
-    _core.graph_estimates(
-        space, metric, neighbors, signs.records, signs.units, signs.seed, signs.center, query, row, out
-    )
+    records, units, seed, center, bits, projection = signs
+    _core.graph_estimates(space, metric, neighbors, records, bits, units, seed, center, projection, query, row, out)
     return out
 
 
@@ -386,7 +408,7 @@ def search_graph(
     kept = min(k, space.n)
     scores = np.empty((len(queries), kept), np.float32)
     rows = np.empty((len(queries), kept), np.int64)
-    records, units, seed, center = signs or (None, (1.0, 1.0), 0, None)
+    records, units, seed, center, bits, projection = signs or (None, (1.0, 1.0), 0, None, 1, None)
     _core.graph_search(
         space,
         metric,
@@ -395,9 +417,11 @@ def search_graph(
         queries,
         min(max(beam, kept), space.n),
         records,
+        bits,
         units,
         seed,
         center,
+        projection,
         None if allow is None else allow_words(allow, space.n),
         second,
         second_queries,

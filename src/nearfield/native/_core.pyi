@@ -73,18 +73,29 @@ def graph_build(
 def graph_check(neighbors: np.ndarray) -> bool: ...
 def graph_reachable(neighbors: np.ndarray, entries: np.ndarray, reached: np.ndarray) -> None: ...
 def graph_stitch(base: Space, neighbors: np.ndarray, found: np.ndarray, threads: int, out: np.ndarray) -> None: ...
-def sign_record_bytes(degree: int, dim: int) -> int: ...
+def sign_record_bytes(degree: int, dim: int, bits: int) -> int: ...
+def row_values(base: Space, ids: np.ndarray, out: np.ndarray) -> None: ...
 def graph_signs(
-    base: Space, metric: str, neighbors: np.ndarray, seed: int, threads: int, records: np.ndarray, center: np.ndarray
+    base: Space,
+    metric: str,
+    neighbors: np.ndarray,
+    bits: int,
+    seed: int,
+    threads: int,
+    records: np.ndarray,
+    center: np.ndarray,
+    projection: np.ndarray | None,
 ) -> tuple[float, float]: ...
 def graph_estimates(
     base: Space,
     metric: str,
     neighbors: np.ndarray,
     records: np.ndarray,
+    bits: int,
     units: tuple[float, float],
     seed: int,
     center: np.ndarray,
+    projection: np.ndarray | None,
     query: np.ndarray,
     row: int,
     out: np.ndarray,
@@ -97,9 +108,11 @@ def graph_search(
     queries: np.ndarray,
     beam: int,
     records: np.ndarray | None,
+    bits: int,
     units: tuple[float, float],
     seed: int,
     center: np.ndarray | None,
+    projection: np.ndarray | None,
     allow: np.ndarray | None,
     second: Space | None,
     second_queries: np.ndarray | None,
