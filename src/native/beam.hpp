@@ -108,6 +108,8 @@ class Beam {
     keys_[next_] |= 1;
     return row_of(keys_[next_++]);
   }
+  // Of the row that pop returned last.
+  float popped_score() const { return (*this)[next_ - 1].score; }
   // The row that pop would return now, or kNone: worth prefetching.
   uint32_t peek() const {
     for (size_t i = next_; i < size_; ++i)

@@ -81,6 +81,7 @@ void connect(const Space& space, Hanger& hanger, const Links& links, unsigned be
 struct SearchSettings {
   size_t k;
   size_t beam;
+  float slack;        // the walk also ends where it would go farther than 1 + slack times the k-th squared distance
   size_t candidates;  // of the beam, how many the second space scores again; 0 without a second space
   unsigned threads;
 };

@@ -40,6 +40,8 @@ struct Job {
   const float* second_queries;
   const Signs* signs;
   size_t k, wanted, width;
+  float slack;    // infinite: only the beam ends a walk
+  float length2;  // |x|^2 of every row, under ip
   float* scores;
   int64_t* rows;
   uint32_t* distances;
@@ -59,6 +61,10 @@ class Search {
     query_ = query;
     const float* q = job_.queries + query * job_.space.dim;
     target_.set(&q, 1);
+    if (job_.measure == Measure::ip) {
+      around_ = job_.length2;
+      for (unsigned j = 0; j < job_.space.dim; ++j) around_ += q[j] * q[j];
+    }
     if (job_.allow || job_.signs) s_.taken.start(job_.wanted);
     if (job_.signs) return begin_signs();
     s_.walk.begin(job_.links, job_.entries, job_.entry_count, job_.width);
@@ -76,7 +82,20 @@ class Search {
   std::optional<Targets> again_;
   SignQuery sign_query_;
   size_t query_ = 0;
+  float around_ = 0;  // |q|^2 + |x|^2, under ip
   bool (Search::*step_)() = nullptr;
+
+  // Whether all that is left to follow lies farther than slack allows beyond the k-th answer so far. An easy query ends
+  // early and a hard one goes on: at equal recall 0.8 of the hops that a beam alone takes (WordNet, recall 0.98).
+  bool far_enough() {
+    if (job_.slack == std::numeric_limits<float>::infinity()) return false;
+    const bool apart = job_.allow || job_.signs;
+    if (apart) s_.taken.settle();
+    const Beam& found = apart ? s_.taken : s_.walk.beam;
+    if (found.size() < job_.k) return false;
+    return squared(s_.walk.beam.popped_score()) > (1 + job_.slack) * std::max(0.0f, squared(found[job_.k - 1].score));
+  }
+  float squared(float score) const { return job_.measure == Measure::l2 ? score : around_ + 2 * score; }
 
   bool read_links() {
     s_.walk.gather(job_.links);
@@ -94,7 +113,7 @@ class Search {
     } else {
       s_.walk.take(score, [](uint32_t, float) {});
     }
-    if (!s_.walk.pop()) return end_walk();
+    if (!s_.walk.pop() || far_enough()) return end_walk();
     job_.links.fetch(s_.walk.expanded);
     step_ = &Search::read_links;
     return true;
@@ -121,6 +140,7 @@ class Search {
     Walk& walk = s_.walk;
     do {
       if (!walk.pop()) return false;
+      if (far_enough()) return false;
     } while (!walk.visited.add(&walk.expanded, 1));
     job_.links.fetch(walk.expanded);
     fetch_rows(job_.space, &walk.expanded, 1);
@@ -207,9 +227,15 @@ void search_graph(const Space& space, Measure measure, const Links& links, const
                   uint32_t* distances, uint8_t* covered, const Check& check) {
   const size_t k = settings.k;
   const size_t wanted = second ? std::max(k, settings.candidates) : k;
+  float length2 = 0;
+  if (measure == Measure::ip) {  // all rows of a graph under ip have the length of its entry: unit vectors, or reduced
+    std::vector<float> row(space.dim);
+    read_rows(space, entries[0], 1, row.data());
+    for (const float v : row) length2 += v * v;
+  }
   const Job job{space,          measure, links,  entries, entry_count,
                 queries,        allow,   second, second_queries, signs, k,
-                wanted,         std::max(settings.beam, wanted), scores, rows,
+                wanted,         std::max(settings.beam, wanted), settings.slack, length2, scores, rows,
                 distances,      covered};
   const size_t chunk = std::clamp<size_t>(nq / (4 * std::max(1u, settings.threads)), 1, kChunk);
   parallel_for(

@@ -206,3 +206,44 @@ def test_a_stitched_graph_does_not_depend_on_threads(make_rows):
     finally:
         native.set_threads(before)
     assert len(digests) == 1
+
+
+@pytest.mark.parametrize("layout", ["lean", "fast"])
+def test_slack_ends_easy_walks_early_and_costs_little(metric, layout, recall):
+    rng = np.random.default_rng(4)
+    rows = (clustered(rng, 4000) + rng.normal(size=(4000, 12))).astype(np.float32)
+    queries = (rows[:200] + 0.3 * rng.normal(size=(200, 12))).astype(np.float32)
+    index = Graph(metric, layout=layout).build(rows)
+    whole = index.search(queries, 10, beam=100)
+    for slack, part in ((0.0, None), (0.2, None), (1e9, whole.rows)):
+        found = index.search(queries, 10, beam=100, slack=slack).rows
+        steps, most = (index.count_distances(queries, 10, beam=100, slack=s) for s in (slack, None))
+        assert (steps <= most).all()
+        if part is not None:
+            assert (found == part).all()
+        elif slack == 0.2 and metric != "ip":
+            assert recall(found, rows, queries, metric, 10) >= recall(whole.rows, rows, queries, metric, 10) - 0.02
+            assert steps.mean() < 0.9 * most.mean()
+    alone = [index.search(q, 10, beam=100, slack=0.2).rows for q in queries[:20]]
+    assert (np.array(alone) == index.search(queries, 10, beam=100, slack=0.2).rows[:20]).all()
+    for bad in (-0.1, float("nan"), "much"):
+        with pytest.raises((TypeError, ValueError), match="slack"):
+            index.search(queries, 10, slack=bad)
+
+
+def test_links_have_codes_of_several_bits_along_few_directions(recall):
+    rng = np.random.default_rng(5)
+    spread = np.float32(1.0) / np.arange(1, 65, dtype=np.float32)
+    rows = rng.normal(size=(4000, 64)).astype(np.float32) * spread
+    queries = rng.normal(size=(100, 64)).astype(np.float32) * spread
+    sizes = {}
+    for bits, dims in ((1, 64), (2, 64), (2, None), (2, 16), (4, 16)):
+        index = Graph("l2", layout="fast", link_bits=bits, link_dims=dims).build(rows)
+        sizes[bits, dims] = index.memory()["graph"]
+        assert recall(index.search(queries, 10, beam=60).rows, rows, queries, "l2", 10) > 0.97
+        again = Graph("l2", layout="fast", link_bits=bits, link_dims=dims).build(rows)
+        assert again.digest() == index.digest()
+    assert sizes[2, 16] < sizes[2, None] < sizes[2, 64] and sizes[2, 16] < sizes[4, 16] < sizes[2, 64]
+    for name, value in (("link_bits", 5), ("link_bits", 0), ("link_dims", 0)):
+        with pytest.raises(ValueError, match=name):
+            Graph(layout="fast", **{name: value})

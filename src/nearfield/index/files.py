@@ -11,7 +11,8 @@ array                   dtype            content
 ``neighbors``           uint32           links (n, degree), ended by 2**32 - 1; graphs only
 ``entries``             uint32           where walks begin; graphs only
 ``signs``               uint8            packed signs of links (n, bytes); fast graphs only, with ``signs.units``
-                                         (2,) and ``signs.center`` (d',)
+                                         (2,), ``signs.center`` (d',) and, where codes are made along
+                                         few directions, ``signs.projection`` (heads, d')
 ======================  ===============  =====================================================================
 
 Version 1. ``meta`` holds the kind of index, n, dim, metric, and the parameters of codec, rescore and graph.

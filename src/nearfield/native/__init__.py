@@ -310,7 +310,7 @@ def stitch(
 
 
 class Signs(NamedTuple):
-    """One to four bits a dimension for every link of a graph, as :func:`sign_links` packs them: what a fast walk goes by.
+    """One to four bits a dimension for every link of a graph, as :func:`sign_links` packs them.
 
     Examples
     --------
@@ -344,7 +344,8 @@ def sign_links(
     """The signs of all links, or codes of 2 to 4 bits: uint8 records ``(n, sign_record_bytes)``.
 
     ``directions``, float32 (heads, d) with orthonormal rows, are those along which the codes are made; None means all
-    dimensions, rotated. Takes 4 n heads bytes of memory while it runs. The result depends on the arguments alone. Source: RaBitQ
+    dimensions, rotated. Takes 4 n heads bytes of memory while it runs. The result depends on the arguments alone.
+    Source: RaBitQ
     (Gao and Long, SIGMOD 2024; more bits: Gao et al., SIGMOD 2025) for the estimate, SymphonyQG (Gou et al., SIGMOD
     2025) for the layout; the rotation is of Walsh-Hadamard transforms, and the grid of several bits that for a normal
     distribution instead of the best for each vector, which takes a search.
@@ -388,6 +389,7 @@ def search_graph(
     *,
     metric: str,
     beam: int,
+    slack: float = float("inf"),
     signs: Signs | None = None,
     allow: np.ndarray | None = None,
     second: Space | None = None,
@@ -399,7 +401,9 @@ def search_graph(
 ) -> Scores:
     """Best-first search of the graph; with ``second``, the best ``candidates`` are scored again by that space.
 
-    With ``signs`` the walk goes by estimates, and a row is scored by its codes when its links are followed.
+    With ``slack`` a walk also ends where the nearest row left to follow is farther than ``1 + slack`` times the squared
+    distance of the ``k``-th answer so far. With ``signs`` the walk goes by estimates, and a row is scored by its
+    codes when its links are followed.
 
     ``distances``, a uint32 ``(q,)`` array, receives how many rows were scored for each query. ``covered``, a uint8
     ``(q,)`` array, receives 1 where half of the beam reaches to the ``k``-th allowed row; where it is 0 the allowed
@@ -416,6 +420,7 @@ def search_graph(
         entries,
         queries,
         min(max(beam, kept), space.n),
+        slack,
         records,
         bits,
         units,

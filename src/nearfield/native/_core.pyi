@@ -107,6 +107,7 @@ def graph_search(
     entries: np.ndarray,
     queries: np.ndarray,
     beam: int,
+    slack: float,
     records: np.ndarray | None,
     bits: int,
     units: tuple[float, float],
