@@ -30,7 +30,7 @@ from .estimate import BuildMemory, estimate_build
 
 MAX_ROWS = 1 << 31
 # Numbers in a block of rows: small, since several copies of a block are there at a time.
-_BLOCK = 1 << 19
+_BLOCK = 1 << 17
 # Rows that a rescoring codec is fitted on.
 _FITTED_ROWS = 1 << 16
 # What the core reads as it is.
@@ -196,8 +196,9 @@ class Index(ABC):
     def _prepared(self, raw: np.ndarray, limit: int | None = None) -> Iterator[np.ndarray]:
         """The first ``limit`` rows, prepared by the metric, in blocks: float32 (n_i, d)."""
         step = _rows_at_once(raw.shape[1])
-        for start in range(0, len(raw) if limit is None else min(limit, len(raw)), step):
-            yield self.metric.prepare_base(raw[start : start + step])
+        end = len(raw) if limit is None else min(limit, len(raw))
+        for start in range(0, end, step):
+            yield self.metric.prepare_base(raw[start : min(start + step, end)])
 
     def _reduced(self, raw: np.ndarray) -> Iterator[np.ndarray]:
         """Prepared rows, and where links go by Euclidean distance, reduced to it: float32 (n_i, d or d + 1)."""

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from .base import Index
 
 # Blocks of rows on their way to codes: raw, prepared (float64 for a moment), mapped, encoded.
-_BLOCKS = 12 << 20
+_BLOCKS = 3 << 20
+# What linear algebra sets aside for itself when it is first used, and keeps.
+_SOLVER = 6 << 20
 # The build's walks together in one thread.
 _WALKS = 4
 
@@ -56,13 +58,15 @@ def estimate_build(index: Index, n: int, dim: int, *, threads: int | None = None
         kept["rescore"] = 4 * n
     if index.transform is not None:
         kept["transform"] = 4 * (mapped + 1) * reduced
+    resident = sum(kept.values())
 
     phases: list[dict[str, int]] = []
     if index.transform is not None and index._fits_transform:
         # Moments, a copy with the mean, the solver's own and the components, in float64.
-        fitting = 5 * 8 * reduced * reduced
+        fitting = 5 * 8 * reduced * reduced + _SOLVER
         gathered = 0 if hasattr(index.transform, "fit_blocks") else 8 * n * reduced
         phases.append({"fit": fitting + gathered, "blocks": _BLOCKS})
+        kept["fit"] = 8 * reduced * (reduced + mapped) + _SOLVER  # the estimator goes on holding its moments
     fitting = 0 if index.codec.fits_in_blocks else 8 * n * mapped
     phases.append({"fit": fitting, "blocks": _BLOCKS})
     phases.append({**kept, "blocks": _BLOCKS})
@@ -71,9 +75,9 @@ def estimate_build(index: Index, n: int, dim: int, *, threads: int | None = None
     graph = index._graph_phases(n, mapped, workers, queries)
     phases += [{**kept, **phase} for phase in graph]
     if graph:
-        kept["graph"] = graph[-1]["graph"]
+        resident += graph[-1]["graph"]
     largest = max(phases, key=lambda phase: sum(phase.values()))
-    return BuildMemory(sum(largest.values()), sum(kept.values()), largest)
+    return BuildMemory(sum(largest.values()), resident, largest)
 
 
 def graph_phases(
