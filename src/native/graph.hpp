@@ -20,10 +20,13 @@ struct BuildSettings {
   unsigned threads;
 };
 
-// neighbors: (n, degree), every list ended by kNone where shorter. Returns the entry rows; every row is reachable from
-// them. The result does not depend on the number of threads.
-std::vector<uint32_t> build_graph(const Space& space, const BuildSettings& settings, uint32_t* neighbors,
-                                  const Check& check);
+// How long lists may be while a graph is built.
+constexpr unsigned list_room(unsigned degree) { return degree + degree / 2; }
+
+// lists: n * list_room(degree), in which the graph grows; its first n * degree are the result, every list ended by kNone
+// where shorter. Returns the entry rows; every row is reachable from them. The result does not depend on the number of
+// threads.
+std::vector<uint32_t> build_graph(const Space& space, const BuildSettings& settings, uint32_t* lists, const Check& check);
 
 // Keeps a diverse subset of the candidates, nearest first (Algorithm 2 of the Vamana paper, one round).
 class Pruner {

@@ -3,6 +3,7 @@
 // Departures from the Vamana paper: one pass instead of two, rounds that double (as ParlayANN does), lists with slack.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <numeric>
 
@@ -29,14 +30,14 @@ struct Worker {
 
 class Builder {
  public:
-  Builder(const Space& space, const BuildSettings& settings, const Check& check)
-      : space_(space), s_(settings), check_(check), room_(settings.degree + settings.degree / 2) {
-    links_.assign(space.n * room_, kNone);
+  Builder(const Space& space, const BuildSettings& settings, uint32_t* lists, const Check& check)
+      : space_(space), s_(settings), check_(check), room_(list_room(settings.degree)), links_(lists) {
     for (unsigned t = 0; t < std::max(1u, s_.threads); ++t) workers_.emplace_back(space, s_.alpha);
   }
 
-  std::vector<uint32_t> run(uint32_t* neighbors) {
+  std::vector<uint32_t> run() {
     const std::vector<uint32_t> first = first_equal(space_, s_.threads, check_);
+    std::fill(links_, links_ + space_.n * room_, kNone);  // after the search for equal rows: its memory is free again
     std::vector<uint32_t> order;
     order.reserve(space_.n);
     for (uint32_t i = 0; i < space_.n; ++i)
@@ -51,7 +52,8 @@ class Builder {
       round(order.data() + begin, end - begin, begin);
       begin = end;
     }
-    finish(neighbors);
+    finish();
+    uint32_t* neighbors = links_;
     strengthen(space_, neighbors, s_.degree, order);
     const Links links{neighbors, space_.n, s_.degree};
     const std::vector<uint32_t> entries = choose_entries(links, order);
@@ -68,12 +70,12 @@ class Builder {
   const Check& check_;
   unsigned room_;
   std::vector<uint32_t> starts_;  // where the build's walks begin, as far as these rows are linked yet
-  std::vector<uint32_t> links_;
+  uint32_t* links_;  // lists of room_; of the degree alone once finished
   std::vector<Worker> workers_;
   std::vector<uint64_t> back_;
   size_t linked_ = 0;
 
-  uint32_t* list(uint32_t id) { return links_.data() + static_cast<size_t>(id) * room_; }
+  uint32_t* list(uint32_t id) { return links_ + static_cast<size_t>(id) * room_; }
   unsigned length(uint32_t id) {
     const uint32_t* l = list(id);
     unsigned m = 0;
@@ -167,7 +169,7 @@ class Builder {
 
   void round(const uint32_t* rows, size_t count, size_t done_before) {
     linked_ = done_before;
-    const Links frozen{links_.data(), space_.n, room_};
+    const Links frozen{links_, space_.n, room_};
     // The rows of this round get their lists in a separate array: searches must see the graph of the round before.
     std::vector<uint32_t> fresh(count * s_.degree, kNone);
     parallel_for(
@@ -269,33 +271,30 @@ class Builder {
     std::fill(l + m, l + room, kNone);
   }
 
-  void finish(uint32_t* neighbors) {
+  // Cuts every list to the degree, and closes the gaps in place: a second array would cost as much as the graph.
+  void finish() {
     parallel_for(
         space_.n, 256, s_.threads,
         [&](size_t begin, size_t end, unsigned t) {
           Worker& w = workers_[t];
           for (size_t i = begin; i < end; ++i) {
             const uint32_t row = static_cast<uint32_t>(i);
-            uint32_t* out = neighbors + i * s_.degree;
             const unsigned m = length(row);
-            if (m <= s_.degree) {
-              std::copy_n(list(row), m, out);
-              std::fill(out + m, out + s_.degree, kNone);
-            } else {
-              w.ids.assign(list(row), list(row) + m);
-              shorten(w, row, out, s_.degree);
-            }
+            if (m <= s_.degree) continue;
+            w.ids.assign(list(row), list(row) + m);
+            shorten(w, row, list(row), s_.degree);
           }
         },
         [&](size_t) { return !check_ || check_(space_.n); });
+    for (size_t i = 1; i < space_.n; ++i)
+      std::memmove(links_ + i * s_.degree, links_ + i * room_, s_.degree * sizeof(uint32_t));
   }
 };
 
 }  // namespace
 
-std::vector<uint32_t> build_graph(const Space& space, const BuildSettings& settings, uint32_t* neighbors,
-                                  const Check& check) {
-  return Builder(space, settings, check).run(neighbors);
+std::vector<uint32_t> build_graph(const Space& space, const BuildSettings& settings, uint32_t* lists, const Check& check) {
+  return Builder(space, settings, lists, check).run();
 }
 
 }  // namespace nearfield

@@ -305,19 +305,20 @@ NB_MODULE(_core, m) {
 
   m.def(
       "graph_build",
-      [](const PySpace& base, unsigned beam, float alpha, uint64_t seed, unsigned threads, Out<uint32_t, 2> neighbors,
-         nb::object progress) {
+      [](const PySpace& base, unsigned degree, unsigned beam, float alpha, uint64_t seed, unsigned threads,
+         Out<uint32_t, 1> lists, nb::object progress) {
         demand(base.space.n >= 1, "data: expected at least one row");
-        demand(neighbors.shape(0) == base.space.n && neighbors.shape(1) >= 1, "neighbors: expected shape (n, degree)");
+        demand(degree >= 1 && degree <= 0xffff, "degree: expected at least 1");
+        demand(lists.shape(0) == base.space.n * list_room(degree), "lists: expected n * graph_room(degree) numbers");
         demand(beam >= 1 && alpha > 0, "beam, alpha: expected at least 1, and above 0");
-        const BuildSettings settings{static_cast<unsigned>(neighbors.shape(1)), beam, alpha, seed,
-                                     std::max(1u, threads)};
+        const BuildSettings settings{degree, beam, alpha, seed, std::max(1u, threads)};
         std::vector<uint32_t> entries;
-        run(progress, [&](const Check& check) { entries = build_graph(base.space, settings, neighbors.data(), check); });
+        run(progress, [&](const Check& check) { entries = build_graph(base.space, settings, lists.data(), check); });
         return entries;
       },
-      nb::arg("base"), nb::arg("beam"), nb::arg("alpha"), nb::arg("seed"), nb::arg("threads"), nb::arg("neighbors"),
-      nb::arg("progress").none() = nb::none());
+      nb::arg("base"), nb::arg("degree"), nb::arg("beam"), nb::arg("alpha"), nb::arg("seed"), nb::arg("threads"),
+      nb::arg("lists").noconvert(), nb::arg("progress").none() = nb::none());
+  m.def("graph_room", [](unsigned degree) { return list_room(degree); });
 
   m.def(
       "graph_stitch",

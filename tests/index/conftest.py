@@ -124,3 +124,15 @@ def queries() -> np.ndarray:
 def make_rows() -> Callable[..., np.ndarray]:
     """``make_rows(n, seed)``: read-only vectors of the same distribution."""
     return rows
+
+
+@pytest.fixture(scope="session")
+def real_rows() -> np.ndarray | None:
+    """Every twentieth WordNet gloss as a unit vector; None where the set is not at hand."""
+    from nearfield.datasets import load
+
+    try:
+        found = np.asarray(load("wordnet").vectors[::20], np.float32)
+    except (FileNotFoundError, OSError):
+        return None
+    return found / np.linalg.norm(found, axis=1, keepdims=True)

@@ -86,6 +86,34 @@ def test_insertion_order_does_not_matter(recall):
     assert 0.9 < min(recalls) <= max(recalls) < 1, "the beam is too wide to show a difference"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", ["lean", "fast"])
+def test_insertion_order_does_not_matter_among_clusters_or_on_real_vectors(layout, recall, real_rows):
+    from nearfield.survey import local_intrinsic_dimension
+
+    rng = np.random.default_rng(7)
+    cluster = rng.integers(0, 50, 5800)
+    made = rng.normal(size=(50, 32))[cluster] + 0.3 * rng.normal(size=(5800, 32))
+    sets = [("l2", made.astype(np.float32), cluster)]
+    if real_rows is not None:
+        sets.append(("cosine", real_rows, np.arange(len(real_rows))))  # in the order of files, nouns to adverbs
+    for metric, both, category in sets:
+        chosen = rng.permutation(len(both))
+        asked, kept = both[chosen[:800]], np.sort(chosen[800:])
+        rows = both[kept]
+        local = local_intrinsic_dimension(rows, k=50, metric=metric).arrays
+        dimension = np.zeros(len(rows))
+        dimension[local["rows"]] = local["per_row"]
+        first = (rows - rows.mean(0)) @ np.linalg.svd(rows[:2000] - rows.mean(0), full_matrices=False)[2][0]
+        orders = [rng.permutation(len(rows)), *map(np.argsort, (dimension, -dimension, category[kept], first))]
+        recalls = []
+        for order in orders:
+            index = Graph(metric, layout=layout).build(rows[order])
+            recalls.append(recall(index.search(asked, 10, beam=20).rows, rows[order], asked, metric, 10))
+        assert max(recalls) - min(recalls) < 0.012, recalls  # a point, and what 8,000 answers leave to chance
+        assert 0.8 < min(recalls) <= max(recalls) < 1
+
+
 def test_wider_beams_find_more_and_score_more(make_rows, recall):
     rows, queries = make_rows(1500), make_rows(60, seed=1)
     index = Graph("l2", degree=8, build_beam=16, codec=Float32()).build(rows)

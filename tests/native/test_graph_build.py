@@ -175,3 +175,12 @@ def test_far_clusters_each_have_an_entry_and_plain_data_needs_one():
     assert min(shares) > 0.9
     plain = build(make_space("f32", rng.normal(size=(6000, 6))), degree=16, beam=60)
     assert len(plain[1]) == 1
+
+
+def test_lists_have_room_to_grow_and_give_it_back():
+    assert [native.graph_room(degree) for degree in (1, 2, 3, 32)] == [1, 3, 4, 48]
+    space = make_space("f32", np.random.default_rng(0).normal(size=(300, 8)))
+    for degree in (1, 2, 3, 16):
+        neighbors, entries = build(space, degree=degree)
+        assert neighbors.shape == (300, degree) and neighbors.flags.c_contiguous
+        assert_sound(neighbors, entries, 300)

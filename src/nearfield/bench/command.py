@@ -1,4 +1,4 @@
-"""``nearfield bench``: our index beside its peers, and the store's own speed."""
+"""``nearfield bench``: our index beside its peers, how its costs grow, and the store's own speed."""
 
 from __future__ import annotations
 
@@ -46,7 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--folder", type=Path, default=None, help="where the store is made (default: a temporary folder)"
     )
     store.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
-    for command in (peers, report, store):
+    growth = commands.add_parser("growth", help="what a query and an inserted row cost as a collection grows")
+    growth.add_argument("--rows", type=int, default=1_000_000, help="most rows (default: 1000000; some ten minutes)")
+    growth.add_argument(
+        "--folder", type=Path, default=None, help="where the rows are kept meanwhile (default: the system's)"
+    )
+    growth.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
+    for command in (peers, report, store, growth):
         command.add_argument("--out", type=Path, default=Path("bench/results"), help="folder of the results")
 
 
@@ -68,6 +74,11 @@ def run(arguments: argparse.Namespace) -> int:
         from .report import write_report
 
         print(write_report(out))
+        return 0
+    if arguments.bench == "growth":
+        from .growth import run_growth
+
+        print(run_growth(out, rows=2_000 if arguments.quick else arguments.rows, folder=arguments.folder))
         return 0
     from .store import run_store
 

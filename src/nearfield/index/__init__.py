@@ -9,6 +9,7 @@ from ..common.lazy import lazy_names
 if TYPE_CHECKING:
     from .base import Index as Index
     from .base import Neighbors as Neighbors
+    from .estimate import BuildMemory as BuildMemory
     from .files import load as load
     from .flat import Flat as Flat
     from .graph import Graph as Graph
@@ -16,11 +17,12 @@ if TYPE_CHECKING:
     from .stages import Missed as Missed
     from .stages import explain as explain
 
-__all__ = ["Explanation", "Flat", "Graph", "Index", "Missed", "Neighbors", "explain", "load"]
+__all__ = ["BuildMemory", "Explanation", "Flat", "Graph", "Index", "Missed", "Neighbors", "explain", "load"]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "BuildMemory": ".estimate",
         "Explanation": ".stages",
         "Flat": ".flat",
         "Graph": ".graph",

@@ -32,7 +32,7 @@ class Flat(Index):
 
     kind: ClassVar[str] = "flat"
 
-    def _link(self, mapped: np.ndarray | None, progress: Progress | None) -> None:
+    def _link(self, raw: np.ndarray | None, progress: Progress | None) -> None:
         return
 
     def search(

@@ -189,7 +189,7 @@ class _Stages:
         metric = index.metric.native
         self.kept: list[tuple[str, np.ndarray]] = []
         if index._map is not None:
-            rows = index._transformed(index._prepared_rows(np.asarray(vectors)))
+            rows = np.concatenate(list(index._mapped(np.asarray(vectors))))
             asked = index._map_queries(check_vectors(queries, "queries")[0])
             best = native.exact_search(rows, asked, depth, metric=metric, allow=words)
             self.kept.append(("transform", best.rows))

@@ -32,6 +32,7 @@ __all__ = [
     "encode",
     "estimate_links",
     "exact_search",
+    "graph_room",
     "make_space",
     "pack_bits",
     "reachable",
@@ -275,6 +276,11 @@ def row_values(space: Space, rows: np.ndarray) -> np.ndarray:
     return out
 
 
+def graph_room(degree: int) -> int:
+    """How many links a row has room for while a graph of this degree is built."""
+    return int(_core.graph_room(check_int(degree, "degree", 1, MAX_DEGREE)))
+
+
 def build_graph(
     space: Space,
     *,
@@ -290,9 +296,10 @@ def build_graph(
     Lists shorter than ``degree`` end with ``NO_LINK``. Every row can be reached from the entries. ``progress`` is
     called now and then with the number of rows linked. The result depends on the rows and the settings alone.
     """
-    neighbors = np.empty((space.n, degree), np.uint32)
-    entries = _core.graph_build(space, beam, alpha, seed, _threads(threads), neighbors, progress)
-    return neighbors, np.array(entries, np.uint32)
+    lists = np.empty(space.n * graph_room(degree), np.uint32)
+    entries = _core.graph_build(space, degree, beam, alpha, seed, _threads(threads), lists, progress)
+    lists.resize(space.n * degree, refcheck=False)  # what the build needed beyond the lists is given back
+    return lists.reshape(space.n, degree), np.array(entries, np.uint32)
 
 
 def stitch(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ class Codec(ABC):
     unbiased : whether the expected score, over the codec's own randomness, is that of the vector itself.
     coarse : whether its codes are too coarse to choose a graph's links by, or slow to compare with each other: the
         links are then found by 8-bit codes, which are dropped afterwards.
+    fits_in_blocks : whether :meth:`fit_blocks` holds no more than one block; otherwise it gathers all rows.
 
     Examples
     --------
@@ -41,6 +42,7 @@ class Codec(ABC):
     dim_: int
     unbiased: bool = False
     coarse: bool = False
+    fits_in_blocks: bool = False
 
     def fit(self, vectors: Any) -> Codec:
         """Learn what the codes need to know from ``vectors`` (n, d); returns self. ValueError for NaN or n = 0."""
@@ -48,6 +50,13 @@ class Codec(ABC):
         self.dim_ = array.shape[1]
         self._fit(array)
         return self
+
+    def fit_blocks(self, blocks: Iterable[np.ndarray]) -> Codec:
+        """Like :meth:`fit`, on the rows of ``blocks``, float32 (n_i, d) each, gone through once; returns self.
+
+        An index fits so, to keep the memory of a build small. A codec that has to see all rows at once gathers them.
+        """
+        return self.fit(np.concatenate(list(blocks)))
 
     def encode(self, vectors: Any) -> np.ndarray:
         """Code rows of ``vectors`` (n, d): n rows of :attr:`bytes_per_vector`, whose dtype depends on the codec."""

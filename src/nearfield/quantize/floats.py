@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,12 @@ class Float32(Codec):
     """
 
     kind = "f32"
+    fits_in_blocks = True
     dtype = np.dtype(np.float32)
+
+    def fit_blocks(self, blocks: Iterable[np.ndarray]) -> Codec:
+        """Like :meth:`fit`: there is nothing to learn but the dimensions."""
+        return self.fit(next(iter(blocks)))
 
     def to_dict(self) -> dict[str, Any]:
         """Name and parameters as JSON."""
@@ -56,7 +62,12 @@ class Float16(Codec):
     """
 
     kind = "f16"
+    fits_in_blocks = True
     dtype = np.dtype(np.float16)
+
+    def fit_blocks(self, blocks: Iterable[np.ndarray]) -> Codec:
+        """Like :meth:`fit`: there is nothing to learn but the dimensions."""
+        return self.fit(next(iter(blocks)))
 
     def to_dict(self) -> dict[str, Any]:
         """Name and parameters as JSON."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from numbers import Integral
 from typing import Any
 
@@ -48,6 +49,7 @@ class ScalarQuantizer(Codec):
     """
 
     dtype = np.dtype(np.uint8)
+    fits_in_blocks = True
 
     def __init__(self, bits: int = 8):
         if not isinstance(bits, Integral) or bits not in (4, 8):
@@ -74,6 +76,18 @@ class ScalarQuantizer(Codec):
 
     def _fit(self, vectors: np.ndarray) -> None:
         self.center_ = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+
+    def fit_blocks(self, blocks: Iterable[np.ndarray]) -> Codec:
+        """Like :meth:`fit`, on rows that come in blocks."""
+        total: Any = 0.0
+        n = 0
+        for block in blocks:
+            rows = block.astype(np.float64)
+            rows[0] += total  # row after row, as the mean of all is summed
+            total, n = rows.sum(axis=0), n + len(rows)
+        self.dim_ = len(total)
+        self.center_ = (total / n).astype(np.float32)
+        return self
 
     def _center(self) -> np.ndarray:
         return self.center_

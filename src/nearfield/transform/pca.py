@@ -6,6 +6,7 @@ The solver is LAPACK's symmetric eigensolver on second moments gathered in float
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -101,23 +102,34 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         Every call solves for the components again; give it thousands of rows at a time.
         """
         first = not hasattr(self, "n_samples_seen_")
-        X = validate_data(
-            self,
-            X,
-            dtype=[np.float64, np.float32, np.float16],
-            reset=first,
-            ensure_min_samples=2 if first and self.center else 1,
-        )
+        with threadpool_limits(1, user_api="blas"):
+            self._see(X, ensure_min_samples=2 if first and self.center else 1)
+            self._solve()
+        return self
+
+    def fit_blocks(self, blocks: Iterable[np.ndarray]) -> Self:
+        """Like :meth:`fit`, on the rows of ``blocks`` (n_i, d) gone through once; solves at the end alone."""
+        if hasattr(self, "n_samples_seen_"):
+            del self.n_samples_seen_
+        with threadpool_limits(1, user_api="blas"):
+            for block in blocks:
+                self._see(block)
+            if self.center and self.n_samples_seen_ < 2:
+                raise ValueError(f"X: expected at least 2 rows to centre, got {self.n_samples_seen_}")
+            self._solve()
+        return self
+
+    def _see(self, X: Any, ensure_min_samples: int = 1) -> None:
+        """Check rows and add them to those seen."""
+        first = not hasattr(self, "n_samples_seen_")
+        X = validate_data(self, X, dtype=_FLOATS, reset=first, ensure_min_samples=ensure_min_samples)
         if first:
             self._check_parameters()
             self.n_samples_seen_ = 0
             self.mean_ = np.zeros(X.shape[1])
             self._scatter = np.zeros((X.shape[1], X.shape[1]))
-        with threadpool_limits(1, user_api="blas"):
-            for start in range(0, len(X), _ROWS):
-                self._gather(np.asarray(X[start : start + _ROWS], np.float64))
-            self._solve()
-        return self
+        for start in range(0, len(X), _ROWS):
+            self._gather(np.asarray(X[start : start + _ROWS], np.float64))
 
     def transform(self, X: Any) -> np.ndarray:
         """Coordinates of the rows along the components: (n, n_components_), float64 for float64, else float32."""
