@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from .. import native
-from ..common.checks import check_choice, check_int, check_random_state, check_real, check_vectors
+from ..common.checks import check_choice, check_int, check_random_state, check_real
 from ..quantize.codec import Codec
 from ..quantize.scalar import ScalarQuantizer
 from .base import Index, Neighbors, Progress
@@ -100,7 +100,6 @@ class Graph(Index):
         self._neighbors: np.ndarray
         self._entries: np.ndarray
         self._signs: native.Signs | None = None
-        self._sample: np.ndarray | None = None
 
     def build(self, vectors: Any, *, queries: Any = None, progress: Progress | None = None) -> Self:
         """Index ``vectors``, float32 or float16 ``(n, d)`` with n >= 1; returns self.
@@ -111,25 +110,17 @@ class Graph(Index):
             when queries come from another source than the rows (questions and passages, captions and images): their
             nearest rows are found by a scan and linked to each other, with up to half as many links more a row (in
             the fast layout, as many as there is room for). On WordNet glosses, 5,000 descriptions of packages take
-            the recall of others from 0.81 to 0.94 at beam 50; queries like the rows lose nothing.
+            the recall of others from 0.81 to 0.94 at beam 50; queries like the rows lose nothing. A transform that
+            can use them, such as :class:`~nearfield.transform.LeanVec`, is fitted to them as well.
         progress : called now and then with the number of rows done.
 
         Notes
         -----
         Interrupting leaves the index unbuilt.
         """
-        sample = None
-        if queries is not None:
-            dim = np.shape(vectors)[1] if np.ndim(vectors) == 2 else None
-            sample, _ = check_vectors(queries, "queries", dim=dim, nonzero=self.metric.nonzero)
-        self._sample = sample
-        try:
-            return super().build(vectors, progress=progress)
-        finally:
-            self._sample = None
+        return super().build(vectors, queries=queries, progress=progress)
 
     def _link(self, mapped: np.ndarray | None, progress: Progress | None) -> None:
-        sample = self._sample if self._sample is not None and len(self._sample) else None
         space = self._space
         if mapped is not None:
             finer = ScalarQuantizer(8).fit(mapped)
@@ -142,8 +133,8 @@ class Graph(Index):
             seed=self.random_state,
             progress=progress,
         )
-        if sample is not None:
-            asked = self._map_queries(sample)
+        if self._sample is not None:
+            asked = self._map_queries(self._sample)
             if mapped is None:
                 asked = self.codec.prepare_queries(asked)
             found = native.scan(space, asked, _SAMPLE_NEIGHBORS, metric=self.metric.native)
@@ -279,9 +270,18 @@ class Graph(Index):
         return native.reachable(self._neighbors, self._entries)
 
     def with_codes(
-        self, vectors: Any, *, transform: Any = None, codec: Codec | None = None, rescore: Codec | str | None = None
+        self,
+        vectors: Any,
+        *,
+        queries: Any = None,
+        transform: Any = None,
+        codec: Codec | None = None,
+        rescore: Codec | str | None = None,
     ) -> Graph:
-        """The same links over other codes of the same ``vectors``: to compare recipes without building again."""
+        """The same links over other codes of the same ``vectors``: to compare recipes without building again.
+
+        ``queries`` are sample queries for a transform that is fitted to them, as in :meth:`build`.
+        """
         other = Graph(
             self.metric,
             transform=transform,
@@ -299,7 +299,9 @@ class Graph(Index):
             raise ValueError(
                 f"vectors: expected the shape this index was built from, {(self._n, self._dim)}, got {raw.shape}"
             )
+        other._sample = other._check_sample(raw, queries)
         mapped = other._map_rows(raw)
+        other._sample = None
         other.codec.fit(mapped)
         other._dim = self._dim
         other._attach(other.codec.encode(mapped))
