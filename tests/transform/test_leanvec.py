@@ -91,6 +91,19 @@ def test_export_maps_queries_and_rows_as_the_estimator_does(data, method):
     np.testing.assert_allclose(found.transform_queries(q.astype(np.float64)), found.transform_queries(q), atol=1e-5)
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("count", [1, 2, 5, 12, 40])
+def test_few_queries_do_no_harm_to_others(data, method, count):
+    x, q = data
+    for seen, others in ((x[-count:], x[:1500]), (q[:count], q[100:])):
+        found = LeanVec(6, method=method).fit(x, queries=seen)
+        plain = LeanVec(6).fit(x)
+        lost = relative(others, x, found.query_components_, found.components_)
+        assert lost <= 1.25 * relative(others, x, plain.components_, plain.components_)
+    single = LeanVec(6, method=method).fit(x, queries=q[:1])
+    assert single.blend_ == 1.0 and single.n_queries_ == 1
+
+
 def test_all_dimensions_lose_nothing(data):
     x, q = data
     for method in METHODS:
