@@ -9,6 +9,17 @@ import pytest
 
 from nearfield.common.registry import public_objects
 
+# The checks set n_components to 1 on random rows, and this estimator is there to refuse that.
+REFUSED = dict.fromkeys(
+    (
+        "check_dont_overwrite_parameters",
+        "check_methods_sample_order_invariance",
+        "check_methods_subset_invariance",
+        "check_fit2d_predict1d",
+    ),
+    "truncating random rows to one coordinate is refused",
+)
+
 
 def estimators() -> list[type]:
     from sklearn.base import BaseEstimator
@@ -25,7 +36,8 @@ def checks() -> list[Any]:
 
     found = []
     for estimator in estimators():
-        for result in check_estimator(estimator(), on_fail=None, on_skip=None):
+        refused = REFUSED if estimator.__name__ == "Truncation" else {}
+        for result in check_estimator(estimator(), expected_failed_checks=refused, on_fail=None, on_skip=None):
             found.append(pytest.param(result, id=f"{estimator.__name__}-{result['check_name']}"))
     return found
 

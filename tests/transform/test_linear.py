@@ -65,6 +65,25 @@ def test_arrays_round_trip_and_are_frozen(data):
     assert repr(mapped) == "LinearMap(40 -> 13)"
 
 
+def test_queries_may_have_a_matrix_of_their_own(data):
+    rotation, x, offset = data
+    one, two = LinearMap(rotation[:13], offset), LinearMap(rotation[:13], offset, rotation[13:26])
+    np.testing.assert_array_equal(one.transform_queries(x[:9]), one.transform(x[:9]))
+    np.testing.assert_array_equal(two.transform(x[:9]), one.transform(x[:9]))
+    want = LinearMap(rotation[13:26], offset).transform(x[:300])
+    np.testing.assert_array_equal(two.transform_queries(x[:300]), want)
+    np.testing.assert_array_equal(two.transform_queries(x[5]), want[5])
+    assert "queries" not in one.to_arrays()
+    for again in (LinearMap.from_arrays(two.to_arrays()), pickle.loads(pickle.dumps(two))):
+        np.testing.assert_array_equal(again.transform_queries(x[:300]), want)
+        np.testing.assert_array_equal(again.transform(x[:300]), two.transform(x[:300]))
+    assert repr(two) == "LinearMap(40 -> 13, queries by a matrix of their own)"
+    with pytest.raises(ValueError, match=r"queries: expected the shape of matrix, \(13, 40\), got \(12, 40\)"):
+        LinearMap(rotation[:13], offset, rotation[:12])
+    with pytest.raises(ValueError, match="queries: expected finite values"):
+        LinearMap(rotation[:13], offset, np.full((13, 40), np.inf))
+
+
 def test_bad_input(data):
     rotation, x, _ = data
     with pytest.raises(ValueError, match="expected 40 dimensions, got 39"):

@@ -81,9 +81,12 @@ def estimate_build(index: Index, n: int, dim: int, *, threads: int | None = None
 
 
 def graph_phases(
-    n: int, dim: int, *, degree: int, fast: bool, coarse: bool, sample: int, queries: int, threads: int
+    n: int, dim: int, *, degree: int, record: int, heads: int, coarse: bool, sample: int, queries: int, threads: int
 ) -> list[dict[str, int]]:
-    """What the links of a graph take while it is built, phase by phase; the last is what stays."""
+    """What the links of a graph take while it is built, phase by phase; the last is what stays.
+
+    ``record``: bytes of a row's link codes in the fast layout, 0 in the lean one; made along ``heads`` directions.
+    """
     finer = n * native.code_row_bytes("sq8", dim) if coarse else 0
     links = 4 * n * degree
     # Per row: which is its first equal, and the order of insertion. Hashes are there before the lists are.
@@ -104,11 +107,10 @@ def graph_phases(
         # Of a sample query the rows found, as numbers of 8 and of 4 bytes.
         wider = links + 4 * n * (degree // 2)
         phases.append({"graph": links + wider, "queries": queries * sample * 16 + 16 * n, "finer": finer})
-        links = links if fast else wider
-    if fast:
-        record = n * native.sign_record_bytes(degree, dim)
-        phases.append({"graph": links + record, "packing": 4 * n * dim + 8 * n, "finer": finer})
-        links += record
+        links = links if record else wider
+    if record:
+        phases.append({"graph": links + n * record, "packing": 4 * n * heads + 8 * n, "finer": finer})
+        links += n * record
     phases.append({"graph": links})
     return phases
 

@@ -6,6 +6,7 @@ array                   dtype            content
 ``codes``               codec            code rows, (n, bytes or dimensions)
 ``codec.*``             float32          what the codec fitted, such as ``codec.center`` (d,)
 ``map.matrix``          float32          the transform, (d', d), with ``map.offset`` (d,); absent without one
+``map.queries``         float32          what queries are multiplied with instead, (d', d); absent when the same
 ``rescore``             codec            finer code rows, with ``rescore.*``; absent without them
 ``scale``               float32          1 / length of the caller's vectors (n,), when those rescore under cosine
 ``neighbors``           uint32           links (n, degree), ended by 2**32 - 1; graphs only
@@ -94,6 +95,7 @@ def _restore(kind: type[Index], meta: dict[str, Any], arrays: dict[str, np.ndarr
         rescore = codec_from_dict(rescore, dim, _part(arrays, "rescore."))
     index = kind(meta["metric"], transform=linear, codec=codec, rescore=rescore, **meta["parameters"])
     index._n, index._dim, index._map = n, dim, linear
+    index._check_map()
     index._attach(arrays["codes"])
     lengths = {"codes": len(arrays["codes"])}
     if isinstance(index.rescore, Codec):

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from .. import native
-from ..common.checks import check_choice, check_int, check_random_state, check_real, check_vectors
+from ..common.checks import check_choice, check_int, check_random_state, check_real
 from ..metric.inner_product import InnerProduct
 from ..quantize.codec import Codec
 from ..quantize.scalar import ScalarQuantizer
@@ -114,7 +114,6 @@ class Graph(Index):
         self._neighbors: np.ndarray
         self._entries: np.ndarray
         self._signs: native.Signs | None = None
-        self._sample: np.ndarray | None = None
 
     def build(
         self,
@@ -132,7 +131,8 @@ class Graph(Index):
             when queries come from another source than the rows (questions and passages, captions and images): their
             nearest rows are found by a scan and linked to each other, with up to half as many links more a row (in
             the fast layout, as many as there is room for). On WordNet glosses, 5,000 descriptions of packages take
-            the recall of others from 0.81 to 0.94 at beam 50; queries like the rows lose nothing.
+            the recall of others from 0.81 to 0.94 at beam 50; queries like the rows lose nothing. A transform that
+            can use them, such as :class:`~nearfield.transform.LeanVec`, is fitted to them as well.
         memory, progress : see :meth:`Index.build`.
 
         Notes
@@ -140,25 +140,16 @@ class Graph(Index):
         Interrupting leaves the index unbuilt. Beside codes and links a build takes a third more than the links, and the
         fast layout 4 n d bytes while it is packed.
         """
-        sample = None
-        if queries is not None:
-            dim = np.shape(vectors)[1] if np.ndim(vectors) == 2 else None
-            sample, _ = check_vectors(queries, "queries", dim=dim, nonzero=self.metric.nonzero)
-        self._sample = sample
-        try:
-            return super().build(vectors, memory=memory, progress=progress)
-        finally:
-            self._sample = None
-
-    def _sample_size(self) -> int:
-        return 0 if self._sample is None else len(self._sample)
+        return super().build(vectors, queries=queries, memory=memory, progress=progress)
 
     def _graph_phases(self, n: int, dim: int, threads: int, queries: int) -> list[dict[str, int]]:
+        heads = dim if self.link_dims is None else min(dim, self.link_dims)
         return graph_phases(
             n,
             dim,
             degree=self.degree,
-            fast=self.layout == "fast",
+            record=native.sign_record_bytes(self.degree, heads, self.link_bits) if self.layout == "fast" else 0,
+            heads=heads,
             coarse=self.codec.coarse,
             sample=_SAMPLE_NEIGHBORS,
             queries=queries,
@@ -166,7 +157,6 @@ class Graph(Index):
         )
 
     def _link(self, raw: np.ndarray | None, progress: Progress | None) -> None:
-        sample = self._sample if self._sample is not None and len(self._sample) else None
         space = self._space
         if raw is not None:
             finer = ScalarQuantizer(8)
@@ -179,8 +169,8 @@ class Graph(Index):
             seed=self.random_state,
             progress=progress,
         )
-        if sample is not None:
-            asked = self._map_queries(sample)
+        if self._sample is not None:
+            asked = self._map_queries(self._sample)
             if raw is None:
                 asked = self.codec.prepare_queries(asked)
             found = native.scan(space, asked, _SAMPLE_NEIGHBORS, metric=self.metric.native)
@@ -336,9 +326,18 @@ class Graph(Index):
         return native.reachable(self._neighbors, self._entries)
 
     def with_codes(
-        self, vectors: Any, *, transform: Any = None, codec: Codec | None = None, rescore: Codec | str | None = None
+        self,
+        vectors: Any,
+        *,
+        queries: Any = None,
+        transform: Any = None,
+        codec: Codec | None = None,
+        rescore: Codec | str | None = None,
     ) -> Graph:
-        """The same links over other codes of the same ``vectors``: to compare recipes without building again."""
+        """The same links over other codes of the same ``vectors``: to compare recipes without building again.
+
+        ``queries`` are sample queries for a transform that is fitted to them, as in :meth:`build`.
+        """
         other = Graph(
             self.metric,
             transform=transform,
@@ -358,7 +357,9 @@ class Graph(Index):
             raise ValueError(
                 f"vectors: expected the shape this index was built from, {(self._n, self._dim)}, got {raw.shape}"
             )
+        other._sample = other._check_sample(raw, queries)
         other._fit_transform(raw)
+        other._sample = None
         other._dim = self._dim
         other._attach(encode_blocks(other.codec, partial(other._mapped, raw), len(raw)))
         other._attach_second(raw)

@@ -19,7 +19,8 @@ _MATRIX_BYTES = 1 << 18
 class LinearMap:
     """``y = matrix @ (x - offset)``: a fitted transform, ready to use and to save, needing numpy and the core alone.
 
-    Obtained from an estimator's ``export()``; use the estimator itself while fitting and comparing.
+    Obtained from an estimator's ``export()``; use the estimator itself while fitting and comparing. Queries may have a
+    matrix of their own (:class:`nearfield.transform.LeanVec` fits such pairs).
 
     Parameters
     ----------
@@ -27,6 +28,9 @@ class LinearMap:
         products it can.
     offset : (d_in,) float32, subtracted first; None means zero. Leave it zero for an index under cosine or inner
         product: subtracting a mean changes their ranking (see :class:`nearfield.transform.PCA`).
+    queries : (d_out, d_in) float32, what queries are multiplied with instead of ``matrix``; None means the same.
+        Inner products of mapped queries with mapped rows then stand for those of the originals; Euclidean distances
+        do not, and an index under l2 refuses such a map.
 
     Notes
     -----
@@ -44,13 +48,16 @@ class LinearMap:
     array([3., 7.], dtype=float32)
     """
 
-    def __init__(self, matrix: Any, offset: Any = None):
+    def __init__(self, matrix: Any, offset: Any = None, queries: Any = None):
         self.matrix = _frozen(matrix, "matrix", 2)
         if 0 in self.matrix.shape:
             raise ValueError(f"matrix: expected at least one row and one column, got shape {self.matrix.shape}")
         self.offset = _frozen(np.zeros(self.matrix.shape[1]) if offset is None else offset, "offset", 1)
         if len(self.offset) != self.matrix.shape[1]:
             raise ValueError(f"offset: expected {self.matrix.shape[1]} values, one a column, got {len(self.offset)}")
+        self.queries = None if queries is None else _frozen(queries, "queries", 2)
+        if self.queries is not None and self.queries.shape != self.matrix.shape:
+            raise ValueError(f"queries: expected the shape of matrix, {self.matrix.shape}, got {self.queries.shape}")
         self._shifts = bool(self.offset.any())
 
     @property
@@ -65,6 +72,13 @@ class LinearMap:
 
     def transform(self, x: Any) -> np.ndarray:
         """Map ``x`` (n, d_in) to float32 (n, d_out); a single vector is answered in kind."""
+        return self._multiplied(self._space, x)
+
+    def transform_queries(self, x: Any) -> np.ndarray:
+        """Map queries ``x`` (n, d_in) to float32 (n, d_out): as :meth:`transform` does, unless they have a matrix."""
+        return self._multiplied(self._space if self.queries is None else self._query_space, x)
+
+    def _multiplied(self, space: native.Space, x: Any) -> np.ndarray:
         vectors, single = check_vectors(x, "x", dim=self.n_features_in)
         result = np.empty((len(vectors), self.n_features_out), np.float32)
         for start in range(0, len(vectors), _ROWS):
@@ -73,7 +87,7 @@ class LinearMap:
                 block = block - self.offset
             for rows in self._parts:
                 part = result[start : start + _ROWS, rows[0] : rows[-1] + 1]
-                np.negative(native.score(self._space, block, rows, metric="ip"), out=part)
+                np.negative(native.score(space, block, rows, metric="ip"), out=part)
         return result[0] if single else result
 
     def inverse_transform(self, y: Any) -> np.ndarray:
@@ -85,7 +99,8 @@ class LinearMap:
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """The map as named arrays, for an array container."""
-        return {"matrix": self.matrix, "offset": self.offset}
+        arrays = {"matrix": self.matrix, "offset": self.offset}
+        return arrays if self.queries is None else arrays | {"queries": self.queries}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> LinearMap:
@@ -93,11 +108,16 @@ class LinearMap:
         missing = [name for name in ("matrix", "offset") if name not in arrays]
         if missing:
             raise ValueError(f"arrays: expected 'matrix' and 'offset', got {sorted(arrays)}")
-        return cls(arrays["matrix"], arrays["offset"])
+        return cls(arrays["matrix"], arrays["offset"], arrays.get("queries"))
 
     @cached_property
     def _space(self) -> native.Space:
         return native.make_space("f32", self.matrix, self.n_features_in)
+
+    @cached_property
+    def _query_space(self) -> native.Space:
+        assert self.queries is not None
+        return native.make_space("f32", self.queries, self.n_features_in)
 
     @cached_property
     def _parts(self) -> list[np.ndarray]:
@@ -109,11 +129,12 @@ class LinearMap:
     def _inverse(self) -> np.ndarray:
         return np.linalg.pinv(self.matrix.astype(np.float64)).astype(np.float32)
 
-    def __reduce__(self) -> tuple[type, tuple[np.ndarray, np.ndarray]]:
-        return type(self), (self.matrix, self.offset)
+    def __reduce__(self) -> tuple[type, tuple[np.ndarray | None, ...]]:
+        return type(self), (self.matrix, self.offset, self.queries)
 
     def __repr__(self) -> str:
-        return f"LinearMap({self.n_features_in} -> {self.n_features_out})"
+        own = "" if self.queries is None else ", queries by a matrix of their own"
+        return f"LinearMap({self.n_features_in} -> {self.n_features_out}{own})"
 
 
 def _frozen(value: Any, name: str, ndim: int) -> np.ndarray:

@@ -11,16 +11,14 @@ from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
-from scipy import linalg
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
 from ..common.checks import check_random_state
 from .linear import LinearMap
+from .moments import Moments, leading
 from .ranking import RankingLoss, ranking_loss
 
-_ROWS = 4096
 _FLOATS = [np.float64, np.float32, np.float16]
 
 
@@ -102,21 +100,19 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         Every call solves for the components again; give it thousands of rows at a time.
         """
         first = not hasattr(self, "n_samples_seen_")
-        with threadpool_limits(1, user_api="blas"):
-            self._see(X, ensure_min_samples=2 if first and self.center else 1)
-            self._solve()
+        self._see(X, ensure_min_samples=2 if first and self.center else 1)
+        self._solve()
         return self
 
     def fit_blocks(self, blocks: Iterable[np.ndarray]) -> Self:
         """Like :meth:`fit`, on the rows of ``blocks`` (n_i, d) gone through once; solves at the end alone."""
         if hasattr(self, "n_samples_seen_"):
             del self.n_samples_seen_
-        with threadpool_limits(1, user_api="blas"):
-            for block in blocks:
-                self._see(block)
-            if self.center and self.n_samples_seen_ < 2:
-                raise ValueError(f"X: expected at least 2 rows to centre, got {self.n_samples_seen_}")
-            self._solve()
+        for block in blocks:
+            self._see(block)
+        if self.center and self.n_samples_seen_ < 2:
+            raise ValueError(f"X: expected at least 2 rows to centre, got {self.n_samples_seen_}")
+        self._solve()
         return self
 
     def _see(self, X: Any, ensure_min_samples: int = 1) -> None:
@@ -125,11 +121,9 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         X = validate_data(self, X, dtype=_FLOATS, reset=first, ensure_min_samples=ensure_min_samples)
         if first:
             self._check_parameters()
-            self.n_samples_seen_ = 0
-            self.mean_ = np.zeros(X.shape[1])
-            self._scatter = np.zeros((X.shape[1], X.shape[1]))
-        for start in range(0, len(X), _ROWS):
-            self._gather(np.asarray(X[start : start + _ROWS], np.float64))
+            self._moments = Moments(X.shape[1])
+        self._moments.add(X)
+        self.n_samples_seen_, self.mean_ = self._moments.count, self._moments.mean
 
     def transform(self, X: Any) -> np.ndarray:
         """Coordinates of the rows along the components: (n, n_components_), float64 for float64, else float32."""
@@ -179,33 +173,15 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             )
         check_random_state(self.random_state)
 
-    def _gather(self, block: np.ndarray) -> None:
-        """Merge a block's mean and scatter around it with what was seen (Chan, Golub and LeVeque 1983, eq. 2.1)."""
-        n, seen = len(block), self.n_samples_seen_
-        mean = block.mean(axis=0)
-        shift = mean - self.mean_
-        block = block - mean
-        self._scatter += block.T @ block
-        self._scatter += np.outer(shift, shift) * (seen * n / (seen + n))
-        self.mean_ = self.mean_ + shift * (n / (seen + n))
-        self.n_samples_seen_ = seen + n
-
     def _solve(self) -> None:
         n, d = self.n_samples_seen_, len(self.mean_)
-        if self.center:
-            moments = self._scatter / (n - 1)
-        else:
-            moments = self._scatter / n + np.outer(self.mean_, self.mean_)
+        moments = self._moments.scatter / (n - 1) if self.center else self._moments.square
         total = float(np.trace(moments))
         count = int(self.n_components) if isinstance(self.n_components, Integral) else d
-        variance, vectors = linalg.eigh(moments, subset_by_index=(d - count, d - 1), check_finite=False)
-        variance = np.maximum(variance[::-1], 0.0)
-        components = np.ascontiguousarray(vectors.T[::-1])
+        variance, components = leading(moments, count)
         ratio = variance / total if total > 0 else np.zeros(count)
         if isinstance(self.n_components, Real) and not isinstance(self.n_components, Integral):
             count = min(d, int(np.searchsorted(np.cumsum(ratio), self.n_components)) + 1)
-        largest = np.abs(components).argmax(axis=1)
-        components *= np.sign(components[np.arange(len(components)), largest])[:, None]
         self.components_ = components[:count]
         self.explained_variance_ = variance[:count]
         self.explained_variance_ratio_ = ratio[:count]

@@ -92,7 +92,7 @@ def ranking_loss(
         )
     k = check_int(k, "k", 1, len(base))
     truth = _nearest(base, asked, k, metric)
-    found = _nearest(transform.transform(base), transform.transform(asked), k, metric)
+    found = _nearest(transform.transform(base), transform.transform_queries(asked), k, metric)
     shares = [len(np.intersect1d(a, b)) / k for a, b in zip(truth, found, strict=True)]
     return RankingLoss(*mean_interval(shares), k=k, queries=len(asked))
 

@@ -1,0 +1,84 @@
+"""Second moments of rows, gathered block by block in float64, and the directions that hold most of them."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from scipy import linalg
+from threadpoolctl import threadpool_limits
+
+_ROWS = 4096
+
+
+class Moments:
+    """Mean and scatter of all rows added so far: ``d * d`` numbers, however many rows come.
+
+    What the eigensolvers of this room stand on. The sums run on one thread, so that the same rows give the same bytes
+    on any number of them.
+
+    Parameters
+    ----------
+    dim : dimensions of a row.
+
+    Attributes
+    ----------
+    count : rows added.
+    mean : (dim,) their mean.
+    scatter : (dim, dim) sum of the outer products of the rows less their mean.
+
+    Examples
+    --------
+    >>> moments = Moments(2).add(np.array([[1.0, 0.0], [3.0, 2.0]]))
+    >>> moments.square
+    array([[5., 3.],
+           [3., 2.]])
+    """
+
+    def __init__(self, dim: int):
+        self.count = 0
+        self.mean = np.zeros(dim)
+        self.scatter = np.zeros((dim, dim))
+
+    def add(self, X: Any) -> Self:
+        """Add the rows of ``X`` (n, dim), of any float type, in memory or mapped from a file; returns self."""
+        with threadpool_limits(1, user_api="blas"):
+            for start in range(0, len(X), _ROWS):
+                self._merge(np.asarray(X[start : start + _ROWS], np.float64))
+        return self
+
+    def _merge(self, block: np.ndarray) -> None:
+        """Merge a block's mean and scatter with what was seen (Chan, Golub and LeVeque 1983, eq. 2.1)."""
+        n, seen = len(block), self.count
+        mean = block.mean(axis=0)
+        shift = mean - self.mean
+        block = block - mean
+        self.scatter += block.T @ block
+        self.scatter += np.outer(shift, shift) * (seen * n / (seen + n))
+        self.mean = self.mean + shift * (n / (seen + n))
+        self.count = seen + n
+
+    @property
+    def square(self) -> np.ndarray:
+        """(dim, dim) mean of the outer products of the rows with themselves, the mean not taken away."""
+        return np.asarray(self.scatter / self.count + np.outer(self.mean, self.mean))
+
+
+def leading(moments: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The ``count`` largest eigenvalues, falling, and their orthonormal directions (count, d).
+
+    The coordinate of largest size in each direction is positive: a sign is otherwise the solver's whim.
+
+    Examples
+    --------
+    >>> values, directions = leading(np.diag([1.0, 4.0]), 1)
+    >>> values, directions
+    (array([4.]), array([[0., 1.]]))
+    """
+    d = len(moments)
+    with threadpool_limits(1, user_api="blas"):
+        values, vectors = linalg.eigh(moments, subset_by_index=(d - count, d - 1), check_finite=False)
+    directions = np.ascontiguousarray(vectors.T[::-1])
+    largest = np.abs(directions).argmax(axis=1)
+    directions *= np.sign(directions[np.arange(count), largest])[:, None]
+    return np.maximum(values[::-1], 0.0), directions
