@@ -165,10 +165,10 @@ def test_writes_during_a_build_are_kept(
     building, done = threading.Event(), threading.Event()
     link = Graph._link
 
-    def slow(self: Graph, progress: Any) -> None:
+    def slow(self: Graph, raw: Any, progress: Any) -> None:
         building.set()
         assert done.wait(30)
-        link(self, progress)
+        link(self, raw, progress)
 
     monkeypatch.setattr(Graph, "_link", slow)
     thread = threading.Thread(target=store.compact)

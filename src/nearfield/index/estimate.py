@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 # Blocks of rows on their way to codes: raw, prepared (float64 for a moment), mapped, encoded.
 _BLOCKS = 3 << 20
-# What linear algebra sets aside for itself when it is first used, and keeps.
-_SOLVER = 6 << 20
 # The build's walks together in one thread.
 _WALKS = 4
 
@@ -62,11 +60,11 @@ def estimate_build(index: Index, n: int, dim: int, *, threads: int | None = None
 
     phases: list[dict[str, int]] = []
     if index.transform is not None and index._fits_transform:
-        # Moments, a copy with the mean, the solver's own and the components, in float64.
-        fitting = 5 * 8 * reduced * reduced + _SOLVER
+        # Moments, a copy with the mean, the solver's own and the components, in float64: measured, eight in all.
+        fitting = 8 * 8 * reduced * reduced
         gathered = 0 if hasattr(index.transform, "fit_blocks") else 8 * n * reduced
         phases.append({"fit": fitting + gathered, "blocks": _BLOCKS})
-        kept["fit"] = 8 * reduced * (reduced + mapped) + _SOLVER  # the estimator goes on holding its moments
+        kept["fit"] = 8 * reduced * (reduced + mapped)  # the estimator goes on holding its moments
     fitting = 0 if index.codec.fits_in_blocks else 8 * n * mapped
     phases.append({"fit": fitting, "blocks": _BLOCKS})
     phases.append({**kept, "blocks": _BLOCKS})
