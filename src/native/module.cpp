@@ -15,6 +15,7 @@
 
 #include "graph.hpp"
 #include "pool.hpp"
+#include "rotation.hpp"
 #include "scan.hpp"
 #include "space.hpp"
 
@@ -218,6 +219,23 @@ NB_MODULE(_core, m) {
     nb::gil_scoped_release release;
     decode_rows(kind, codes.data(), codes.shape(0), dim, center.data(), out.data());
   });
+
+  m.def(
+      "rotate",
+      [](Out<float, 2> x, uint64_t seed, bool inverse, unsigned threads) {
+        const size_t d = x.shape(1);
+        demand(d >= 1 && d <= kMaxDim, "x: expected 1 to 16384 dimensions");
+        const Rotation rotation(static_cast<unsigned>(d), seed);
+        run(nb::none(), [&](const Check& check) {
+          parallel_for(
+              x.shape(0), 256, threads,
+              [&](size_t b, size_t e, unsigned) {
+                for (size_t i = b; i < e; ++i) inverse ? rotation.invert(x.data() + i * d) : rotation.apply(x.data() + i * d);
+              },
+              check);
+        });
+      },
+      nb::arg("x").noconvert(), nb::arg("seed"), nb::arg("inverse"), nb::arg("threads"));  // in place
 
   m.def(
       "score_pairs",
