@@ -30,6 +30,7 @@ __all__ = [
     "count_bits",
     "decode",
     "encode",
+    "encode_symmetric",
     "estimate_links",
     "exact_search",
     "make_space",
@@ -143,7 +144,9 @@ def allow_words(allow: np.ndarray, n: int) -> np.ndarray:
 def make_space(
     kind: str, data: np.ndarray, dim: int, *, center: np.ndarray | None = None, scale: np.ndarray | None = None
 ) -> Space:
-    """Wrap rows for the core; ``kind``: ``"f32"``, ``"f16"`` (floats (n, dim)), ``"sq8"``, ``"sq4"`` (code rows)."""
+    """Wrap rows for the core; ``kind``: ``"f32"``, ``"f16"`` (floats (n, dim)), ``"sq8"``, ``"sq4"``, ``"sq2"``,
+    ``"sq1"`` (code rows).
+    """
     array = np.ascontiguousarray(data)
     return Space(kind, array, dim, center, scale)
 
@@ -258,6 +261,17 @@ def encode(kind: str, vectors: np.ndarray, center: np.ndarray, *, threads: int |
     """Scalar codes ``"sq8"`` or ``"sq4"`` of float32 ``(n, d)`` rows: uint8 ``(n, code_row_bytes(kind, d))``."""
     out = np.empty((len(vectors), code_row_bytes(kind, vectors.shape[1])), np.uint8)
     _core.encode(kind, vectors, center, out, _threads(threads))
+    return out
+
+
+def encode_symmetric(kind: str, keep: str, vectors: np.ndarray, *, threads: int | None = None) -> np.ndarray:
+    """Codes of any kind for float32 ``(n, d)`` rows without their mean, on the symmetric grid nearest in direction.
+
+    ``keep`` says what the factor of each row preserves: ``"product"``, that of the row with its decoded form, which
+    makes estimates unbiased over random rotations, or ``"length"``. The squared length in the header is the row's own.
+    """
+    out = np.empty((len(vectors), code_row_bytes(kind, vectors.shape[1])), np.uint8)
+    _core.encode_symmetric(kind, keep, np.ascontiguousarray(vectors, np.float32), out, _threads(threads))
     return out
 
 
