@@ -18,8 +18,8 @@ class RecurrentBinary(Codec):
     with half the step: together an even grid of ``2 ** loops`` levels, whose step is the best for each vector. No
     training and no rotation: choose it over :class:`RotatedQuantizer` where queries should be codes too
     (``symmetric``, for instance because they are stored or sent as codes) or where the dimensions of the vectors
-    should stay as they are. With queries as they come, :class:`RotatedQuantizer` of as many bits finds as much and
-    its estimates are unbiased.
+    should stay as they are. With queries as they come, :class:`RotatedQuantizer` of as many bits finds about as
+    much, its estimates are unbiased, and it stands single large dimensions better.
 
     Decoded vectors have the length of the encoded ones (around the mean), so that scores are those of the decoded
     vectors. With ``symmetric``, a query is replaced by its own decoded code: under "l2" the score is the squared
