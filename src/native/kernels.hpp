@@ -51,10 +51,18 @@ struct Kernels {
                     int32_t* out);
   void (*sq4_query)(QueryCodes q, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
                     int32_t* out);
+  void (*sq2_query)(QueryCodes q, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
+                    int32_t* out);
+  void (*sq1_query)(QueryCodes q, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
+                    int32_t* out);
   // out[i] = sum_j code_j * code_j between a stored row and row ids[i].
   void (*sq8_pair)(const uint8_t* row, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
                    int32_t* out);
   void (*sq4_pair)(const uint8_t* row, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
+                   int32_t* out);
+  void (*sq2_pair)(const uint8_t* row, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
+                   int32_t* out);
+  void (*sq1_pair)(const uint8_t* row, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
                    int32_t* out);
   // Scores of 32 links from a chunk of a signs record (signs.hpp): out[i] = q.own + q.unit * (a_i + b_i * t_i) with
   // t_i = q.step * sum_i - q.base, where sum_i adds up what the table says for the signs of link i, a plane of bits
@@ -69,9 +77,10 @@ struct Kernels {
 
 enum class Level { scalar = 0, avx2 = 1, avx512 = 2 };
 
-// Bytes of the codes of one row. Four-bit codes: byte j holds element j (low nibble) and element j + ceil(d/2) (high).
-constexpr size_t sq8_code_bytes(size_t d) { return d; }
-constexpr size_t sq4_code_bytes(size_t d) { return (d + 1) / 2; }
+// Bytes of the codes of one row, 8, 4, 2 or 1 bits each. With 4 and 2 bits the elements lie in planes as long as the row
+// has bytes: byte j holds element j in its lowest bits, above it element j + bytes, and so on. With 1 bit, byte j holds
+// elements 8 j to 8 j + 7. Spare bits are zero.
+constexpr size_t code_bytes(unsigned bits, size_t d) { return (d * bits + 7) / 8; }
 
 // Rows this many places ahead are prefetched: far enough to cover a memory access, near enough to stay in L1.
 constexpr unsigned kPrefetchAhead = 6;

@@ -118,20 +118,20 @@ inline __m256i widen(const uint8_t* p) {
 inline __m256i load16(const int16_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
 
 // Sixteen codes widened to int16 against the query's fifteen-bit values; pairs are summed in int32 without saturation.
-inline int32_t query_part(const int16_t* q, const uint8_t* c, unsigned d, unsigned shift) {
-  const __m256i nibble = _mm256_set1_epi16(15);
+template <unsigned BITS, unsigned SHIFT>
+inline int32_t query_part(const int16_t* q, const uint8_t* c, unsigned d) {
+  const __m256i mask = _mm256_set1_epi16((1 << BITS) - 1);
   __m256i sum = _mm256_setzero_si256();
   unsigned j = 0;
   for (; j + 16 <= d; j += 16) {
     __m256i x = widen(c + j);
-    if (shift == 1) x = _mm256_and_si256(x, nibble);
-    if (shift == 2) x = _mm256_srli_epi16(x, 4);
+    if (SHIFT > 0) x = _mm256_srli_epi16(x, SHIFT);
+    if (SHIFT + BITS < 8) x = _mm256_and_si256(x, mask);
     sum = _mm256_add_epi32(sum, _mm256_madd_epi16(x, load16(q + j)));
   }
   int32_t s = reduce(sum);
   for (; j < d; ++j) {
-    const int32_t x = shift == 0 ? c[j] : shift == 1 ? c[j] & 15 : c[j] >> 4;
-    s += static_cast<int32_t>(q[j]) * x;
+    s += static_cast<int32_t>(q[j]) * (c[j] >> SHIFT & ((1 << BITS) - 1));
   }
   return s;
 }
@@ -141,7 +141,7 @@ void sq8_query(QueryCodes q, const uint8_t* base, size_t stride, unsigned d, con
   for (unsigned i = 0; i < n; ++i) {
     if (i + kPrefetchAhead < n)
       prefetch_bytes(base + static_cast<size_t>(ids[i + kPrefetchAhead]) * stride, sizeof(RowHeader) + d);
-    out[i] = query_part(q.value, codes_of(base, stride, ids[i]), d, 0);
+    out[i] = query_part<8, 0>(q.value, codes_of(base, stride, ids[i]), d);
   }
 }
 
@@ -152,7 +152,49 @@ void sq4_query(QueryCodes q, const uint8_t* base, size_t stride, unsigned d, con
     if (i + kPrefetchAhead < n)
       prefetch_bytes(base + static_cast<size_t>(ids[i + kPrefetchAhead]) * stride, sizeof(RowHeader) + half);
     const uint8_t* c = codes_of(base, stride, ids[i]);
-    out[i] = query_part(q.value, c, half, 1) + query_part(q.value + half, c, d - half, 2);
+    out[i] = query_part<4, 0>(q.value, c, half) + query_part<4, 4>(q.value + half, c, d - half);
+  }
+}
+
+void sq2_query(QueryCodes q, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
+               int32_t* out) {
+  const unsigned quarter = (d + 3) / 4;
+  unsigned length[4];  // of each plane: the last may be short or empty
+  for (unsigned p = 0; p < 4; ++p) {
+    const unsigned begin = p * quarter, left = begin < d ? d - begin : 0;
+    length[p] = left < quarter ? left : quarter;
+  }
+  for (unsigned i = 0; i < n; ++i) {
+    if (i + kPrefetchAhead < n)
+      prefetch_bytes(base + static_cast<size_t>(ids[i + kPrefetchAhead]) * stride, sizeof(RowHeader) + quarter);
+    const uint8_t* c = codes_of(base, stride, ids[i]);
+    out[i] = query_part<2, 0>(q.value, c, length[0]) + query_part<2, 2>(q.value + quarter, c, length[1]) +
+             query_part<2, 4>(q.value + 2 * quarter, c, length[2]) +
+             query_part<2, 6>(q.value + 3 * quarter, c, length[3]);
+  }
+}
+
+// Sixteen bits choose which of sixteen values are added.
+void sq1_query(QueryCodes q, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
+               int32_t* out) {
+  const __m256i place = _mm256_setr_epi16(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, -32768);
+  const __m256i one = _mm256_set1_epi16(1);
+  for (unsigned i = 0; i < n; ++i) {
+    if (i + kPrefetchAhead < n)
+      prefetch_bytes(base + static_cast<size_t>(ids[i + kPrefetchAhead]) * stride, sizeof(RowHeader) + (d + 7) / 8);
+    const uint8_t* c = codes_of(base, stride, ids[i]);
+    __m256i sum = _mm256_setzero_si256();
+    unsigned j = 0;
+    for (; j + 16 <= d; j += 16) {
+      uint16_t word;
+      __builtin_memcpy(&word, c + j / 8, 2);
+      const __m256i bits = _mm256_and_si256(_mm256_set1_epi16(static_cast<short>(word)), place);
+      const __m256i chosen = _mm256_and_si256(_mm256_cmpeq_epi16(bits, place), load16(q.value + j));
+      sum = _mm256_add_epi32(sum, _mm256_madd_epi16(chosen, one));
+    }
+    int32_t s = reduce(sum);
+    for (; j < d; ++j) s += static_cast<int32_t>(q.value[j]) * (c[j / 8] >> j % 8 & 1);
+    out[i] = s;
   }
 }
 
@@ -253,7 +295,8 @@ uint32_t signs(const SignScan& q, const uint8_t* chunk, float worst, float* out)
 }
 
 constexpr Kernels table = {floats<false, float>, floats<true, float>, floats<false, uint16_t>, floats<true, uint16_t>,
-                           sq8_query,            sq4_query,           sq8_pair,                sq4_pair,
+                           sq8_query,            sq4_query,           sq2_query,               sq1_query,
+                           sq8_pair,             sq4_pair,            sq2_pair,                sq1_pair,
                            signs,                hadamard,            link};
 
 }  // namespace

@@ -155,6 +155,112 @@ void sq4_query(QueryCodes q, const uint8_t* base, size_t stride, unsigned d, con
   }
 }
 
+// The sums of four vectors at once: halves are added crosswise.
+inline __m128i sums(__m512i a, __m512i b, __m512i c, __m512i d) {
+  const __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+  const __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+  const __m512i s = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+  const __m256i h = _mm256_add_epi32(_mm512_castsi512_si256(s), _mm512_extracti64x4_epi64(s, 1));
+  return _mm_add_epi32(_mm256_castsi256_si128(h), _mm256_extracti128_si256(h, 1));
+}
+
+// Short rows: four at a time share the loads of the query and the summing up, which would cost more than the products.
+template <int NR>
+inline void store_sums(const __m512i* high, const __m512i* low, int32_t* out) {
+  __m512i both[NR];
+  for (int r = 0; r < NR; ++r) both[r] = _mm512_add_epi32(_mm512_slli_epi32(high[r], 7), low[r]);
+  if constexpr (NR == 4)
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out), sums(both[0], both[1], both[2], both[3]));
+  else
+    for (int r = 0; r < NR; ++r) out[r] = _mm512_reduce_add_epi32(both[r]);
+}
+
+// The loaded bits are the mask of the bytes that count.
+struct OneBit {
+  static constexpr unsigned kBits = 1;
+  template <int NR>
+  static inline void tile(QueryCodes q, const uint8_t* const* c, unsigned d, int32_t* out) {
+    const __m512i one = _mm512_set1_epi8(1);
+    __m512i high[NR], low[NR];
+    for (int r = 0; r < NR; ++r) high[r] = low[r] = _mm512_setzero_si512();
+    unsigned j = 0;
+    for (; j + 64 <= d; j += 64) {
+      const __m512i qh = _mm512_loadu_si512(q.high + j), ql = _mm512_loadu_si512(q.low + j);
+      for (int r = 0; r < NR; ++r) {
+        uint64_t bits;
+        __builtin_memcpy(&bits, c[r] + j / 8, 8);
+        const __m512i x = _mm512_maskz_mov_epi8(bits, one);
+        high[r] = _mm512_dpbusd_epi32(high[r], x, qh);
+        low[r] = _mm512_dpbusd_epi32(low[r], x, ql);
+      }
+    }
+    if (j < d) {
+      const __mmask64 m = tail_mask(d - j);
+      const __mmask16 bytes = static_cast<__mmask16>((1u << (d - j + 7) / 8) - 1);
+      const __m512i qh = _mm512_maskz_loadu_epi8(m, q.high + j), ql = _mm512_maskz_loadu_epi8(m, q.low + j);
+      for (int r = 0; r < NR; ++r) {
+        const __m128i word = _mm_maskz_loadu_epi8(bytes, c[r] + j / 8);
+        const __m512i x = _mm512_maskz_mov_epi8(static_cast<__mmask64>(_mm_cvtsi128_si64(word)), one);
+        high[r] = _mm512_dpbusd_epi32(high[r], x, qh);
+        low[r] = _mm512_dpbusd_epi32(low[r], x, ql);
+      }
+    }
+    store_sums<NR>(high, low, out);
+  }
+};
+
+struct TwoBits {
+  static constexpr unsigned kBits = 2;
+  template <int NR>
+  static inline void tile(QueryCodes q, const uint8_t* const* c, unsigned d, int32_t* out) {
+    const unsigned quarter = (d + 3) / 4;
+    const __m512i three = _mm512_set1_epi8(3);
+    __m512i high[NR], low[NR];
+    for (int r = 0; r < NR; ++r) high[r] = low[r] = _mm512_setzero_si512();
+    for (unsigned j = 0; j < quarter; j += 64) {
+      __m512i x[NR];
+      for (int r = 0; r < NR; ++r) x[r] = _mm512_maskz_loadu_epi8(tail_mask(quarter - j), c[r] + j);
+      for (unsigned begin = j, end = quarter; begin < d; begin += quarter, end += quarter) {
+        if (end > d) end = d;  // the last plane may be short
+        const __mmask64 m = tail_mask(end - begin);
+        const __m512i qh = _mm512_maskz_loadu_epi8(m, q.high + begin), ql = _mm512_maskz_loadu_epi8(m, q.low + begin);
+        for (int r = 0; r < NR; ++r) {
+          const __m512i y = _mm512_and_si512(x[r], three);
+          high[r] = _mm512_dpbusd_epi32(high[r], y, qh);
+          low[r] = _mm512_dpbusd_epi32(low[r], y, ql);
+          x[r] = _mm512_srli_epi16(x[r], 2);
+        }
+      }
+    }
+    store_sums<NR>(high, low, out);
+  }
+};
+
+template <class Codes>
+void short_rows(QueryCodes q, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
+                int32_t* out) {
+  const size_t bytes = sizeof(RowHeader) + code_bytes(Codes::kBits, d);
+  for (unsigned p = 0; p < kPrefetchAhead && p < n; ++p)
+    prefetch_bytes(base + static_cast<size_t>(ids[p]) * stride, bytes);
+  unsigned i = 0;
+  for (; i + 4 <= n; i += 4) {
+    const uint8_t* c[4];
+    for (unsigned r = 0; r < 4; ++r) {
+      c[r] = codes_of(base, stride, ids[i + r]);
+      if (i + r + kPrefetchAhead < n)
+        prefetch_bytes(base + static_cast<size_t>(ids[i + r + kPrefetchAhead]) * stride, bytes);
+    }
+    Codes::template tile<4>(q, c, d, out + i);
+  }
+  for (; i < n; ++i) {
+    const uint8_t* c = codes_of(base, stride, ids[i]);
+    Codes::template tile<1>(q, &c, d, out + i);
+  }
+}
+
+constexpr auto sq2_query = short_rows<TwoBits>;
+constexpr auto sq1_query = short_rows<OneBit>;
+
 // Unsigned by unsigned: one side is shifted into int8 range, and 128 times the other side's sum is put back.
 void sq8_pair(const uint8_t* row, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
               int32_t* out) {
@@ -269,7 +375,8 @@ uint32_t signs(const SignScan& q, const uint8_t* chunk, float worst, float* out)
 }
 
 constexpr Kernels table = {floats<false, float>, floats<true, float>, floats<false, uint16_t>, floats<true, uint16_t>,
-                           sq8_query,            sq4_query,           sq8_pair,                sq4_pair,
+                           sq8_query,            sq4_query,           sq2_query,               sq1_query,
+                           sq8_pair,             sq4_pair,            sq2_pair,                sq1_pair,
                            signs,                hadamard,            link};
 
 }  // namespace

@@ -7,6 +7,51 @@ namespace nearfield {
 
 namespace {
 
+// Eight bytes of codes from byte j on; rows end with zeros up to whole words of four bytes.
+inline uint64_t code_word(const uint8_t* c, unsigned j, unsigned bytes) {
+  uint64_t word = 0;
+  if (bytes - j > 4)
+    __builtin_memcpy(&word, c + j, 8);
+  else
+    __builtin_memcpy(&word, c + j, 4);
+  return word;
+}
+
+inline int32_t ones(uint64_t word) { return __builtin_popcountll(word); }
+
+// Products of one bit are counted; of two bits, counted for each pair of digits.
+void sq1_pair(const uint8_t* row, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
+              int32_t* out) {
+  const uint8_t* a = row + sizeof(RowHeader);
+  const unsigned bytes = (d + 7) / 8;
+  for (unsigned i = 0; i < n; ++i) {
+    const uint8_t* c = base + static_cast<size_t>(ids[i]) * stride + sizeof(RowHeader);
+    if (i + kPrefetchAhead < n) prefetch_bytes(base + static_cast<size_t>(ids[i + kPrefetchAhead]) * stride, stride);
+    int32_t s = 0;
+    for (unsigned j = 0; j < bytes; j += 8) s += ones(code_word(a, j, bytes) & code_word(c, j, bytes));
+    out[i] = s;
+  }
+}
+
+void sq2_pair(const uint8_t* row, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
+              int32_t* out) {
+  constexpr uint64_t lower = 0x5555555555555555u;
+  const uint8_t* a = row + sizeof(RowHeader);
+  const unsigned bytes = (d + 3) / 4;
+  for (unsigned i = 0; i < n; ++i) {
+    const uint8_t* c = base + static_cast<size_t>(ids[i]) * stride + sizeof(RowHeader);
+    if (i + kPrefetchAhead < n) prefetch_bytes(base + static_cast<size_t>(ids[i + kPrefetchAhead]) * stride, stride);
+    int32_t s = 0;
+    for (unsigned j = 0; j < bytes; j += 8) {
+      const uint64_t x = code_word(a, j, bytes), y = code_word(c, j, bytes);
+      const uint64_t x0 = x & lower, x1 = x >> 1 & lower, y0 = y & lower, y1 = y >> 1 & lower;
+      // The cross terms never share a bit: one lies in the even bits, the other is moved to the odd ones.
+      s += ones(x0 & y0) + 2 * ones((x0 & y1) | (x1 & y0) << 1) + 4 * ones(x1 & y1);
+    }
+    out[i] = s;
+  }
+}
+
 using Lanes = float __attribute__((vector_size(64)));
 using Ints = int32_t __attribute__((vector_size(64)));
 using Bytes = int8_t __attribute__((vector_size(16)));

@@ -100,6 +100,31 @@ void sq4_query(QueryCodes q, const uint8_t* base, size_t stride, unsigned d, con
   }
 }
 
+void sq2_query(QueryCodes q, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
+               int32_t* out) {
+  const unsigned quarter = (d + 3) / 4;
+  for (unsigned i = 0; i < n; ++i) {
+    const uint8_t* c = codes_of(base, stride, ids[i]);
+    if (i + kPrefetchAhead < n) prefetch_bytes(codes_of(base, stride, ids[i + kPrefetchAhead]), quarter);
+    int32_t s = 0;
+    for (unsigned begin = 0, shift = 0; begin < d; begin += quarter, shift += 2)
+      for (unsigned j = 0; j < quarter && begin + j < d; ++j)
+        s += static_cast<int32_t>(q.value[begin + j]) * (c[j] >> shift & 3);
+    out[i] = s;
+  }
+}
+
+void sq1_query(QueryCodes q, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
+               int32_t* out) {
+  for (unsigned i = 0; i < n; ++i) {
+    const uint8_t* c = codes_of(base, stride, ids[i]);
+    if (i + kPrefetchAhead < n) prefetch_bytes(codes_of(base, stride, ids[i + kPrefetchAhead]), (d + 7) / 8);
+    int32_t s = 0;
+    for (unsigned j = 0; j < d; ++j) s += static_cast<int32_t>(q.value[j]) * (c[j / 8] >> j % 8 & 1);
+    out[i] = s;
+  }
+}
+
 void sq8_pair(const uint8_t* row, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
               int32_t* out) {
   const uint8_t* a = row + sizeof(RowHeader);
@@ -151,7 +176,8 @@ uint32_t signs(const SignScan& q, const uint8_t* chunk, float worst, float* out)
 
 const Kernels& scalar_kernels() {
   static const Kernels k = {floats<false, float>, floats<true, float>, floats<false, uint16_t>, floats<true, uint16_t>,
-                            sq8_query,            sq4_query,           sq8_pair,                sq4_pair,
+                            sq8_query,            sq4_query,           sq2_query,               sq1_query,
+                            sq8_pair,             sq4_pair,            sq2_pair,                sq1_pair,
                             signs,                hadamard,            link};
   return k;
 }

@@ -15,8 +15,10 @@
 
 #include "graph.hpp"
 #include "pool.hpp"
+#include "rotation.hpp"
 #include "scan.hpp"
 #include "space.hpp"
+#include "symmetric.hpp"
 
 namespace nb = nanobind;
 using namespace nearfield;
@@ -53,7 +55,9 @@ Kind parse_kind(const std::string& name) {
   if (name == "f16") return Kind::f16;
   if (name == "sq8") return Kind::sq8;
   if (name == "sq4") return Kind::sq4;
-  throw nb::value_error("kind: expected 'f32', 'f16', 'sq8' or 'sq4'");
+  if (name == "sq2") return Kind::sq2;
+  if (name == "sq1") return Kind::sq1;
+  throw nb::value_error("kind: expected 'f32', 'f16', 'sq8', 'sq4', 'sq2' or 'sq1'");
 }
 
 Measure parse_measure(const std::string& name) {
@@ -64,7 +68,7 @@ Measure parse_measure(const std::string& name) {
 
 Kind parse_code_kind(const std::string& name) {
   const Kind kind = parse_kind(name);
-  if (kind == Kind::f32 || kind == Kind::f16) throw nb::value_error("kind: expected 'sq8' or 'sq4' for codes");
+  if (!code_bits(kind)) throw nb::value_error("kind: expected 'sq8', 'sq4', 'sq2' or 'sq1' for codes");
   return kind;
 }
 
@@ -83,7 +87,7 @@ struct PySpace {
     space.stride = array.shape(1);
     demand(dim >= 1 && dim <= kMaxDim, "dim: expected 1 to 16384 dimensions");
     demand(space.n < 0x80000000u, "data: expected fewer than 2**31 rows");
-    const bool codes = space.kind == Kind::sq8 || space.kind == Kind::sq4;
+    const bool codes = code_bits(space.kind) > 0;
     if (space.kind == Kind::f32)
       demand(array.dtype() == nb::dtype<float>() && array.shape(1) == dim, "data: expected float32 of shape (n, dim)");
     else if (space.kind == Kind::f16)
@@ -217,6 +221,7 @@ NB_MODULE(_core, m) {
   m.def("encode", [](const std::string& kind_name, In<float, 2> x, In<float, 1> center, Out<uint8_t, 2> out,
                      unsigned threads) {
     const Kind kind = parse_code_kind(kind_name);
+    demand(code_bits(kind) >= 4, "kind: expected 'sq8' or 'sq4'; fewer bits take a symmetric grid");
     const unsigned dim = static_cast<unsigned>(x.shape(1));
     const size_t stride = code_row_bytes(kind, dim);
     demand(center.shape(0) == dim, "center: expected shape (dim,)");
@@ -230,6 +235,24 @@ NB_MODULE(_core, m) {
           check);
     });
   });
+  m.def("encode_symmetric", [](const std::string& kind_name, const std::string& keep_name, In<float, 2> x,
+                               Out<uint8_t, 2> out, unsigned threads) {
+    const Kind kind = parse_code_kind(kind_name);
+    demand(keep_name == "product" || keep_name == "length", "keep: expected 'product' or 'length'");
+    const Keep keep = keep_name == "product" ? Keep::product : Keep::length;
+    const unsigned dim = static_cast<unsigned>(x.shape(1));
+    const size_t stride = code_row_bytes(kind, dim);
+    demand(dim >= 1 && dim <= kMaxDim, "x: expected 1 to 16384 dimensions");
+    demand(out.shape(0) == x.shape(0) && out.shape(1) == stride, "out: expected shape (n, code_row_bytes)");
+    run(nb::none(), [&](const Check& check) {
+      parallel_for(
+          x.shape(0), 256, threads,
+          [&](size_t b, size_t e, unsigned) {
+            encode_symmetric(kind, keep, x.data() + b * dim, e - b, dim, out.data() + b * stride);
+          },
+          check);
+    });
+  });
   m.def("decode", [](const std::string& kind_name, In<uint8_t, 2> codes, In<float, 1> center, Out<float, 2> out) {
     const Kind kind = parse_code_kind(kind_name);
     const unsigned dim = static_cast<unsigned>(out.shape(1));
@@ -239,6 +262,23 @@ NB_MODULE(_core, m) {
     nb::gil_scoped_release release;
     decode_rows(kind, codes.data(), codes.shape(0), dim, center.data(), out.data());
   });
+
+  m.def(
+      "rotate",
+      [](Out<float, 2> x, uint64_t seed, bool inverse, unsigned threads) {
+        const size_t d = x.shape(1);
+        demand(d >= 1 && d <= kMaxDim, "x: expected 1 to 16384 dimensions");
+        const Rotation rotation(static_cast<unsigned>(d), seed);
+        run(nb::none(), [&](const Check& check) {
+          parallel_for(
+              x.shape(0), 256, threads,
+              [&](size_t b, size_t e, unsigned) {
+                for (size_t i = b; i < e; ++i) inverse ? rotation.invert(x.data() + i * d) : rotation.apply(x.data() + i * d);
+              },
+              check);
+        });
+      },
+      nb::arg("x").noconvert(), nb::arg("seed"), nb::arg("inverse"), nb::arg("threads"));  // in place
 
   m.def(
       "score_pairs",

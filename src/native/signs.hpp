@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "rotation.hpp"
 #include "scan.hpp"
 #include "space.hpp"
 
@@ -36,19 +37,6 @@ struct SignLayout {
   unsigned blocks() const { return (dim + 15) / 16; }
   size_t chunk_bytes() const { return 4 * kSignLinks + 64 * static_cast<size_t>(blocks()) * bits; }
   size_t record_bytes() const { return chunks() * chunk_bytes(); }
-};
-
-// A pseudo-random rotation from Walsh-Hadamard transforms of the first and the last 2^k dimensions in turn, with random
-// signs between them: d log d steps where a matrix takes d^2, and nothing to store.
-class Rotation {
- public:
-  Rotation(unsigned dim, uint64_t seed);
-  void apply(float* x) const;
-
- private:
-  static constexpr unsigned kRounds = 4;
-  unsigned dim_, part_;
-  std::vector<float> signs_;  // (kRounds, dim), scaled
 };
 
 // From a vector to A (x - center).

@@ -7,7 +7,7 @@
 namespace nearfield {
 
 size_t code_row_bytes(Kind kind, unsigned dim) {
-  const size_t bytes = sizeof(RowHeader) + (kind == Kind::sq8 ? sq8_code_bytes(dim) : sq4_code_bytes(dim));
+  const size_t bytes = sizeof(RowHeader) + code_bytes(code_bits(kind), dim);
   return (bytes + 3) & ~size_t{3};  // headers stay aligned
 }
 
@@ -36,7 +36,7 @@ void fetch_rows(const Space& space, const uint32_t* ids, size_t n) {
 }
 
 Targets::Targets(const Space& space, Measure measure) : space_(space), measure_(measure) {
-  if (space.kind == Kind::sq8 || space.kind == Kind::sq4) prepared_.resize(4);
+  if (code_bits(space.kind)) prepared_.resize(4);
 }
 
 void Targets::prepare(const float* query, Prepared& p) {
@@ -54,7 +54,8 @@ void Targets::prepare(const float* query, Prepared& p) {
     base += measure_ == Measure::l2 ? v * v : v * c;
   }
   // Fifteen bits a value, fewer when the weighted sum of codes (at most 255 * sum |value|) could leave int32.
-  double step = largest / 16000.0;
+  // A multiple of 3, 15 and 255: a query that is a decoded code itself (symmetric scoring) loses nothing.
+  double step = largest / 16065.0;
   step = std::max(step, total * 255.0 / 2.1e9);
   if (!(step > 0)) step = 1;
   int64_t sum = 0;
@@ -79,6 +80,51 @@ void Targets::set(const float* const* queries, unsigned count) {
   }
 }
 
+namespace {
+
+// Four rows at a time: for codes of few bits the header costs as much as the codes.
+using Four = float __attribute__((vector_size(16)));
+
+Four four(const int32_t* p) {
+  using Ints = int32_t __attribute__((vector_size(16)));
+  Ints v;
+  std::memcpy(&v, p, sizeof v);
+  return __builtin_convertvector(v, Four);
+}
+
+struct Headers {
+  Four low, step, norm2;
+  Headers(const uint8_t* base, size_t stride, const uint32_t* ids) {
+    Four h[4];
+    for (int r = 0; r < 4; ++r) std::memcpy(&h[r], base + static_cast<size_t>(ids[r]) * stride, sizeof h[r]);
+    const Four a = __builtin_shufflevector(h[0], h[1], 0, 4, 1, 5), b = __builtin_shufflevector(h[2], h[3], 0, 4, 1, 5);
+    const Four c = __builtin_shufflevector(h[0], h[1], 2, 6, 3, 7), d = __builtin_shufflevector(h[2], h[3], 2, 6, 3, 7);
+    low = __builtin_shufflevector(a, b, 0, 1, 4, 5);
+    step = __builtin_shufflevector(a, b, 2, 3, 6, 7);
+    norm2 = __builtin_shufflevector(c, d, 0, 1, 4, 5);
+  }
+};
+
+auto query_kernel(const Kernels& k, Kind kind) {
+  switch (kind) {
+    case Kind::sq8: return k.sq8_query;
+    case Kind::sq4: return k.sq4_query;
+    case Kind::sq2: return k.sq2_query;
+    default: return k.sq1_query;
+  }
+}
+
+auto pair_kernel(const Kernels& k, Kind kind) {
+  switch (kind) {
+    case Kind::sq8: return k.sq8_pair;
+    case Kind::sq4: return k.sq4_pair;
+    case Kind::sq2: return k.sq2_pair;
+    default: return k.sq1_pair;
+  }
+}
+
+}  // namespace
+
 void Targets::score(const uint32_t* ids, unsigned n, float* out) {
   const Kernels& k = kernels();
   const unsigned d = space_.dim;
@@ -101,9 +147,20 @@ void Targets::score(const uint32_t* ids, unsigned n, float* out) {
       for (unsigned t = 0; t < count_; ++t) {
         const Prepared& p = prepared_[t];
         const QueryCodes q{p.value.data(), p.high.data(), p.low.data()};
-        (space_.kind == Kind::sq8 ? k.sq8_query : k.sq4_query)(q, base, space_.stride, d, ids, n, dots_.data());
+        query_kernel(k, space_.kind)(q, base, space_.stride, d, ids, n, dots_.data());
         float* o = out + static_cast<size_t>(t) * n;
-        for (unsigned i = 0; i < n; ++i) {
+        unsigned i = 0;
+        for (; i + 4 <= n; i += 4) {
+          const Headers h(base, space_.stride, ids + i);
+          const Four product = h.low * p.sum + h.step * (p.step * four(dots_.data() + i));
+          Four s = -(p.base + product);
+          if (measure_ == Measure::l2) {
+            s = (p.base + h.norm2) - 2.0f * product;
+            s = s > 0.0f ? s : Four{};
+          }
+          std::memcpy(o + i, &s, sizeof s);
+        }
+        for (; i < n; ++i) {
           const RowHeader& h = *reinterpret_cast<const RowHeader*>(base + static_cast<size_t>(ids[i]) * space_.stride);
           const float product = h.low * p.sum + h.step * (p.step * static_cast<float>(dots_[i]));
           o[i] = measure_ == Measure::l2 ? std::max(0.0f, (p.base + h.norm2) - 2.0f * product) : -(p.base + product);
@@ -152,7 +209,7 @@ void PairScorer::score(uint32_t row, const uint32_t* ids, unsigned n, float* out
       const uint8_t* base = static_cast<const uint8_t*>(space_.data);
       const uint8_t* a = base + static_cast<size_t>(row) * space_.stride;
       if (dots_.size() < n) dots_.resize(n);
-      (space_.kind == Kind::sq8 ? k.sq8_pair : k.sq4_pair)(a, base, space_.stride, d, ids, n, dots_.data());
+      pair_kernel(k, space_.kind)(a, base, space_.stride, d, ids, n, dots_.data());
       const RowHeader& h = *reinterpret_cast<const RowHeader*>(a);
       for (unsigned i = 0; i < n; ++i) {
         const RowHeader& o = *reinterpret_cast<const RowHeader*>(base + static_cast<size_t>(ids[i]) * space_.stride);
@@ -212,8 +269,6 @@ void encode_rows(Kind kind, const float* x, size_t n, unsigned dim, const float*
         }
       }
     }
-    uint8_t* row = out + i * stride;
-    std::memset(row, 0, stride);
     double norm2 = 0;
     int32_t sum = 0;
     for (unsigned j = 0; j < dim; ++j) {
@@ -221,36 +276,46 @@ void encode_rows(Kind kind, const float* x, size_t n, unsigned dim, const float*
       norm2 += v * v;
       sum += best[j];
     }
-    const RowHeader header{low, step, static_cast<float>(norm2), sum};
-    std::memcpy(row, &header, sizeof header);
-    uint8_t* c = row + sizeof header;
-    if (kind == Kind::sq8) {
-      std::memcpy(c, best.data(), dim);
-    } else {
-      const unsigned half = (dim + 1) / 2;
-      for (unsigned j = 0; j < half; ++j)
-        c[j] = static_cast<uint8_t>(best[j] | (j + half < dim ? best[j + half] << 4 : 0));
-    }
+    pack_row(kind, {low, step, static_cast<float>(norm2), sum}, best.data(), dim, out + i * stride);
   }
+}
+
+void pack_row(Kind kind, const RowHeader& header, const uint8_t* codes, unsigned dim, uint8_t* row) {
+  const unsigned bits = code_bits(kind), bytes = static_cast<unsigned>(code_bytes(bits, dim));
+  std::memset(row, 0, code_row_bytes(kind, dim));
+  std::memcpy(row, &header, sizeof header);
+  uint8_t* c = row + sizeof header;
+  if (bits == 1) {
+    for (unsigned j = 0; j < dim; ++j) c[j / 8] = static_cast<uint8_t>(c[j / 8] | codes[j] << j % 8);
+    return;
+  }
+  for (unsigned begin = 0, shift = 0; begin < dim; begin += bytes, shift += bits)
+    for (unsigned j = 0; j < bytes && begin + j < dim; ++j) c[j] = static_cast<uint8_t>(c[j] | codes[begin + j] << shift);
 }
 
 void decode_rows(Kind kind, const uint8_t* codes, size_t n, unsigned dim, const float* center, float* out) {
   const size_t stride = code_row_bytes(kind, dim);
-  const unsigned half = (dim + 1) / 2;
-  for (size_t i = 0; i < n; ++i) {
+  const unsigned bits = code_bits(kind), bytes = static_cast<unsigned>(code_bytes(bits, dim)), mask = (1u << bits) - 1;
+  for (size_t i = 0; i < n; ++i, out += dim) {
     const uint8_t* row = codes + i * stride;
     RowHeader h;
     std::memcpy(&h, row, sizeof h);
     const uint8_t* c = row + sizeof h;
-    for (unsigned j = 0; j < dim; ++j) {
-      const int code = kind == Kind::sq8 ? c[j] : j < half ? c[j] & 15 : c[j - half] >> 4;
-      out[i * dim + j] = static_cast<float>(static_cast<double>(h.low) + static_cast<double>(h.step) * code) + center[j];
+    const auto value = [&](unsigned code) {
+      return static_cast<float>(static_cast<double>(h.low) + static_cast<double>(h.step) * code);
+    };
+    if (bits == 1) {
+      for (unsigned j = 0; j < dim; ++j) out[j] = value(c[j / 8] >> j % 8 & 1) + center[j];
+      continue;
     }
+    for (unsigned begin = 0, shift = 0; begin < dim; begin += bytes, shift += bits)
+      for (unsigned j = 0; j < bytes && begin + j < dim; ++j)
+        out[begin + j] = value(c[j] >> shift & mask) + center[begin + j];
   }
 }
 
 void read_rows(const Space& space, size_t begin, size_t n, float* out) {
-  if (space.kind == Kind::sq8 || space.kind == Kind::sq4)
+  if (code_bits(space.kind))
     return decode_rows(space.kind, static_cast<const uint8_t*>(space.row(begin)), n, space.dim, space.center, out);
   for (size_t i = 0; i < n; ++i, out += space.dim) {
     const void* row = space.row(begin + i);

@@ -8,7 +8,19 @@
 
 namespace nearfield {
 
-enum class Kind { f32, f16, sq8, sq4 };
+enum class Kind { f32, f16, sq8, sq4, sq2, sq1 };
+
+// Bits of one code; 0 for floats.
+constexpr unsigned code_bits(Kind kind) {
+  switch (kind) {
+    case Kind::sq8: return 8;
+    case Kind::sq4: return 4;
+    case Kind::sq2: return 2;
+    case Kind::sq1: return 1;
+    default: return 0;
+  }
+}
+
 enum class Measure { ip, l2 };  // scores: -<q, x> and squared l2; smaller is nearer
 
 constexpr unsigned kMaxDim = 16384;  // 255 * 255 * d stays within int32
@@ -73,6 +85,9 @@ void fetch_rows(const Space& space, const uint32_t* ids, size_t n);
 void read_rows(const Space& space, size_t begin, size_t n, float* out);
 
 size_t code_row_bytes(Kind kind, unsigned dim);
+// A whole row of codes from one number each: header, packed codes, zeros.
+void pack_row(Kind kind, const RowHeader& header, const uint8_t* codes, unsigned dim, uint8_t* row);
+// Codes of 8 or 4 bits over each row's own range.
 void encode_rows(Kind kind, const float* x, size_t n, unsigned dim, const float* center, uint8_t* out);
 void decode_rows(Kind kind, const uint8_t* codes, size_t n, unsigned dim, const float* center, float* out);
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nearfield.index import Flat, Graph, Index
-from nearfield.quantize import Codec, Float16, Float32, ScalarQuantizer
+from nearfield.quantize import Codec, Float16, Float32, RotatedQuantizer, ScalarQuantizer
 from nearfield.transform import PCA
 
 METRICS = ("cosine", "ip", "l2")
@@ -20,6 +20,7 @@ CODECS: dict[str, Callable[[], Codec]] = {
     "f16": Float16,
     "sq8": lambda: ScalarQuantizer(8),
     "sq4": lambda: ScalarQuantizer(4),
+    "rotated4": lambda: RotatedQuantizer(4),
 }
 DIM = 32
 
@@ -64,7 +65,7 @@ class Recipe:
         """Recall at ten that the recipe must reach, in front of exact search, with beams and candidates as they are."""
         if self.rescore is not None:
             floor = 0.98
-        elif self.codec == "sq4":
+        elif self.codec in ("sq4", "rotated4"):
             floor = 0.85 if self.transform else 0.87
         else:
             floor = 0.90 if self.transform else 0.98

@@ -104,7 +104,13 @@ def test_what_stays_is_what_memory_says(kind, metric, mapping, make_rows):
     }[mapping]
     index = kind(metric, transform=transform, rescore=ScalarQuantizer(4))
     estimate = index.estimate_build(*rows.shape)
-    assert index.build(rows).memory()["total"] == pytest.approx(estimate.resident, rel=0.01, abs=4096)
+    total = index.build(rows).memory()["total"]
+    # How many directions the codes of links are made along is not known before: the estimate supposes all.
+    assert total <= 1.01 * estimate.resident + 4096
+    if isinstance(index, Graph) and index.layout == "fast":
+        index = kind(metric, transform=transform, rescore=ScalarQuantizer(4), link_dims=32)
+        total = index.build(rows).memory()["total"]
+    assert total == pytest.approx(estimate.resident, rel=0.01, abs=4096)
 
 
 def test_a_build_above_the_limit_is_refused_with_both_figures(kind, make_rows):

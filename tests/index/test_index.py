@@ -8,7 +8,7 @@ import pytest
 from nearfield import native
 from nearfield.index import Flat, Graph, Index, Neighbors, load
 from nearfield.metric import get_metric
-from nearfield.quantize import Float16, Float32, ScalarQuantizer
+from nearfield.quantize import Float16, Float32, RecurrentBinary, RotatedQuantizer, ScalarQuantizer
 from nearfield.transform import PCA
 
 
@@ -115,6 +115,24 @@ def test_only_allowed_rows_are_found(built, base, queries, recall, share):
     assert np.isposinf(found.distances[found.rows < 0]).all()
     assert recall(found.rows, base, queries, recipe.metric, 10, mask) >= recipe.floor - 0.02
     assert same(index.search(queries, 10, allow=native.pack_bits(mask)), found)
+
+
+@pytest.mark.parametrize(
+    "codec", [RotatedQuantizer(1), RotatedQuantizer(2), RecurrentBinary(1), RecurrentBinary(2, symmetric=True)], ids=str
+)
+def test_few_bits_are_enough_to_choose_candidates(kind, codec, recall, tmp_path):
+    rng = np.random.default_rng(3)
+    centers = rng.normal(size=(20, 256))
+    base, asked = (
+        (centers[rng.integers(0, 20, n)] + 0.5 * rng.normal(size=(n, 256))).astype(np.float32) for n in (1500, 40)
+    )
+    for metric in ("cosine", "l2"):
+        index = kind(metric, codec=codec, rescore=Float16()).build(base)
+        settings = {"candidates": 300} if kind is Flat else {"candidates": 300, "beam": 300}
+        found = index.search(asked, 10, **settings)
+        assert recall(found.rows, base, asked, metric, 10) > 0.98
+        index.save(tmp_path / metric)
+        assert same(load(tmp_path / metric).search(asked, 10, **settings), found)
 
 
 def test_k_up_to_and_beyond_the_rows(kind, metric):

@@ -102,7 +102,7 @@ def test_the_rounding_of_a_query_adds_no_more_than_fifteen_bits_allow(kind):
         scores = native.score(space, rows, np.arange(200, dtype=np.uint32), metric="l2")
         truth = ((rows[:, None].astype(np.float64) - decoded[None]) ** 2).sum(-1)
         # Each value is off by a uniform error of one step's width; the product with a row sums these up.
-        steps = np.abs(rows - center).max(1) / 16000
+        steps = np.abs(rows - center).max(1) / 16065
         deviation = 2 * steps[:, None] / 12**0.5 * np.linalg.norm(decoded - center, axis=1)
         z = (scores - truth) / (deviation + 1e-6 * d)
         assert np.abs(z).max() < 6 and abs(z.mean()) < 0.1

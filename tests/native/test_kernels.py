@@ -9,6 +9,7 @@ DIMS = [*range(1, 131), 255, 256, 257, 384, 511, 784, 1023, 4096, 8192]
 ROWS = 11  # two tiles of four rows and a tail of three
 QUERIES = 7  # a tile of four targets and one of three
 EPSILON = 2.0**-24
+CODES = ["sq8", "sq4", "sq2", "sq1"]
 
 
 def reference(queries, rows, metric):
@@ -44,12 +45,14 @@ class Codes:
         self.low, self.step = low.astype(np.float32), step.astype(np.float32)
         values = self.low[:, None].astype(np.float64) + self.step[:, None].astype(np.float64) * codes
         self.values = values
+        bits = int(kind[2:])
         packed = codes.astype(np.uint8)
-        if kind == "sq4":
-            half = (d + 1) // 2
-            high = np.zeros((n, half), np.uint8)
-            high[:, : d - half] = packed[:, half:]
-            packed = packed[:, :half] | high << 4
+        if bits == 1:
+            packed = np.packbits(packed, axis=1, bitorder="little")
+        elif bits < 8:
+            planes = np.zeros((n, 8 // bits, -(-d * bits // 8)), np.uint8)
+            planes.reshape(n, -1)[:, :d] = packed
+            packed = np.bitwise_or.reduce(planes << np.arange(0, 8, bits, dtype=np.uint8)[:, None], axis=1)
         header = np.zeros(n, [("low", "<f4"), ("step", "<f4"), ("norm2", "<f4"), ("sum", "<i4")])
         header["low"], header["step"], header["norm2"] = self.low, self.step, (values**2).sum(1)
         header["sum"] = codes.sum(1)
@@ -60,7 +63,7 @@ class Codes:
 
     @classmethod
     def random(cls, kind, n, d, rng):
-        top = 255 if kind == "sq8" else 15
+        top = 2 ** int(kind[2:]) - 1
         codes = rng.integers(0, top + 1, (n, d))
         codes[0], codes[1] = 0, top
         codes[2, ::2], codes[2, 1::2] = 0, top
@@ -70,7 +73,7 @@ class Codes:
         """What the format promises, in float64, and the error that rounding to float32 may add."""
         q, c = queries.astype(np.float64), self.center.astype(np.float64)
         v = q - c if metric == "l2" else q
-        step = np.maximum(np.abs(v).max(1) / 16000, np.abs(v).sum(1) * 255 / 2.1e9)
+        step = np.maximum(np.abs(v).max(1) / 16065, np.abs(v).sum(1) * 255 / 2.1e9)
         step[step == 0] = 1
         kept = np.rint(v / step[:, None]) * step[:, None]
         product = kept @ self.values.T
@@ -124,7 +127,7 @@ def test_float_kernels_against_the_scalar_twin(kind, metric, on_level):
 
 
 @pytest.mark.parametrize("metric", ["ip", "l2"])
-@pytest.mark.parametrize("kind", ["sq8", "sq4"])
+@pytest.mark.parametrize("kind", CODES)
 def test_code_kernels_in_every_dimension(kind, metric, on_level):
     rng = np.random.default_rng(2)
     for d in DIMS:
@@ -138,7 +141,7 @@ def test_code_kernels_in_every_dimension(kind, metric, on_level):
             assert on_level(name, all_scores, codes.space, queries, metric).tobytes() == twin.tobytes(), (name, d)
 
 
-@pytest.mark.parametrize("kind", ["sq8", "sq4"])
+@pytest.mark.parametrize("kind", CODES)
 def test_pair_kernels_of_codes(kind, on_level):
     rng = np.random.default_rng(3)
     ids = np.arange(ROWS, dtype=np.uint32)
@@ -163,10 +166,10 @@ def test_pair_kernels_of_floats(kind, level):
         assert (np.abs(native.score_pairs(space, 5, ids) - truth[0]) <= allowed[0]).all(), f"{kind} d={d}"
 
 
-@pytest.mark.parametrize("kind", ["sq8", "sq4"])
+@pytest.mark.parametrize("kind", CODES)
 def test_the_largest_sums_stay_within_int32(kind, level):
     d = native.MAX_DIM
-    top = 255 if kind == "sq8" else 15
+    top = 2 ** int(kind[2:]) - 1
     codes = Codes(kind, np.full((2, d), top), np.zeros(2), np.ones(2), np.zeros(d))
     queries = np.stack([np.ones(d), -np.ones(d)]).astype(np.float32)
     truth, _ = codes.scores(queries, "ip")
@@ -223,14 +226,15 @@ def test_extreme_values_in_floats(name, metric, level):
         assert (np.abs(one_by_one(native.make_space("f32", rows, d), queries, metric) - truth) <= allowed).all()
 
 
-@pytest.mark.parametrize("kind", ["sq8", "sq4"])
+@pytest.mark.parametrize("kind", CODES)
 @pytest.mark.parametrize("name", [name for name in EXTREMES if name != "large"])
 def test_extreme_values_in_codes(name, kind, on_level):
     rng = np.random.default_rng(6)
     for d in (1, 7, 16, 33, 130):
         rows = np.stack([EXTREMES[name](rng, d) for _ in range(ROWS)]).astype(np.float32)
         center = rows.mean(0)
-        codes = native.encode(kind, rows, center)
+        coarse = kind in ("sq2", "sq1")
+        codes = native.encode_symmetric(kind, "product", rows - center) if coarse else native.encode(kind, rows, center)
         space = native.make_space(kind, codes, d, center=center)
         for metric in ("ip", "l2"):
             twin = on_level("scalar", one_by_one, space, rows, metric)

@@ -6,13 +6,20 @@ from collections.abc import Callable
 
 import pytest
 
-from nearfield.quantize import Codec, Float16, Float32, ScalarQuantizer
+from nearfield.quantize import Codec, Float16, Float32, RecurrentBinary, RotatedQuantizer, ScalarQuantizer
 
 CODECS: dict[str, Callable[[], Codec]] = {
     "Float32": Float32,
     "Float16": Float16,
     "ScalarQuantizer(8)": lambda: ScalarQuantizer(8),
     "ScalarQuantizer(4)": lambda: ScalarQuantizer(4),
+    "RotatedQuantizer(1)": lambda: RotatedQuantizer(1, random_state=3),
+    "RotatedQuantizer(2)": lambda: RotatedQuantizer(2),
+    "RotatedQuantizer(4)": lambda: RotatedQuantizer(4),
+    "RotatedQuantizer(8)": lambda: RotatedQuantizer(8),
+    "RecurrentBinary(1)": lambda: RecurrentBinary(1),
+    "RecurrentBinary(2)": lambda: RecurrentBinary(2),
+    "RecurrentBinary(4)": lambda: RecurrentBinary(4),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,27 @@ class NearfieldGraph(Adapter):
         return int(self._index.memory()["total"]), "index.memory()"
 
 
+class NearfieldFlat(Adapter):
+    """:class:`nearfield.index.Flat` over codes of few bits, rescored by 8-bit ones: a scan, whose beam is how many."""
+
+    def __init__(self, bits: int = 1):
+        self.bits = bits
+
+    def build(self, base: np.ndarray, metric: str, threads: int) -> None:
+        from ..index import Flat
+        from ..quantize import RotatedQuantizer, ScalarQuantizer
+
+        native.set_threads(threads)
+        self._index = Flat(metric, codec=RotatedQuantizer(self.bits), rescore=ScalarQuantizer(8)).build(np.array(base))
+
+    def search(self, queries: np.ndarray, k: int, beam: int, threads: int) -> np.ndarray:
+        native.set_threads(threads)  # also for the rotation of the queries
+        return self._index.search(queries, k, candidates=max(beam, k), threads=threads).rows
+
+    def reported_bytes(self) -> tuple[int, str] | None:
+        return int(self._index.memory()["total"]), "index.memory()"
+
+
 @cache
 def version() -> str:
     """The package's version and a digest of the code an index stands on: a changed engine is measured again."""
@@ -102,14 +124,14 @@ def version() -> str:
     return f"{__version__}+{digest.hexdigest()[:8]}"
 
 
-def _peer(name: str, *, default: bool = True, **parameters: Any) -> Peer:
+def _peer(name: str, make: Callable[..., Adapter] = NearfieldGraph, *, default: bool = True, **parameters: Any) -> Peer:
     # NumPy's own threads would help the transform of a query even when one thread is asked for.
     environment = {"OPENBLAS_NUM_THREADS": "1"}
     return Peer(
         name,
         "nearfield",
         "nearfield.index",
-        NearfieldGraph,
+        make,
         parameters,
         default=default,
         environment=environment,
@@ -126,4 +148,5 @@ OURS: tuple[Peer, ...] = (
     _peer("nearfield-f32", bits=32),
     _peer("nearfield-4bit+8", bits=4, rescore=8),
     _peer("nearfield-pca+8", bits=8, rescore=8, pca=0.5),
+    _peer("nearfield-flat-1bit+8", NearfieldFlat, bits=1, default=False),
 )

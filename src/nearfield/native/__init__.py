@@ -30,6 +30,7 @@ __all__ = [
     "count_bits",
     "decode",
     "encode",
+    "encode_symmetric",
     "estimate_links",
     "exact_search",
     "graph_room",
@@ -38,6 +39,7 @@ __all__ = [
     "reachable",
     "rescore",
     "row_values",
+    "rotate",
     "scan",
     "score",
     "score_pairs",
@@ -144,7 +146,9 @@ def allow_words(allow: np.ndarray, n: int) -> np.ndarray:
 def make_space(
     kind: str, data: np.ndarray, dim: int, *, center: np.ndarray | None = None, scale: np.ndarray | None = None
 ) -> Space:
-    """Wrap rows for the core; ``kind``: ``"f32"``, ``"f16"`` (floats (n, dim)), ``"sq8"``, ``"sq4"`` (code rows)."""
+    """Wrap rows for the core; ``kind``: ``"f32"``, ``"f16"`` (floats (n, dim)), ``"sq8"``, ``"sq4"``, ``"sq2"``,
+    ``"sq1"`` (code rows).
+    """
     array = np.ascontiguousarray(data)
     return Space(kind, array, dim, center, scale)
 
@@ -262,6 +266,17 @@ def encode(kind: str, vectors: np.ndarray, center: np.ndarray, *, threads: int |
     return out
 
 
+def encode_symmetric(kind: str, keep: str, vectors: np.ndarray, *, threads: int | None = None) -> np.ndarray:
+    """Codes of any kind for float32 ``(n, d)`` rows without their mean, on the symmetric grid nearest in direction.
+
+    ``keep`` says what the factor of each row preserves: ``"product"``, that of the row with its decoded form, which
+    makes estimates unbiased over random rotations, or ``"length"``. The squared length in the header is the row's own.
+    """
+    out = np.empty((len(vectors), code_row_bytes(kind, vectors.shape[1])), np.uint8)
+    _core.encode_symmetric(kind, keep, np.ascontiguousarray(vectors, np.float32), out, _threads(threads))
+    return out
+
+
 def decode(kind: str, codes: np.ndarray, center: np.ndarray) -> np.ndarray:
     """The float32 ``(n, d)`` rows that the codes stand for."""
     out = np.empty((len(codes), len(center)), np.float32)
@@ -279,6 +294,25 @@ def row_values(space: Space, rows: np.ndarray) -> np.ndarray:
 def graph_room(degree: int) -> int:
     """How many links a row has room for while a graph of this degree is built."""
     return int(_core.graph_room(check_int(degree, "degree", 1, MAX_DEGREE)))
+
+
+
+
+def rotate(vectors: np.ndarray, seed: int, *, inverse: bool = False, threads: int | None = None) -> np.ndarray:
+    """Float32 ``(n, d)`` rows turned by the pseudo-random rotation of that seed; ``inverse`` turns them back.
+
+    Lengths and inner products stay, up to rounding. Takes d log d steps a row, for any d; the same bits on every
+    instruction level and for any number of threads. With d = 1 it is a sign.
+
+    Examples
+    --------
+    >>> turned = rotate(np.eye(3, dtype=np.float32), 7)
+    >>> bool(np.allclose(turned @ turned.T, np.eye(3), atol=1e-6))
+    True
+    """
+    out = np.array(vectors, np.float32, order="C", copy=True)
+    _core.rotate(out, seed, inverse, _threads(threads))
+    return out
 
 
 def build_graph(

@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from .codec import codec_from_dict as codec_from_dict
     from .floats import Float16 as Float16
     from .floats import Float32 as Float32
+    from .recurrent import RecurrentBinary as RecurrentBinary
+    from .rotated import RotatedQuantizer as RotatedQuantizer
     from .scalar import ScalarQuantizer as ScalarQuantizer
 
-__all__ = ["Codec", "Float16", "Float32", "ScalarQuantizer", "codec_from_dict"]
+__all__ = ["Codec", "Float16", "Float32", "RecurrentBinary", "RotatedQuantizer", "ScalarQuantizer", "codec_from_dict"]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -21,6 +23,8 @@ __getattr__, __dir__ = lazy_names(
         "Codec": ".codec",
         "Float16": ".floats",
         "Float32": ".floats",
+        "RecurrentBinary": ".recurrent",
+        "RotatedQuantizer": ".rotated",
         "ScalarQuantizer": ".scalar",
         "codec_from_dict": ".codec",
     },

@@ -16,11 +16,12 @@ class Codec(ABC):
     """Turns float32 vectors into codes an index keeps, and scores queries against the codes without decoding them.
 
     A codec is fitted once (:meth:`fit`), then encodes any number of rows. Its scores are those of the decoded
-    vectors: what the code lost is lost for the ranking too, unless an index rescores with a finer codec.
+    vectors: what the code lost is lost for the ranking too, unless an index rescores with a finer codec. (An unbiased
+    codec keeps each vector's own length: its distances are estimates of those to the vectors themselves.)
 
     Attributes
     ----------
-    kind : the native name of the code rows: "f32", "f16", "sq8" or "sq4".
+    kind : the native name of the code rows: "f32", "f16", "sq8", "sq4", "sq2" or "sq1".
     dtype : of the code rows.
     dim_ : dimensions of the vectors it was fitted on.
     unbiased : whether the expected score, over the codec's own randomness, is that of the vector itself.
@@ -152,9 +153,17 @@ def codec_from_dict(
     ScalarQuantizer(bits=4)
     """
     from .floats import Float16, Float32
+    from .recurrent import RecurrentBinary
+    from .rotated import RotatedQuantizer
     from .scalar import ScalarQuantizer
 
-    classes: dict[str, Callable[..., Codec]] = {"float32": Float32, "float16": Float16, "scalar": ScalarQuantizer}
+    classes: dict[str, Callable[..., Codec]] = {
+        "float32": Float32,
+        "float16": Float16,
+        "scalar": ScalarQuantizer,
+        "rotated": RotatedQuantizer,
+        "recurrent": RecurrentBinary,
+    }
     parameters = dict(description)
     name = check_choice(parameters.pop("codec", None), "codec", tuple(classes))
     codec = classes[name](**parameters)
