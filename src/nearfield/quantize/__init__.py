@@ -11,17 +11,21 @@ if TYPE_CHECKING:
     from .codec import codec_from_dict as codec_from_dict
     from .floats import Float16 as Float16
     from .floats import Float32 as Float32
+    from .loss import CodecLoss as CodecLoss
+    from .loss import codec_loss as codec_loss
     from .scalar import ScalarQuantizer as ScalarQuantizer
 
-__all__ = ["Codec", "Float16", "Float32", "ScalarQuantizer", "codec_from_dict"]
+__all__ = ["Codec", "CodecLoss", "Float16", "Float32", "ScalarQuantizer", "codec_from_dict", "codec_loss"]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "Codec": ".codec",
+        "CodecLoss": ".loss",
         "Float16": ".floats",
         "Float32": ".floats",
         "ScalarQuantizer": ".scalar",
         "codec_from_dict": ".codec",
+        "codec_loss": ".loss",
     },
 )
