@@ -4,11 +4,12 @@
 #include <cstdint>
 #include <vector>
 
+#include "additive.hpp"
 #include "kernels.hpp"
 
 namespace nearfield {
 
-enum class Kind { f32, f16, sq8, sq4 };
+enum class Kind { f32, f16, sq8, sq4, additive };
 enum class Measure { ip, l2 };  // scores: -<q, x> and squared l2; smaller is nearer
 
 constexpr unsigned kMaxDim = 16384;  // 255 * 255 * d stays within int32
@@ -23,6 +24,7 @@ struct Space {
   unsigned dim = 0;
   const float* center = nullptr;  // codes only: (dim,)
   const float* scale = nullptr;   // floats under ip only: (n,), multiplies each row's product
+  Books books;                    // additive codes only
 
   size_t row_bytes() const;
   const void* row(size_t i) const;
@@ -49,7 +51,9 @@ class Targets {
   };
   std::vector<Prepared> prepared_;
   std::vector<int32_t> dots_;
+  std::vector<float> tables_[4], moved_;  // additive codes: products with every word
 
+  void prepare_table(const float* query, unsigned t);
   void prepare(const float* query, Prepared& p);
 };
 

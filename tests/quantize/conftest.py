@@ -6,13 +6,25 @@ from collections.abc import Callable
 
 import pytest
 
-from nearfield.quantize import Codec, Float16, Float32, ScalarQuantizer
+from nearfield.quantize import (
+    Codec,
+    Float16,
+    Float32,
+    ProductQuantizer,
+    ResidualQuantizer,
+    ScalarQuantizer,
+    VarianceQuantizer,
+)
 
 CODECS: dict[str, Callable[[], Codec]] = {
     "Float32": Float32,
     "Float16": Float16,
     "ScalarQuantizer(8)": lambda: ScalarQuantizer(8),
     "ScalarQuantizer(4)": lambda: ScalarQuantizer(4),
+    "VarianceQuantizer(7)": lambda: VarianceQuantizer(7),
+    "ProductQuantizer(5)": lambda: ProductQuantizer(5),
+    "ResidualQuantizer(2, 3)": lambda: ResidualQuantizer(2, 3),
+    "ResidualQuantizer(4, 8, linear)": lambda: ResidualQuantizer(4, 8, books="linear"),
 }
 
 

@@ -140,11 +140,21 @@ def allow_words(allow: np.ndarray, n: int) -> np.ndarray:
 
 
 def make_space(
-    kind: str, data: np.ndarray, dim: int, *, center: np.ndarray | None = None, scale: np.ndarray | None = None
+    kind: str,
+    data: np.ndarray,
+    dim: int,
+    *,
+    center: np.ndarray | None = None,
+    scale: np.ndarray | None = None,
+    words: np.ndarray | None = None,
+    layout: np.ndarray | None = None,
 ) -> Space:
-    """Wrap rows for the core; ``kind``: ``"f32"``, ``"f16"`` (floats (n, dim)), ``"sq8"``, ``"sq4"`` (code rows)."""
+    """Wrap rows for the core; ``kind``: ``"f32"``, ``"f16"`` (floats (n, dim)), ``"sq8"``, ``"sq4"`` (code rows).
+
+    ``"additive"`` code rows (see :mod:`nearfield.native.additive`) need ``words`` and ``layout``.
+    """
     array = np.ascontiguousarray(data)
-    return Space(kind, array, dim, center, scale)
+    return Space(kind, array, dim, center, scale, words, layout)
 
 
 def _float_space(base: np.ndarray, scale: np.ndarray | None) -> Space:

@@ -13,9 +13,23 @@ if TYPE_CHECKING:
     from .floats import Float32 as Float32
     from .loss import CodecLoss as CodecLoss
     from .loss import codec_loss as codec_loss
+    from .residual import ProductQuantizer as ProductQuantizer
+    from .residual import ResidualQuantizer as ResidualQuantizer
     from .scalar import ScalarQuantizer as ScalarQuantizer
+    from .variance import VarianceQuantizer as VarianceQuantizer
 
-__all__ = ["Codec", "CodecLoss", "Float16", "Float32", "ScalarQuantizer", "codec_from_dict", "codec_loss"]
+__all__ = [
+    "Codec",
+    "CodecLoss",
+    "Float16",
+    "Float32",
+    "ProductQuantizer",
+    "ResidualQuantizer",
+    "ScalarQuantizer",
+    "VarianceQuantizer",
+    "codec_from_dict",
+    "codec_loss",
+]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -24,7 +38,10 @@ __getattr__, __dir__ = lazy_names(
         "CodecLoss": ".loss",
         "Float16": ".floats",
         "Float32": ".floats",
+        "ProductQuantizer": ".residual",
+        "ResidualQuantizer": ".residual",
         "ScalarQuantizer": ".scalar",
+        "VarianceQuantizer": ".variance",
         "codec_from_dict": ".codec",
         "codec_loss": ".loss",
     },

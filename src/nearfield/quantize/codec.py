@@ -17,6 +17,9 @@ CODEC_CLASSES = {
     "float32": (".floats", "Float32"),
     "float16": (".floats", "Float16"),
     "scalar": (".scalar", "ScalarQuantizer"),
+    "product": (".residual", "ProductQuantizer"),
+    "variance": (".variance", "VarianceQuantizer"),
+    "residual": (".residual", "ResidualQuantizer"),
 }
 
 
@@ -28,7 +31,7 @@ class Codec(ABC):
 
     Attributes
     ----------
-    kind : the native name of the code rows: "f32", "f16", "sq8" or "sq4".
+    kind : the native name of the code rows: "f32", "f16", "sq8", "sq4" or "additive".
     dtype : of the code rows.
     dim_ : dimensions of the vectors it was fitted on.
     unbiased : whether the expected score, over the codec's own randomness, is that of the vector itself.
