@@ -101,7 +101,7 @@ void nearest(const float* words, unsigned width, const float* bias, const float*
   for (; i < n; ++i) nearest_rows<1>(words, width, bias, x + i * stride, stride, code + i, score + i);
 }
 
-inline float fold(float* lane) {
+[[maybe_unused]] inline float fold(float* lane) {
   for (unsigned h = 8; h > 0; h /= 2)
     for (unsigned l = 0; l < h; ++l) lane[l] += lane[l + h];
   return lane[0];
@@ -113,19 +113,25 @@ void lookup(const float* table, unsigned count, const uint8_t* base, size_t stri
   for (unsigned i = 0; i < n; ++i) {
     const uint8_t* c = base + static_cast<size_t>(ids[i]) * stride + kAdditiveHeader;
     if (i + kPrefetchAhead < n) prefetch_bytes(base + static_cast<size_t>(ids[i + kPrefetchAhead]) * stride, stride);
-    alignas(64) float lane[16] = {};
     unsigned m = 0;
 #if defined(__AVX512F__)
-    const __m512i places = _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
-                                              _mm512_set1_epi32(static_cast<int>(kWords)));
+    // Lanes beyond the last code gather nothing and add zero.
+    const __m512i places = _mm512_setr_epi32(0, 256, 512, 768, 1024, 1280, 1536, 1792, 2048, 2304, 2560, 2816, 3072, 3328,
+                                             3584, 3840);
     __m512 sum = _mm512_setzero_ps();
-    for (; m + 16 <= count; m += 16) {
-      const __m512i at = _mm512_add_epi32(
-          places, _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(c + m))));
-      sum = _mm512_add_ps(sum, _mm512_i32gather_ps(at, table + static_cast<size_t>(m) * kWords, 4));
+    for (; m < count; m += 16) {
+      const __mmask16 there = m + 16 <= count ? 0xffff : static_cast<__mmask16>((1u << (count - m)) - 1);
+      const __m512i at = _mm512_add_epi32(places, _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(there, c + m)));
+      sum = _mm512_add_ps(sum, _mm512_mask_i32gather_ps(_mm512_setzero_ps(), there, at,
+                                                        table + static_cast<size_t>(m) * kWords, 4));
     }
-    _mm512_store_ps(lane, sum);
-#elif defined(__AVX2__)
+    const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(sum), _mm512_extractf32x8_ps(sum, 1));
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    out[i] = _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+#else
+    alignas(64) float lane[16] = {};
+#if defined(__AVX2__)
     const __m256i places = _mm256_mullo_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7),
                                               _mm256_set1_epi32(static_cast<int>(kWords)));
     __m256 low = _mm256_setzero_ps(), high = _mm256_setzero_ps();
@@ -145,6 +151,7 @@ void lookup(const float* table, unsigned count, const uint8_t* base, size_t stri
 #endif
     for (unsigned l = 0; m < count; ++m, ++l) lane[l] += table[static_cast<size_t>(m) * kWords + c[m]];
     out[i] = fold(lane);
+#endif
   }
 }
 

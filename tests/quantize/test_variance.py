@@ -50,7 +50,7 @@ def test_decoding_gives_the_level_of_every_direction_and_encodes_to_the_same_byt
     rotated = codec.prepare_queries(x) - codec.center_
     for number, (begin, width, first) in enumerate(codec.layout_):
         for j in range(begin, begin + width):
-            levels, shift = codec._levels(first + j - begin, j)
+            levels, shift = codec._levels(first + j - begin, j, codec._shifts())
             own = (codes[:, 4 + number].astype(int) >> shift) & (len(levels) - 1)
             assert (np.diff(levels) >= 0).all()
             nearest = np.abs(rotated[:, j, None] - levels).min(1)

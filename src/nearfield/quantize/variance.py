@@ -84,11 +84,11 @@ class VarianceQuantizer(AdditiveCodec):
         if not single:
             raise ValueError(f"query: expected one vector of shape (d,), got {np.shape(query)}")
         rotated = (self._framed(array)[0] - self.center_).astype(np.float64)
-        total = np.zeros(len(codes))
+        total, shifts = np.zeros(len(codes)), self._shifts()
         for number, (begin, width, first) in enumerate(self.layout_):
             code = codes[:, 4 + number].astype(np.int64)
             for j in range(begin, begin + width):
-                levels, shift = self._levels(first + j - begin, j)
+                levels, shift = self._levels(first + j - begin, j, shifts)
                 edges = np.concatenate([[-np.inf], (levels[1:] + levels[:-1]) / 2, [np.inf]])
                 gap = np.maximum(np.maximum(edges[:-1] - rotated[j], rotated[j] - edges[1:]), 0.0)
                 total += (gap**2)[(code >> shift) & (len(levels) - 1)]
@@ -96,9 +96,9 @@ class VarianceQuantizer(AdditiveCodec):
         scale = float(np.abs(rotated).max(initial=0) + np.abs(self.center_).max(initial=0)) + np.sqrt(total)
         return np.maximum(total * (1 - 1e-5) - 1e-6 * scale**2, 0).astype(np.float32)
 
-    def _levels(self, row: int, direction: int) -> tuple[np.ndarray, int]:
+    def _levels(self, row: int, direction: int, shifts: np.ndarray) -> tuple[np.ndarray, int]:
         """Ascending levels of a direction, and the place of its code within the byte."""
-        shift = int(self._shifts()[direction])
+        shift = int(shifts[direction])
         return self.words_[row, np.arange(1 << self.bits_[direction]) << shift].astype(np.float64), shift
 
     def _shifts(self) -> np.ndarray:
@@ -166,10 +166,10 @@ class VarianceQuantizer(AdditiveCodec):
         return additive.combine(vectors, self.rotation_)
 
     def _codes(self, centred: np.ndarray) -> np.ndarray:
-        codes = np.zeros((len(centred), len(self.layout_)), np.uint8)
+        codes, shifts = np.zeros((len(centred), len(self.layout_)), np.uint8), self._shifts()
         for number, (begin, width, first) in enumerate(self.layout_):
             for j in range(begin, begin + width):
-                levels, shift = self._levels(first + j - begin, j)
+                levels, shift = self._levels(first + j - begin, j, shifts)
                 edges = (levels[1:] + levels[:-1]) / 2
                 codes[:, number] |= (np.searchsorted(edges, centred[:, j]) << shift).astype(np.uint8)
         return codes
