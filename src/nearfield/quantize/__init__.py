@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .floats import Float32 as Float32
     from .loss import CodecLoss as CodecLoss
     from .loss import codec_loss as codec_loss
+    from .lowrank import LowRankQuantizer as LowRankQuantizer
     from .residual import ProductQuantizer as ProductQuantizer
     from .residual import ResidualQuantizer as ResidualQuantizer
     from .scalar import ScalarQuantizer as ScalarQuantizer
@@ -23,6 +24,7 @@ __all__ = [
     "CodecLoss",
     "Float16",
     "Float32",
+    "LowRankQuantizer",
     "ProductQuantizer",
     "ResidualQuantizer",
     "ScalarQuantizer",
@@ -38,6 +40,7 @@ __getattr__, __dir__ = lazy_names(
         "CodecLoss": ".loss",
         "Float16": ".floats",
         "Float32": ".floats",
+        "LowRankQuantizer": ".lowrank",
         "ProductQuantizer": ".residual",
         "ResidualQuantizer": ".residual",
         "ScalarQuantizer": ".scalar",

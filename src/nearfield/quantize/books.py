@@ -37,7 +37,7 @@ def free_words(x: np.ndarray, rng: np.random.Generator, iterations: int) -> np.n
         if before is not None and (codes == before).all():
             break
         before = codes
-        counts, sums = _cells(x, codes)
+        counts, sums = cells(x, codes)
         empty = np.flatnonzero(counts == 0)
         words[:, counts > 0] = (sums[counts > 0] / counts[counts > 0, None]).T
         if empty.size:
@@ -64,7 +64,7 @@ def linear_words(x: np.ndarray, rng: np.random.Generator, iterations: int) -> np
             if before is not None and (codes == before).all():
                 break
             before = codes
-            counts, sums = _cells(x, codes)
+            counts, sums = cells(x, codes)
             normal = basis.T @ (counts[:, None] * basis)
             normal[np.diag_indices(width)] += 1e-9 * (np.trace(normal) / width + 1e-300)
             weights = np.linalg.solve(normal, basis.T @ sums)
@@ -82,7 +82,7 @@ def _distinct(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return rows[first[:WORDS]]
 
 
-def _cells(x: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def cells(x: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows of every word, and their sums in float64."""
     counts = np.bincount(codes, minlength=WORDS)
     present = np.flatnonzero(counts)

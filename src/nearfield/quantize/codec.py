@@ -19,6 +19,7 @@ CODEC_CLASSES = {
     "scalar": (".scalar", "ScalarQuantizer"),
     "product": (".residual", "ProductQuantizer"),
     "variance": (".variance", "VarianceQuantizer"),
+    "low-rank": (".lowrank", "LowRankQuantizer"),
     "residual": (".residual", "ResidualQuantizer"),
 }
 
