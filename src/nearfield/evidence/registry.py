@@ -11,7 +11,7 @@ from typing import Any, Self
 from ..common.errors import MissingExtraError
 from .claims import KINDS, NOT_RUN, Finding, Paper, Setting, Verdict
 
-NAMES = ("grvq", "hnsw", "hnsw_recall_lid", "pca_rag", "rankme", "simvq", "squash")
+NAMES = ("grvq", "hnsw", "hnsw_recall_lid", "lr2vq", "pca_rag", "rankme", "simvq", "squash")
 
 
 @dataclass(frozen=True)

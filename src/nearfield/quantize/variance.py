@@ -24,6 +24,7 @@ class VarianceQuantizer(AdditiveCodec):
     bit of a row is spare: ``ceil(bits * d / 8)`` bytes and 4 of header. Choose it over :class:`ScalarQuantizer` for
     2 bits a dimension or fewer, where the spectrum falls (text vectors: it does); over :class:`ProductQuantizer` where
     the fit must be quick or a lower bound of the distance is needed (:meth:`lower_bounds`).
+    Fitting takes time with the cube of d and the rotation 4 d * d bytes: above some 2,000 dimensions put a PCA before.
 
     Parameters
     ----------
