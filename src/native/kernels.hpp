@@ -36,6 +36,9 @@ struct SignScan {
 // 255 times four groups a block: sums stay within 16 bits a lane for 64 blocks; longer ones are widened in between.
 constexpr unsigned kSignBlocksAtOnce = 64;
 
+constexpr unsigned kWords = 256;         // of a book of additive codes
+constexpr size_t kAdditiveHeader = 4;   // bytes before the codes of an additive row: its squared length
+
 struct Kernels {
   // out[t * n + i] = <q[t], row ids[i]> or squared l2, for nq targets (1 to 4); strides in elements.
   void (*f32_ip)(const float* const* q, unsigned nq, const float* base, size_t stride, unsigned d, const uint32_t* ids,
@@ -73,6 +76,12 @@ struct Kernels {
   // For the difference r = x - c and its codes v_j, the odd number of the sign of r_j nearest to r_j * inverse up to
   // 2 top + 1: out[0] = <v, r>, out[1] = <v, c>; codes[j] = (v_j + 2 top + 1) / 2.
   void (*link)(const float* c, const float* x, unsigned d, float inverse, unsigned top, float* out, uint8_t* codes);
+  // Additive codes (kernels_additive.hpp).
+  void (*combine)(const float* rows, size_t stride, unsigned count, const float* q, unsigned columns, float* out);
+  void (*nearest)(const float* words, unsigned width, const float* bias, const float* x, size_t stride, size_t n,
+                  uint8_t* code, float* score);
+  void (*lookup)(const float* table, unsigned count, const uint8_t* base, size_t stride, const uint32_t* ids,
+                 unsigned n, float* out);
 };
 
 enum class Level { scalar = 0, avx2 = 1, avx512 = 2 };

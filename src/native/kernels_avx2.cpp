@@ -1,5 +1,6 @@
 // AVX2 + FMA + F16C kernels. No static initialiser and nothing from the standard library here.
 #include "kernels.hpp"
+#include "kernels_additive.hpp"
 #include "kernels_common.hpp"
 
 #if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
@@ -297,7 +298,8 @@ uint32_t signs(const SignScan& q, const uint8_t* chunk, float worst, float* out)
 constexpr Kernels table = {floats<false, float>, floats<true, float>, floats<false, uint16_t>, floats<true, uint16_t>,
                            sq8_query,            sq4_query,           sq2_query,               sq1_query,
                            sq8_pair,             sq4_pair,            sq2_pair,                sq1_pair,
-                           signs,                hadamard,            link};
+                           signs,                hadamard,            link,
+                           combine,              nearest,             lookup};
 
 }  // namespace
 

@@ -1,5 +1,6 @@
 // AVX-512 (F, BW, VL, DQ, VNNI) kernels. No static initialiser and nothing from the standard library here.
 #include "kernels.hpp"
+#include "kernels_additive.hpp"
 #include "kernels_common.hpp"
 
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VNNI__)
@@ -377,7 +378,8 @@ uint32_t signs(const SignScan& q, const uint8_t* chunk, float worst, float* out)
 constexpr Kernels table = {floats<false, float>, floats<true, float>, floats<false, uint16_t>, floats<true, uint16_t>,
                            sq8_query,            sq4_query,           sq2_query,               sq1_query,
                            sq8_pair,             sq4_pair,            sq2_pair,                sq1_pair,
-                           signs,                hadamard,            link};
+                           signs,                hadamard,            link,
+                           combine,              nearest,             lookup};
 
 }  // namespace
 

@@ -57,7 +57,8 @@ Kind parse_kind(const std::string& name) {
   if (name == "sq4") return Kind::sq4;
   if (name == "sq2") return Kind::sq2;
   if (name == "sq1") return Kind::sq1;
-  throw nb::value_error("kind: expected 'f32', 'f16', 'sq8', 'sq4', 'sq2' or 'sq1'");
+  if (name == "additive") return Kind::additive;
+  throw nb::value_error("kind: expected 'f32', 'f16', 'sq8', 'sq4', 'sq2', 'sq1' or 'additive'");
 }
 
 Measure parse_measure(const std::string& name) {
@@ -72,14 +73,23 @@ Kind parse_code_kind(const std::string& name) {
   return kind;
 }
 
+Books books(const In<float, 2>& words, const In<int32_t, 2>& layout, unsigned dim) {
+  demand(words.shape(1) == kWords, "words: expected float32 of shape (rows, 256)");
+  demand(layout.shape(1) == 3 && layout.shape(0) <= kMaxBooks, "layout: expected int32 of shape (books, 3)");
+  const Books found{words.data(), layout.data(), static_cast<unsigned>(layout.shape(0))};
+  demand(books_valid(found, dim, words.shape(0)), "layout: a book reaches beyond the dimensions or the words");
+  return found;
+}
+
 // A Space with the arrays it borrows from.
 struct PySpace {
   Space space;
-  nb::object data, center, scale;
+  nb::object data, center, scale, words, layout;
 
   PySpace(const std::string& kind, nb::ndarray<nb::ro, nb::ndim<2>, nb::c_contig, nb::device::cpu> array, unsigned dim,
-          std::optional<In<float, 1>> c, std::optional<In<float, 1>> s)
-      : data(nb::cast(array)), center(nb::cast(c)), scale(nb::cast(s)) {
+          std::optional<In<float, 1>> c, std::optional<In<float, 1>> s, std::optional<In<float, 2>> w,
+          std::optional<In<int32_t, 2>> l)
+      : data(nb::cast(array)), center(nb::cast(c)), scale(nb::cast(s)), words(nb::cast(w)), layout(nb::cast(l)) {
     space.kind = parse_kind(kind);
     space.data = array.data();
     space.n = array.shape(0);
@@ -87,11 +97,18 @@ struct PySpace {
     space.stride = array.shape(1);
     demand(dim >= 1 && dim <= kMaxDim, "dim: expected 1 to 16384 dimensions");
     demand(space.n < 0x80000000u, "data: expected fewer than 2**31 rows");
-    const bool codes = code_bits(space.kind) > 0;
+    const bool codes = space.kind != Kind::f32 && space.kind != Kind::f16;
+    if (space.kind == Kind::additive) {
+      demand(w.has_value() && l.has_value(), "words, layout: expected both for additive codes");
+      space.books = books(*w, *l, dim);
+    }
     if (space.kind == Kind::f32)
       demand(array.dtype() == nb::dtype<float>() && array.shape(1) == dim, "data: expected float32 of shape (n, dim)");
     else if (space.kind == Kind::f16)
       demand(array.dtype().bits == 16 && array.shape(1) == dim, "data: expected float16 bits of shape (n, dim)");
+    else if (space.kind == Kind::additive)
+      demand(array.dtype() == nb::dtype<uint8_t>() && array.shape(1) == additive_row_bytes(space.books.count),
+             "data: expected uint8 code rows as encode() makes them");
     else
       demand(array.dtype() == nb::dtype<uint8_t>() && array.shape(1) == code_row_bytes(space.kind, dim),
              "data: expected uint8 code rows as encode() makes them");
@@ -200,9 +217,11 @@ NB_MODULE(_core, m) {
                       ">>> from nearfield.native import make_space\n"
                       ">>> make_space(\"f32\", np.zeros((3, 2), np.float32), 2).n\n3\n")
       .def(nb::init<const std::string&, nb::ndarray<nb::ro, nb::ndim<2>, nb::c_contig, nb::device::cpu>, unsigned,
-                    std::optional<In<float, 1>>, std::optional<In<float, 1>>>(),
+                    std::optional<In<float, 1>>, std::optional<In<float, 1>>, std::optional<In<float, 2>>,
+                    std::optional<In<int32_t, 2>>>(),
            nb::arg("kind"), nb::arg("data"), nb::arg("dim"), nb::arg("center").none() = nb::none(),
-           nb::arg("scale").none() = nb::none())
+           nb::arg("scale").none() = nb::none(), nb::arg("words").none() = nb::none(),
+           nb::arg("layout").none() = nb::none())
       .def_prop_ro("n", [](const PySpace& s) { return s.space.n; })
       .def_prop_ro("dim", [](const PySpace& s) { return s.space.dim; });
 
@@ -261,6 +280,61 @@ NB_MODULE(_core, m) {
            "codes: expected shape (n, code_row_bytes)");
     nb::gil_scoped_release release;
     decode_rows(kind, codes.data(), codes.shape(0), dim, center.data(), out.data());
+  });
+
+  m.def("additive_row_bytes", [](unsigned count) { return additive_row_bytes(count); });
+  m.def("additive_nearest", [](In<float, 2> x, In<float, 2> words, In<float, 1> bias, unsigned threads,
+                               Out<uint8_t, 1> codes, Out<float, 1> scores) {
+    const size_t n = x.shape(0), width = x.shape(1);
+    demand(words.shape(0) == width && words.shape(1) == kWords && bias.shape(0) == kWords && width <= kMaxDim,
+           "words, bias: expected shapes (width, 256) and (256,)");
+    demand(codes.shape(0) == n && scores.shape(0) == n, "codes, scores: expected shape (n,)");
+    run(nb::none(), [&](const Check& check) {
+      parallel_for(
+          n, 1024, threads,
+          [&](size_t b, size_t e, unsigned) {
+            kernels().nearest(words.data(), static_cast<unsigned>(width), bias.data(), x.data() + b * width, width,
+                              e - b, codes.data() + b, scores.data() + b);
+          },
+          check);
+    });
+  });
+  m.def("additive_pack", [](In<uint8_t, 2> codes, In<float, 2> words, In<int32_t, 2> layout, unsigned dim,
+                            unsigned threads, Out<uint8_t, 2> rows) {
+    const Books found = books(words, layout, dim);
+    const size_t stride = additive_row_bytes(found.count);
+    demand(dim >= 1 && dim <= kMaxDim && codes.shape(1) == found.count && rows.shape(0) == codes.shape(0) &&
+               rows.shape(1) == stride,
+           "codes, rows: expected shapes (n, books) and (n, row bytes)");
+    run(nb::none(), [&](const Check& check) {
+      parallel_for(
+          codes.shape(0), 256, threads,
+          [&](size_t b, size_t e, unsigned) {
+            additive_pack(found, codes.data() + b * found.count, e - b, dim, rows.data() + b * stride);
+          },
+          check);
+    });
+  });
+  m.def("additive_read", [](const PySpace& base, Out<float, 2> out) {
+    demand(base.space.kind == Kind::additive && out.shape(0) == base.space.n && out.shape(1) == base.space.dim,
+           "out: expected shape (n, dim), for additive codes");
+    nb::gil_scoped_release release;
+    read_rows(base.space, 0, base.space.n, out.data());
+  });
+  m.def("combine", [](In<float, 2> x, In<float, 2> matrix, unsigned threads, Out<float, 2> out) {
+    const size_t d = x.shape(1), columns = matrix.shape(1);
+    demand(matrix.shape(0) == d && out.shape(0) == x.shape(0) && out.shape(1) == columns,
+           "matrix, out: expected shapes (d, columns) and (n, columns)");
+    run(nb::none(), [&](const Check& check) {
+      parallel_for(
+          x.shape(0), 32, threads,
+          [&](size_t b, size_t e, unsigned) {
+            for (size_t i = b; i < e; ++i)
+              kernels().combine(matrix.data(), columns, static_cast<unsigned>(d), x.data() + i * d,
+                                static_cast<unsigned>(columns), out.data() + i * columns);
+          },
+          check);
+    });
   });
 
   m.def(

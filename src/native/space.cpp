@@ -36,7 +36,7 @@ void fetch_rows(const Space& space, const uint32_t* ids, size_t n) {
 }
 
 Targets::Targets(const Space& space, Measure measure) : space_(space), measure_(measure) {
-  if (code_bits(space.kind)) prepared_.resize(4);
+  if (code_bits(space.kind) || space.kind == Kind::additive) prepared_.resize(4);
 }
 
 void Targets::prepare(const float* query, Prepared& p) {
@@ -72,11 +72,29 @@ void Targets::prepare(const float* query, Prepared& p) {
   p.base = static_cast<float>(base);
 }
 
+// l2 is taken relative to the center; ip needs <q, center> once.
+void Targets::prepare_table(const float* query, unsigned t) {
+  const unsigned d = space_.dim;
+  moved_.resize(d);
+  double base = 0;
+  for (unsigned j = 0; j < d; ++j) {
+    const double c = space_.center[j], v = measure_ == Measure::l2 ? query[j] - c : query[j];
+    moved_[j] = static_cast<float>(v);
+    base += measure_ == Measure::l2 ? v * v : v * c;
+  }
+  prepared_[t].base = static_cast<float>(base);
+  tables_[t].resize(static_cast<size_t>(space_.books.count) * kWords);
+  additive_table(space_.books, moved_.data(), tables_[t].data());
+}
+
 void Targets::set(const float* const* queries, unsigned count) {
   count_ = count;
   for (unsigned t = 0; t < count; ++t) {
     query_[t] = queries[t];
-    if (!prepared_.empty()) prepare(queries[t], prepared_[t]);
+    if (space_.kind == Kind::additive)
+      prepare_table(queries[t], t);
+    else if (!prepared_.empty())
+      prepare(queries[t], prepared_[t]);
   }
 }
 
@@ -140,6 +158,20 @@ void Targets::score(const uint32_t* ids, unsigned n, float* out) {
       if (measure_ == Measure::l2) return k.f16_l2(query_, count_, base, space_.stride, d, ids, n, out);
       k.f16_ip(query_, count_, base, space_.stride, d, ids, n, out);
       break;
+    }
+    case Kind::additive: {
+      const uint8_t* base = static_cast<const uint8_t*>(space_.data);
+      for (unsigned t = 0; t < count_; ++t) {
+        float* o = out + static_cast<size_t>(t) * n;
+        k.lookup(tables_[t].data(), space_.books.count, base, space_.stride, ids, n, o);
+        const float own = prepared_[t].base;
+        for (unsigned i = 0; i < n; ++i) {
+          float norm2;
+          std::memcpy(&norm2, base + static_cast<size_t>(ids[i]) * space_.stride, sizeof norm2);
+          o[i] = measure_ == Measure::l2 ? std::max(0.0f, (own + norm2) - 2.0f * o[i]) : -(own + o[i]);
+        }
+      }
+      return;
     }
     default: {
       const uint8_t* base = static_cast<const uint8_t*>(space_.data);
@@ -205,6 +237,7 @@ void PairScorer::score(uint32_t row, const uint32_t* ids, unsigned n, float* out
       const float* q = a_.data();
       return k.f16_l2(&q, 1, static_cast<const uint16_t*>(space_.data), space_.stride, d, ids, n, out);
     }
+    case Kind::additive: return additive_pairs(space_, row, ids, n, out);
     default: {
       const uint8_t* base = static_cast<const uint8_t*>(space_.data);
       const uint8_t* a = base + static_cast<size_t>(row) * space_.stride;
@@ -315,6 +348,7 @@ void decode_rows(Kind kind, const uint8_t* codes, size_t n, unsigned dim, const 
 }
 
 void read_rows(const Space& space, size_t begin, size_t n, float* out) {
+  if (space.kind == Kind::additive) return additive_read(space, begin, n, out);
   if (code_bits(space.kind))
     return decode_rows(space.kind, static_cast<const uint8_t*>(space.row(begin)), n, space.dim, space.center, out);
   for (size_t i = 0; i < n; ++i, out += space.dim) {

@@ -4,13 +4,14 @@
 #include <cstdint>
 #include <vector>
 
+#include "additive.hpp"
 #include "kernels.hpp"
 
 namespace nearfield {
 
-enum class Kind { f32, f16, sq8, sq4, sq2, sq1 };
+enum class Kind { f32, f16, sq8, sq4, sq2, sq1, additive };
 
-// Bits of one code; 0 for floats.
+// Bits of one scalar code; 0 for floats and additive codes.
 constexpr unsigned code_bits(Kind kind) {
   switch (kind) {
     case Kind::sq8: return 8;
@@ -35,6 +36,7 @@ struct Space {
   unsigned dim = 0;
   const float* center = nullptr;  // codes only: (dim,)
   const float* scale = nullptr;   // floats under ip only: (n,), multiplies each row's product
+  Books books;                    // additive codes only
 
   size_t row_bytes() const;
   const void* row(size_t i) const;
@@ -61,7 +63,9 @@ class Targets {
   };
   std::vector<Prepared> prepared_;
   std::vector<int32_t> dots_;
+  std::vector<float> tables_[4], moved_;  // additive codes: products with every word
 
+  void prepare_table(const float* query, unsigned t);
   void prepare(const float* query, Prepared& p);
 };
 

@@ -48,5 +48,5 @@ def test_an_error_of_the_measurement_is_not_hidden(monkeypatch) -> None:
 
 
 def test_an_unknown_paper_is_refused() -> None:
-    with pytest.raises(ValueError, match="name: expected one of bebr, hnsw"):
+    with pytest.raises(ValueError, match=f"name: expected one of {registry.NAMES[0]}"):
         run_evidence("nonesuch", Setting())

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nearfield.index import Flat, Graph, Index
-from nearfield.quantize import Codec, Float16, Float32, RotatedQuantizer, ScalarQuantizer
+from nearfield.quantize import Codec, Float16, Float32, ProductQuantizer, RotatedQuantizer, ScalarQuantizer
 from nearfield.transform import PCA
 
 METRICS = ("cosine", "ip", "l2")
@@ -22,6 +22,7 @@ CODECS: dict[str, Callable[[], Codec]] = {
     "sq4": lambda: ScalarQuantizer(4),
     "rotated4": lambda: RotatedQuantizer(4),
 }
+COARSE: dict[str, Callable[[], Codec]] = {"pq": lambda: ProductQuantizer(16)}
 DIM = 32
 
 
@@ -58,7 +59,9 @@ class Recipe:
         rescore = CODECS[self.rescore]() if self.rescore in CODECS else self.rescore
         if self.is_graph:
             options = {"degree": 24, "build_beam": 60} | options
-        return self.kind(self.metric, transform=transform, codec=CODECS[self.codec](), rescore=rescore, **options)
+        return self.kind(
+            self.metric, transform=transform, codec=(CODECS | COARSE)[self.codec](), rescore=rescore, **options
+        )
 
     @property
     def floor(self) -> float:
@@ -88,6 +91,7 @@ RECIPES = [
     for parts in product((Flat, Graph, fast_graph), METRICS, CODECS, (False, True), (None, "sq8", "vectors"))
     if parts[2] != parts[4]  # rescoring with the codes themselves
 ]
+RECIPES += [Recipe(kind, "l2", codec, False, "vectors") for kind in (Flat, Graph, fast_graph) for codec in COARSE]
 
 
 @cache

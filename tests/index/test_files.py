@@ -97,7 +97,7 @@ def test_other_files_are_not_indexes(tmp_path):
 CHANGES = {
     "unknown kind": lambda meta, arrays: meta.update(index="tree"),
     "no kind": lambda meta, arrays: meta.pop("index"),
-    "unknown codec": lambda meta, arrays: meta.update(codec={"codec": "product"}),
+    "unknown codec": lambda meta, arrays: meta.update(codec={"codec": "unknown"}),
     "unknown parameter": lambda meta, arrays: meta["parameters"].update(spread=3),
     "unknown metric": lambda meta, arrays: meta.update(metric="manhattan"),
     "wrong n": lambda meta, arrays: meta.update(n=61),

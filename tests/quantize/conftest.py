@@ -6,7 +6,18 @@ from collections.abc import Callable
 
 import pytest
 
-from nearfield.quantize import Codec, Float16, Float32, RecurrentBinary, RotatedQuantizer, ScalarQuantizer
+from nearfield.quantize import (
+    Codec,
+    Float16,
+    Float32,
+    LowRankQuantizer,
+    ProductQuantizer,
+    RecurrentBinary,
+    ResidualQuantizer,
+    RotatedQuantizer,
+    ScalarQuantizer,
+    VarianceQuantizer,
+)
 
 CODECS: dict[str, Callable[[], Codec]] = {
     "Float32": Float32,
@@ -20,6 +31,11 @@ CODECS: dict[str, Callable[[], Codec]] = {
     "RecurrentBinary(1)": lambda: RecurrentBinary(1),
     "RecurrentBinary(2)": lambda: RecurrentBinary(2),
     "RecurrentBinary(4)": lambda: RecurrentBinary(4),
+    "VarianceQuantizer(7)": lambda: VarianceQuantizer(7),
+    "LowRankQuantizer(400)": lambda: LowRankQuantizer(400),
+    "ProductQuantizer(5)": lambda: ProductQuantizer(5),
+    "ResidualQuantizer(2, 3)": lambda: ResidualQuantizer(2, 3),
+    "ResidualQuantizer(4, 8, linear)": lambda: ResidualQuantizer(4, 8, books="linear"),
 }
 
 

@@ -194,10 +194,8 @@ def test_nothing_works_before_fit(make_codec):
 
 
 def test_unknown_descriptions_are_refused():
-    with pytest.raises(
-        ValueError, match="codec: expected one of 'float32', 'float16', 'scalar', 'rotated', 'recurrent', got 'product'"
-    ):
-        codec_from_dict({"codec": "product"})
+    with pytest.raises(ValueError, match=r"codec: expected one of 'float32', 'float16', 'scalar', .* got 'unknown'"):
+        codec_from_dict({"codec": "unknown"})
     with pytest.raises(ValueError, match="codec: expected one of"):
         codec_from_dict({})
     with pytest.raises(KeyError, match="center"):

@@ -11,7 +11,19 @@ from typing import Any, Self
 from ..common.errors import MissingExtraError
 from .claims import KINDS, NOT_RUN, Finding, Paper, Setting, Verdict
 
-NAMES = ("bebr", "hnsw", "hnsw_recall_lid", "pca_rag", "rankme")
+NAMES = (
+    "bebr",
+    "grvq",
+    "hnsw",
+    "hnsw_recall_lid",
+    "leanvec",
+    "lr2vq",
+    "mrl",
+    "pca_rag",
+    "rankme",
+    "simvq",
+    "squash",
+)
 
 
 @dataclass(frozen=True)

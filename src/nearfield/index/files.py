@@ -4,7 +4,7 @@
 array                   dtype            content
 ======================  ===============  =====================================================================
 ``codes``               codec            code rows, (n, bytes or dimensions)
-``codec.*``             float32          what the codec fitted, such as ``codec.center`` (d,)
+``codec.*``             float32, int32   what the codec fitted, such as ``codec.center`` (d,)
 ``map.matrix``          float32          the transform, (d', d), with ``map.offset`` (d,); absent without one
 ``map.queries``         float32          what queries are multiplied with instead, (d', d); absent when the same
 ``rescore``             codec            finer code rows, with ``rescore.*``; absent without them

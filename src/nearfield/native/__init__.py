@@ -144,13 +144,22 @@ def allow_words(allow: np.ndarray, n: int) -> np.ndarray:
 
 
 def make_space(
-    kind: str, data: np.ndarray, dim: int, *, center: np.ndarray | None = None, scale: np.ndarray | None = None
+    kind: str,
+    data: np.ndarray,
+    dim: int,
+    *,
+    center: np.ndarray | None = None,
+    scale: np.ndarray | None = None,
+    words: np.ndarray | None = None,
+    layout: np.ndarray | None = None,
 ) -> Space:
     """Wrap rows for the core; ``kind``: ``"f32"``, ``"f16"`` (floats (n, dim)), ``"sq8"``, ``"sq4"``, ``"sq2"``,
     ``"sq1"`` (code rows).
+
+    ``"additive"`` code rows (see :mod:`nearfield.native.additive`) need ``words`` and ``layout``.
     """
     array = np.ascontiguousarray(data)
-    return Space(kind, array, dim, center, scale)
+    return Space(kind, array, dim, center, scale, words, layout)
 
 
 def _float_space(base: np.ndarray, scale: np.ndarray | None) -> Space:
@@ -294,8 +303,6 @@ def row_values(space: Space, rows: np.ndarray) -> np.ndarray:
 def graph_room(degree: int) -> int:
     """How many links a row has room for while a graph of this degree is built."""
     return int(_core.graph_room(check_int(degree, "degree", 1, MAX_DEGREE)))
-
-
 
 
 def rotate(vectors: np.ndarray, seed: int, *, inverse: bool = False, threads: int | None = None) -> np.ndarray:

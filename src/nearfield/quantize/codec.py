@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from .. import native
 from ..common.checks import check_choice, check_vectors
+
+# The one list of codecs: name in descriptions and files -> module and class, loaded when asked for.
+CODEC_CLASSES = {
+    "float32": (".floats", "Float32"),
+    "float16": (".floats", "Float16"),
+    "scalar": (".scalar", "ScalarQuantizer"),
+    "rotated": (".rotated", "RotatedQuantizer"),
+    "recurrent": (".recurrent", "RecurrentBinary"),
+    "product": (".residual", "ProductQuantizer"),
+    "variance": (".variance", "VarianceQuantizer"),
+    "low-rank": (".lowrank", "LowRankQuantizer"),
+    "residual": (".residual", "ResidualQuantizer"),
+}
 
 
 class Codec(ABC):
@@ -21,7 +35,7 @@ class Codec(ABC):
 
     Attributes
     ----------
-    kind : the native name of the code rows: "f32", "f16", "sq8", "sq4", "sq2" or "sq1".
+    kind : the native name of the code rows: "f32", "f16", "sq8", "sq4", "sq2", "sq1" or "additive".
     dtype : of the code rows.
     dim_ : dimensions of the vectors it was fitted on.
     unbiased : whether the expected score, over the codec's own randomness, is that of the vector itself.
@@ -152,21 +166,9 @@ def codec_from_dict(
     >>> codec_from_dict({"codec": "scalar", "bits": 4})
     ScalarQuantizer(bits=4)
     """
-    from .floats import Float16, Float32
-    from .recurrent import RecurrentBinary
-    from .rotated import RotatedQuantizer
-    from .scalar import ScalarQuantizer
-
-    classes: dict[str, Callable[..., Codec]] = {
-        "float32": Float32,
-        "float16": Float16,
-        "scalar": ScalarQuantizer,
-        "rotated": RotatedQuantizer,
-        "recurrent": RecurrentBinary,
-    }
     parameters = dict(description)
-    name = check_choice(parameters.pop("codec", None), "codec", tuple(classes))
-    codec = classes[name](**parameters)
+    module, name = CODEC_CLASSES[check_choice(parameters.pop("codec", None), "codec", tuple(CODEC_CLASSES))]
+    codec: Codec = getattr(import_module(module, __package__), name)(**parameters)
     if dim is not None:
         codec._restore(dim, arrays or {})
     return codec
