@@ -11,7 +11,7 @@ from typing import Any, Self
 from ..common.errors import MissingExtraError
 from .claims import KINDS, NOT_RUN, Finding, Paper, Setting, Verdict
 
-NAMES = ("hnsw", "hnsw_recall_lid", "pca_rag", "rankme")
+NAMES = ("hnsw", "hnsw_recall_lid", "leanvec", "mrl", "pca_rag", "rankme")
 
 
 @dataclass(frozen=True)
