@@ -14,8 +14,8 @@ from nearfield.tune import Plan, Recipe, tune
 def small_scale():
     """Graphs are tried on a twentieth of the usual size, and nothing is timed for long."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("nearfield.tune.tuner._SMALL", 200_000)
-        patch.setattr("nearfield.tune.tuner._SCANNED_NUMBERS", 200_000)
+        patch.setattr("nearfield.tune.candidates._SMALL", 200_000)
+        patch.setattr("nearfield.tune.candidates._SCANNED_NUMBERS", 200_000)
         patch.setattr("nearfield.tune.measure._PASS_SECONDS", 0.005)
         patch.setattr("nearfield.tune.measure._SINGLES", 20)
         yield
@@ -128,7 +128,7 @@ def test_small_sets_are_scanned(rows):
 
 
 def test_where_a_scan_takes_no_time_no_graph_is_trusted_with_unknown_queries(rows, monkeypatch):
-    monkeypatch.setattr("nearfield.tune.tuner._SCANNED_NUMBERS", 4_000_000)
+    monkeypatch.setattr("nearfield.tune.candidates._SCANNED_NUMBERS", 4_000_000)
     held_out = tune(rows, recall=0.9, memory="900kB", progress=False)
     assert held_out.met and held_out.recipe.kind == "flat" and held_out.recipe.bits in (4, 8)
     assert {trial.recipe.kind for trial in held_out.trials} == {"flat"}

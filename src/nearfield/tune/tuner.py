@@ -15,7 +15,7 @@ from ..common.interval import mean_interval
 from ..common.progress import Progress
 from ..index import Flat, Graph
 from ..metric import Metric, get_metric
-from ..transform import PCA
+from .candidates import candidates, last_resort
 from .choose import choose
 from .measure import Curve, queries_per_second, with_width
 from .measure import latency as measure_latency
@@ -23,16 +23,6 @@ from .plan import Plan, Trial
 from .recipe import Recipe
 from .truth import Truth, check_rows, hold_out
 
-# Up to so many numbers a scan of floats is read from the processor's cache: nothing beats it.
-_SMALL = 1_000_000
-_FEW_ROWS = 1000
-# Up to so many numbers a scan of codes takes a tenth of a millisecond, less than the call around it, and finds the
-# neighbours of any query. A graph is as good only on queries like those it was measured on.
-_SCANNED_NUMBERS = 4_000_000
-# Up to so many rows, scans of codes are worth measuring when a graph can be had.
-_SCANNED_ROWS = 50_000
-_VARIANCE_ROWS = 20_000
-_VARIANCE = 0.9
 _LEAST_QUERIES = 10
 
 
@@ -96,12 +86,12 @@ def tune(
     (True, 4)
     """
     task = _Task.check(vectors, metric, recall, k, memory, latency, queries, sample, random_state)
-    chosen_recipes = _candidates(task) if recipes is None else [_check_recipe(recipe) for recipe in recipes]
+    chosen_recipes = task.candidates() if recipes is None else [_check_recipe(recipe) for recipe in recipes]
     if not chosen_recipes:
         raise ValueError("recipes: expected at least one Recipe, got none")
     trials = _measure(task, chosen_recipes, progress)
     if recipes is None and not any(_fits(task, trial) for trial in trials):
-        trials += _measure(task, _last_resort(task, chosen_recipes), progress)
+        trials += _measure(task, last_resort(task.truth.base, task.metric, chosen_recipes), progress)
     plan = choose(_plan(task, trials))
     return _grow(task, plan) if plan.sampled else plan
 
@@ -167,6 +157,16 @@ class _Task:
         criterion = "bound" if target == 1 or bound >= 1 - (1 - target) / 2 else "estimate"
         return cls(truth, measure, target, k, budget, latency, n, source, criterion, random_state)
 
+    def candidates(self) -> list[Recipe]:
+        """The recipes to try when the caller names none."""
+        base = self.truth.base
+        return candidates(base, self.metric, rows=self.rows, memory=self.memory, scan_first=self.scan_first)
+
+    @property
+    def scan_first(self) -> bool:
+        """Whether queries may be unlike those measured, and nobody asked for speed: then a scan is the safer choice."""
+        return self.queries_from != "given" and self.latency is None
+
     @property
     def dim(self) -> int:
         return int(self.truth.base.shape[1])
@@ -184,83 +184,26 @@ def _check_recipe(recipe: Any) -> Recipe:
     return recipe
 
 
-# -- candidates --------------------------------------------------------------------------------------------------------
-
-
-def _candidates(task: _Task) -> list[Recipe]:
-    flat = Recipe("flat", bits=32)
-    scans = [Recipe("flat", bits=8), Recipe("flat", bits=4, rescore="vectors")]
-    n, d = task.truth.base.shape
-    if n * d <= _SMALL or n < _FEW_ROWS:
-        enough = task.memory is None or 4 * task.rows * d <= task.memory
-        return [flat] if enough else [flat, *scans]
-    if n * d <= _SCANNED_NUMBERS and task.queries_from != "given" and task.latency is None:
-        return [flat, *scans]
-    found = [flat, *scans] if n <= _SCANNED_ROWS else [flat]
-    found += [
-        Recipe("graph", bits=8),
-        Recipe("graph", bits=8, rescore="vectors"),
-        Recipe("graph", bits=4, rescore=8),
-        Recipe("graph", bits=4, rescore="vectors"),
-    ]
-    kept = _components(task)
-    if kept is not None:
-        found += [
-            Recipe("graph", pca=kept, bits=8, rescore=8),
-            Recipe("graph", pca=kept, bits=4, rescore=8),
-            Recipe("graph", pca=kept, bits=4, rescore="vectors"),
-        ]
-    return found
-
-
-def _last_resort(task: _Task, tried: list[Recipe]) -> list[Recipe]:
-    """The leanest recipes there are, for a memory budget that nothing else fits."""
-    lean = [Recipe("flat", bits=8), Recipe("flat", bits=4, rescore="vectors")]
-    kept = _components(task)
-    if kept is not None:
-        lean.append(Recipe("flat", pca=kept, bits=4, rescore="vectors"))
-    return [recipe for recipe in lean if recipe not in tried]
-
-
-def _components(task: _Task) -> int | None:
-    """How many components hold 0.9 of the variance, in sixteens; None when that is more than three quarters of all.
-
-    Counted around the mean: where all vectors share a direction, its share of the mean square says nothing of what
-    tells them apart.
-    """
-    base = task.truth.base
-    rows = base if len(base) <= _VARIANCE_ROWS else base[:: -(-len(base) // _VARIANCE_ROWS)]
-    if len(rows) < 2:
-        return None
-    kept = -(-PCA(_VARIANCE).fit(task.metric.prepare_base(rows)).n_components_ // 16) * 16
-    return kept if kept <= 0.75 * task.dim else None
-
-
 # -- measuring ---------------------------------------------------------------------------------------------------------
 
 
 def _measure(task: _Task, recipes: list[Recipe], progress: bool | None) -> list[Trial]:
     trials: dict[Recipe, Trial] = {}
     rows = len(task.truth.base)
-    groups = {_links(recipe) for recipe in recipes}
+    groups = {recipe.links for recipe in recipes}
     with Progress("tuning", total=rows * len(groups), unit="rows", enabled=progress) as bar:
         for recipe, index in _built(task, recipes, bar):
             trials[recipe] = _try(task, recipe, index)
     return [trials[recipe] for recipe in recipes]
 
 
-def _links(recipe: Recipe) -> tuple[Any, ...]:
-    """Recipes alike in this share everything but what they rescore by."""
-    return (recipe.kind, recipe.pca, recipe.bits, recipe.degree, recipe.build_beam)
-
-
 def _built(task: _Task, recipes: list[Recipe], bar: Progress) -> Iterator[tuple[Recipe, Flat | Graph]]:
     """Every recipe with its index; a graph is built once for all that have its codes."""
     base, metric = task.truth.base, task.metric
-    for group in dict.fromkeys(_links(recipe) for recipe in recipes):
+    for group in dict.fromkeys(recipe.links for recipe in recipes):
         first: Flat | Graph | None = None
         before = bar.done
-        for recipe in (recipe for recipe in recipes if _links(recipe) == group):
+        for recipe in (recipe for recipe in recipes if recipe.links == group):
             if isinstance(first, Graph):
                 codes = {"transform": first.transform, "codec": recipe.codec(), "rescore": recipe.rescorer()}
                 yield recipe, first.with_codes(base, **codes)
