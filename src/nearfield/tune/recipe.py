@@ -92,8 +92,8 @@ class Recipe:
             parts["transform"] = PCA(self.pca, center=name == "l2", random_state=random_state)
         if self.kind == "flat":
             return Flat(metric, **parts)
-        links = {"degree": self.degree, "build_beam": self.build_beam, "alpha": self.alpha, "layout": self.layout}
-        return Graph(metric, **parts, **links, random_state=random_state)
+        parts |= {"degree": self.degree, "build_beam": self.build_beam, "alpha": self.alpha, "layout": self.layout}
+        return Graph(metric, **parts, random_state=random_state)
 
     def codec(self) -> Codec:
         """The codec, unfitted, that the rows are kept in."""
