@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # As many candidates as the widest search the tuner tries.
 _DEPTH = 2048
+_SHALLOW = 64
 # A sample must be larger than what is scored again, or it says nothing.
 _OVER_DEPTH = 2
 _FEWEST = 1000
@@ -121,20 +122,20 @@ def forecast(task: Task, recipes: Sequence[Recipe], safe: float = 2.0) -> dict[R
     scanned: dict[tuple[Any, ...], list[np.ndarray]] = {}
     truths: dict[int, Truth] = {}
     for recipe in recipes:
-        sizes = samples(len(task.truth.base), task.k, recipe)
+        sizes = samples(len(base), task.k, recipe)
         if recipe.exact or not sizes:
             continue
         codes = (recipe.pca, recipe.bits, recipe.rescore)
         if codes not in scanned:
             scanned[codes] = []
-            for size in reversed(sizes):
+            for size in sizes:
                 if size not in truths:
                     truths[size] = task.sample(size)
-                scanned[codes].insert(0, _scan(task, recipe, truths[size]))
-                if size == sizes[-1] and scanned[codes][0].mean() >= safe:
-                    break
+            # What a few candidates find, many find too, and few are scored again sooner.
+            if safe > 1 or _scan(task, recipe, truths[sizes[-1]], _SHALLOW).mean() < safe:
+                scanned[codes] = [_scan(task, recipe, truths[size]) for size in sizes]
         shares = scanned[codes]
-        if len(shares) < len(sizes):
+        if not shares:
             continue
         line = extrapolate(sizes, [mean_interval(share) for share in shares], task.rows, len(shares[0]) * task.k)
         found[recipe] = Forecast(recipe, task.rows, sizes, [float(share.mean()) for share in shares], *line)
@@ -159,12 +160,12 @@ def samples(rows: int, k: int, recipe: Recipe) -> list[int]:
 
 def _copies(base: np.ndarray) -> float:
     """The share of rows that are copies of others, byte for byte."""
-    return 1 - len({xxhash.xxh3_64_intdigest(np.ascontiguousarray(row)) for row in base}) / len(base)
+    return 1 - len({xxhash.xxh3_64_intdigest(row.tobytes()) for row in base}) / len(base)
 
 
-def _scan(task: Task, recipe: Recipe, truth: Truth) -> np.ndarray:
+def _scan(task: Task, recipe: Recipe, truth: Truth, depth: int = _DEPTH) -> np.ndarray:
     """The share of the true neighbours that each query's scan of the recipe's codes finds."""
-    scan = Recipe("flat", pca=recipe.pca, bits=recipe.bits, rescore=recipe.rescore, candidates=max(_DEPTH, task.k))
+    scan = Recipe("flat", pca=recipe.pca, bits=recipe.bits, rescore=recipe.rescore, candidates=max(depth, task.k))
     index = scan.make(task.metric, task.random_state).build(truth.base)
     return truth.shares(index.search(truth.queries, task.k, **scan.search_settings()).rows)
 
