@@ -62,8 +62,8 @@ class Forecast:
     Examples
     --------
     >>> forecast = Forecast(Recipe(bits=4), 100_000, [2000, 4000, 8000], [0.9, 0.88, 0.86], 0.78, 0.72, 0.83)
-    >>> str(forecast).split(", ")[1]
-    'whose codes are forecast to find 0.780 (0.720 - 0.830) of the neighbours among 100'
+    >>> forecast.misses(0.85), forecast.misses(0.8)
+    (True, False)
     """
 
     recipe: Recipe
@@ -113,10 +113,8 @@ def forecast(task: Task, recipes: Sequence[Recipe], safe: float = 2.0) -> dict[R
 
     Where rows repeat there is none: copies, which answer for each other, are missing on samples.
     """
-    if (
-        not any(samples(len(task.truth.base), task.k, recipe) for recipe in recipes)
-        or _copies(task.truth.base) > _COPIES
-    ):
+    base = task.truth.base
+    if not any(samples(len(base), task.k, recipe) for recipe in recipes) or _copies(base) > _COPIES:
         return {}
     found: dict[Recipe, Forecast] = {}
     scanned: dict[tuple[Any, ...], list[np.ndarray]] = {}
