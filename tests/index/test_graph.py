@@ -142,6 +142,15 @@ def test_links_serve_other_codes_of_the_same_vectors(make_rows, recall):
         first.with_codes(rows[:-1])
 
 
+def test_with_codes_keeps_the_layout_and_signs_its_own_codes():
+    rows = np.random.default_rng(3).standard_normal((600, 40), dtype=np.float32)
+    fast, lean = (Graph("l2", alpha=1.1, layout=layout).build(rows) for layout in ("fast", "lean"))
+    other = fast.with_codes(rows, codec=ScalarQuantizer(8), rescore=ScalarQuantizer(8))
+    alone = Graph("l2", rescore=ScalarQuantizer(8), alpha=1.1, layout="fast").build(rows)
+    assert other.layout == "fast" and other.digest() == alone.digest()
+    assert lean.with_codes(rows).layout == "lean" and "signs" not in lean.with_codes(rows).arrays()
+
+
 def test_settings_and_seed_change_the_graph(make_rows):
     rows = make_rows(1500)[:400]
     settings = [{}, {"degree": 8}, {"build_beam": 8}, {"alpha": 2.0}, {"random_state": 1}]

@@ -84,3 +84,11 @@ def test_infeasible_without_a_budget():
 def test_one_exact_trial_says_why():
     assert chosen([EXACT]).message.endswith("nothing else was tried.")
     assert "nothing else" not in chosen([EXACT, LEAN]).message
+
+
+def test_only_finalists_are_chosen_and_a_sample_is_named():
+    rung = replace(FAST, queries_per_second=None, latency=None, rows=4_000)
+    assert chosen([EXACT, FINE, rung]).recipe == FINE.recipe
+    plan = chosen([LEAN, rung], memory=8_000_000)
+    assert not plan.met and plan.recipe == LEAN.recipe
+    assert plan.message.endswith("beam 48 (recall 0.9580, 15 MB, on a sample of 4,000 rows).")

@@ -4,7 +4,7 @@ import pytest
 from nearfield.common.interval import mean_interval
 from nearfield.metric import get_metric
 from nearfield.tune import Recipe
-from nearfield.tune.measure import Curve, latency, queries_per_second, with_width
+from nearfield.tune.measure import Curve, bytes_read, latency, queries_per_second, with_width
 from nearfield.tune.truth import Truth
 
 
@@ -84,3 +84,26 @@ def test_timings_are_positive_and_search_as_told(truth, monkeypatch):
     assert latency(Recorder(), recipe, truth.queries, 10) > 0
     assert {call[0] for call in calls} >= {(300, 24), (24,)}
     assert all(call[1:] == (10, {"threads": 1, "beam": 20, "candidates": 15}) for call in calls)
+
+
+@pytest.mark.parametrize("guess", [1, 12, 30, 200, 10_000])
+def test_a_guess_changes_nothing_but_the_number_of_searches(truth, graph, guess):
+    want = Curve(graph, Recipe("graph"), truth).narrowest(0.9, "bound")
+    assert abs(Curve(graph, Recipe("graph"), truth).narrowest(0.9, "bound", guess=guess) - want) <= max(1, want // 32)
+    good = Curve(graph, Recipe("graph"), truth)
+    good.narrowest(0.9, "bound", guess=want)
+    plain = Curve(graph, Recipe("graph"), truth)
+    plain.narrowest(0.9, "bound")
+    assert len(good.seen) <= len(plain.seen)
+
+
+def test_bytes_read_are_counted(truth, graph):
+    n, d = truth.base.shape
+    scan = Recipe("flat", bits=4, rescore=8, candidates=50)
+    index = scan.make("l2").build(truth.base)
+    codes, again = index.memory()["codes"] / n, index.memory()["rescore"] / n
+    assert bytes_read(index, scan, truth.queries, 10, 2 * n) == round(2 * n * codes + 50 * again)
+    narrow, wide = (bytes_read(graph, Recipe("graph", beam=b), truth.queries, 10, n) for b in (10, 80))
+    assert narrow < wide < n * d
+    fast = Recipe("graph", degree=32, build_beam=40, beam=20, layout="fast")
+    assert bytes_read(fast.make("l2").build(truth.base), fast, truth.queries, 10, n) > 0

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from nearfield.tune import Plan, Recipe, Trial
+from nearfield.tune import Forecast, Plan, Recipe, Trial
 from nearfield.tune.plan import format_bytes
 
 EXACT = Trial(Recipe("flat", bits=32), 1.0, 1.0, 1.0, 900.0, 1.25, 40_000_000, 0)
@@ -25,6 +25,31 @@ PLAN = Plan(
     queries=1_000,
     queries_from="held-out rows",
 )
+
+
+LEFT = Trial(Recipe("graph", bits=4, beam=20), 0.951, 0.95, 0.953, None, None, 9_000_000, 0, 4_000, 60_000)
+FORECAST = Forecast(Recipe("graph", pca=8, bits=4), 10_000, [500, 1000, 2000], [0.6, 0.55, 0.5], 0.42, 0.35, 0.53)
+
+
+def test_what_was_left_behind_and_what_was_not_built_are_shown_and_kept():
+    plan = replace(PLAN, trials=[EXACT, WALK, LEFT], pareto=[WALK, EXACT], dropped=[FORECAST])
+    assert Plan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan
+    assert Forecast.from_dict(FORECAST.to_dict()) == FORECAST and not LEFT.timed
+    text = str(plan).splitlines()
+    assert text[1].split()[-2:] == ["rows", "misses"] and text[3].split()[-1] == "9,000"
+    assert text[4].split()[-1] == "4,000"  # no speed, and no blame for that
+    assert "Not beaten in recall, speed and memory at once:" in text
+    assert next(line for line in text if line.startswith("Not built")).startswith(
+        "Not built: graph of 4-bit codes of 8 components, whose codes are forecast to find 0.420 (0.350 - 0.530)"
+    )
+
+
+def test_plans_of_an_older_version_are_read():
+    old = PLAN.to_dict()
+    del old["pareto"], old["dropped"]
+    for trial in old["trials"]:
+        del trial["rows"], trial["bytes_read"], trial["recipe"]["layout"], trial["recipe"]["alpha"]
+    assert Plan.from_dict(old) == PLAN
 
 
 def test_json_round_trip():

@@ -16,6 +16,7 @@ RECIPES = [
     Recipe("graph", bits=8, beam=32),
     Recipe("graph", bits=4, rescore=8, degree=16, build_beam=50, beam=40, candidates=40),
     Recipe("graph", pca=8, bits=8, rescore=32, beam=40, candidates=40),
+    Recipe("graph", bits=8, degree=32, beam=40, alpha=1.1, layout="fast"),
 ]
 
 
@@ -35,7 +36,8 @@ def test_a_recipe_builds_and_searches_what_it_says(recipe, metric, rows):
     found = index.search(rows[:30], 5, **recipe.search_settings())
     assert (found.rows[:, :, None] == exact.rows[:, None, :]).any(2).mean() > 0.9
     if recipe.kind == "graph":
-        assert (index.degree, index.build_beam) == (recipe.degree, recipe.build_beam)
+        links = (index.degree, index.build_beam, index.alpha, index.layout)
+        assert links == (recipe.degree, recipe.build_beam, recipe.alpha, recipe.layout)
     if recipe.pca is not None:
         assert index.transform.center == (metric == "l2")
         assert index.transform.n_components_ == recipe.pca
@@ -53,11 +55,24 @@ def test_text_names_what_matters_and_differs():
     assert str(RECIPES[5]) == "graph of 4-bit codes, rescored by 8-bit codes, degree 16, beam 40"
 
 
+def test_recipes_of_an_older_version_are_read():
+    old = {"kind": "graph", "pca": None, "bits": 8, "rescore": None, "degree": 32, "build_beam": 100, "beam": 32}
+    assert Recipe.from_dict({**old, "candidates": None}) == Recipe("graph", beam=32)
+
+
+def test_links_are_shared_by_recipes_that_differ_in_rescoring_and_width_alone():
+    recipe = Recipe("graph", bits=4)
+    assert recipe.links == Recipe("graph", bits=4, rescore="vectors", beam=50, candidates=50).links
+    others = [Recipe("graph"), Recipe("graph", bits=4, layout="fast"), Recipe("graph", bits=4, alpha=1.1)]
+    others += [Recipe("graph", bits=4, pca=8), Recipe("graph", bits=4, degree=16), Recipe("flat", bits=4)]
+    assert len({recipe.links, *(other.links for other in others)}) == 7
+
+
 def test_search_settings_leave_defaults_alone():
     assert Recipe("graph").search_settings() == {}
     assert Recipe("flat", beam=9, candidates=9).search_settings() == {}
     assert RECIPES[2].search_settings() == {"candidates": 40}
-    assert [recipe.exact for recipe in RECIPES] == [True] + [False] * 6
+    assert [recipe.exact for recipe in RECIPES] == [True] + [False] * 7
 
 
 @pytest.mark.parametrize(
@@ -73,6 +88,8 @@ def test_search_settings_leave_defaults_alone():
         ("candidates", -1),
         ("degree", 1),
         ("build_beam", 0),
+        ("alpha", 0.5),
+        ("layout", "wide"),
     ],
 )
 def test_bad_fields_are_named(field, value):

@@ -1,3 +1,4 @@
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +15,8 @@ from nearfield.tune import Plan, Recipe, tune
 def small_scale():
     """Graphs are tried on a twentieth of the usual size, and nothing is timed for long."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("nearfield.tune.tuner._SMALL", 200_000)
-        patch.setattr("nearfield.tune.tuner._SCANNED_NUMBERS", 200_000)
+        patch.setattr("nearfield.tune.candidates._SMALL", 200_000)
+        patch.setattr("nearfield.tune.candidates._SCANNED_NUMBERS", 200_000)
         patch.setattr("nearfield.tune.measure._PASS_SECONDS", 0.005)
         patch.setattr("nearfield.tune.measure._SINGLES", 20)
         yield
@@ -128,7 +129,7 @@ def test_small_sets_are_scanned(rows):
 
 
 def test_where_a_scan_takes_no_time_no_graph_is_trusted_with_unknown_queries(rows, monkeypatch):
-    monkeypatch.setattr("nearfield.tune.tuner._SCANNED_NUMBERS", 4_000_000)
+    monkeypatch.setattr("nearfield.tune.candidates._SCANNED_NUMBERS", 4_000_000)
     held_out = tune(rows, recall=0.9, memory="900kB", progress=False)
     assert held_out.met and held_out.recipe.kind == "flat" and held_out.recipe.bits in (4, 8)
     assert {trial.recipe.kind for trial in held_out.trials} == {"flat"}
@@ -199,6 +200,56 @@ def test_bad_types_and_vectors(rows):
             tune(bad)
     with pytest.raises(ValueError, match="NaN or infinity in row 3"):
         tune(np.where(np.arange(200)[:, None] == 3, np.nan, rows[:200]).astype(np.float32))
+
+
+@pytest.fixture
+def low_rungs(monkeypatch):
+    monkeypatch.setattr("nearfield.tune.halving._FEWEST", 300)
+
+
+def test_rounds_are_honest_about_their_rows_and_only_finalists_are_timed(rows, low_rungs):
+    plan = tune(rows, recall=0.9, progress=False)
+    assert plan.met and {trial.rows for trial in plan.trials} <= {300, 1125, 4500}
+    assert all(trial.timed == (trial.rows == 4500) for trial in plan.trials)
+    finalists = [trial for trial in plan.trials if trial.timed]
+    assert 3 <= len(finalists) <= 5 and any(trial.recipe.exact for trial in finalists)
+    assert plan.recipe in [trial.recipe for trial in finalists]
+    again = tune(rows, recall=0.9, progress=False)
+    assert measured_or_left(again) == measured_or_left(plan)
+    assert plan.pareto[-1].recall == 1 and {t.rows for t in plan.pareto} == {4500}
+    assert Plan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan
+
+
+def measured_or_left(plan: Plan):
+    return [replace(t, queries_per_second=t.queries_per_second and 1, latency=t.latency and 1) for t in plan.trials]
+
+
+def test_impossible_budgets_end_with_the_closest(rows, low_rungs):
+    for budgets in ({"memory": 1}, {"latency": 1e-9}, {"memory": 1, "latency": 1e-9, "recall": 1.0}):
+        plan = tune(rows, **{"recall": 0.9, **budgets}, progress=False)
+        assert not plan.met and "Cannot be met" in plan.message
+        assert next(t for t in plan.trials if t.recipe == plan.recipe).timed
+
+
+def test_equal_rows_and_duplicates(rows, low_rungs):
+    same = tune(np.ones((5000, 64), np.float32), recall=0.9, progress=False)
+    assert same.met and all(trial.recall == 1 for trial in same.trials) and not same.dropped
+    many = tune(np.repeat(rows[:500], 10, axis=0), recall=0.9, progress=False)
+    assert many.met
+    with pytest.raises(ValueError, match="k: expected an integer from 1 to 5000, got 5001"):
+        tune(rows, k=5001, progress=False)
+    large = tune(rows, recall=0.9, k=100, recipes=[Recipe("graph"), *[Recipe("flat", bits=b) for b in (4, 8, 16, 32)]])
+    assert large.met and all(trial.rows in (1125, 4500) for trial in large.trials)
+
+
+def test_codes_that_cannot_reach_the_target_are_not_built(rows, monkeypatch):
+    monkeypatch.setattr("nearfield.tune.survival._FEWEST", 150)
+    recipes = [Recipe("graph", pca=3, bits=4), Recipe("graph")]
+    plan = tune(rows, recall=0.9, recipes=recipes, progress=False)
+    assert plan.met and [t.recipe.pca for t in plan.trials] == [None]
+    assert [forecast.recipe for forecast in plan.dropped] == recipes[:1] and plan.dropped[0].high < 0.9
+    alone = tune(rows, recall=0.9, recipes=recipes[:1], progress=False)
+    assert not alone.met and len(alone.trials) == 1 and not alone.dropped
 
 
 @pytest.mark.slow

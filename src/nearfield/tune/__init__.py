@@ -10,10 +10,14 @@ if TYPE_CHECKING:
     from .plan import Plan as Plan
     from .plan import Trial as Trial
     from .recipe import Recipe as Recipe
+    from .survival import Forecast as Forecast
     from .tuner import tune as tune
 
-__all__ = ["Plan", "Recipe", "Trial", "tune"]
+__all__ = ["Forecast", "Plan", "Recipe", "Trial", "tune"]
 
-__getattr__, __dir__ = lazy_names(__name__, {"Plan": ".plan", "Recipe": ".recipe", "Trial": ".plan", "tune": ".tuner"})
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {"Forecast": ".survival", "Plan": ".plan", "Recipe": ".recipe", "Trial": ".plan", "tune": ".tuner"},
+)
 
 callable_room(__name__)

@@ -17,6 +17,7 @@ from .truth import Truth
 _WIDEST = 2048
 # Doubling the width twice for less recall than this means that the codes, not the walk, lose the rest.
 _SATURATED = 0.0005
+_COUNTED = 200
 _PASS_SECONDS = 0.15
 _PASSES = 5
 _SINGLES = 200
@@ -40,8 +41,8 @@ class Curve:
             self.seen[width] = self.truth.shares(self.index.search(self.truth.queries, k, **settings).rows)
         return mean_interval(self.seen[width])
 
-    def narrowest(self, target: float, criterion: str) -> int:
-        """The narrowest width that meets the target.
+    def narrowest(self, target: float, criterion: str, guess: int | None = None) -> int:
+        """The narrowest width that meets the target; ``guess``, such as that of fewer rows, saves searches.
 
         Where the criterion "bound" cannot be met, the one whose mean meets it; where that fails too, the narrowest
         within 0.002 of the best. Widths double until one is enough, then the gap is halved.
@@ -55,7 +56,10 @@ class Curve:
         if not _has_width(self.recipe):
             self.at(low)
             return low
-        width = self._double(low, top, lambda w: self._good(w, target, criterion))
+        start = low if guess is None else min(max(guess, low), top)
+        while start > low and self._good(start, target, criterion) and self._good(start // 2, target, criterion):
+            start = max(low, start // 2)
+        width = self._double(start, top, lambda w: self._good(w, target, criterion))
         if self._good(width, target, criterion):
             return self._halve(low, width, lambda w: self._good(w, target, criterion))
         if self._good(width, target, "estimate"):
@@ -78,9 +82,11 @@ class Curve:
 
     def _halve(self, low: int, high: int, enough: Callable[[int], bool]) -> int:
         """The smallest width from ``low`` to ``high`` that is enough, to one part in 32; ``high`` is known to be."""
-        if enough(low):
-            return low
-        below, above = max(low, max((w for w in self.seen if w < high and not enough(w)), default=low)), high
+        below, above = max((w for w in self.seen if low <= w < high and not enough(w)), default=0), high
+        if not below:
+            if enough(low):
+                return low
+            below = low
         while above - below > max(1, above // 32):
             middle = (below + above) // 2
             if enough(middle):
@@ -100,6 +106,24 @@ def with_width(recipe: Recipe, width: int) -> Recipe:
         return recipe
     candidates = width if recipe.rescore is not None else None
     return replace(recipe, beam=width if recipe.kind == "graph" else None, candidates=candidates)
+
+
+def bytes_read(index: Flat | Graph, recipe: Recipe, queries: np.ndarray, k: int, rows: int) -> int:
+    """Bytes a query reads, counted: what it costs, free of the machine; of a scan, that of ``rows`` rows.
+
+    A walk reads the code of every row it scores, in the fast layout the links' codes of every row it follows; then
+    the candidates are scored again. A transform's matrix is read once for each query.
+    """
+    size, n = index.memory(), len(index)
+    again = (size["rescore"] or size["mapped"]) / n
+    width = recipe.candidates if recipe.candidates is not None else max(4 * k, 32)
+    rescored = size["transform"] + (min(width, n) * again if recipe.rescore is not None else 0.0)
+    a_row = size["codes"] / n
+    if isinstance(index, Flat):
+        return round(rows * a_row + rescored)
+    if recipe.layout == "fast":
+        a_row += index.arrays()["signs"].nbytes / n
+    return round(float(index.count_distances(queries[:_COUNTED], k, beam=recipe.beam).mean()) * a_row + rescored)
 
 
 def queries_per_second(index: Flat | Graph, recipe: Recipe, queries: np.ndarray, k: int) -> float:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from .recipe import Recipe
+from .survival import Forecast
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,14 @@ class Trial:
     recall : mean over the queries of the share of the true ``k`` nearest that were found; a row exactly as far as
         the k-th nearest counts as found.
     recall_low, recall_high : 95% confidence interval of the mean over queries like these; both 1.0 for an exact scan.
-    queries_per_second : on one thread, queries given in a batch, the fastest of several passes.
-    latency : milliseconds within which 95 of 100 queries were answered, given one at a time, on one thread.
+    queries_per_second : on one thread, queries given in a batch, the fastest of several passes; None where only a
+        sample was measured, whose speed says little of the whole.
+    latency : milliseconds within which 95 of 100 queries were answered, given one at a time, on one thread; or None.
     memory : resident bytes for all rows of the set: codes, graph, codes to rescore by.
     mapped : bytes of the caller's vectors it reads at random for rescoring; a memory-mapped file will do.
+    rows : how many rows recall was measured on: fewer than the plan's ``measured_rows`` where the recipe went no
+        further. 0, in plans of an older version, means all of them.
+    bytes_read : by a query, counted, by a scan for all rows of the set: what recipes are ranked by on samples.
 
     Examples
     --------
@@ -34,10 +39,17 @@ class Trial:
     recall: float
     recall_low: float
     recall_high: float
-    queries_per_second: float
-    latency: float
+    queries_per_second: float | None
+    latency: float | None
     memory: int
     mapped: int
+    rows: int = 0
+    bytes_read: int = 0
+
+    @property
+    def timed(self) -> bool:
+        """Whether it was a finalist: built on the whole and timed."""
+        return self.queries_per_second is not None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -56,7 +68,7 @@ class Plan:
     Attributes
     ----------
     recipe : the fastest that meets the target within the budgets; where ``met`` is False, the closest.
-    trials : all that were measured, always in the same order.
+    trials : all that were measured, always in the same order: finalists on the whole, others on a sample.
     met : whether the target and both budgets are met.
     message : the same in a sentence, with the figures; says on what the judgement rests.
     recall, k, memory, latency, metric : what was asked for (bytes, milliseconds; None without a budget).
@@ -64,6 +76,9 @@ class Plan:
     rows, dim : the set the plan is for.
     measured_rows, queries : how many rows and queries were measured.
     queries_from : "held-out rows" of the set, "given" by the caller, or, for a set too small, its "own rows".
+    dropped : what was not built, because its codes are forecast to miss the target.
+    pareto : finalists, at the target and at 0.90, 0.95 and 0.99, that no other beats in recall, speed and memory at
+        once. They are measured under the same conditions, so a target can be changed without tuning again.
 
     Examples
     --------
@@ -91,6 +106,8 @@ class Plan:
     measured_rows: int
     queries: int
     queries_from: str
+    dropped: list[Forecast] = field(default_factory=list)
+    pareto: list[Trial] = field(default_factory=list)
 
     @property
     def sampled(self) -> bool:
@@ -106,8 +123,12 @@ class Plan:
     def from_dict(cls, description: Mapping[str, Any]) -> Plan:
         """The plan that :meth:`to_dict` described."""
         recipe = Recipe.from_dict(description["recipe"])
-        trials = [Trial.from_dict(trial) for trial in description["trials"]]
-        return cls(**{**description, "recipe": recipe, "trials": trials})
+        parts = {
+            "trials": [Trial.from_dict(trial) for trial in description["trials"]],
+            "pareto": [Trial.from_dict(trial) for trial in description.get("pareto", ())],
+            "dropped": [Forecast.from_dict(forecast) for forecast in description.get("dropped", ())],
+        }
+        return cls(**{**description, "recipe": recipe, **parts})
 
     def shortfalls(self, trial: Trial) -> list[str]:
         """Which of the demands a trial misses: a list of "recall", "memory", "latency"; empty when it meets all."""
@@ -116,43 +137,51 @@ class Plan:
             missed.append("recall")
         if self.memory is not None and trial.memory > self.memory:
             missed.append("memory")
-        if self.latency is not None and trial.latency > self.latency:
+        if self.latency is not None and (trial.latency is None or trial.latency > self.latency):
             missed.append("latency")
         return missed
 
     def __str__(self) -> str:
-        head = ["", "recipe", f"recall@{self.k}", "95% interval", "queries/s", "p95 ms", "memory", "mapped", "misses"]
-        lines = [head]
-        for trial in self.trials:
-            lines.append(
-                [
-                    ">" if trial.recipe == self.recipe else "",
-                    str(trial.recipe),
-                    f"{trial.recall:.4f}",
-                    "exact" if trial.recall_low == 1 else f"{trial.recall_low:.4f} - {trial.recall_high:.4f}",
-                    f"{trial.queries_per_second:,.0f}",
-                    f"{trial.latency:.3f}",
-                    format_bytes(trial.memory),
-                    format_bytes(trial.mapped) if trial.mapped else "",
-                    ", ".join(self.shortfalls(trial)),
-                ]
-            )
-        widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-        left = (0, 1, 8)
-        table = [
-            "  ".join(
-                cell.ljust(width) if column in left else cell.rjust(width)
-                for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-            ).rstrip()
-            for line in lines
-        ]
         title = (
             f"{self.rows:,} rows of {self.dim} dimensions under {self.metric}, "
             f"{self.queries:,} queries ({self.queries_from})"
         )
         if self.sampled:
             title += f", measured on a sample of {self.measured_rows:,} rows"
-        return "\n".join([title, *table, self.message])
+        lines = [title, *self._table(self.trials)]
+        if len(self.pareto) > 1:
+            lines += ["Not beaten in recall, speed and memory at once:", *self._table(self.pareto, misses=False)]
+        lines += [str(forecast) for forecast in self.dropped]
+        return "\n".join([*lines, self.message])
+
+    def _table(self, trials: list[Trial], misses: bool = True) -> list[str]:
+        part = any(0 < trial.rows < self.measured_rows for trial in trials)
+        head = ["", "recipe", f"recall@{self.k}", "95% interval", "queries/s", "p95 ms", "memory", "mapped"]
+        lines = [[*head, *["rows"] * part, *["misses"] * misses]]
+        for trial in trials:
+            line = [
+                ">" if trial.recipe == self.recipe else "",
+                str(trial.recipe),
+                f"{trial.recall:.4f}",
+                "exact" if trial.recall_low == 1 else f"{trial.recall_low:.4f} - {trial.recall_high:.4f}",
+                "" if trial.queries_per_second is None else f"{trial.queries_per_second:,.0f}",
+                "" if trial.latency is None else f"{trial.latency:.3f}",
+                format_bytes(trial.memory),
+                format_bytes(trial.mapped) if trial.mapped else "",
+            ]
+            line += [f"{trial.rows or self.measured_rows:,}"] * part
+            # That a sample was not timed is no shortfall of the recipe.
+            missed = [demand for demand in self.shortfalls(trial) if demand != "latency" or trial.timed]
+            lines.append([*line, *[", ".join(missed)] * misses])
+        widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+        left = (0, 1, len(head) + part)
+        return [
+            "  ".join(
+                cell.ljust(width) if column in left else cell.rjust(width)
+                for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in lines
+        ]
 
 
 def format_bytes(count: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from ..common.checks import check_choice, check_int
+from ..common.checks import check_choice, check_int, check_real
 from ..index import Flat, Graph
 from ..quantize import Codec, Float16, Float32, ScalarQuantizer
 
@@ -27,7 +27,8 @@ class Recipe:
     bits : of a code per dimension: 32 (float), 16 (half float), 8 or 4 (scalar codes).
     rescore : how the best candidates are scored again: None, by codes of 8, 16 or 32 bits over all dimensions, or by
         the caller's "vectors", which cost no resident memory.
-    degree, build_beam : of a graph; see :class:`~nearfield.index.Graph`.
+    degree, build_beam, alpha, layout : of a graph; see :class:`~nearfield.index.Graph`. Give the "fast" layout an
+        alpha of 1.1.
     beam : width of the walk; None leaves the index its default.
     candidates : how many rows are scored again; None leaves the index its default.
 
@@ -50,6 +51,8 @@ class Recipe:
     build_beam: int = 100
     beam: int | None = None
     candidates: int | None = None
+    alpha: float = 1.2
+    layout: str = "lean"
 
     def __post_init__(self) -> None:
         check_choice(self.kind, "kind", ("flat", "graph"))
@@ -59,9 +62,16 @@ class Recipe:
             raise ValueError(f"rescore: expected one of {_RESCORE}, got {self.rescore!r}")
         check_int(self.degree, "degree", 2)
         check_int(self.build_beam, "build_beam", 2)
+        check_real(self.alpha, "alpha", 1.0, 10.0)
+        check_choice(self.layout, "layout", ("lean", "fast"))
         for name in ("pca", "beam", "candidates"):
             if getattr(self, name) is not None:
                 check_int(getattr(self, name), name, 1)
+
+    @property
+    def links(self) -> tuple[Any, ...]:
+        """All that the links, and what a graph keeps beside them, depend on: recipes alike in this may share them."""
+        return (self.kind, self.pca, self.bits, self.degree, self.build_beam, self.alpha, self.layout)
 
     @property
     def exact(self) -> bool:
@@ -82,7 +92,8 @@ class Recipe:
             parts["transform"] = PCA(self.pca, center=name == "l2", random_state=random_state)
         if self.kind == "flat":
             return Flat(metric, **parts)
-        return Graph(metric, **parts, degree=self.degree, build_beam=self.build_beam, random_state=random_state)
+        parts |= {"degree": self.degree, "build_beam": self.build_beam, "alpha": self.alpha, "layout": self.layout}
+        return Graph(metric, **parts, random_state=random_state)
 
     def codec(self) -> Codec:
         """The codec, unfitted, that the rows are kept in."""
@@ -107,7 +118,7 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, description: Mapping[str, Any]) -> Recipe:
-        """The recipe that :meth:`to_dict` described."""
+        """The recipe that :meth:`to_dict` described; fields that an older version did not know take their defaults."""
         known = {field.name for field in fields(cls)}
         unknown = sorted(set(description) - known)
         if unknown:
@@ -116,7 +127,8 @@ class Recipe:
 
     def __str__(self) -> str:
         codes = {32: "floats", 16: "half floats", 8: "8-bit codes", 4: "4-bit codes"}
-        text = f"{self.kind} {'scan' if self.kind == 'flat' else ''}".strip() + f" of {codes[self.bits]}"
+        kind = "flat scan" if self.kind == "flat" else "fast graph" if self.layout == "fast" else "graph"
+        text = f"{kind} of {codes[self.bits]}"
         if self.pca is not None:
             text += f" of {self.pca} components"
         if self.rescore is not None:

@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import ceil, log
 from typing import Any
 
-import numpy as np
-
-from ..common.checks import check_bytes, check_int, check_random_state, check_real
-from ..common.interval import mean_interval
 from ..common.progress import Progress
 from ..index import Flat, Graph
-from ..metric import Metric, get_metric
-from ..transform import PCA
+from ..metric import Metric
+from .candidates import EXACT, last_resort
 from .choose import choose
-from .measure import Curve, queries_per_second, with_width
+from .halving import rungs, survivors
+from .measure import Curve, bytes_read, queries_per_second, with_width
 from .measure import latency as measure_latency
+from .pareto import front
 from .plan import Plan, Trial
 from .recipe import Recipe
-from .truth import Truth, check_rows, hold_out
+from .survival import sift
+from .task import Task
+from .truth import Truth
 
-# Up to so many numbers a scan of floats is read from the processor's cache: nothing beats it.
-_SMALL = 1_000_000
-_FEW_ROWS = 1000
-# Up to so many numbers a scan of codes takes a tenth of a millisecond, less than the call around it, and finds the
-# neighbours of any query. A graph is as good only on queries like those it was measured on.
-_SCANNED_NUMBERS = 4_000_000
-# Up to so many rows, scans of codes are worth measuring when a graph can be had.
-_SCANNED_ROWS = 50_000
-_VARIANCE_ROWS = 20_000
-_VARIANCE = 0.9
-_LEAST_QUERIES = 10
+# Finalists are measured at these recalls too, for the front.
+_POINTS = (0.9, 0.95, 0.99)
 
 
 def tune(
@@ -52,9 +43,10 @@ def tune(
 ) -> Plan:
     """Find the fastest way to search ``vectors`` at a given recall within given budgets, by trying.
 
-    Every recipe is built and measured on queries whose exact answer is known; its beam is the narrowest that meets
-    the target. Choose it over setting parameters by hand whenever recall matters: the same beam can mean a recall of
-    0.98 on one set and 0.80 on another, or on queries from elsewhere.
+    Candidates are measured on queries whose exact answer is known, on growing samples of the rows; those that do well
+    are built on the whole and timed. The beam of each is the narrowest that meets the target. Choose it over setting
+    parameters by hand whenever recall matters: the same beam can mean a recall of 0.98 on one set and 0.80 on another,
+    or on queries from elsewhere.
 
     Parameters
     ----------
@@ -86,6 +78,10 @@ def tune(
     Notes
     -----
     Interrupting changes nothing. Candidates with the same codes share one graph, which is the one each would build.
+    Samples of a sixteenth and a quarter of the rows (4,000 at least) each keep the better half, by bytes read a query,
+    and the best of each class of memory: successive halving (Jamieson and Talwalkar, AISTATS 2016) with the rows as
+    the budget. Departures: the classes, and a rank free of the machine, so that the same candidates survive anywhere.
+    Candidates whose codes are forecast to miss the target are not built; see :class:`Forecast`.
 
     Examples
     --------
@@ -95,222 +91,16 @@ def tune(
     >>> plan.met, plan.recipe.bits
     (True, 4)
     """
-    task = _Task.check(vectors, metric, recall, k, memory, latency, queries, sample, random_state)
-    chosen_recipes = _candidates(task) if recipes is None else [_check_recipe(recipe) for recipe in recipes]
-    if not chosen_recipes:
+    task = Task.check(vectors, metric, recall, k, memory, latency, queries, sample, random_state)
+    asked = task.candidates() if recipes is None else [_check_recipe(recipe) for recipe in recipes]
+    if not asked:
         raise ValueError("recipes: expected at least one Recipe, got none")
-    trials = _measure(task, chosen_recipes, progress)
-    if recipes is None and not any(_fits(task, trial) for trial in trials):
-        trials += _measure(task, _last_resort(task, chosen_recipes), progress)
-    plan = choose(_plan(task, trials))
-    return _grow(task, plan) if plan.sampled else plan
-
-
-@dataclass(frozen=True)
-class _Task:
-    """What is asked, checked, with the truth found."""
-
-    truth: Truth
-    metric: Metric
-    recall: float
-    k: int
-    memory: int | None
-    latency: float | None
-    rows: int
-    queries_from: str
-    criterion: str
-    random_state: int
-
-    @classmethod
-    def check(
-        cls,
-        vectors: Any,
-        metric: str | Metric,
-        recall: float,
-        k: int,
-        memory: int | str | None,
-        latency: float | None,
-        queries: Any,
-        sample: int,
-        random_state: int,
-    ) -> _Task:
-        measure = get_metric(metric)
-        target = check_real(recall, "recall", 0.0, 1.0, open_low=True)
-        budget = None if memory is None else check_bytes(memory, "memory")
-        if latency is not None:
-            latency = check_real(latency, "latency", 0.0, 1e9, open_low=True)
-        check_random_state(random_state)
-        array = np.asarray(vectors)
-        n = len(array) if array.ndim == 2 else 0
-        if n > check_int(sample, "sample", 1000):
-            picked = np.random.default_rng(random_state).permutation(n)[:sample]
-            array = array[np.sort(picked)]
-        base = check_rows(array, measure)
-        k = check_int(k, "k", 1, len(base))
-        most = _queries_wanted(target)
-        source = "given"
-        if queries is not None:
-            asked = check_rows(queries, measure, "queries")
-            if asked.shape[1] != base.shape[1]:
-                raise ValueError(f"queries: expected {base.shape[1]} dimensions, got {asked.shape[1]}")
-            if len(asked) > most:
-                asked = asked[np.sort(np.random.default_rng(random_state).permutation(len(asked))[:most])]
-        else:
-            taken, kept = hold_out(len(base), most, k, random_state)
-            if len(taken) < _LEAST_QUERIES:  # so small a set is scanned exactly; its own rows will do to time that
-                asked, source = base[:most], "own rows"
-            else:
-                asked, base, source = base[taken], base[kept], "held-out rows"
-        truth = Truth.find(base, asked.astype(np.float32, copy=False), k, measure)
-        _, bound, _ = mean_interval(np.ones(len(asked)))
-        # That nothing is missed, no sample can show; less than that it can, if a perfect run leaves room for errors.
-        criterion = "bound" if target == 1 or bound >= 1 - (1 - target) / 2 else "estimate"
-        return cls(truth, measure, target, k, budget, latency, n, source, criterion, random_state)
-
-    @property
-    def dim(self) -> int:
-        return int(self.truth.base.shape[1])
-
-
-def _queries_wanted(recall: float) -> int:
-    """Enough that a perfect run's lower bound lies halfway between the target and 1; 1,000 to 2,000."""
-    z = 1.96
-    return int(min(2000, max(1000, ceil(2 * z * z / max(1 - recall, 1e-9)))))
-
-
-def _check_recipe(recipe: Any) -> Recipe:
-    if not isinstance(recipe, Recipe):
-        raise TypeError(f"recipes: expected Recipe objects, got {recipe!r}")
-    return recipe
-
-
-# -- candidates --------------------------------------------------------------------------------------------------------
-
-
-def _candidates(task: _Task) -> list[Recipe]:
-    flat = Recipe("flat", bits=32)
-    scans = [Recipe("flat", bits=8), Recipe("flat", bits=4, rescore="vectors")]
-    n, d = task.truth.base.shape
-    if n * d <= _SMALL or n < _FEW_ROWS:
-        enough = task.memory is None or 4 * task.rows * d <= task.memory
-        return [flat] if enough else [flat, *scans]
-    if n * d <= _SCANNED_NUMBERS and task.queries_from != "given" and task.latency is None:
-        return [flat, *scans]
-    found = [flat, *scans] if n <= _SCANNED_ROWS else [flat]
-    found += [
-        Recipe("graph", bits=8),
-        Recipe("graph", bits=8, rescore="vectors"),
-        Recipe("graph", bits=4, rescore=8),
-        Recipe("graph", bits=4, rescore="vectors"),
-    ]
-    kept = _components(task)
-    if kept is not None:
-        found += [
-            Recipe("graph", pca=kept, bits=8, rescore=8),
-            Recipe("graph", pca=kept, bits=4, rescore=8),
-            Recipe("graph", pca=kept, bits=4, rescore="vectors"),
-        ]
-    return found
-
-
-def _last_resort(task: _Task, tried: list[Recipe]) -> list[Recipe]:
-    """The leanest recipes there are, for a memory budget that nothing else fits."""
-    lean = [Recipe("flat", bits=8), Recipe("flat", bits=4, rescore="vectors")]
-    kept = _components(task)
-    if kept is not None:
-        lean.append(Recipe("flat", pca=kept, bits=4, rescore="vectors"))
-    return [recipe for recipe in lean if recipe not in tried]
-
-
-def _components(task: _Task) -> int | None:
-    """How many components hold 0.9 of the variance, in sixteens; None when that is more than three quarters of all.
-
-    Counted around the mean: where all vectors share a direction, its share of the mean square says nothing of what
-    tells them apart.
-    """
-    base = task.truth.base
-    rows = base if len(base) <= _VARIANCE_ROWS else base[:: -(-len(base) // _VARIANCE_ROWS)]
-    if len(rows) < 2:
-        return None
-    kept = -(-PCA(_VARIANCE).fit(task.metric.prepare_base(rows)).n_components_ // 16) * 16
-    return kept if kept <= 0.75 * task.dim else None
-
-
-# -- measuring ---------------------------------------------------------------------------------------------------------
-
-
-def _measure(task: _Task, recipes: list[Recipe], progress: bool | None) -> list[Trial]:
-    trials: dict[Recipe, Trial] = {}
-    rows = len(task.truth.base)
-    groups = {_links(recipe) for recipe in recipes}
-    with Progress("tuning", total=rows * len(groups), unit="rows", enabled=progress) as bar:
-        for recipe, index in _built(task, recipes, bar):
-            trials[recipe] = _try(task, recipe, index)
-    return [trials[recipe] for recipe in recipes]
-
-
-def _links(recipe: Recipe) -> tuple[Any, ...]:
-    """Recipes alike in this share everything but what they rescore by."""
-    return (recipe.kind, recipe.pca, recipe.bits, recipe.degree, recipe.build_beam)
-
-
-def _built(task: _Task, recipes: list[Recipe], bar: Progress) -> Iterator[tuple[Recipe, Flat | Graph]]:
-    """Every recipe with its index; a graph is built once for all that have its codes."""
-    base, metric = task.truth.base, task.metric
-    for group in dict.fromkeys(_links(recipe) for recipe in recipes):
-        first: Flat | Graph | None = None
-        before = bar.done
-        for recipe in (recipe for recipe in recipes if _links(recipe) == group):
-            if isinstance(first, Graph):
-                codes = {"transform": first.transform, "codec": recipe.codec(), "rescore": recipe.rescorer()}
-                yield recipe, first.with_codes(base, **codes)
-            else:
-                index = recipe.make(metric, task.random_state)
-                index.build(base, progress=partial(_advance, bar, before))
-                _advance(bar, before, len(base))
-                first = index
-                yield recipe, index
-
-
-def _advance(bar: Progress, before: int, done: int) -> None:
-    bar.update(before + done - bar.done)
-
-
-def _try(task: _Task, recipe: Recipe, index: Flat | Graph) -> Trial:
-    if recipe.exact:
-        mean, low, high = 1.0, 1.0, 1.0
-    else:
-        curve = Curve(index, recipe, task.truth)
-        width = curve.narrowest(task.recall, task.criterion)
-        recipe = with_width(recipe, width)
-        mean, low, high = curve.at(width)
-    size, grown = index.memory(), task.rows / len(index)
-    fixed = size.get("transform", 0)
-    queries = task.truth.queries
-    return Trial(
-        recipe,
-        mean,
-        low,
-        high,
-        queries_per_second(index, recipe, queries, task.k),
-        measure_latency(index, recipe, queries, task.k),
-        ceil((size["total"] - fixed) * grown) + fixed,
-        ceil(size["mapped"] * grown),
-    )
-
-
-# -- deciding ----------------------------------------------------------------------------------------------------------
-
-
-def _fits(task: _Task, trial: Trial) -> bool:
-    return task.memory is None or trial.memory <= task.memory
-
-
-def _plan(task: _Task, trials: list[Trial]) -> Plan:
-    """All that is known before the choice."""
-    return Plan(
-        recipe=trials[0].recipe,
-        trials=trials,
+    kept, dropped = sift(task, list(dict.fromkeys(asked)))
+    race = _Race(task, progress)
+    race.run(kept, spare=recipes is None)
+    plan = Plan(
+        recipe=kept[0],
+        trials=list(race.trials.values()),
         met=False,
         message="",
         recall=task.recall,
@@ -324,28 +114,155 @@ def _plan(task: _Task, trials: list[Trial]) -> Plan:
         measured_rows=len(task.truth.base),
         queries=len(task.truth.queries),
         queries_from=task.queries_from,
+        dropped=dropped,
+        pareto=front([t for t in race.trials.values() if t.timed] + race.points),
     )
+    plan = choose(plan)
+    return _grow(race, plan) if plan.sampled else plan
 
 
-def _grow(task: _Task, plan: Plan) -> Plan:
-    """Widen the chosen search for the rows that were not measured, by its growth over the last factor of four."""
-    chosen = next(t for t in plan.trials if t.recipe == plan.recipe)
+def _check_recipe(recipe: Any) -> Recipe:
+    if not isinstance(recipe, Recipe):
+        raise TypeError(f"recipes: expected Recipe objects, got {recipe!r}")
+    return recipe
+
+
+# -- measuring ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Race:
+    """Candidates on growing samples.
+
+    Attributes
+    ----------
+    trials : of each candidate the one on the most rows, in the order of the candidates.
+    widths : of each candidate, what met the target on so many rows.
+    points : of finalists, at the recalls of the front.
+    """
+
+    task: Task
+    progress: bool | None
+    trials: dict[Recipe, Trial] = field(default_factory=dict)
+    widths: dict[Recipe, dict[int, int]] = field(default_factory=dict)
+    points: list[Trial] = field(default_factory=list)
+
+    def run(self, recipes: list[Recipe], spare: bool) -> None:
+        """Measure ``recipes``; ``spare``: the leanest there are as well, where none fits the memory."""
+        task, alive = self.task, recipes
+        whole = len(task.truth.base)
+        sizes = rungs(whole, task.k, len(recipes))
+        for size, following in zip(sizes, [*sizes[1:], None], strict=True):
+            truth = task.sample(size)
+            self._measure(truth, alive)
+            if spare and size == sizes[0] and not any(self._fits(recipe) for recipe in alive):
+                extra = last_resort(task.truth.base, task.metric, alive)
+                self._measure(truth, extra)
+                alive = alive + extra
+            if following is not None:
+                trials = [self.trials[recipe] for recipe in alive]
+                stay = survivors(trials, task.recall, task.criterion, task.memory, last=following == whole)
+                alive = [recipe for recipe, trial in zip(alive, trials, strict=True) if trial in stay]
+                # Scanned without a build, and the one recipe that is sure of its recall.
+                if EXACT in self.trials and EXACT not in alive and self._fits(EXACT):
+                    alive.insert(0, EXACT)
+        if not any(self._meets(recipe) for recipe in alive):
+            # What did well on samples fell short on the whole: those left behind that read more may not.
+            left = [recipe for recipe in self.trials if recipe not in alive and self._fits(recipe)]
+            trials = [self.trials[recipe] for recipe in left]
+            stay = survivors(trials, task.recall, task.criterion, task.memory, last=True) if left else []
+            again = [recipe for recipe, trial in zip(left, trials, strict=True) if trial in stay]
+            self._measure(task.truth, [recipe for recipe in again if self._meets(recipe)])
+
+    def _fits(self, recipe: Recipe) -> bool:
+        return self.task.memory is None or self.trials[recipe].memory <= self.task.memory
+
+    def _meets(self, recipe: Recipe) -> bool:
+        return self.trials[recipe].recall >= self.task.recall
+
+    def _measure(self, truth: Truth, recipes: list[Recipe]) -> None:
+        rows, total = len(truth.base), len(truth.base) * len({recipe.links for recipe in recipes})
+        with Progress(f"tuning on {rows:,} rows", total=total, unit="rows", enabled=self.progress) as bar:
+            for recipe, index in self._built(truth, recipes, bar):
+                self.trials[recipe] = self._try(truth, recipe, index)
+
+    def _built(self, truth: Truth, recipes: list[Recipe], bar: Progress) -> Iterator[tuple[Recipe, Flat | Graph]]:
+        """Every recipe with its index; a graph is built once for all that have its links."""
+        base, metric = truth.base, self.task.metric
+        for group in dict.fromkeys(recipe.links for recipe in recipes):
+            first: Flat | Graph | None = None
+            before = bar.done
+            for recipe in (recipe for recipe in recipes if recipe.links == group):
+                if isinstance(first, Graph):
+                    codes = {"transform": first.transform, "codec": recipe.codec(), "rescore": recipe.rescorer()}
+                    yield recipe, first.with_codes(base, **codes)
+                else:
+                    index = recipe.make(metric, self.task.random_state)
+                    index.build(base, progress=partial(_advance, bar, before))
+                    _advance(bar, before, len(base))
+                    first = index
+                    yield recipe, index
+
+    def _try(self, truth: Truth, recipe: Recipe, index: Flat | Graph) -> Trial:
+        task, rows = self.task, len(index)
+        final = rows == len(task.truth.base)
+        if recipe.exact:
+            return self._trial(index, recipe, (1.0, 1.0, 1.0), final)
+        curve = Curve(index, recipe, truth)
+        seen = self.widths.setdefault(recipe, {})
+        width = curve.narrowest(task.recall, task.criterion, guess=seen[max(seen)] if seen else None)
+        seen[rows] = width
+        trial = self._trial(index, with_width(recipe, width), curve.at(width), final)
+        if final:
+            widths = [curve.narrowest(goal, task.criterion, guess=width) for goal in _POINTS if goal != task.recall]
+            for other in dict.fromkeys(w for w in widths if w != width):
+                self.points.append(self._trial(index, with_width(recipe, other), curve.at(other), final))
+        return trial
+
+    def _trial(self, index: Flat | Graph, recipe: Recipe, found: tuple[float, float, float], timed: bool) -> Trial:
+        task, queries = self.task, self.task.truth.queries
+        size, grown = index.memory(), task.rows / len(index)
+        fixed = size.get("transform", 0)
+        return Trial(
+            recipe,
+            *found,
+            queries_per_second(index, recipe, queries, task.k) if timed else None,
+            measure_latency(index, recipe, queries, task.k) if timed else None,
+            ceil((size["total"] - fixed) * grown) + fixed,
+            ceil(size["mapped"] * grown),
+            len(index),
+            bytes_read(index, recipe, queries, task.k, task.rows),
+        )
+
+
+def _advance(bar: Progress, before: int, done: int) -> None:
+    bar.update(before + done - bar.done)
+
+
+# -- deciding ----------------------------------------------------------------------------------------------------------
+
+
+def _grow(race: _Race, plan: Plan) -> Plan:
+    """Widen the chosen search for the rows that were not measured, by its growth over the last factor of four or so."""
     width = plan.recipe.beam if plan.recipe.kind == "graph" else plan.recipe.candidates
     if width is None:
         return replace(plan, message=f"{plan.message} {_sampled(plan)}")
-    quarter = np.sort(
-        np.random.default_rng(task.random_state).permutation(plan.measured_rows)[: plan.measured_rows // 4]
-    )
-    truth = Truth.find(np.ascontiguousarray(task.truth.base[quarter]), task.truth.queries, task.k, task.metric)
-    index = plan.recipe.make(task.metric, task.random_state).build(truth.base)
-    smaller = Curve(index, plan.recipe, truth).narrowest(min(task.recall, chosen.recall), plan.criterion)
-    growth = min(1.0, max(0.0, log(width / smaller) / log(4)))
-    wider = min(task.rows, ceil(width * (task.rows / plan.measured_rows) ** growth))
+    task, whole = race.task, plan.measured_rows
+    recipe, chosen = next((r, t) for r, t in race.trials.items() if t.recipe == plan.recipe)
+    seen = {rows: found for rows, found in race.widths[recipe].items() if rows < whole}
+    if not seen:
+        truth = task.sample(whole // 4)
+        index = recipe.make(task.metric, task.random_state).build(truth.base)
+        goal = min(task.recall, chosen.recall)
+        seen[len(truth.base)] = Curve(index, recipe, truth).narrowest(goal, plan.criterion, guess=width)
+    rows = max(seen)
+    growth = min(1.0, max(0.0, log(width / seen[rows]) / log(whole / rows)))
+    wider = min(task.rows, ceil(width * (task.rows / whole) ** growth))
     return replace(
         plan,
         recipe=with_width(plan.recipe, wider),
         message=f"{plan.message} {_sampled(plan)} The width is raised from {width} to {wider} for all of them, by its "
-        f"growth from {len(quarter):,} to {plan.measured_rows:,} rows.",
+        f"growth from {rows:,} to {whole:,} rows.",
     )
 
 

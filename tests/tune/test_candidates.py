@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from nearfield.metric import get_metric
+from nearfield.tune.candidates import EXACT, SCANS, candidates, components, last_resort
+
+COSINE = get_metric("cosine")
+
+
+@pytest.fixture(scope="module")
+def falling():
+    """A spectrum that falls: few components hold most of the variance."""
+    x = np.random.default_rng(0).standard_normal((12_000, 384), dtype=np.float32)
+    return x * np.arange(1, 385, dtype=np.float32) ** -1
+
+
+def tried(base, memory=None, scan_first=False):
+    return candidates(base, COSINE, rows=len(base), memory=memory, scan_first=scan_first)
+
+
+def test_small_sets_are_scanned_and_by_codes_only_where_floats_do_not_fit(falling):
+    assert tried(falling[:2000]) == [EXACT]
+    assert tried(falling[:2000], memory=2_000_000) == [EXACT, *SCANS]
+    assert tried(falling[:10_000], scan_first=True) == [EXACT, *SCANS]
+
+
+def test_graphs_in_both_layouts_with_and_without_components(falling):
+    found = tried(falling)
+    assert len(set(found)) == len(found)
+    kinds = {(r.kind, r.layout, r.pca is None) for r in found}
+    assert kinds == {("flat", "lean", True)} | {("graph", lay, p) for lay in ("lean", "fast") for p in (True, False)}
+    assert all(recipe.alpha == 1.1 for recipe in found if recipe.layout == "fast")
+
+
+def test_components_only_where_they_hold_the_variance(falling):
+    assert components(falling, COSINE) % 16 == 0
+    even = np.random.default_rng(0).standard_normal((12_000, 384), dtype=np.float32)
+    assert components(even, COSINE) is None and components(even[:1], COSINE) is None
+    assert all(recipe.pca is None for recipe in tried(even))
+
+
+def test_rows_that_are_all_the_same_have_no_variance_to_hold():
+    assert components(np.ones((2000, 64), np.float32), COSINE) in (None, 16)
+
+
+def test_the_last_resort_is_what_was_not_tried(falling):
+    assert last_resort(falling, COSINE, [EXACT, *SCANS])[0].pca is not None
+    assert last_resort(falling, COSINE, [EXACT])[: len(SCANS)] == list(SCANS)
