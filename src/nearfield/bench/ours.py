@@ -88,6 +88,28 @@ class NearfieldGraph(Adapter):
         return int(self._index.memory()["total"]), "index.memory()"
 
 
+class NearfieldLists(Adapter):
+    """:class:`nearfield.index.IVF`: ``bits`` of its codes (32 keeps float32), ``lists`` as there; a beam is probes."""
+
+    def __init__(self, bits: int = 8, lists: int | None = None):
+        self.bits = bits
+        self.lists = lists
+
+    def build(self, base: np.ndarray, metric: str, threads: int) -> None:
+        from ..index import IVF
+        from ..quantize import Float32, ScalarQuantizer
+
+        native.set_threads(threads)
+        codec = Float32() if self.bits == 32 else ScalarQuantizer(bits=self.bits)
+        self._index = IVF(metric, codec=codec, lists=self.lists).build(base)
+
+    def search(self, queries: np.ndarray, k: int, beam: int, threads: int) -> np.ndarray:
+        return self._index.search(queries, k, probes=beam, threads=threads).rows
+
+    def reported_bytes(self) -> tuple[int, str] | None:
+        return int(self._index.memory()["total"]), "index.memory()"
+
+
 @cache
 def version() -> str:
     """The package's version and a digest of the code an index stands on: a changed engine is measured again."""
@@ -102,14 +124,14 @@ def version() -> str:
     return f"{__version__}+{digest.hexdigest()[:8]}"
 
 
-def _peer(name: str, *, default: bool = True, **parameters: Any) -> Peer:
+def _peer(name: str, make: type[Adapter] = NearfieldGraph, *, default: bool = True, **parameters: Any) -> Peer:
     # NumPy's own threads would help the transform of a query even when one thread is asked for.
     environment = {"OPENBLAS_NUM_THREADS": "1"}
     return Peer(
         name,
         "nearfield",
         "nearfield.index",
-        NearfieldGraph,
+        make,
         parameters,
         default=default,
         environment=environment,
@@ -126,4 +148,6 @@ OURS: tuple[Peer, ...] = (
     _peer("nearfield-f32", bits=32),
     _peer("nearfield-4bit+8", bits=4, rescore=8),
     _peer("nearfield-pca+8", bits=8, rescore=8, pca=0.5),
+    _peer("nearfield-lists", NearfieldLists, bits=8, default=False),
+    _peer("nearfield-lists-f32", NearfieldLists, bits=32, default=False),
 )
