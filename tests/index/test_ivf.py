@@ -60,7 +60,7 @@ def test_short_lists_are_read_on(make_rows):
 def test_there_are_never_more_lists_than_rows(make_rows):
     assert IVF("l2", lists=50).build(make_rows(1500)[:20]).list_count == 20
     assert IVF("l2").build(make_rows(1500)[:1]).list_count == 1
-    assert IVF("l2").build(make_rows(1500)).list_count == 77
+    assert IVF("l2").build(make_rows(1500)).list_count == 155
 
 
 def hard_rows(name):

@@ -14,24 +14,27 @@ from .base import Index, Neighbors, Progress
 from .partition import partition
 
 # How many lists there are when the caller does not say, in square roots of n.
-LISTS_PER_ROOT = 2
-# How many lists are read when the caller does not say: this share, and no fewer than hold so many rows.
-PROBE_SHARE = 1 / 24
-MIN_ROWS_READ = 1000
+LISTS_PER_ROOT = 4
+# How many lists are read when the caller does not say: on sentence vectors 48 find 95 of 100 neighbours, of 30,000 rows
+# in 693 lists as of 115,659 rows in 1,364. Of few lists a share will do, but no fewer than hold so many rows.
+DEFAULT_PROBES = 48
+_SHARE = 1 / 8
+_MIN_ROWS = 1000
 
 
 class IVF(Index):
     """An inverted file: rows in lists around k-means centroids, of which a search reads the nearest few.
 
-    It builds several times as fast as :class:`Graph` and keeps four bytes a row beside the codes instead of 128; it
-    reads runs of rows in order, which suits slow memory, very short codes, and filters of any selectivity. At equal
-    recall a graph scores fewer rows: above a recall of 0.95 or so, and wherever speed counts most, take the graph.
+    A :class:`Graph` is faster at equal recall: over 8-bit codes of 115,659 sentence vectors some five times at a recall
+    of 0.95. Take lists where memory counts more, with codes so short that the graph's links (128 bytes a row; here
+    four) outweigh them, or where rows are read from a disk, for which runs in order are kind. They build faster, too,
+    and ``probes`` goes all the way to an exact scan of the codes.
 
     Parameters
     ----------
     metric, transform, rescore : see :class:`Index`.
     codec : None means 8-bit scalar codes. The codes are of the rows themselves, not of what is left to the centroid.
-    lists : how many (nlist in faiss); None means twice the square root of n. Never more than rows. More lists
+    lists : how many (nlist in faiss); None means four times the square root of n. Never more than rows. More lists
         make each search read fewer rows and compare more centroids.
     random_state : seed of the k-means.
 
@@ -101,7 +104,8 @@ class IVF(Index):
         count = len(self._centroids)
         if probes is not None:
             return min(check_int(probes, "probes", 1, native.MAX_K), count)
-        return min(count, int(np.ceil(max(PROBE_SHARE * count, MIN_ROWS_READ * count / self._n))))
+        usual = min(DEFAULT_PROBES, _SHARE * count)
+        return min(count, int(np.ceil(max(usual, _MIN_ROWS * count / self._n))))
 
     def search(
         self,
@@ -119,8 +123,9 @@ class IVF(Index):
         ----------
         queries : float32 ``(q, d)`` or ``(d,)``.
         k : how many, at least 1; more than there are rows gives -1 and ``+inf`` at the end.
-        probes : how many lists are read (nprobe in faiss); more find more and take longer. None means one in 24, and
-            as many as hold 1,000 rows; as many as there are lists makes the search exact for its codes.
+        probes : how many lists are read (nprobe in faiss); more find more and take longer. None means 48, or one in 8
+            where that is less, and at least as many as hold 1,000 rows. As many as there are lists makes the search
+            exact for its codes.
         allow : bool ``(n,)`` or packed ``uint64`` words: rows that may be returned. None allows all.
         candidates : with ``rescore``, how many rows are scored again; None means the larger of 4 k and 32.
         threads : None uses the process default; the answer does not depend on it.

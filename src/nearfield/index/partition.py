@@ -9,10 +9,9 @@ import numpy as np
 
 from .. import native
 
-# The centroids are trained on so many rows a list at most, in so many rounds. On 115,659 sentence vectors and 1,024
-# lists, ten rounds find half a point more than six, for 1.6 times the time.
-SAMPLE_PER_LIST = 64
-ROUNDS = 6
+# The rounds of training, each by how many rows a list it looks at, at most. On 115,659 sentence vectors and 1,360 lists
+# they find as much as six rounds over all rows (0.948 of ten neighbours in 48 lists), in less than half of the time.
+ROUNDS = (16, 16, 32, 64, 128)
 _BLOCK = 1 << 14
 
 
@@ -27,18 +26,17 @@ class Partition(NamedTuple):
 def partition(
     rows: np.ndarray, lists: int, *, unit: bool, seed: int, progress: Callable[[int], Any] | None = None
 ) -> Partition:
-    """Lloyd's k-means from random rows, on a sample; then every row goes to its nearest centroid.
+    """Lloyd's k-means from random rows, on samples that grow; then every row goes to its nearest centroid.
 
     The result depends on rows and seed alone, not on the number of threads. With ``unit`` the centroids are kept at
     unit length, as the rows are. Lists may stay empty where there are fewer distinct rows than lists.
     """
     rng = np.random.default_rng(seed)
-    chosen = rng.permutation(len(rows))[: SAMPLE_PER_LIST * lists]
-    centroids = _at_unit_length(rows[chosen[:lists]], unit)
-    sample = rows[np.sort(chosen)]
-    for _ in range(ROUNDS if lists < len(rows) else 0):  # where every row has a list, there is nothing to train
+    drawn = rng.permutation(len(rows))
+    centroids = _at_unit_length(rows[drawn[:lists]], unit)
+    for size in ROUNDS if lists < len(rows) else ():  # where every row has a list, there is nothing to train
+        sample = rows[np.sort(drawn[: size * lists])] if size * lists < len(rows) else rows
         centroids = _at_unit_length(_means(sample, centroids), unit)
-    del sample
     nearest = np.empty(len(rows), np.int64)
     for start in range(0, len(rows), _BLOCK):
         if progress is not None:
