@@ -14,6 +14,7 @@
 #include <string>
 
 #include "graph.hpp"
+#include "lists.hpp"
 #include "pool.hpp"
 #include "rotation.hpp"
 #include "scan.hpp"
@@ -416,6 +417,34 @@ NB_MODULE(_core, m) {
                   scores.shape(1), threads, scores.data(), rows.data(), check);
         });
       });
+
+  m.def(
+      "list_search",
+      [](const PySpace& base, const std::string& metric, const PySpace& centroids, In<uint32_t, 1> offsets,
+         In<uint32_t, 1> order, In<float, 2> queries, In<float, 2> asked, size_t probes, size_t budget, Words allow,
+         unsigned threads, Out<float, 2> scores, Out<int64_t, 2> rows) {
+        check_queries(base.space, queries, scores, rows);
+        const Space& centres = centroids.space;
+        demand(centres.kind == Kind::f32 && centres.n >= 1, "centroids: expected at least one float32 row");
+        demand(asked.shape(0) == queries.shape(0) && asked.shape(1) == centres.dim,
+               "asked: expected as many queries, of the centroids' dimensions");
+        demand(offsets.shape(0) == centres.n + 1 && offsets.data()[0] == 0 &&
+                   offsets.data()[centres.n] == base.space.n &&
+                   std::is_sorted(offsets.data(), offsets.data() + centres.n + 1),
+               "offsets: expected one a list and the end, ascending from 0 to n");
+        demand(order.shape(0) == base.space.n, "order: expected shape (n,)");
+        const Measure measure = parse_measure(metric);
+        const Lists lists{centres, offsets.data(), order.data()};
+        const ListSettings settings{scores.shape(1), probes, budget, threads};
+        const uint64_t* bits = words(allow, base.space.n);
+        run(nb::none(), [&](const Check& check) {
+          search_lists(base.space, measure, lists, queries.data(), asked.data(), queries.shape(0), bits, settings,
+                       scores.data(), rows.data(), check);
+        });
+      },
+      nb::arg("base"), nb::arg("metric"), nb::arg("centroids"), nb::arg("offsets"), nb::arg("order"),
+      nb::arg("queries"), nb::arg("asked"), nb::arg("probes"), nb::arg("budget"), nb::arg("allow").none(),
+      nb::arg("threads"), nb::arg("scores"), nb::arg("rows"));
 
   m.def(
       "graph_build",

@@ -2,57 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <vector>
 
+#include "best.hpp"
 #include "pool.hpp"
 
 namespace nearfield {
 
 namespace {
-
-struct Entry {
-  float score;
-  uint32_t row;
-  bool operator<(const Entry& o) const { return score < o.score || (score == o.score && row < o.row); }
-};
-
-// The k smallest entries seen: a heap with the worst on top.
-class Best {
- public:
-  explicit Best(size_t k) : k_(k) {}
-  void clear() { heap_.clear(); }
-  float worst() const { return heap_.size() < k_ ? std::numeric_limits<float>::infinity() : heap_.front().score; }
-  void offer(Entry e) {
-    if (heap_.size() < k_) {
-      heap_.push_back(e);
-      std::push_heap(heap_.begin(), heap_.end());
-    } else if (e < heap_.front()) {
-      std::pop_heap(heap_.begin(), heap_.end());
-      heap_.back() = e;
-      std::push_heap(heap_.begin(), heap_.end());
-    }
-  }
-  const std::vector<Entry>& sorted() {
-    std::sort(heap_.begin(), heap_.end());
-    return heap_;
-  }
-  void merge(const Best& o) {
-    for (const Entry& e : o.heap_) offer(e);
-  }
-
- private:
-  size_t k_;
-  std::vector<Entry> heap_;
-};
-
-void write(const std::vector<Entry>& best, size_t k, float* scores, int64_t* rows) {
-  for (size_t j = 0; j < k; ++j) {
-    const bool there = j < best.size();
-    scores[j] = there ? best[j].score : std::numeric_limits<float>::infinity();
-    rows[j] = there ? static_cast<int64_t>(best[j].row) : -1;
-  }
-}
 
 constexpr size_t kGroup = 32;  // queries that share one pass over the rows
 
@@ -127,7 +84,7 @@ void exact_search(const Space& space, Measure measure, const float* queries, siz
   for (size_t i = 0; i < nq; ++i) {
     Best& best = bests[i * split];
     for (size_t p = 1; p < split; ++p) best.merge(bests[i * split + p]);
-    write(best.sorted(), k, scores + i * k, rows + i * k);
+    write_best(best.sorted(), k, scores + i * k, rows + i * k);
   }
 }
 
@@ -150,7 +107,7 @@ void rescore(const Space& space, Measure measure, const float* queries, size_t n
           best.clear();
           for (size_t j = 0; j < ids.size(); ++j)
             if (!std::isnan(out[j])) best.offer({out[j], ids[j]});  // rows given by the caller may hold anything
-          write(best.sorted(), k, scores + i * k, rows + i * k);
+          write_best(best.sorted(), k, scores + i * k, rows + i * k);
         }
       },
       check);

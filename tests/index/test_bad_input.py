@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nearfield.index import Flat, Graph, load
+from nearfield.index import IVF, Flat, Graph, load
 from nearfield.quantize import ScalarQuantizer
 
 NAN_ROW = np.ones((70_000, 2), np.float16)
@@ -72,12 +72,14 @@ def test_lengths_whose_squares_do_not_fit_are_refused(kind, metric):
         ({"candidates": 3.5}, TypeError, "candidates: expected an integer"),
         ({"beam": 0}, ValueError, "beam: expected an integer from 1"),
         ({"beam": "wide"}, TypeError, "beam: expected an integer"),
+        ({"probes": 0}, ValueError, "probes: expected an integer from 1"),
+        ({"probes": 2.0}, TypeError, "probes: expected an integer"),
     ],
 )
 def test_search_refuses(kind, options, error, message):
     rows = np.random.default_rng(0).normal(size=(100, 8)).astype(np.float32)
-    if "beam" in options and kind is Flat:
-        pytest.skip("only a walk has a beam")
+    if ("beam" in options and kind in (Flat, IVF)) or ("probes" in options and kind is not IVF):
+        pytest.skip("only a walk has a beam, and only lists are probed")
     index = kind("l2", codec=ScalarQuantizer(8), rescore="vectors").build(rows)
     with pytest.raises(error, match=message):
         index.search(**({"queries": rows[:2], "k": 5} | options))
@@ -130,6 +132,20 @@ def test_graph_refuses(options, error, message):
         Graph(**options)
 
 
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"lists": 0}, ValueError, "lists: expected an integer from 1 to 1048576, got 0"),
+        ({"lists": 3.5}, TypeError, "lists"),
+        ({"lists": True}, TypeError, "lists"),
+        ({"random_state": -1}, ValueError, "random_state"),
+    ],
+)
+def test_lists_refuse(options, error, message):
+    with pytest.raises(error, match=message):
+        IVF(**options)
+
+
 def test_load_refuses_vectors_that_do_not_fit(kind, tmp_path):
     rows = np.random.default_rng(1).normal(size=(50, 6)).astype(np.float32)
     path = tmp_path / "index.nfa"
@@ -145,7 +161,7 @@ def test_load_refuses_the_other_kind(kind, tmp_path):
     other = Graph if kind is Flat else Flat
     kind("l2").build(np.eye(3, dtype=np.float32)).save(tmp_path / "index.nfa")
     with pytest.raises(
-        ValueError, match=f"path: expected a {other.__name__} index, .* holds a {'Flat' if kind is Flat else 'Graph'}"
+        ValueError, match=f"path: expected a {other.__name__} index, .* holds a {type(kind('l2')).__name__}"
     ):
         other.load(tmp_path / "index.nfa")
 

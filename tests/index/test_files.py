@@ -10,7 +10,7 @@ from nearfield.common import CorruptFileError, FormatVersionError
 from nearfield.common import container as container_module
 from nearfield.common.container import read_container, write_container
 from nearfield.common.files import fault_injection
-from nearfield.index import Flat, Graph, load
+from nearfield.index import IVF, Flat, load
 from nearfield.quantize import ScalarQuantizer
 from nearfield.transform import PCA
 
@@ -19,7 +19,9 @@ from nearfield.transform import PCA
 def saved(kind, tmp_path):
     rows = np.random.default_rng(0).normal(size=(60, 6)).astype(np.float32)
     options = {"transform": PCA(5), "codec": ScalarQuantizer(4), "rescore": ScalarQuantizer(8)}
-    if kind is not Flat:
+    if kind is IVF:
+        options["lists"] = 7
+    elif kind is not Flat:
         options["degree"] = 6
     index = kind("l2", **options).build(rows)
     index.save(tmp_path / "index.nfa")
@@ -79,7 +81,7 @@ def test_a_newer_format_is_told_from_damage(saved):
 
 def test_absent_is_not_damaged(kind, tmp_path):
     with pytest.raises(FileNotFoundError):
-        (Flat if kind is Flat else Graph).load(tmp_path / "index.nfa")
+        type(kind("l2")).load(tmp_path / "index.nfa")
 
 
 def test_other_files_are_not_indexes(tmp_path):
@@ -131,12 +133,38 @@ FAST_CHANGES = {
 }
 
 
-@pytest.mark.parametrize("name", [*CHANGES, *GRAPH_CHANGES, *FAST_CHANGES])
+def _swapped(arrays):
+    arrays["order"][:2] = arrays["order"][0]
+
+
+LIST_CHANGES = {
+    "no lists": lambda meta, arrays: arrays.pop("centroids"),
+    "no order": lambda meta, arrays: arrays.pop("order"),
+    "wider centroids": lambda meta, arrays: arrays.update(centroids=np.zeros((7, 6), np.float32)),
+    "other centroids": lambda meta, arrays: arrays.update(centroids=arrays["centroids"].astype(np.float64)),
+    "a centroid that is no number": lambda meta, arrays: arrays["centroids"].__setitem__((3, 0), np.nan),
+    "no centroid": lambda meta, arrays: arrays.update(centroids=arrays["centroids"][:0], offsets=np.uint32([0])),
+    "fewer offsets": lambda meta, arrays: arrays.update(offsets=arrays["offsets"][:-1]),
+    "offsets that fall": lambda meta, arrays: arrays["offsets"].__setitem__(3, 59),
+    "offsets beyond the rows": lambda meta, arrays: arrays["offsets"].__setitem__(7, 61),
+    "offsets that start late": lambda meta, arrays: arrays["offsets"].__setitem__(0, 1),
+    "a row twice": lambda meta, arrays: _swapped(arrays),
+    "a row beyond": lambda meta, arrays: arrays["order"].__setitem__(0, 60),
+    "signed order": lambda meta, arrays: arrays.update(order=arrays["order"].astype(np.int32)),
+    "fewer rows in order": lambda meta, arrays: arrays.update(order=arrays["order"][:-1]),
+    "unknown number of lists": lambda meta, arrays: meta["parameters"].update(lists=0),
+}
+
+
+@pytest.mark.parametrize("name", [*CHANGES, *GRAPH_CHANGES, *FAST_CHANGES, *LIST_CHANGES])
 def test_a_file_that_contradicts_itself_is_refused_by_name(saved, kind, name):
-    if (name in GRAPH_CHANGES and kind is Flat) or (name in FAST_CHANGES and kind in (Flat, Graph)):
+    changes = CHANGES | (LIST_CHANGES if kind is IVF else {} if kind is Flat else GRAPH_CHANGES)
+    if kind.__name__ == "fast_graph":
+        changes |= FAST_CHANGES
+    if name not in changes:
         pytest.skip("this index has no such part")
     _, _, path = saved
-    rewrite(path, (CHANGES | GRAPH_CHANGES | FAST_CHANGES)[name])
+    rewrite(path, changes[name])
     with pytest.raises(CorruptFileError, match=r"index\.nfa: "):
         load(path)
 

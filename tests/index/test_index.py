@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nearfield import native
-from nearfield.index import Flat, Graph, Index, Neighbors, load
+from nearfield.index import Flat, Index, Neighbors, load
 from nearfield.metric import get_metric
 from nearfield.quantize import Float16, Float32, RecurrentBinary, RotatedQuantizer, ScalarQuantizer
 from nearfield.transform import PCA
@@ -80,7 +80,7 @@ def test_memory_is_the_bytes_that_are_there(built, base):
     memory = index.memory()
     arrays = index.arrays()
     assert memory["total"] == sum(array.nbytes for array in arrays.values())
-    assert memory["total"] == memory["codes"] + memory["graph"] + memory["rescore"] + memory["transform"]
+    assert memory["total"] == sum(memory[part] for part in ("codes", "graph", "lists", "rescore", "transform"))
     assert memory["codes"] >= len(base) * index.codec.bytes_per_vector == arrays["codes"].nbytes
     graph = [array for name, array in arrays.items() if name.split(".")[0] in ("neighbors", "entries", "signs")]
     links = sum(array.nbytes for array in graph)
@@ -88,6 +88,8 @@ def test_memory_is_the_bytes_that_are_there(built, base):
     links -= arrays["signs.projection"].nbytes if "signs.projection" in arrays else 0
     assert memory["graph"] == sum(array.nbytes for array in graph) and links < len(base) * (24 * 4 + record) + 300
     assert recipe.is_graph == bool(graph) and (index.meta()["parameters"].get("layout") == "fast") == (record > 0)
+    width = 20 if recipe.transform else base.shape[1]
+    assert memory["lists"] == (60 * 4 * width + 61 * 4 + len(base) * 4 if recipe.is_lists else 0)
     assert memory["mapped"] == (base.nbytes if recipe.rescore == "vectors" else 0)
     assert (memory["transform"] > 0) == recipe.transform
     scaled = (recipe.rescore, recipe.metric) == ("vectors", "cosine")  # one over each length
@@ -163,7 +165,7 @@ def test_half_floats_are_taken_as_they_are(kind, metric, base, queries, recall, 
     mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
     chosen = ScalarQuantizer(8) if rescore == "codec" else rescore
     index = kind(metric, codec=ScalarQuantizer(8), rescore=chosen).build(mapped)
-    settings = {} if kind in (Flat, Graph) or metric != "ip" else {"beam": 900}
+    settings = {"beam": 900} if kind.__name__ == "fast_graph" and metric == "ip" else {}
     found = index.search(queries, 10, **settings)
     assert recall(found.rows, halves.astype(np.float32), queries, metric, 10) > 0.96
     if rescore == "vectors":
@@ -255,9 +257,7 @@ def test_progress_comes_to_the_number_of_rows(kind):
 
 def test_the_repr_says_what_it_is(kind):
     index = kind("ip", codec=ScalarQuantizer(4), rescore="vectors")
-    assert repr(index).startswith(
-        f"{'Flat' if kind is Flat else 'Graph'}('ip', codec=ScalarQuantizer(bits=4), rescore='vectors'"
-    )
+    assert repr(index).startswith(f"{type(index).__name__}('ip', codec=ScalarQuantizer(bits=4), rescore='vectors'")
 
 
 def test_neighbors_are_a_pair(base):

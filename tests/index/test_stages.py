@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nearfield.index import Explanation, Flat, Graph, Missed, explain
+from nearfield.index import IVF, Explanation, Flat, Graph, Missed, explain
 from nearfield.quantize import Float32, ScalarQuantizer
 from nearfield.transform import PCA
 
@@ -14,9 +14,12 @@ def world(make_rows):
 
 
 def test_an_exact_search_misses_nothing(world, metric):
-    for index in (Flat(metric), Graph(metric, codec=Float32(), rescore="vectors")):
-        beam = None if isinstance(index, Flat) else 1500
-        explanation = explain(index.build(world[0]), *world, beam=beam)
+    for index, options in (
+        (Flat(metric), {}),
+        (Graph(metric, codec=Float32(), rescore="vectors"), {"beam": 1500}),
+        (IVF(metric, codec=Float32()), {"probes": 1500}),
+    ):
+        explanation = explain(index.build(world[0]), *world, **options)
         assert explanation.missed == () and explanation.recall == 1 and explanation.wanted == 600
         assert str(explanation) == "recall 1.0000: 0 of 600 neighbours missed"
 
@@ -28,13 +31,20 @@ def test_an_exact_search_misses_nothing(world, metric):
         ("transform", lambda m: Flat(m, transform=PCA(8, center=m == "l2"))),
         ("rescore", lambda m: Flat(m, rescore=ScalarQuantizer(4))),
         ("rescore", lambda m: Graph(m, codec=Float32(), rescore=ScalarQuantizer(4))),
+        ("code", lambda m: IVF(m, codec=ScalarQuantizer(4))),
+        ("transform", lambda m: IVF(m, transform=PCA(8, center=m == "l2"), codec=Float32())),
+        ("rescore", lambda m: IVF(m, codec=Float32(), rescore=ScalarQuantizer(4))),
+        ("probes", lambda m: IVF(m, codec=Float32())),
+        ("probes", lambda m: IVF(m, codec=Float32(), rescore="vectors")),
         ("beam", lambda m: Graph(m, codec=Float32(), degree=6, build_beam=10)),
         ("beam", lambda m: Graph(m, codec=Float32(), degree=6, build_beam=10, layout="fast")),
     ],
 )
 def test_the_stage_that_was_made_bad_is_blamed(world, metric, stage, make, recall):
     index = make(metric).build(world[0])
-    options = {"beam": 2} if stage == "beam" else {"beam": 1500} if isinstance(index, Graph) else {}
+    options = {"beam": 2 if stage == "beam" else 1500} if isinstance(index, Graph) else {}
+    if isinstance(index, IVF):
+        options = {"probes": 3 if stage == "probes" else 1500}
     explanation = explain(index, *world, **options)
     assert explanation.counts == {stage: len(explanation.missed)} and explanation.missed
     found = index.search(world[1], 10, **options).rows
@@ -62,6 +72,8 @@ def test_a_filter_is_not_held_against_the_index(world):
     explanation = explain(index, *world, allow=allow, beam=1500, candidates=1500)
     assert set(explanation.counts) == {"filter"} and explanation.recall == 1
     assert all(one.row % 2 for one in explanation.missed)
+    lists = explain(IVF("l2", rescore="vectors").build(world[0]), *world, allow=allow, probes=1500, candidates=1500)
+    assert set(lists.counts) == {"filter"} and lists.recall == 1
     nothing = explain(index, *world, allow=np.zeros(1500, bool))
     assert nothing.wanted == 0 and nothing.recall == 1 and nothing.counts == {"filter": 600}
 
@@ -87,6 +99,10 @@ def test_arguments_are_checked(world):
         explain(index, world[0][:-1], world[1])
     with pytest.raises(ValueError, match="beam: expected None for a Flat index"):
         explain(Flat("l2").build(world[0]), *world, beam=10)
+    with pytest.raises(ValueError, match="probes: expected None for a Graph index"):
+        explain(index, *world, probes=10)
+    with pytest.raises(ValueError, match="beam: expected None for a IVF index"):
+        explain(IVF("l2").build(world[0]), *world, beam=10)
     with pytest.raises(ValueError, match="stage: expected one of 'filter'"):
         explain(index, *world).of("luck")
     with pytest.raises(ValueError, match="queries: expected 32 dimensions"):

@@ -112,5 +112,5 @@ def test_rows_that_do_not_fit_the_books_are_refused():
     ]:
         with pytest.raises(ValueError, match=message):
             native.make_space("additive", packed, 24, **(parts | change))
-    with pytest.raises(ValueError, match="kind: expected 'sq8' or 'sq4' for codes"):
+    with pytest.raises(ValueError, match="kind: expected 'sq8', 'sq4', 'sq2' or 'sq1' for codes"):
         native.code_row_bytes("additive", 24)

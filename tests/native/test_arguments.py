@@ -13,6 +13,28 @@ CENTER = np.zeros(8, np.float32)
 CODES = native.encode("sq8", ROWS, CENTER)
 
 
+def search_lists(**changes):
+    """A search of four lists, with something changed."""
+    arguments = {
+        "space": SPACE,
+        "centroids": native.make_space("f32", ROWS[:4], 8),
+        "offsets": np.uint32([0, 30, 50, 70, 100]),
+        "order": np.arange(100, dtype=np.uint32),
+        "queries": ROWS,
+        "asked": ROWS,
+        "k": 3,
+        "metric": "ip",
+        "probes": 2,
+    }
+    return native.search_lists(**(arguments | changes))
+
+
+def test_an_order_that_leads_out_of_the_rows_is_not_followed():
+    outside = np.full(100, 4_000_000_000, np.uint32)
+    found = search_lists(order=outside, allow=np.arange(100) < 90)
+    assert (found.rows == -1).all()
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
@@ -130,6 +152,19 @@ def test_a_space_keeps_its_arrays_alive():
         lambda: native.scan(SPACE, ROWS, 1, metric="dot"),
         lambda: native.rescore(SPACE, ROWS, np.full((100, 3), 100), 1, metric="ip"),
         lambda: native.rescore(SPACE, ROWS, np.zeros((99, 3), np.int64), 1, metric="ip"),
+        lambda: search_lists(queries=ROWS[:, :7].copy()),
+        lambda: search_lists(asked=ROWS[:, :7].copy()),
+        lambda: search_lists(asked=ROWS[:50]),
+        lambda: search_lists(centroids=SPACE),
+        lambda: search_lists(centroids=native.make_space("sq8", CODES[:4], 8, center=CENTER)),
+        lambda: search_lists(offsets=np.uint32([0, 60, 50, 70, 100])),
+        lambda: search_lists(offsets=np.uint32([1, 30, 50, 70, 100])),
+        lambda: search_lists(offsets=np.uint32([0, 30, 50, 70, 101])),
+        lambda: search_lists(order=np.arange(99, dtype=np.uint32)),
+        lambda: search_lists(allow=np.ones(99, bool)),
+        lambda: search_lists(metric="cosine"),
+        lambda: search_lists(k=0),
+        lambda: search_lists(threads=0),
         lambda: native.build_graph(SPACE, degree=0, beam=8, alpha=1.2, seed=0),
         lambda: native.build_graph(SPACE, degree=8, beam=0, alpha=1.2, seed=0),
         lambda: native.build_graph(SPACE, degree=8, beam=8, alpha=0, seed=0),

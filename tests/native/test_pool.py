@@ -52,6 +52,17 @@ def work(threads):
     print("scanning", flush=True)
     native.exact_search(rows, queries, 5, threads=threads)
 """
+LISTS = """
+def work(threads):
+    rows, queries = np.zeros((100_000, 128), np.float32), np.ones((200_000, 128), np.float32)
+    native.set_simd_level("scalar")
+    space, centres = native.make_space("f32", rows, 128), native.make_space("f32", rows[:1], 128)
+    offsets, order = np.uint32([0, 100_000]), np.arange(100_000, dtype=np.uint32)
+    print("scanning", flush=True)
+    native.search_lists(
+        space, centres, offsets, order, queries, queries, 5, metric="ip", probes=1, threads=threads
+    )
+"""
 
 
 def start(script):
@@ -63,7 +74,7 @@ def run(script, **options):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("work", [BUILD, SCAN], ids=["build", "scan"])
+@pytest.mark.parametrize("work", [BUILD, SCAN, LISTS], ids=["build", "scan", "lists"])
 def test_ctrl_c_ends_long_work_and_the_process_stays_usable(work, threads):
     # Each of these takes minutes; what is waited for below is seconds.
     child = start(f"{BEGIN}{work}\nuntil_interrupted(work, {threads})")

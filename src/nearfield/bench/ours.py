@@ -110,6 +110,28 @@ class NearfieldFlat(Adapter):
         return int(self._index.memory()["total"]), "index.memory()"
 
 
+class NearfieldLists(Adapter):
+    """:class:`nearfield.index.IVF`: ``bits`` of its codes (32 keeps float32), ``lists`` as there; a beam is probes."""
+
+    def __init__(self, bits: int = 8, lists: int | None = None):
+        self.bits = bits
+        self.lists = lists
+
+    def build(self, base: np.ndarray, metric: str, threads: int) -> None:
+        from ..index import IVF
+        from ..quantize import Float32, ScalarQuantizer
+
+        native.set_threads(threads)
+        codec = Float32() if self.bits == 32 else ScalarQuantizer(bits=self.bits)
+        self._index = IVF(metric, codec=codec, lists=self.lists).build(base)
+
+    def search(self, queries: np.ndarray, k: int, beam: int, threads: int) -> np.ndarray:
+        return self._index.search(queries, k, probes=beam, threads=threads).rows
+
+    def reported_bytes(self) -> tuple[int, str] | None:
+        return int(self._index.memory()["total"]), "index.memory()"
+
+
 @cache
 def version() -> str:
     """The package's version and a digest of the code an index stands on: a changed engine is measured again."""
@@ -149,4 +171,6 @@ OURS: tuple[Peer, ...] = (
     _peer("nearfield-4bit+8", bits=4, rescore=8),
     _peer("nearfield-pca+8", bits=8, rescore=8, pca=0.5),
     _peer("nearfield-flat-1bit+8", NearfieldFlat, bits=1, default=False),
+    _peer("nearfield-lists", NearfieldLists, bits=8, default=False),
+    _peer("nearfield-lists-f32", NearfieldLists, bits=32, default=False),
 )

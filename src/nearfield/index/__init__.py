@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from .files import load as load
     from .flat import Flat as Flat
     from .graph import Graph as Graph
+    from .ivf import IVF as IVF
     from .stages import Explanation as Explanation
     from .stages import Missed as Missed
     from .stages import explain as explain
 
-__all__ = ["BuildMemory", "Explanation", "Flat", "Graph", "Index", "Missed", "Neighbors", "explain", "load"]
+__all__ = ["IVF", "BuildMemory", "Explanation", "Flat", "Graph", "Index", "Missed", "Neighbors", "explain", "load"]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -26,6 +27,7 @@ __getattr__, __dir__ = lazy_names(
         "Explanation": ".stages",
         "Flat": ".flat",
         "Graph": ".graph",
+        "IVF": ".ivf",
         "Index": ".base",
         "Missed": ".stages",
         "Neighbors": ".base",

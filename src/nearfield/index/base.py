@@ -39,6 +39,7 @@ _KEPT = (np.float32, np.float16)
 CANDIDATES_PER_K = 4
 MIN_CANDIDATES = 32
 _PART_OF = {"codes": "codes", "codec": "codes", "rescore": "rescore", "scale": "rescore", "map": "transform"}
+_PART_OF |= dict.fromkeys(("centroids", "offsets", "order"), "lists")
 
 Progress = Callable[[int], Any]
 
@@ -59,7 +60,7 @@ class Neighbors(NamedTuple):
 
 
 class Index(ABC):
-    """The interface of every index; see :class:`Flat` (scan) and :class:`Graph` (walk) for what there is to choose.
+    """The interface of every index: :class:`Flat` scans, :class:`Graph` walks, :class:`IVF` reads lists.
 
     Parameters
     ----------
@@ -155,13 +156,17 @@ class Index(ABC):
         self._n, self._scale = 0, None
         self._fit_transform(raw)
         self._dim = raw.shape[1]
-        self._attach(encode_blocks(self.codec, partial(self._mapped, raw), len(raw)))
+        self._attach(self._encode(raw, progress))
         self._attach_second(raw)
         self._link(raw if self.codec.coarse else None, progress)
         if progress is not None:
             progress(len(raw))
         self._n = len(raw)
         return self
+
+    def _encode(self, raw: np.ndarray, progress: Progress | None) -> np.ndarray:
+        """The codes of all rows, in the order in which the index keeps them; rescoring keeps the caller's."""
+        return encode_blocks(self.codec, partial(self._mapped, raw), len(raw))
 
     def estimate_build(self, n: int, dim: int, *, threads: int | None = None, queries: int = 0) -> BuildMemory:
         """What a build of ``n`` rows of ``dim`` dimensions will take, found without allocating: :class:`BuildMemory`.
@@ -318,11 +323,16 @@ class Index(ABC):
 
     def _queries(self, queries: Any) -> tuple[np.ndarray, np.ndarray, bool]:
         """(queries for the codes, queries for rescoring, single)."""
+        mapped, prepared, single = self._mapped_queries(queries)
+        return self.codec.prepare_queries(mapped), prepared, single
+
+    def _mapped_queries(self, queries: Any) -> tuple[np.ndarray, np.ndarray, bool]:
+        """(queries mapped as rows are before they are encoded, queries for rescoring, single)."""
         if not self._n:
             raise ValueError(f"{type(self).__name__} is empty; call build first")
         checked, single = check_vectors(queries, "queries", dim=self._dim, nonzero=self.metric.nonzero)
         prepared = np.ascontiguousarray(self.metric.prepare_queries(checked))
-        mapped = self.codec.prepare_queries(self._map_queries(checked, prepared))
+        mapped = self._map_queries(checked, prepared)
         if isinstance(self.rescore, Codec):
             prepared = self.rescore.prepare_queries(prepared)
         return mapped, prepared, single
@@ -377,10 +387,10 @@ class Index(ABC):
         return self._dim
 
     def memory(self) -> dict[str, int]:
-        """Bytes: ``codes``, ``graph``, ``rescore``, ``transform``, their sum ``total`` (resident), and ``mapped`` (the
-        caller's vectors, when they are used for rescoring: read at random, but the system may drop them)."""
+        """Bytes: ``codes``, ``graph``, ``lists``, ``rescore``, ``transform``, their sum ``total`` (resident), and
+        ``mapped`` (the caller's vectors, when they rescore: read at random, but the system may drop them)."""
         arrays = self.arrays() if self._n else {}
-        parts = dict.fromkeys(("codes", "graph", "rescore", "transform"), 0)
+        parts = dict.fromkeys(("codes", "graph", "lists", "rescore", "transform"), 0)
         for name, array in arrays.items():
             parts[_PART_OF.get(name.split(".")[0], "graph")] += array.nbytes
         mapped = self._vectors.nbytes if self._vectors is not None else 0
@@ -401,6 +411,10 @@ class Index(ABC):
 
     def _own_meta(self) -> dict[str, Any]:
         return {}
+
+    def _restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take what :meth:`_own_arrays` gave, from a file; ValueError when it contradicts itself or the codes."""
+        return
 
     def meta(self) -> dict[str, Any]:
         """What a file of this index says of it, beside the arrays: its kind, shape and parameters, as JSON."""

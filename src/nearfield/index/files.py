@@ -3,7 +3,7 @@
 ======================  ===============  =====================================================================
 array                   dtype            content
 ======================  ===============  =====================================================================
-``codes``               codec            code rows, (n, bytes or dimensions)
+``codes``               codec            code rows, (n, bytes or dimensions); by list where there are lists
 ``codec.*``             float32, int32   what the codec fitted, such as ``codec.center`` (d,)
 ``map.matrix``          float32          the transform, (d', d), with ``map.offset`` (d,); absent without one
 ``map.queries``         float32          what queries are multiplied with instead, (d', d); absent when the same
@@ -14,9 +14,12 @@ array                   dtype            content
 ``signs``               uint8            packed signs of links (n, bytes); fast graphs only, with ``signs.units``
                                          (2,), ``signs.center`` (d',) and, where codes are made along
                                          few directions, ``signs.projection`` (heads, d')
+``centroids``           float32          one a list (lists, d'); inverted files only, as are the next two
+``offsets``             uint32           where each list begins among the code rows, and n (lists + 1,)
+``order``               uint32           the caller's number of each code row, a permutation (n,)
 ======================  ===============  =====================================================================
 
-Version 1. ``meta`` holds the kind of index, n, dim, metric, and the parameters of codec, rescore and graph.
+Version 1. ``meta`` holds the kind of index, n, dim, metric, and the parameters of codec, rescore, graph and lists.
 """
 
 from __future__ import annotations
@@ -61,10 +64,11 @@ def load(path: str | Path, *, vectors: np.ndarray | None = None, check: bool = T
     """
     from .flat import Flat
     from .graph import Graph
+    from .ivf import IVF
 
     container = read_container(Path(path), "index", VERSION, check=check)
     meta, arrays = container.meta, container.arrays
-    kinds: dict[str, type[Index]] = {"flat": Flat, "graph": Graph}
+    kinds: dict[str, type[Index]] = {"flat": Flat, "graph": Graph, "ivf": IVF}
     try:
         index = _restore(kinds[meta["index"]], meta, arrays)
     except (KeyError, TypeError, ValueError) as error:  # the checksums are right: whoever wrote it was wrong
@@ -105,10 +109,8 @@ def _restore(kind: type[Index], meta: dict[str, Any], arrays: dict[str, np.ndarr
     elif rescore == "vectors" and index.metric.nonzero:
         index._scale = arrays["scale"]
         lengths["scale"] = len(arrays["scale"])
-    if isinstance(index, Graph):
-        index._restore(arrays)
-        lengths["neighbors"] = len(arrays["neighbors"])
     wrong = {name: length for name, length in lengths.items() if length != n}
     if wrong:
         raise ValueError(f"{n} rows, but {wrong}")
+    index._restore(arrays)
     return index

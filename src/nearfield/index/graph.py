@@ -391,12 +391,14 @@ class Graph(Index):
             "random_state": self.random_state,
         }
 
-    def _restore(self, arrays: dict[str, np.ndarray]) -> Self:
+    def _restore(self, arrays: dict[str, np.ndarray]) -> None:
         neighbors, entries = arrays["neighbors"], arrays["entries"]
         if not (neighbors.dtype == entries.dtype == np.uint32) or neighbors.ndim != 2 or entries.ndim != 1:
             raise ValueError(
                 f"links of {neighbors.dtype} {neighbors.shape}, entries of {entries.dtype} {entries.shape}"
             )
+        if len(neighbors) != self._n:
+            raise ValueError(f"{self._n} rows, but links of {len(neighbors)}")
         if not len(entries) or entries.max() >= len(neighbors) or not native.links_valid(neighbors):
             raise ValueError("a link leads out of the graph")
         self._neighbors, self._entries = neighbors, entries
@@ -420,7 +422,6 @@ class Graph(Index):
             self._signs = native.Signs(
                 records, (float(units[0]), float(units[1])), self.random_state, center, self.link_bits, projection
             )
-        return self
 
 
 def _check_slack(slack: float | None) -> float:

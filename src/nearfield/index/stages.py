@@ -12,11 +12,13 @@ from .. import native
 from ..common.checks import check_choice, check_int, check_vectors
 from .flat import Flat
 from .graph import DEFAULT_BEAM, Graph
+from .ivf import IVF
 
 STAGES = {
     "filter": "not allowed by the filter",
     "transform": "behind too many others once transformed: keep more dimensions, or more candidates",
     "code": "behind too many others by its codes: use more bits, or rescore more candidates",
+    "probes": "near by its codes, in a list that was not read: read more lists",
     "unreachable": "no walk can come to it: build again",
     "beam": "near by its codes, and the walk ended before it: use a wider beam",
     "rescore": "among the candidates, and put behind others by the codes that rescore: use finer ones",
@@ -84,12 +86,13 @@ class Explanation:
 
 
 def explain(
-    index: Flat | Graph,
+    index: Flat | Graph | IVF,
     vectors: Any,
     queries: Any,
     k: int = 10,
     *,
     beam: int | None = None,
+    probes: int | None = None,
     candidates: int | None = None,
     allow: np.ndarray | None = None,
 ) -> Explanation:
@@ -101,10 +104,10 @@ def explain(
 
     Parameters
     ----------
-    index : a built :class:`Flat` or :class:`Graph`.
+    index : a built :class:`Flat`, :class:`Graph` or :class:`IVF`.
     vectors : (n, d), what it was built from.
     queries : float32 (q, d) or (d,).
-    k, beam, candidates, allow : of the search to explain.
+    k, beam, probes, candidates, allow : of the search to explain.
 
     Returns
     -------
@@ -135,14 +138,15 @@ def explain(
     truth = exact.search(asked, k)
     words = None if allow is None else native.allow_words(allow, len(index))
     options: dict[str, Any] = {"candidates": candidates, "allow": words}
-    if isinstance(index, Graph):
-        options["beam"] = beam
-    elif beam is not None:
-        raise ValueError(f"beam: expected None for a {type(index).__name__} index, which has none")
+    for name, value, kind in (("beam", beam, Graph), ("probes", probes, IVF)):
+        if isinstance(index, kind):
+            options[name] = value
+        elif value is not None:
+            raise ValueError(f"{name}: expected None for a {type(index).__name__} index, which has none")
     found = index.search(asked, k, **options).rows
     missed = [] if words is None else _not_allowed(truth.rows, words)
     allowed = truth if words is None else exact.search(asked, k, allow=words)
-    stages = _Stages(index, vectors, asked, k, beam, candidates, words)
+    stages = _Stages(index, vectors, asked, k, beam, probes, candidates, words)
     for query, (rows, distances) in enumerate(zip(allowed.rows, allowed.distances, strict=True)):
         for row in _lost(exact, asked[query], rows[rows >= 0], distances[rows >= 0], found[query]):
             missed.append(Missed(query, int(row), stages.of(query, int(row))))
@@ -176,11 +180,12 @@ class _Stages:
 
     def __init__(
         self,
-        index: Flat | Graph,
+        index: Flat | Graph | IVF,
         vectors: Any,
         queries: np.ndarray,
         k: int,
         beam: int | None,
+        probes: int | None,
         candidates: int | None,
         words: np.ndarray | None,
     ):
@@ -193,14 +198,20 @@ class _Stages:
             asked = index._map_queries(check_vectors(queries, "queries")[0])
             best = native.exact_search(rows, asked, depth, metric=metric, allow=words)
             self.kept.append(("transform", best.rows))
-        self.kept.append(("code", native.scan(index._space, mapped, depth, metric=metric, allow=words).rows))
+        alone: Any = copy.copy(index)  # what the codes find without a second look
+        alone.rescore = alone._second = alone._second_codes = alone._vectors = None
         self.reached: np.ndarray | None = None
+        if isinstance(index, IVF):  # its codes are kept in another order: reading every list is its scan
+            every = alone.search(queries, depth, probes=index.list_count, allow=words)
+            self.kept.append(("code", every.rows))
+            read = index._probes(probes)
+            self.kept.append(("probes", alone.search(queries, depth, probes=read, allow=words).rows))
+            return
+        self.kept.append(("code", native.scan(index._space, mapped, depth, metric=metric, allow=words).rows))
         if isinstance(index, Graph):
             self.reached = index.reachable()
-            walk = copy.copy(index)
-            walk.rescore = walk._second = walk._second_codes = walk._vectors = None
             width = max(DEFAULT_BEAM if beam is None else beam, depth)
-            self.kept.append(("beam", walk.search(queries, depth, beam=width, allow=words).rows))
+            self.kept.append(("beam", alone.search(queries, depth, beam=width, allow=words).rows))
 
     def of(self, query: int, row: int) -> str:
         for stage, rows in self.kept:

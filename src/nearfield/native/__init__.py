@@ -1,8 +1,8 @@
 """The one Python door to the C++ core: exact scans, codes, graph building and graph search.
 
 Who calls whom: ``survey`` and ``tune`` call :func:`exact_search`; ``quantize`` calls :func:`encode` and :func:`decode`;
-``index`` wraps its rows in a :class:`Space` and calls :func:`scan`, :func:`rescore`, :func:`build_graph` and
-:func:`search_graph`. Below this file are only arrays.
+``index`` wraps its rows in a :class:`Space` and calls :func:`scan`, :func:`rescore`, :func:`build_graph`,
+:func:`search_graph` and :func:`search_lists`. Below this file are only arrays.
 
 Scores: smaller is nearer. Metric ``"ip"`` gives ``-<q, x>``, ``"l2"`` gives the squared Euclidean distance. Missing
 rows are -1 with score ``+inf``. Ties go to the smaller row number. The GIL is released; Ctrl-C is answered within a
@@ -44,6 +44,7 @@ __all__ = [
     "score",
     "score_pairs",
     "search_graph",
+    "search_lists",
     "set_simd_level",
     "set_threads",
     "sign_links",
@@ -260,6 +261,45 @@ def rescore(
     scores = np.empty((len(queries), kept), np.float32)
     rows = np.empty((len(queries), kept), np.int64)
     _core.rescore(space, metric, queries, np.ascontiguousarray(candidates), _threads(threads), scores, rows)
+    return _widen(scores, rows, k)
+
+
+def search_lists(
+    space: Space,
+    centroids: Space,
+    offsets: np.ndarray,
+    order: np.ndarray,
+    queries: np.ndarray,
+    asked: np.ndarray,
+    k: int,
+    *,
+    metric: str,
+    probes: int,
+    budget: int = 0,
+    allow: np.ndarray | None = None,
+    threads: int | None = None,
+) -> Scores:
+    """The ``k`` best rows of the lists whose centroids are nearest to each query.
+
+    Parameters
+    ----------
+    space : n rows, stored list by list.
+    centroids : a float32 Space, one row a list.
+    offsets : uint32 ``(lists + 1,)``: rows ``offsets[i]`` to ``offsets[i + 1]`` of ``space`` make list i.
+    order : uint32 ``(n,)``, a permutation: the caller's number of each stored row; answers, ``allow``, ties go by it.
+    queries, asked : the queries as ``space`` and as ``centroids`` are asked, float32 ``(q, d)`` and ``(q, d')``.
+    probes : how many lists are read. More are, nearest first, where these hold fewer than ``k`` (allowed) rows.
+    budget : with ``allow``, how many allowed rows are scored at least: lists are read on until there were so many.
+    """
+    check_choice(metric, "metric", ("ip", "l2"))
+    kept = min(check_int(k, "k", 1, MAX_K), max(space.n, 1))
+    scores = np.empty((len(queries), kept), np.float32)
+    rows = np.empty((len(queries), kept), np.int64)
+    words = None if allow is None else allow_words(allow, space.n)
+    count = _threads(threads)
+    _core.list_search(
+        space, metric, centroids, offsets, order, queries, asked, probes, budget, words, count, scores, rows
+    )
     return _widen(scores, rows, k)
 
 

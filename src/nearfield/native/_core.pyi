@@ -74,6 +74,21 @@ def rescore(
     scores: np.ndarray,
     rows: np.ndarray,
 ) -> None: ...
+def list_search(
+    base: Space,
+    metric: str,
+    centroids: Space,
+    offsets: np.ndarray,
+    order: np.ndarray,
+    queries: np.ndarray,
+    asked: np.ndarray,
+    probes: int,
+    budget: int,
+    allow: np.ndarray | None,
+    threads: int,
+    scores: np.ndarray,
+    rows: np.ndarray,
+) -> None: ...
 def graph_build(
     base: Space,
     degree: int,
