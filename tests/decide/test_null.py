@@ -34,7 +34,9 @@ def test_it_rises_strictly_and_without_end() -> None:
     assert (np.diff(scale(np.linspace(0.1, 9.0, 500))) > 0).all()
 
 
-@pytest.mark.parametrize("change", [np.sqrt, np.square, lambda d: d - 1, lambda d: 3 * d], ids=str)
+@pytest.mark.parametrize(
+    "change", [np.sqrt, np.square, lambda d: d - 1, lambda d: 3 * d], ids=["root", "square", "shift", "scale"]
+)
 def test_monotone_changes_of_the_distance_do_not_matter(change: np.ufunc) -> None:
     near, background = (values.astype(np.float64) for values in pairs())
     plain = ChanceScale.fit(near, background, n_items=3001)

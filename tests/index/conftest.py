@@ -115,6 +115,18 @@ def kind(request: pytest.FixtureRequest) -> Iterator[Callable[..., Index]]:
     yield request.param
 
 
+@pytest.fixture(scope="session")
+def wide() -> Callable[..., dict[str, int]]:
+    """``wide(kind, width)``: the search settings that make a kind look at ``width`` rows; all lists of an IVF."""
+
+    def settings(kind: Any, width: int) -> dict[str, int]:
+        if kind is Flat:
+            return {}
+        return {"probes": 1 << 20} if kind is IVF else {"beam": width}
+
+    return settings
+
+
 @pytest.fixture(params=METRICS)
 def metric(request: pytest.FixtureRequest) -> Iterator[str]:
     yield request.param

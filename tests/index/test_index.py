@@ -122,7 +122,7 @@ def test_only_allowed_rows_are_found(built, base, queries, recall, share):
 @pytest.mark.parametrize(
     "codec", [RotatedQuantizer(1), RotatedQuantizer(2), RecurrentBinary(1), RecurrentBinary(2, symmetric=True)], ids=str
 )
-def test_few_bits_are_enough_to_choose_candidates(kind, codec, recall, tmp_path):
+def test_few_bits_are_enough_to_choose_candidates(kind, codec, recall, tmp_path, wide):
     rng = np.random.default_rng(3)
     centers = rng.normal(size=(20, 256))
     base, asked = (
@@ -130,7 +130,7 @@ def test_few_bits_are_enough_to_choose_candidates(kind, codec, recall, tmp_path)
     )
     for metric in ("cosine", "l2"):
         index = kind(metric, codec=codec, rescore=Float16()).build(base)
-        settings = {"candidates": 300} if kind is Flat else {"candidates": 300, "beam": 300}
+        settings = {"candidates": 300} | wide(kind, 300)
         found = index.search(asked, 10, **settings)
         assert recall(found.rows, base, asked, metric, 10) > 0.98
         index.save(tmp_path / metric)

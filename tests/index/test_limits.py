@@ -21,12 +21,12 @@ LARGE = [pytest.param(dim, marks=pytest.mark.slow) for dim in (784, 4096, 8192)]
 
 @pytest.mark.parametrize("dim", [1, 2, 3, 15, 16, 17, 63, *LARGE])
 @pytest.mark.parametrize("codec", CODECS)
-def test_any_dimension(kind, metric, codec, dim, recall):
+def test_any_dimension(kind, metric, codec, dim, recall, wide):
     rng = np.random.default_rng(dim)
     rows = rng.normal(size=(120, dim)).astype(np.float32)
     queries = rows[:20] + np.float32(0.01) * rng.normal(size=(20, dim)).astype(np.float32)
     index = kind(metric, codec=CODECS[codec](), rescore="vectors").build(rows)
-    options = {} if kind is Flat else {"beam": 120}
+    options = wide(kind, 120)
     found = index.search(queries, 10, candidates=120, **options)
     assert np.isfinite(found.distances).all() and (np.diff(found.distances, axis=1) >= 0).all()
     # In one dimension under cosine all distances are 0 or 2: any row of the right side is right.
@@ -87,12 +87,12 @@ HARD = [all_equal, far_cluster, duplicates, small, long_, signed_zeros]
 
 @pytest.mark.parametrize("make", HARD)
 @pytest.mark.parametrize("codec", ["f32", "sq8", "sq4"])
-def test_hard_values(kind, metric, make, codec):
+def test_hard_values(kind, metric, make, codec, wide):
     rng = np.random.default_rng(0)
     rows = make(rng).astype(np.float32)
     index = kind(metric, codec=CODECS[codec](), rescore="vectors").build(rows)
-    assert len(index) == 2000 and (kind is Flat or index.reachable().all())
-    options = {} if kind is Flat else {"beam": 500}
+    assert len(index) == 2000 and (not isinstance(index, Graph) or index.reachable().all())
+    options = wide(kind, 500)
     queries = rows[rng.permutation(2000)[:30]]
     found = index.search(queries, 10, candidates=300, **options)
     assert (found.rows >= 0).all() and not np.isnan(found.distances).any()

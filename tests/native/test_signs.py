@@ -122,3 +122,36 @@ def test_arguments_are_checked():
             beam=5,
             signs=signs._replace(records=signs.records[:, :-1].copy()),
         )
+
+
+def test_codes_of_more_bits_are_nearer_and_directions_may_be_few(on_level):
+    rng = np.random.default_rng(7)
+    spread = np.where(np.arange(64) < 16, 1.0, 0.02).astype(np.float32)
+    rows = (rng.normal(size=(300, 64)) * spread).astype(np.float32)
+    neighbors = np.array([rng.permutation(300)[:32] for _ in range(300)], np.uint32)
+    queries = (rng.normal(size=(10, 64)) * spread).astype(np.float32)
+    space = native.make_space("f32", rows, 64)
+    assert (native.row_values(space, np.array([3, 7])) == rows[[3, 7]]).all()
+    directions = np.eye(16, 64, dtype=np.float32)
+    for metric in ("l2", "ip"):
+        errors = {}
+        for bits, along in ((1, None), (2, None), (3, None), (4, None), (1, directions), (4, directions)):
+            options = {"metric": metric, "seed": 3, "bits": bits, "directions": along}
+            made = [on_level(name, native.sign_links, space, neighbors, **options) for name in native.simd_levels()]
+            assert all(one.records.tobytes() == made[0].records.tobytes() for one in made)
+            assert made[0].records.shape[1] == native.sign_record_bytes(32, 64 if along is None else 16, bits)
+            off = []
+            for query in queries:
+                for row in range(0, 300, 10):
+                    found = [
+                        on_level(name, native.estimate_links, space, neighbors, made[0], query, row, metric=metric)
+                        for name in native.simd_levels()
+                    ]
+                    assert all((one == found[0]).all() for one in found)
+                    off.append(found[0] - native.score(space, query[None], neighbors[row], metric=metric)[0])
+            errors[bits, along is None] = float(np.std(off))
+        assert errors[4, True] < errors[3, True] < errors[2, True] < errors[1, True]
+        assert errors[4, False] < 0.5 * errors[1, False]
+    for bad in ({"bits": 0}, {"bits": 5}, {"directions": np.zeros((65, 64))}, {"directions": np.zeros((3, 5))}):
+        with pytest.raises(ValueError, match="bits|projection"):
+            native.sign_links(space, neighbors, metric="l2", seed=0, **bad)

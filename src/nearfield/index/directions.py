@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import linalg
 from threadpoolctl import threadpool_limits
 
 from .. import native
@@ -34,7 +33,7 @@ def link_directions(space: native.Space, neighbors: np.ndarray, dims: int | None
         for start in range(0, len(differences), 4096):
             block = differences[start : start + 4096].astype(np.float64)
             moments += block.T @ block
-        spread, directions = linalg.eigh(moments, check_finite=False)
+        spread, directions = np.linalg.eigh(moments)
     spread, directions = np.maximum(spread[::-1], 0.0), directions.T[::-1]
     if not np.isfinite(spread).all() or spread[0] == 0:
         return None

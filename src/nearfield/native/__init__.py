@@ -21,6 +21,7 @@ import numpy as np
 from ..common.checks import check_choice, check_int, check_vectors
 from . import _core
 from ._core import Space
+from .bits import allow_words, count_bits, pack_bits
 
 __all__ = [
     "Signs",
@@ -38,8 +39,8 @@ __all__ = [
     "pack_bits",
     "reachable",
     "rescore",
-    "row_values",
     "rotate",
+    "row_values",
     "scan",
     "score",
     "score_pairs",
@@ -95,53 +96,6 @@ def set_threads(count: int) -> None:
 
 def _threads(count: int | None) -> int:
     return threads() if count is None else check_int(count, "threads", 1, 1024)
-
-
-def pack_bits(mask: np.ndarray) -> np.ndarray:
-    """Pack a bool array ``(n,)`` into ``uint64`` words, one bit a row, least significant first.
-
-    Examples
-    --------
-    >>> pack_bits(np.array([True, False, True]))
-    array([5], dtype=uint64)
-    """
-    packed = np.packbits(np.asarray(mask, dtype=bool), bitorder="little")
-    words = np.zeros(-(-len(mask) // 64) * 8, np.uint8)
-    words[: len(packed)] = packed
-    return words.view(np.uint64)
-
-
-def count_bits(words: np.ndarray) -> int:
-    """How many bits are set.
-
-    Examples
-    --------
-    >>> count_bits(pack_bits(np.array([True, False, True])))
-    2
-    """
-    return (
-        int(np.bitwise_count(words).sum())
-        if hasattr(np, "bitwise_count")
-        else int(np.unpackbits(words.view(np.uint8)).sum())
-    )
-
-
-def allow_words(allow: np.ndarray, n: int) -> np.ndarray:
-    """The packed words of ``allow``, a bool ``(n,)`` array or such words already; bits beyond row ``n`` are cleared."""
-    allow = np.asarray(allow)
-    if allow.dtype == bool:
-        if allow.shape != (n,):
-            raise ValueError(f"allow: expected a bool array of shape ({n},), got {allow.shape}")
-        return pack_bits(allow)
-    if allow.dtype != np.uint64 or allow.shape != (-(-n // 64),):
-        raise ValueError(
-            f"allow: expected bool ({n},) or packed uint64 ({-(-n // 64)},), got {allow.dtype} {allow.shape}"
-        )
-    words = np.ascontiguousarray(allow)
-    if n % 64 and words[-1] >> np.uint64(n % 64):
-        words = words.copy()
-        words[-1] &= np.uint64((1 << n % 64) - 1)
-    return words
 
 
 def make_space(
