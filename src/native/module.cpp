@@ -185,11 +185,11 @@ struct SignParts {
 
   SignParts(const Space& space, size_t degree, unsigned bits, uint64_t seed, const float* center, size_t center_size,
             const Projection& projection)
-      : layout{static_cast<unsigned>(degree), projection ? static_cast<unsigned>(projection->shape(0)) : space.dim, bits} {
+      : layout{static_cast<unsigned>(degree), projection ? static_cast<unsigned>(projection->shape(1)) : space.dim, bits} {
     demand(bits >= 1 && bits <= kMaxSignBits, "bits: expected 1 to 4");
     demand(center_size == space.dim, "center: expected shape (dim,)");
-    demand(!projection || (projection->shape(1) == space.dim && layout.dim >= 1 && layout.dim <= space.dim),
-           "projection: expected shape (heads, dim), heads 1 to dim");
+    demand(!projection || (projection->shape(0) == space.dim && layout.dim >= 1 && layout.dim <= space.dim),
+           "projection: expected shape (dim, heads), heads 1 to dim");
     if (!projection) rotation.emplace(space.dim, seed);
     frame = {space.dim, center, rotation ? &*rotation : nullptr, projection ? projection->data() : nullptr, layout.dim};
   }
@@ -512,8 +512,10 @@ NB_MODULE(_core, m) {
                "neighbors: expected one list a row");
         Projection directions;
         if (projection) {
-          demand(projection->shape(0) >= 1 && projection->shape(1) == base.space.dim, "projection: expected (heads, dim)");
-          rotate_directions(projection->data(), static_cast<unsigned>(projection->shape(0)), base.space.dim, seed);
+          const size_t heads = projection->shape(1);
+          demand(projection->shape(0) == base.space.dim && heads >= 1 && heads <= base.space.dim,
+                 "projection: expected shape (dim, heads), heads 1 to dim");
+          rotate_directions(projection->data(), static_cast<unsigned>(heads), base.space.dim, seed);
           directions = In<float, 2>(*projection);
         }
         const SignParts parts(base.space, neighbors.shape(1), bits, seed, center.data(), center.shape(0), directions);

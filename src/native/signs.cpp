@@ -26,33 +26,20 @@ uint16_t to_half(float f) {
 }  // namespace
 
 void SignFrame::apply(const float* x, size_t count, float* out) const {
-  std::vector<float> moved(4 * static_cast<size_t>(dim));
-  std::vector<uint32_t> ids(projection ? heads : 0);
-  for (unsigned h = 0; h < ids.size(); ++h) ids[h] = h;
-  std::vector<float> products(4 * ids.size());
-  for (size_t begin = 0; begin < count; begin += 4) {
-    const unsigned some = static_cast<unsigned>(std::min<size_t>(4, count - begin));
-    const float* each[4];
-    for (unsigned t = 0; t < some; ++t) {
-      float* to = projection ? moved.data() + t * static_cast<size_t>(dim) : out + (begin + t) * dim;
-      for (unsigned j = 0; j < dim; ++j) to[j] = x[(begin + t) * dim + j] - center[j];
-      if (!projection) rotation->apply(to);
-      each[t] = to;
-    }
-    if (!projection) continue;
-    kernels().f32_ip(each, some, projection, dim, dim, ids.data(), heads, products.data());
-    std::copy_n(products.data(), some * static_cast<size_t>(heads), out + begin * heads);
+  std::vector<float> moved(dim);
+  for (size_t i = 0; i < count; ++i, x += dim, out += heads) {
+    float* to = projection ? moved.data() : out;
+    for (unsigned j = 0; j < dim; ++j) to[j] = x[j] - center[j];
+    if (projection)
+      kernels().combine(projection, heads, dim, to, heads, out);  // the same bits on every level
+    else
+      rotation->apply(to);
   }
 }
 
 void rotate_directions(float* directions, unsigned heads, unsigned dim, uint64_t seed) {
   const Rotation rotation(heads, seed);
-  std::vector<float> column(heads);
-  for (unsigned j = 0; j < dim; ++j) {
-    for (unsigned h = 0; h < heads; ++h) column[h] = directions[static_cast<size_t>(h) * dim + j];
-    rotation.apply(column.data());
-    for (unsigned h = 0; h < heads; ++h) directions[static_cast<size_t>(h) * dim + j] = column[h];
-  }
+  for (unsigned j = 0; j < dim; ++j) rotation.apply(directions + static_cast<size_t>(j) * heads);
 }
 
 void SignQuery::set(const float* heads, unsigned count) {

@@ -44,14 +44,14 @@ struct SignFrame {
   unsigned dim;             // of the vectors
   const float* center;
   const Rotation* rotation;  // without a projection
-  const float* projection;  // (heads, dim), or null
+  const float* projection;  // (dim, heads), or null
   unsigned heads;           // of A x; dim without a projection
 
   // x: (count, dim), out: (count, heads).
   void apply(const float* x, size_t count, float* out) const;
 };
 
-// Turns directions (heads, dim) into the projection of a frame, in place: their random rotation.
+// Turns directions (dim, heads) into the projection of a frame, in place: their random rotation.
 void rotate_directions(float* directions, unsigned heads, unsigned dim, uint64_t seed);
 
 // What the halves a and b are multiples of, so that vectors of any length fit them.

@@ -130,8 +130,9 @@ def test_codes_of_more_bits_are_nearer_and_directions_may_be_few(on_level):
     rows = (rng.normal(size=(300, 64)) * spread).astype(np.float32)
     neighbors = np.array([rng.permutation(300)[:32] for _ in range(300)], np.uint32)
     queries = (rng.normal(size=(10, 64)) * spread).astype(np.float32)
-    space = native.make_space("f32", rows, 64)
-    assert (native.row_values(space, np.array([3, 7])) == rows[[3, 7]]).all()
+    assert (native.row_values(native.make_space("f32", rows, 64), np.array([3, 7])) == rows[[3, 7]]).all()
+    # Sums of whole numbers, which are the same bits on every level.
+    space = native.make_space("sq8", native.encode("sq8", rows, rows.mean(0)), 64, center=rows.mean(0))
     directions = np.eye(16, 64, dtype=np.float32)
     for metric in ("l2", "ip"):
         errors = {}
@@ -153,5 +154,5 @@ def test_codes_of_more_bits_are_nearer_and_directions_may_be_few(on_level):
         assert errors[4, True] < errors[3, True] < errors[2, True] < errors[1, True]
         assert errors[4, False] < 0.5 * errors[1, False]
     for bad in ({"bits": 0}, {"bits": 5}, {"directions": np.zeros((65, 64))}, {"directions": np.zeros((3, 5))}):
-        with pytest.raises(ValueError, match="bits|projection"):
+        with pytest.raises(ValueError, match=r"bits|projection"):
             native.sign_links(space, neighbors, metric="l2", seed=0, **bad)

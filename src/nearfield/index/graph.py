@@ -409,11 +409,11 @@ class Graph(Index):
             if projection is not None and not (
                 projection.dtype == np.float32
                 and projection.ndim == 2
-                and 1 <= len(projection) <= projection.shape[1] == dim
+                and 1 <= projection.shape[1] <= len(projection) == dim
                 and np.isfinite(projection).all()
             ):
                 raise ValueError(f"a projection of {projection.dtype} {projection.shape}")
-            heads = dim if projection is None else len(projection)
+            heads = dim if projection is None else projection.shape[1]
             expected = (len(neighbors), native.sign_record_bytes(neighbors.shape[1], heads, self.link_bits))
             if records.dtype != np.uint8 or records.shape != expected or units.shape != (2,) or not (units > 0).all():
                 raise ValueError(f"signs of {records.dtype} {records.shape}, expected uint8 {expected}")

@@ -392,8 +392,8 @@ def sign_links(
     2025) for the layout; the rotation is of Walsh-Hadamard transforms, and the grid of several bits that for a normal
     distribution instead of the best for each vector, which takes a search.
     """
-    projection = None if directions is None else np.array(directions, np.float32, order="C")
-    heads = space.dim if projection is None else len(projection)
+    projection = None if directions is None else np.array(np.transpose(directions), np.float32, order="C")
+    heads = space.dim if projection is None else projection.shape[1]
     records = np.empty((space.n, sign_record_bytes(neighbors.shape[1], heads, bits)), np.uint8)
     center = np.empty(space.dim, np.float32)
     units = _core.graph_signs(space, metric, neighbors, bits, seed, _threads(threads), records, center, projection)
