@@ -172,14 +172,14 @@ struct Walk {
   }
   void gather(const Links& links) { come_to(links.of(expanded), links.room); }
 
-  // `score(ids, n, out)` scores rows; `seen(id, score)` is told of every row scored.
+  // `score(ids, n, out)` scores rows; `seen(id, score)` is told of every row scored; rows beyond `limit` are not taken.
   template <class Score, class Seen>
-  void take(Score&& score, Seen&& seen) {
+  void take(Score&& score, Seen&& seen, float limit = std::numeric_limits<float>::infinity()) {
     if (!count) return;
     score(fresh, count, scores.data());
     for (unsigned i = 0; i < count; ++i) {
       seen(fresh[i], scores[i]);
-      beam.offer({scores[i], fresh[i]});
+      if (scores[i] <= limit) beam.offer({scores[i], fresh[i]});
     }
     beam.settle();
   }

@@ -19,7 +19,7 @@ def test_the_directions_of_large_differences_come_first():
     spread = np.where(np.arange(48) < 8, 1.0, 0.01)
     rows = ((rng.normal(size=(3000, 48)) * spread) @ turn.T).astype(np.float32)
     space, neighbors = built(rows)
-    found = link_directions(space, neighbors, None, 0)
+    found = link_directions(space, neighbors, 16, 0)
     assert found.shape == (16, 48)
     assert np.allclose(found @ found.T, np.eye(16), atol=1e-5)
     inside = turn[:, :8] @ turn[:, :8].T
@@ -28,13 +28,12 @@ def test_the_directions_of_large_differences_come_first():
     assert (link_directions(space, neighbors, 8, 0) == found[:8]).all()
 
 
-def test_where_all_directions_count_alike_there_are_none():
+def test_without_fewer_directions_or_differences_there_are_none():
     rows = np.random.default_rng(1).normal(size=(3000, 32)).astype(np.float32)
     space, neighbors = built(rows)
-    assert link_directions(space, neighbors, None, 0) is None
     assert link_directions(space, neighbors, 32, 0) is None
     assert link_directions(space, neighbors, 16, 0).shape == (16, 32)
     equal, links = built(np.ones((500, 32), np.float32))
     assert link_directions(equal, links, 16, 0) is None
     none = np.full((10, 4), native.NO_LINK, np.uint32)
-    assert link_directions(native.make_space("f32", rows[:10], 32), none, None, 0) is None
+    assert link_directions(native.make_space("f32", rows[:10], 32), none, 8, 0) is None

@@ -274,13 +274,13 @@ def test_links_have_codes_of_several_bits_along_few_directions(recall):
     rows = rng.normal(size=(4000, 64)).astype(np.float32) * spread
     queries = rng.normal(size=(100, 64)).astype(np.float32) * spread
     sizes = {}
-    for bits, dims in ((1, 64), (2, 64), (2, None), (2, 16), (4, 16)):
+    for bits, dims in ((1, 64), (2, 64), (2, 32), (2, 16), (4, 16)):
         index = Graph("l2", layout="fast", link_bits=bits, link_dims=dims).build(rows)
         sizes[bits, dims] = index.memory()["graph"]
         assert recall(index.search(queries, 10, beam=60).rows, rows, queries, "l2", 10) > 0.97
         again = Graph("l2", layout="fast", link_bits=bits, link_dims=dims).build(rows)
         assert again.digest() == index.digest()
-    assert sizes[2, 16] < sizes[2, None] < sizes[2, 64] and sizes[2, 16] < sizes[4, 16] < sizes[2, 64]
+    assert sizes[2, 16] < sizes[2, 32] < sizes[2, 64] and sizes[2, 16] < sizes[4, 16] < sizes[2, 64]
     for name, value in (("link_bits", 5), ("link_bits", 0), ("link_dims", 0)):
         with pytest.raises(ValueError, match=name):
             Graph(layout="fast", **{name: value})

@@ -9,21 +9,17 @@ from .. import native
 
 # Differences looked at; from more of them the directions hardly change.
 _DIFFERENCES = 20_000
-# Share of the differences' squared length that the directions chosen hold.
-_KEPT = 0.9
-_STEP = 16
 # Finding directions takes d^3 steps: beyond this, seconds.
-MOST_DIM = 2048
+_MOST_DIM = 2048
 
 
-def link_directions(space: native.Space, neighbors: np.ndarray, dims: int | None, seed: int) -> np.ndarray | None:
+def link_directions(space: native.Space, neighbors: np.ndarray, dims: int, seed: int) -> np.ndarray | None:
     """Orthonormal directions, float32 ``(dims, d)``, by falling mean square of the differences between linked rows.
 
-    ``dims=None`` takes as many, in sixteens, as hold 0.9 of it. None where that is all dimensions, or where there is
-    nothing to go by. The same rows and links give the same bytes, on any number of threads.
+    None where that is all dimensions, where there are more than 2,048, or nothing to go by. The same rows and links give the same bytes, on any number of threads.
     """
     d = space.dim
-    if d <= _STEP or d > MOST_DIM or (dims is not None and dims >= d):
+    if dims >= d or d > _MOST_DIM:
         return None
     differences = _differences(space, neighbors, seed)
     if len(differences) < 2 * d:
@@ -37,11 +33,6 @@ def link_directions(space: native.Space, neighbors: np.ndarray, dims: int | None
     spread, directions = np.maximum(spread[::-1], 0.0), directions.T[::-1]
     if not np.isfinite(spread).all() or spread[0] == 0:
         return None
-    if dims is None:
-        enough = int(np.searchsorted(np.cumsum(spread) / spread.sum(), _KEPT)) + 1
-        dims = -(-enough // _STEP) * _STEP
-        if dims >= d:
-            return None
     return np.ascontiguousarray(directions[:dims], np.float32)
 
 
