@@ -16,7 +16,8 @@ _MOST_DIM = 2048
 def link_directions(space: native.Space, neighbors: np.ndarray, dims: int, seed: int) -> np.ndarray | None:
     """Orthonormal directions, float32 ``(dims, d)``, by falling mean square of the differences between linked rows.
 
-    None where that is all dimensions, where there are more than 2,048, or nothing to go by. The same rows and links give the same bytes, on any number of threads.
+    None where that is all dimensions, where there are more than 2,048, or nothing to go by. The same rows and
+    links give the same bytes, on any number of threads.
     """
     d = space.dim
     if dims >= d or d > _MOST_DIM:
