@@ -215,7 +215,8 @@ class Graph(Index):
         slack : with a number, the walk also ends where the nearest row left to follow is farther than ``1 + slack``
             times the squared distance of the ``k``-th answer so far: easy queries end early, hard ones use the whole
             beam. At equal recall a wide beam with slack is faster than a narrow one without (WordNet, 8-bit codes: 1.1
-            times at recall 0.95, 1.3 times at 0.99; 0.1 to 0.2 is a good start). None: the beam alone decides. Not used with ``allow``.
+            times at recall 0.95, 1.3 times at 0.99; 0.1 to 0.2 is a good start). None: the beam alone decides. Not
+            used with ``allow``.
         allow : bool ``(n,)`` or packed ``uint64`` words: rows that may be returned. None allows all.
         candidates : with ``rescore``, how many rows are scored again; None means the larger of 4 k and 32.
         threads : None uses the process default; the answer does not depend on it.
