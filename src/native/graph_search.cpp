@@ -61,7 +61,7 @@ class Search {
     query_ = query;
     const float* q = job_.queries + query * job_.space.dim;
     target_.set(&q, 1);
-    if (job_.measure == Measure::ip) {
+    if (job_.measure == Measure::ip && job_.slack != std::numeric_limits<float>::infinity()) {
       around_ = job_.length2;
       for (unsigned j = 0; j < job_.space.dim; ++j) around_ += q[j] * q[j];
     }
@@ -235,7 +235,8 @@ void search_graph(const Space& space, Measure measure, const Links& links, const
   const size_t k = settings.k;
   const size_t wanted = second ? std::max(k, settings.candidates) : k;
   float length2 = 0;
-  if (measure == Measure::ip) {  // all rows of a graph under ip have the length of its entry: unit vectors, or reduced
+  const bool limited = settings.slack != std::numeric_limits<float>::infinity();
+  if (measure == Measure::ip && limited) {  // all rows of a graph under ip have the length of its entry: unit vectors, or reduced
     std::vector<float> row(space.dim);
     read_rows(space, entries[0], 1, row.data());
     for (const float v : row) length2 += v * v;
