@@ -253,7 +253,7 @@ void search_graph(const Space& space, Measure measure, const Links& links, const
         const size_t together = std::min(kTogether, end - begin);
         while (own.size() < together) own.push_back(std::make_unique<Scratch>());
         std::vector<float> heads;
-        if (signs) {  // all of the chunk at once, so that a projection is read from the cache for four at a time
+        if (signs) {  // one after another, while the projection is in the cache
           heads.resize((end - begin) * signs->layout.dim);
           signs->frame.apply(queries + begin * space.dim, end - begin, heads.data());
         }
