@@ -36,6 +36,7 @@ struct SignScan {
 // 255 times four groups a block: sums stay within 16 bits a lane for 64 blocks; longer ones are widened in between.
 constexpr unsigned kSignBlocksAtOnce = 64;
 
+constexpr unsigned kOffers = 32;  // that a beam collects before it takes them in
 constexpr unsigned kWords = 256;         // of a book of additive codes
 constexpr size_t kAdditiveHeader = 4;   // bytes before the codes of an additive row: its squared length
 
@@ -82,6 +83,9 @@ struct Kernels {
                   uint8_t* code, float* score);
   void (*lookup)(const float* table, unsigned count, const uint8_t* base, size_t stride, const uint32_t* ids,
                  unsigned n, float* out);
+  // Puts offered[0..count), in any order and at most kOffers, into the sorted keys[0..size), of which the lowest `width`
+  // stay; returns the place of the lowest one. Room for width + kOffers keys and one vector more.
+  size_t (*merge)(uint64_t* keys, size_t size, size_t width, uint64_t* offered, unsigned count);
 };
 
 enum class Level { scalar = 0, avx2 = 1, avx512 = 2 };

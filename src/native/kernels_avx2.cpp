@@ -299,7 +299,8 @@ constexpr Kernels table = {floats<false, float>, floats<true, float>, floats<fal
                            sq8_query,            sq4_query,           sq2_query,               sq1_query,
                            sq8_pair,             sq4_pair,            sq2_pair,                sq1_pair,
                            signs,                hadamard,            link,
-                           combine,              nearest,             lookup};
+                           combine,              nearest,             lookup,
+                           merge};
 
 }  // namespace
 

@@ -375,11 +375,136 @@ uint32_t signs(const SignScan& q, const uint8_t* chunk, float worst, float* out)
   return below;
 }
 
+// The beam of a walk, in networks of smaller-and-larger: no branch depends on where a key belongs. In a short beam that
+// is all; in a long one the places are looked up, and every block of eight is put together from the keys that move up and
+// the new ones between them.
+constexpr size_t kNetwork = 64;  // keys
+
+template <int J>  // eight keys whose partners are J places away; those in `larger` become the larger of the two
+inline __m512i exchange(__m512i x, __mmask8 larger) {
+  const __m512i y = J == 4   ? _mm512_shuffle_i64x2(x, x, 0x4e)
+                    : J == 2 ? _mm512_permutex_epi64(x, 0x4e)
+                             : _mm512_shuffle_epi32(x, static_cast<_MM_PERM_ENUM>(0x4e));
+  return _mm512_mask_max_epu64(_mm512_min_epu64(x, y), larger, x, y);
+}
+
+// Rising and then falling, to rising.
+inline __m512i straighten(__m512i x) { return exchange<1>(exchange<2>(exchange<4>(x, 0xf0), 0xcc), 0xaa); }
+
+inline __m512i sorted(__m512i x) {
+  x = exchange<1>(x, 0x66);
+  x = exchange<1>(exchange<2>(x, 0x3c), 0x5a);
+  return straighten(x);
+}
+
+inline __m512i reversed(__m512i x) {
+  return _mm512_permutexvar_epi64(_mm512_set_epi64(0, 1, 2, 3, 4, 5, 6, 7), x);
+}
+
+inline void order(__m512i& low, __m512i& high) {
+  const __m512i x = low;
+  low = _mm512_min_epu64(x, high);
+  high = _mm512_max_epu64(x, high);
+}
+
+// N vectors, rising and then falling over all of them.
+template <int N>
+inline void straighten(__m512i* x) {
+  for (int half = N / 2; half > 0; half /= 2)
+    for (int i = 0; i < N; ++i)
+      if (!(i & half)) order(x[i], x[i + half]);
+  for (int i = 0; i < N; ++i) x[i] = straighten(x[i]);
+}
+
+// Up to 8 M offers, sorted; what is missing at the end is the largest number.
+template <int M>
+inline void sort_offers(const uint64_t* offered, unsigned count, __m512i* x) {
+  for (int i = 0; i < M; ++i) {
+    const unsigned left = count > 8u * i ? count - 8u * i : 0;
+    const __mmask8 there = static_cast<__mmask8>(left < 8 ? (1u << left) - 1 : 255);
+    x[i] = sorted(_mm512_mask_loadu_epi64(_mm512_set1_epi64(-1), there, offered + 8 * i));
+  }
+  for (int run = 1; run < M; run *= 2)
+    for (int i = 0; i < M; i += 2 * run) {
+      __m512i turned[M];
+      for (int j = 0; j < run; ++j) turned[j] = reversed(x[i + 2 * run - 1 - j]);
+      for (int j = 0; j < run; ++j) x[i + run + j] = turned[j];
+      for (int j = 0; j < run; ++j) order(x[i + j], x[i + run + j]);
+      if (run == 1) {
+        straighten<1>(x + i);
+        straighten<1>(x + i + 1);
+      } else {
+        straighten<M / 2>(x + i);
+        straighten<M / 2>(x + i + M / 2);
+      }
+    }
+}
+
+inline unsigned below(__m512i x, __m512i bound) {
+  return static_cast<unsigned>(__builtin_popcount(_mm512_cmplt_epu64_mask(x, bound)));
+}
+
+template <int N, int M>
+inline size_t merge_short(uint64_t* keys, size_t width, const uint64_t* offered, unsigned count) {
+  __m512i x[N], y[M];
+  sort_offers<M>(offered, count, y);
+  const __m512i lowest = _mm512_broadcastq_epi64(_mm512_castsi512_si128(y[0]));
+  unsigned place = 0;
+  for (int i = 0; i < N; ++i) {
+    x[i] = _mm512_loadu_si512(keys + 8 * i);
+    place += below(x[i], lowest);
+  }
+  for (int i = 0; i < M; ++i) x[N - 1 - i] = _mm512_min_epu64(x[N - 1 - i], reversed(y[i]));
+  straighten<N>(x);
+  for (int i = 0; i < N; ++i) {
+    const size_t left = width > 8u * i ? width - 8u * i : 0;
+    const __mmask8 stays = static_cast<__mmask8>(left < 8 ? (1u << left) - 1 : 255);
+    _mm512_storeu_si512(keys + 8 * i, _mm512_mask_mov_epi64(_mm512_set1_epi64(-1), stays, x[i]));
+  }
+  return place;
+}
+
+size_t merge_long(uint64_t* keys, size_t size, size_t width, const uint64_t* offered, unsigned count) {
+  __m512i x[4];
+  alignas(64) uint64_t risen[kOffers + 8];
+  if (count <= 8)
+    sort_offers<1>(offered, count, x);
+  else
+    sort_offers<4>(offered, count, x);
+  for (int i = 0; i < (count <= 8 ? 1 : 4); ++i) _mm512_store_si512(risen + 8 * i, x[i]);
+  size_t ends[kOffers];
+  for (unsigned i = 0; i < count; ++i) ends[i] = place_of(risen[i], keys, size) + i;
+  const size_t kept = size + count < width ? size + count : width;
+  unsigned left = count;
+  while (left > 0 && ends[left - 1] >= kept) --left;
+  if (!left) return ends[0];
+  for (size_t block = (kept - 1) / 8 * 8 + 8; block > ends[0] / 8 * 8;) {
+    block -= 8;
+    unsigned mine = 0;
+    for (; left > 0 && ends[left - 1] >= block; --left) mine |= 1u << (ends[left - 1] - block);
+    const __m512i moved =
+        _mm512_maskz_expand_epi64(static_cast<__mmask8>(~mine), _mm512_loadu_si512(keys + block - left));
+    _mm512_storeu_si512(
+        keys + block, _mm512_mask_expand_epi64(moved, static_cast<__mmask8>(mine), _mm512_loadu_si512(risen + left)));
+  }
+  return ends[0];
+}
+
+size_t merge_keys(uint64_t* keys, size_t size, size_t width, uint64_t* offered, unsigned count) {
+  if (width > kNetwork) return merge_long(keys, size, width, offered, count);
+  if (width <= kNetwork / 2)
+    return count <= 8    ? merge_short<4, 1>(keys, width, offered, count)
+           : count <= 16 ? merge_short<4, 2>(keys, width, offered, count)
+                         : merge_short<4, 4>(keys, width, offered, count);
+  return count <= 8 ? merge_short<8, 1>(keys, width, offered, count) : merge_short<8, 4>(keys, width, offered, count);
+}
+
 constexpr Kernels table = {floats<false, float>, floats<true, float>, floats<false, uint16_t>, floats<true, uint16_t>,
                            sq8_query,            sq4_query,           sq2_query,               sq1_query,
                            sq8_pair,             sq4_pair,            sq2_pair,                sq1_pair,
                            signs,                hadamard,            link,
-                           combine,              nearest,             lookup};
+                           combine,              nearest,             lookup,
+                           merge_keys};
 
 }  // namespace
 

@@ -52,6 +52,37 @@ void sq2_pair(const uint8_t* row, const uint8_t* base, size_t stride, unsigned d
   }
 }
 
+// Which half a key lies in no processor can predict, so there is no branch on it.
+inline size_t place_of(uint64_t key, const uint64_t* keys, size_t size) {
+  const uint64_t* low = keys;
+  for (size_t left = size; left > 0;) {
+    const size_t half = (left + 1) / 2;
+    low += half * static_cast<size_t>(low[half - 1] < key);
+    left -= half;
+  }
+  return static_cast<size_t>(low - keys);
+}
+
+// All places are found before anything moves, so that the searches overlap, and every key moves once.
+[[maybe_unused]] size_t merge(uint64_t* keys, size_t size, size_t width, uint64_t* offered, unsigned count) {
+  for (unsigned i = 1; i < count; ++i) {
+    const uint64_t key = offered[i];
+    unsigned j = i;
+    for (; j > 0 && offered[j - 1] > key; --j) offered[j] = offered[j - 1];
+    offered[j] = key;
+  }
+  size_t places[kOffers];
+  for (unsigned i = 0; i < count; ++i) places[i] = place_of(offered[i], keys, size);
+  size_t end = size < width ? size : width;
+  for (unsigned i = count; i-- > 0;) {
+    uint64_t* from = keys + places[i];
+    if (end > places[i]) __builtin_memmove(from + i + 1, from, (end - places[i]) * sizeof(uint64_t));
+    from[i] = offered[i];
+    end = places[i];
+  }
+  return places[0];
+}
+
 using Lanes = float __attribute__((vector_size(64)));
 using Ints = int32_t __attribute__((vector_size(64)));
 using Bytes = int8_t __attribute__((vector_size(16)));

@@ -175,23 +175,35 @@ void check_links(const In<uint32_t, 2>& neighbors, const In<uint32_t, 1>& entrie
   for (size_t i = 0; i < entries.shape(0); ++i) demand(entries.data()[i] < space.n, "entries: row out of range");
 }
 
-using Projection = std::optional<In<float, 2>>;
+using Projection = std::optional<In<uint8_t, 2>>;
 
 // What an array of records is and was made by, checked against the rows and links it belongs to.
 struct SignParts {
   SignLayout layout;
   std::optional<Rotation> rotation;
+  std::vector<float> zeros;  // the center of the projection's codes
+  Space directions;
   SignFrame frame;
 
   SignParts(const Space& space, size_t degree, unsigned bits, uint64_t seed, const float* center, size_t center_size,
             const Projection& projection)
-      : layout{static_cast<unsigned>(degree), projection ? static_cast<unsigned>(projection->shape(1)) : space.dim, bits} {
+      : layout{static_cast<unsigned>(degree), projection ? static_cast<unsigned>(projection->shape(0)) : space.dim, bits} {
     demand(bits >= 1 && bits <= kMaxSignBits, "bits: expected 1 to 4");
     demand(center_size == space.dim, "center: expected shape (dim,)");
-    demand(!projection || (projection->shape(0) == space.dim && layout.dim >= 1 && layout.dim <= space.dim),
-           "projection: expected shape (dim, heads), heads 1 to dim");
-    if (!projection) rotation.emplace(space.dim, seed);
-    frame = {space.dim, center, rotation ? &*rotation : nullptr, projection ? projection->data() : nullptr, layout.dim};
+    if (projection) {
+      demand(projection->shape(1) == code_row_bytes(Kind::sq8, space.dim) && layout.dim >= 1 && layout.dim <= space.dim,
+             "projection: expected 1 to dim rows of 8-bit codes");
+      zeros.assign(space.dim, 0.0f);
+      directions.kind = Kind::sq8;
+      directions.data = projection->data();
+      directions.n = layout.dim;
+      directions.stride = projection->shape(1);
+      directions.dim = space.dim;
+      directions.center = zeros.data();
+    } else {
+      rotation.emplace(space.dim, seed);
+    }
+    frame = {space.dim, center, rotation ? &*rotation : nullptr, projection ? &directions : nullptr, layout.dim};
   }
   SignParts(const SignParts&) = delete;
 };
@@ -507,18 +519,10 @@ NB_MODULE(_core, m) {
   m.def(
       "graph_signs",
       [](const PySpace& base, const std::string& metric, In<uint32_t, 2> neighbors, unsigned bits, uint64_t seed,
-         unsigned threads, Out<uint8_t, 2> records, Out<float, 1> center, std::optional<Out<float, 2>> projection) {
+         unsigned threads, Out<uint8_t, 2> records, Out<float, 1> center, Projection projection) {
         demand(base.space.n >= 1 && neighbors.shape(0) == base.space.n && links_valid(neighbors),
                "neighbors: expected one list a row");
-        Projection directions;
-        if (projection) {
-          const size_t heads = projection->shape(1);
-          demand(projection->shape(0) == base.space.dim && heads >= 1 && heads <= base.space.dim,
-                 "projection: expected shape (dim, heads), heads 1 to dim");
-          rotate_directions(projection->data(), static_cast<unsigned>(heads), base.space.dim, seed);
-          directions = In<float, 2>(*projection);
-        }
-        const SignParts parts(base.space, neighbors.shape(1), bits, seed, center.data(), center.shape(0), directions);
+        const SignParts parts(base.space, neighbors.shape(1), bits, seed, center.data(), center.shape(0), projection);
         demand(records.shape(0) == base.space.n && records.shape(1) == parts.layout.record_bytes(),
                "records: expected shape (n, sign_record_bytes)");
         const Measure measure = parse_measure(metric);
@@ -531,7 +535,7 @@ NB_MODULE(_core, m) {
         return std::make_pair(units.a, units.b);
       },
       nb::arg("base"), nb::arg("metric"), nb::arg("neighbors"), nb::arg("bits"), nb::arg("seed"), nb::arg("threads"),
-      nb::arg("records").noconvert(), nb::arg("center").noconvert(), nb::arg("projection").noconvert().none());
+      nb::arg("records").noconvert(), nb::arg("center").noconvert(), nb::arg("projection").none());
 
   m.def(
       "graph_estimates",

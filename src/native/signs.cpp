@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
+#include <optional>
 
 #include "pool.hpp"
 
@@ -26,20 +28,23 @@ uint16_t to_half(float f) {
 }  // namespace
 
 void SignFrame::apply(const float* x, size_t count, float* out) const {
-  std::vector<float> moved(dim);
+  std::vector<float> moved(projection ? dim : 0);
+  std::vector<uint32_t> rows(projection ? heads : 0);
+  std::iota(rows.begin(), rows.end(), 0u);
+  std::optional<Targets> target;
+  if (projection) target.emplace(*projection, Measure::ip);
   for (size_t i = 0; i < count; ++i, x += dim, out += heads) {
     float* to = projection ? moved.data() : out;
     for (unsigned j = 0; j < dim; ++j) to[j] = x[j] - center[j];
-    if (projection)
-      kernels().combine(projection, heads, dim, to, heads, out);  // the same bits on every level
-    else
+    if (!projection) {
       rotation->apply(to);
+      continue;
+    }
+    const float* q = to;
+    target->set(&q, 1);
+    target->score(rows.data(), heads, out);
+    for (unsigned j = 0; j < heads; ++j) out[j] = -out[j];
   }
-}
-
-void rotate_directions(float* directions, unsigned heads, unsigned dim, uint64_t seed) {
-  const Rotation rotation(heads, seed);
-  for (unsigned j = 0; j < dim; ++j) rotation.apply(directions + static_cast<size_t>(j) * heads);
 }
 
 void SignQuery::set(const float* heads, unsigned count) {

@@ -154,5 +154,5 @@ def test_codes_of_more_bits_are_nearer_and_directions_may_be_few(on_level):
         assert errors[4, True] < errors[3, True] < errors[2, True] < errors[1, True]
         assert errors[4, False] < 0.5 * errors[1, False]
     for bad in ({"bits": 0}, {"bits": 5}, {"directions": np.zeros((65, 64))}, {"directions": np.zeros((3, 5))}):
-        with pytest.raises(ValueError, match=r"bits|projection"):
+        with pytest.raises(ValueError, match=r"bits|projection|directions"):
             native.sign_links(space, neighbors, metric="l2", seed=0, **bad)

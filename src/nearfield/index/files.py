@@ -13,7 +13,7 @@ array                   dtype            content
 ``entries``             uint32           where walks begin; graphs only
 ``signs``               uint8            packed signs of links (n, bytes); fast graphs only, with ``signs.units``
                                          (2,), ``signs.center`` (d',) and, where codes are made along
-                                         few directions, ``signs.projection`` (d', heads)
+                                         few directions, ``signs.projection`` (8-bit code rows)
 ``centroids``           float32          one a list (lists, d'); inverted files only, as are the next two
 ``offsets``             uint32           where each list begins among the code rows, and n (lists + 1,)
 ``order``               uint32           the caller's number of each code row, a permutation (n,)

@@ -404,13 +404,14 @@ class Graph(Index):
             projection = arrays.get("signs.projection")
             dim = self._space.dim
             if projection is not None and not (
-                projection.dtype == np.float32
+                projection.dtype == np.uint8
                 and projection.ndim == 2
-                and 1 <= projection.shape[1] <= len(projection) == dim
-                and np.isfinite(projection).all()
+                and projection.shape[1] == native.code_row_bytes("sq8", dim)
+                and 1 <= len(projection) <= dim
+                and np.isfinite(native.decode("sq8", projection, np.zeros(dim, np.float32))).all()
             ):
                 raise ValueError(f"a projection of {projection.dtype} {projection.shape}")
-            heads = dim if projection is None else projection.shape[1]
+            heads = dim if projection is None else len(projection)
             expected = (len(neighbors), native.sign_record_bytes(neighbors.shape[1], heads, self.link_bits))
             if records.dtype != np.uint8 or records.shape != expected or units.shape != (2,) or not (units > 0).all():
                 raise ValueError(f"signs of {records.dtype} {records.shape}, expected uint8 {expected}")

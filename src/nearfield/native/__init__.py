@@ -392,8 +392,13 @@ def sign_links(
     2025) for the layout; the rotation is of Walsh-Hadamard transforms, and the grid of several bits that for a normal
     distribution instead of the best for each vector, which takes a search.
     """
-    projection = None if directions is None else np.array(np.transpose(directions), np.float32, order="C")
-    heads = space.dim if projection is None else projection.shape[1]
+    projection, heads = None, space.dim
+    if directions is not None:
+        heads = len(directions)
+        if directions.shape[1] != space.dim:
+            raise ValueError(f"directions: expected shape (heads, {space.dim}), got {directions.shape}")
+        rotated = rotate(np.ascontiguousarray(np.transpose(directions)), seed, threads=threads)
+        projection = encode("sq8", np.ascontiguousarray(rotated.T), np.zeros(space.dim, np.float32), threads=threads)
     records = np.empty((space.n, sign_record_bytes(neighbors.shape[1], heads, bits)), np.uint8)
     center = np.empty(space.dim, np.float32)
     units = _core.graph_signs(space, metric, neighbors, bits, seed, _threads(threads), records, center, projection)
