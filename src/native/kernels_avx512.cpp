@@ -378,7 +378,8 @@ uint32_t signs(const SignScan& q, const uint8_t* chunk, float worst, float* out)
 // The beam of a walk, in networks of smaller-and-larger: no branch depends on where a key belongs. In a short beam that
 // is all; in a long one the places are looked up, and every block of eight is put together from the keys that move up and
 // the new ones between them.
-constexpr size_t kNetwork = 64;  // keys
+constexpr size_t kNetwork = 64;    // keys
+constexpr size_t kLongest = 4096;  // beyond it, as on the other levels
 
 template <int J>  // eight keys whose partners are J places away; those in `larger` become the larger of the two
 inline __m512i exchange(__m512i x, __mmask8 larger) {
@@ -464,24 +465,52 @@ inline size_t merge_short(uint64_t* keys, size_t width, const uint64_t* offered,
   return place;
 }
 
+// The places of up to N keys at once: each step waits for memory or cache, and the others fill the time.
+template <unsigned N>
+inline void places_of(const uint64_t* risen, const uint64_t* keys, size_t size, size_t* places) {
+  const uint64_t* low[N];
+  for (unsigned i = 0; i < N; ++i) low[i] = keys;
+  for (size_t left = size; left > 0;) {
+    const size_t half = (left + 1) / 2;
+    for (unsigned i = 0; i < N; ++i) {
+      const uint64_t* next = low[i] + half;
+      low[i] = next[-1] < risen[i] ? next : low[i];
+    }
+    left -= half;
+  }
+  for (unsigned i = 0; i < N; ++i) places[i] = static_cast<size_t>(low[i] - keys) + i;
+}
+
 size_t merge_long(uint64_t* keys, size_t size, size_t width, const uint64_t* offered, unsigned count) {
   __m512i x[4];
   alignas(64) uint64_t risen[kOffers + 8];
-  if (count <= 8)
+  size_t ends[kOffers];  // where the offers will be
+  if (count <= 8) {
     sort_offers<1>(offered, count, x);
-  else
+    _mm512_store_si512(risen, x[0]);
+    if (count <= 2)
+      places_of<2>(risen, keys, size, ends);
+    else if (count <= 4)
+      places_of<4>(risen, keys, size, ends);
+    else
+      places_of<8>(risen, keys, size, ends);
+  } else {
     sort_offers<4>(offered, count, x);
-  for (int i = 0; i < (count <= 8 ? 1 : 4); ++i) _mm512_store_si512(risen + 8 * i, x[i]);
-  size_t ends[kOffers];
-  for (unsigned i = 0; i < count; ++i) ends[i] = place_of(risen[i], keys, size) + i;
-  const size_t kept = size + count < width ? size + count : width;
-  unsigned left = count;
-  while (left > 0 && ends[left - 1] >= kept) --left;
+    for (int i = 0; i < 4; ++i) _mm512_store_si512(risen + 8 * i, x[i]);
+    places_of<16>(risen, keys, size, ends);
+    places_of<16>(risen + 16, keys, size, ends + 16);
+    for (int i = 16; i < 32; ++i) ends[i] += 16;
+  }
+  const size_t kept = size + count < width ? size + count : width, first = ends[0] / 64;
+  uint64_t marks[kLongest / 64 + 1];  // a bit for every place that an offer takes
+  for (size_t i = first; i <= kept / 64; ++i) marks[i] = 0;
+  unsigned left = 0;
+  for (; left < count && ends[left] < kept; ++left) marks[ends[left] / 64] |= 1ull << (ends[left] % 64);
   if (!left) return ends[0];
   for (size_t block = (kept - 1) / 8 * 8 + 8; block > ends[0] / 8 * 8;) {
     block -= 8;
-    unsigned mine = 0;
-    for (; left > 0 && ends[left - 1] >= block; --left) mine |= 1u << (ends[left - 1] - block);
+    const unsigned mine = marks[block / 64] >> (block % 64) & 255;
+    left -= static_cast<unsigned>(__builtin_popcount(mine));
     const __m512i moved =
         _mm512_maskz_expand_epi64(static_cast<__mmask8>(~mine), _mm512_loadu_si512(keys + block - left));
     _mm512_storeu_si512(
@@ -491,6 +520,7 @@ size_t merge_long(uint64_t* keys, size_t size, size_t width, const uint64_t* off
 }
 
 size_t merge_keys(uint64_t* keys, size_t size, size_t width, uint64_t* offered, unsigned count) {
+  if (width > kLongest) return merge(keys, size, width, offered, count);
   if (width > kNetwork) return merge_long(keys, size, width, offered, count);
   if (width <= kNetwork / 2)
     return count <= 8    ? merge_short<4, 1>(keys, width, offered, count)

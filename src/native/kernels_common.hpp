@@ -64,7 +64,7 @@ inline size_t place_of(uint64_t key, const uint64_t* keys, size_t size) {
 }
 
 // All places are found before anything moves, so that the searches overlap, and every key moves once.
-[[maybe_unused]] size_t merge(uint64_t* keys, size_t size, size_t width, uint64_t* offered, unsigned count) {
+size_t merge(uint64_t* keys, size_t size, size_t width, uint64_t* offered, unsigned count) {
   for (unsigned i = 1; i < count; ++i) {
     const uint64_t key = offered[i];
     unsigned j = i;

@@ -250,6 +250,15 @@ NB_MODULE(_core, m) {
   m.def("set_threads", [](unsigned n) { set_default_threads(n); }, nb::arg("n"));
 
   m.def("code_row_bytes", [](const std::string& kind, unsigned dim) { return code_row_bytes(parse_code_kind(kind), dim); });
+  m.def("unit", [](In<float, 2> x, unsigned threads, Out<float, 2> out) {
+    const unsigned dim = static_cast<unsigned>(x.shape(1));
+    demand(out.shape(0) == x.shape(0) && out.shape(1) == dim, "out: expected the shape of x");
+    run(nb::none(), [&](const Check& check) {
+      parallel_for(
+          x.shape(0), 256, threads,
+          [&](size_t b, size_t e, unsigned) { unit_rows(x.data() + b * dim, e - b, dim, out.data() + b * dim); }, check);
+    });
+  });
   m.def("encode", [](const std::string& kind_name, In<float, 2> x, In<float, 1> center, Out<uint8_t, 2> out,
                      unsigned threads) {
     const Kind kind = parse_code_kind(kind_name);

@@ -6,6 +6,20 @@
 
 namespace nearfield {
 
+void unit_rows(const float* x, size_t n, unsigned dim, float* out) {
+  constexpr unsigned kSums = 8;  // side by side, so that no addition waits for the last one
+  for (; n > 0; --n, x += dim, out += dim) {
+    double sums[kSums] = {};
+    unsigned j = 0;
+    for (; j + kSums <= dim; j += kSums)
+      for (unsigned l = 0; l < kSums; ++l) sums[l] += static_cast<double>(x[j + l]) * x[j + l];
+    for (; j < dim; ++j) sums[j % kSums] += static_cast<double>(x[j]) * x[j];
+    const double total = ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
+    const double inverse = 1 / std::sqrt(total);
+    for (j = 0; j < dim; ++j) out[j] = static_cast<float>(x[j] * inverse);
+  }
+}
+
 size_t code_row_bytes(Kind kind, unsigned dim) {
   const size_t bytes = sizeof(RowHeader) + code_bytes(code_bits(kind), dim);
   return (bytes + 3) & ~size_t{3};  // headers stay aligned

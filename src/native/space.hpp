@@ -88,6 +88,9 @@ void fetch_rows(const Space& space, const uint32_t* ids, size_t n);
 // Rows [begin, begin + n) as floats, codes decoded: out (n, dim).
 void read_rows(const Space& space, size_t begin, size_t n, float* out);
 
+// Rows divided by their length, of which the squares of any float neither overflow nor vanish in double.
+void unit_rows(const float* x, size_t n, unsigned dim, float* out);
+
 size_t code_row_bytes(Kind kind, unsigned dim);
 // A whole row of codes from one number each: header, packed codes, zeros.
 void pack_row(Kind kind, const RowHeader& header, const uint8_t* codes, unsigned dim, uint8_t* row);

@@ -344,7 +344,7 @@ class Index(ABC):
 
     def _prepared_queries(self, checked: np.ndarray, prepared: np.ndarray | None = None) -> np.ndarray:
         """Checked queries in the frame of :meth:`_reduced` rows."""
-        if self._reduces:
+        if self._reduces and isinstance(self.metric, InnerProduct):
             return self.metric.reduce_queries(checked)
         return self.metric.prepare_queries(checked) if prepared is None else prepared
 

@@ -6,10 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from .. import native
 from .base import Metric, squared_differences
-
-_ROWS = 8192
-
 
 class Cosine(Metric):
     """``1 - <a, b> / (|a| |b|)``, in [0, 2]: the direction counts, the length does not.
@@ -41,10 +39,7 @@ class Cosine(Metric):
         np.minimum(result, 2.0, out=result)
 
     def _prepare(self, vectors: np.ndarray) -> np.ndarray:
-        unit = np.empty_like(vectors)
-        for start in range(0, len(vectors), _ROWS):
-            unit[start : start + _ROWS] = _unit(vectors[start : start + _ROWS])
-        return unit
+        return native.unit(vectors)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

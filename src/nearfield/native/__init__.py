@@ -54,6 +54,7 @@ __all__ = [
     "simd_levels",
     "stitch",
     "threads",
+    "unit",
 ]
 
 MAX_DIM = 16384
@@ -260,6 +261,21 @@ def search_lists(
 def code_row_bytes(kind: str, dim: int) -> int:
     """Bytes of one code row, its 16-byte header included."""
     return int(_core.code_row_bytes(kind, dim))
+
+
+def unit(vectors: np.ndarray, *, threads: int | None = None) -> np.ndarray:
+    """Float32 ``(n, d)`` rows, none of them zero, divided by their length: float32 ``(n, d)``.
+
+    Lengths are summed in double precision, in one order for any number of threads.
+
+    Examples
+    --------
+    >>> unit(np.float32([[3, 4]]))
+    array([[0.6, 0.8]], dtype=float32)
+    """
+    out = np.empty(vectors.shape, np.float32)
+    _core.unit(vectors, _threads(threads), out)
+    return out
 
 
 def encode(kind: str, vectors: np.ndarray, center: np.ndarray, *, threads: int | None = None) -> np.ndarray:
