@@ -33,6 +33,12 @@ struct SignScan {
   float own, unit, step, base;
 };
 
+// <x, y>, the largest |x_j|, and their sum.
+struct Gauge {
+  double product;
+  float largest, total;
+};
+
 // 255 times four groups a block: sums stay within 16 bits a lane for 64 blocks; longer ones are widened in between.
 constexpr unsigned kSignBlocksAtOnce = 64;
 
@@ -50,6 +56,9 @@ struct Kernels {
                  const uint32_t* ids, unsigned n, float* out);
   void (*f16_l2)(const float* const* q, unsigned nq, const uint16_t* base, size_t stride, unsigned d,
                  const uint32_t* ids, unsigned n, float* out);
+  // As sq8_query below, for rows that are in the cache: none is asked for ahead.
+  void (*sq8_cached)(QueryCodes q, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
+                     int32_t* out);
   // out[i] = sum_j q_j * code_j of row ids[i]; rows are header + codes, stride in bytes.
   void (*sq8_query)(QueryCodes q, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
                     int32_t* out);
@@ -77,6 +86,9 @@ struct Kernels {
   // For the difference r = x - c and its codes v_j, the odd number of the sign of r_j nearest to r_j * inverse up to
   // 2 top + 1: out[0] = <v, r>, out[1] = <v, c>; codes[j] = (v_j + 2 top + 1) / 2.
   void (*link)(const float* c, const float* x, unsigned d, float inverse, unsigned top, float* out, uint8_t* codes);
+  Gauge (*gauge)(const float* x, const float* y, unsigned d);
+  // x * scale in whole numbers, and their halves of seven bits (QueryCodes); returns their sum.
+  int32_t (*round)(const float* x, double scale, unsigned d, int16_t* value, int8_t* high, int8_t* low);
   // Additive codes (kernels_additive.hpp).
   void (*combine)(const float* rows, size_t stride, unsigned count, const float* q, unsigned columns, float* out);
   void (*nearest)(const float* words, unsigned width, const float* bias, const float* x, size_t stride, size_t n,

@@ -176,6 +176,34 @@ inline void store_sums(const __m512i* high, const __m512i* low, int32_t* out) {
     for (int r = 0; r < NR; ++r) out[r] = _mm512_reduce_add_epi32(both[r]);
 }
 
+struct EightBits {
+  static constexpr unsigned kBits = 8;
+  template <int NR>
+  static inline void tile(QueryCodes q, const uint8_t* const* c, unsigned d, int32_t* out) {
+    __m512i high[NR], low[NR];
+    for (int r = 0; r < NR; ++r) high[r] = low[r] = _mm512_setzero_si512();
+    unsigned j = 0;
+    for (; j + 64 <= d; j += 64) {
+      const __m512i qh = _mm512_loadu_si512(q.high + j), ql = _mm512_loadu_si512(q.low + j);
+      for (int r = 0; r < NR; ++r) {
+        const __m512i x = _mm512_loadu_si512(c[r] + j);
+        high[r] = _mm512_dpbusd_epi32(high[r], x, qh);
+        low[r] = _mm512_dpbusd_epi32(low[r], x, ql);
+      }
+    }
+    if (j < d) {
+      const __mmask64 m = tail_mask(d - j);
+      const __m512i qh = _mm512_maskz_loadu_epi8(m, q.high + j), ql = _mm512_maskz_loadu_epi8(m, q.low + j);
+      for (int r = 0; r < NR; ++r) {
+        const __m512i x = _mm512_maskz_loadu_epi8(m, c[r] + j);
+        high[r] = _mm512_dpbusd_epi32(high[r], x, qh);
+        low[r] = _mm512_dpbusd_epi32(low[r], x, ql);
+      }
+    }
+    store_sums<NR>(high, low, out);
+  }
+};
+
 // The loaded bits are the mask of the bytes that count.
 struct OneBit {
   static constexpr unsigned kBits = 1;
@@ -237,18 +265,19 @@ struct TwoBits {
   }
 };
 
-template <class Codes>
+// Ahead: rows are asked for before their turn, as they are not in the cache.
+template <class Codes, bool Ahead = true>
 void short_rows(QueryCodes q, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
                 int32_t* out) {
   const size_t bytes = sizeof(RowHeader) + code_bytes(Codes::kBits, d);
-  for (unsigned p = 0; p < kPrefetchAhead && p < n; ++p)
+  for (unsigned p = 0; Ahead && p < kPrefetchAhead && p < n; ++p)
     prefetch_bytes(base + static_cast<size_t>(ids[p]) * stride, bytes);
   unsigned i = 0;
   for (; i + 4 <= n; i += 4) {
     const uint8_t* c[4];
     for (unsigned r = 0; r < 4; ++r) {
       c[r] = codes_of(base, stride, ids[i + r]);
-      if (i + r + kPrefetchAhead < n)
+      if (Ahead && i + r + kPrefetchAhead < n)
         prefetch_bytes(base + static_cast<size_t>(ids[i + r + kPrefetchAhead]) * stride, bytes);
     }
     Codes::template tile<4>(q, c, d, out + i);
@@ -259,6 +288,7 @@ void short_rows(QueryCodes q, const uint8_t* base, size_t stride, unsigned d, co
   }
 }
 
+constexpr auto sq8_cached = short_rows<EightBits, false>;
 constexpr auto sq2_query = short_rows<TwoBits>;
 constexpr auto sq1_query = short_rows<OneBit>;
 
@@ -530,9 +560,11 @@ size_t merge_keys(uint64_t* keys, size_t size, size_t width, uint64_t* offered, 
 }
 
 constexpr Kernels table = {floats<false, float>, floats<true, float>, floats<false, uint16_t>, floats<true, uint16_t>,
+                           sq8_cached,
                            sq8_query,            sq4_query,           sq2_query,               sq1_query,
                            sq8_pair,             sq4_pair,            sq2_pair,                sq1_pair,
                            signs,                hadamard,            link,
+                           gauge,                round,
                            combine,              nearest,             lookup,
                            merge_keys};
 

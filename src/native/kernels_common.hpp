@@ -101,6 +101,48 @@ inline __attribute__((always_inline)) void butterflies(Lanes& v) {
   v = other + sign * v;
 }
 
+Gauge gauge(const float* x, const float* y, unsigned d) {
+  double sums[8] = {};
+  Lanes most = {}, sizes = {};
+  unsigned j = 0;
+  for (; j + 16 <= d; j += 16) {
+    Lanes a;
+    load(a, x + j);
+    a = a < 0.0f ? -a : a;
+    most = most > a ? most : a;
+    sizes += a;
+    for (unsigned l = 0; l < 8; ++l) sums[l] += static_cast<double>(x[j + l]) * y[j + l];
+    for (unsigned l = 0; l < 8; ++l) sums[l] += static_cast<double>(x[j + 8 + l]) * y[j + 8 + l];
+  }
+  Gauge found = {((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7])), 0, 0};
+  for (unsigned l = 0; l < 16; ++l) {
+    found.largest = found.largest > most[l] ? found.largest : most[l];
+    found.total += sizes[l];
+  }
+  for (; j < d; ++j) {
+    const float size = x[j] < 0 ? -x[j] : x[j];
+    found.largest = found.largest > size ? found.largest : size;
+    found.total += size;
+    found.product += static_cast<double>(x[j]) * y[j];
+  }
+  return found;
+}
+
+int32_t round(const float* __restrict x, double scale, unsigned d, int16_t* __restrict value, int8_t* __restrict high,
+              int8_t* __restrict low) {
+  int32_t sum = 0;
+  for (unsigned j = 0; j < d; ++j) {
+    const double scaled = x[j] * scale;
+    const int32_t v = static_cast<int32_t>(scaled + (scaled < 0 ? -0.5 : 0.5));
+    value[j] = static_cast<int16_t>(v);
+    high[j] = static_cast<int8_t>(v >> 7);
+    low[j] = static_cast<int8_t>(v & 127);
+    sum += v;
+  }
+  return sum;
+}
+
+
 void hadamard(float* x, unsigned p) {
   if (p < 16) {
     for (unsigned h = 1; h < p; h *= 2)

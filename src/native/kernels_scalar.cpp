@@ -177,9 +177,11 @@ uint32_t signs(const SignScan& q, const uint8_t* chunk, float worst, float* out)
 
 const Kernels& scalar_kernels() {
   static const Kernels k = {floats<false, float>, floats<true, float>, floats<false, uint16_t>, floats<true, uint16_t>,
+                           sq8_query,  // near memory or far
                            sq8_query,            sq4_query,           sq2_query,               sq1_query,
                            sq8_pair,             sq4_pair,            sq2_pair,                sq1_pair,
                            signs,                hadamard,            link,
+                           gauge,                round,
                            combine,              nearest,             lookup,
                            merge};
   return k;

@@ -200,6 +200,7 @@ struct SignParts {
       directions.stride = projection->shape(1);
       directions.dim = space.dim;
       directions.center = zeros.data();
+      directions.cached = true;
     } else {
       rotation.emplace(space.dim, seed);
     }

@@ -6,20 +6,6 @@
 
 namespace nearfield {
 
-void unit_rows(const float* x, size_t n, unsigned dim, float* out) {
-  constexpr unsigned kSums = 8;  // side by side, so that no addition waits for the last one
-  for (; n > 0; --n, x += dim, out += dim) {
-    double sums[kSums] = {};
-    unsigned j = 0;
-    for (; j + kSums <= dim; j += kSums)
-      for (unsigned l = 0; l < kSums; ++l) sums[l] += static_cast<double>(x[j + l]) * x[j + l];
-    for (; j < dim; ++j) sums[j % kSums] += static_cast<double>(x[j]) * x[j];
-    const double total = ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
-    const double inverse = 1 / std::sqrt(total);
-    for (j = 0; j < dim; ++j) out[j] = static_cast<float>(x[j] * inverse);
-  }
-}
-
 size_t code_row_bytes(Kind kind, unsigned dim) {
   const size_t bytes = sizeof(RowHeader) + code_bytes(code_bits(kind), dim);
   return (bytes + 3) & ~size_t{3};  // headers stay aligned
@@ -53,34 +39,32 @@ Targets::Targets(const Space& space, Measure measure) : space_(space), measure_(
   if (code_bits(space.kind) || space.kind == Kind::additive) prepared_.resize(4);
 }
 
+void unit_rows(const float* x, size_t n, unsigned dim, float* out) {
+  for (; n > 0; --n, x += dim, out += dim) {
+    const double inverse = 1 / std::sqrt(kernels().gauge(x, x, dim).product);
+    for (unsigned j = 0; j < dim; ++j) out[j] = static_cast<float>(x[j] * inverse);
+  }
+}
+
 void Targets::prepare(const float* query, Prepared& p) {
   const unsigned d = space_.dim;
   p.value.resize(d);
   p.high.resize(d);
   p.low.resize(d);
   // l2 is taken relative to the center; ip needs <q, center> once.
-  double largest = 0, total = 0, base = 0;
-  for (unsigned j = 0; j < d; ++j) {
-    const float c = space_.center[j];
-    const double v = measure_ == Measure::l2 ? static_cast<double>(query[j]) - c : query[j];
-    largest = std::max(largest, std::fabs(v));
-    total += std::fabs(v);
-    base += measure_ == Measure::l2 ? v * v : v * c;
+  const float* v = query;
+  if (measure_ == Measure::l2) {
+    moved_.resize(d);
+    for (unsigned j = 0; j < d; ++j) moved_[j] = query[j] - space_.center[j];
+    v = moved_.data();
   }
+  const auto [base, largest, total] = kernels().gauge(v, measure_ == Measure::l2 ? v : space_.center, d);
   // Fifteen bits a value, fewer when the weighted sum of codes (at most 255 * sum |value|) could leave int32.
   // A multiple of 3, 15 and 255: a query that is a decoded code itself (symmetric scoring) loses nothing.
   double step = largest / 16065.0;
   step = std::max(step, total * 255.0 / 2.1e9);
   if (!(step > 0)) step = 1;
-  int64_t sum = 0;
-  for (unsigned j = 0; j < d; ++j) {
-    const double v = measure_ == Measure::l2 ? static_cast<double>(query[j]) - space_.center[j] : query[j];
-    const int value = static_cast<int>(std::lrint(v / step));
-    p.value[j] = static_cast<int16_t>(value);
-    p.low[j] = static_cast<int8_t>(value & 127);
-    p.high[j] = static_cast<int8_t>(value >> 7);
-    sum += value;
-  }
+  const int32_t sum = kernels().round(v, 1 / step, d, p.value.data(), p.high.data(), p.low.data());
   p.step = static_cast<float>(step);
   p.sum = static_cast<float>(static_cast<double>(sum) * step);
   p.base = static_cast<float>(base);
@@ -137,9 +121,9 @@ struct Headers {
   }
 };
 
-auto query_kernel(const Kernels& k, Kind kind) {
-  switch (kind) {
-    case Kind::sq8: return k.sq8_query;
+auto query_kernel(const Kernels& k, const Space& space) {
+  switch (space.kind) {
+    case Kind::sq8: return space.cached ? k.sq8_cached : k.sq8_query;
     case Kind::sq4: return k.sq4_query;
     case Kind::sq2: return k.sq2_query;
     default: return k.sq1_query;
@@ -193,7 +177,7 @@ void Targets::score(const uint32_t* ids, unsigned n, float* out) {
       for (unsigned t = 0; t < count_; ++t) {
         const Prepared& p = prepared_[t];
         const QueryCodes q{p.value.data(), p.high.data(), p.low.data()};
-        query_kernel(k, space_.kind)(q, base, space_.stride, d, ids, n, dots_.data());
+        query_kernel(k, space_)(q, base, space_.stride, d, ids, n, dots_.data());
         float* o = out + static_cast<size_t>(t) * n;
         unsigned i = 0;
         for (; i + 4 <= n; i += 4) {

@@ -36,6 +36,7 @@ struct Space {
   unsigned dim = 0;
   const float* center = nullptr;  // codes only: (dim,)
   const float* scale = nullptr;   // floats under ip only: (n,), multiplies each row's product
+  bool cached = false;            // 8-bit codes only: few rows, used again and again
   Books books;                    // additive codes only
 
   size_t row_bytes() const;
