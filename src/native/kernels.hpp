@@ -33,10 +33,10 @@ struct SignScan {
   float own, unit, step, base;
 };
 
-// <x, y>, the largest |x_j|, and their sum.
+// <x, y>, the sum of |x_j| and the largest.
 struct Gauge {
-  double product;
-  float largest, total;
+  double product, total;
+  float largest;
 };
 
 // 255 times four groups a block: sums stay within 16 bits a lane for 64 blocks; longer ones are widened in between.

@@ -102,23 +102,26 @@ inline __attribute__((always_inline)) void butterflies(Lanes& v) {
 }
 
 Gauge gauge(const float* x, const float* y, unsigned d) {
-  double sums[8] = {};
-  Lanes most = {}, sizes = {};
+  double sums[8] = {}, sizes[8] = {};
+  Lanes most = {};
   unsigned j = 0;
   for (; j + 16 <= d; j += 16) {
     Lanes a;
     load(a, x + j);
     a = a < 0.0f ? -a : a;
     most = most > a ? most : a;
-    sizes += a;
-    for (unsigned l = 0; l < 8; ++l) sums[l] += static_cast<double>(x[j + l]) * y[j + l];
-    for (unsigned l = 0; l < 8; ++l) sums[l] += static_cast<double>(x[j + 8 + l]) * y[j + 8 + l];
+    for (unsigned h = 0; h < 16; h += 8)
+      for (unsigned l = 0; l < 8; ++l) {
+        sums[l] += static_cast<double>(x[j + h + l]) * y[j + h + l];
+        sizes[l] += a[h + l];
+      }
   }
-  Gauge found = {((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7])), 0, 0};
-  for (unsigned l = 0; l < 16; ++l) {
-    found.largest = found.largest > most[l] ? found.largest : most[l];
+  Gauge found = {0, 0, 0};
+  for (unsigned l = 0; l < 8; ++l) {
+    found.product += sums[l];
     found.total += sizes[l];
   }
+  for (unsigned l = 0; l < 16; ++l) found.largest = found.largest > most[l] ? found.largest : most[l];
   for (; j < d; ++j) {
     const float size = x[j] < 0 ? -x[j] : x[j];
     found.largest = found.largest > size ? found.largest : size;

@@ -58,7 +58,7 @@ void Targets::prepare(const float* query, Prepared& p) {
     for (unsigned j = 0; j < d; ++j) moved_[j] = query[j] - space_.center[j];
     v = moved_.data();
   }
-  const auto [base, largest, total] = kernels().gauge(v, measure_ == Measure::l2 ? v : space_.center, d);
+  const auto [base, total, largest] = kernels().gauge(v, measure_ == Measure::l2 ? v : space_.center, d);
   // Fifteen bits a value, fewer when the weighted sum of codes (at most 255 * sum |value|) could leave int32.
   // A multiple of 3, 15 and 255: a query that is a decoded code itself (symmetric scoring) loses nothing.
   double step = largest / 16065.0;

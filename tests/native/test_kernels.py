@@ -72,7 +72,7 @@ class Codes:
     def scores(self, queries, metric):
         """What the format promises, in float64, and the error that rounding to float32 may add."""
         q, c = queries.astype(np.float64), self.center.astype(np.float64)
-        v = q - c if metric == "l2" else q
+        v = (queries - self.center).astype(np.float64) if metric == "l2" else q  # the difference is a float32
         step = np.maximum(np.abs(v).max(1) / 16065, np.abs(v).sum(1) * 255 / 2.1e9)
         step[step == 0] = 1
         kept = np.rint(v / step[:, None]) * step[:, None]
