@@ -84,8 +84,10 @@ def test_memory_is_the_bytes_that_are_there(built, base):
     assert memory["codes"] >= len(base) * index.codec.bytes_per_vector == arrays["codes"].nbytes
     graph = [array for name, array in arrays.items() if name.split(".")[0] in ("neighbors", "entries", "signs")]
     links = sum(array.nbytes for array in graph)
-    record = native.sign_record_bytes(24, arrays["codes"].shape[1]) if "signs" in arrays else 0
-    assert memory["graph"] == sum(array.nbytes for array in graph) and links < len(base) * (24 * 4 + record) + 300
+    dim = arrays["codes"].shape[1]
+    record = native.sign_record_bytes(24, dim, index.link_bits) if "signs" in arrays else 0
+    assert memory["graph"] == sum(array.nbytes for array in graph)
+    assert links < len(base) * (24 * 4 + record) + (dim * dim if record else 0) + 300
     assert recipe.is_graph == bool(graph) and (index.meta()["parameters"].get("layout") == "fast") == (record > 0)
     width = 20 if recipe.transform else base.shape[1]
     assert memory["lists"] == (60 * 4 * width + 61 * 4 + len(base) * 4 if recipe.is_lists else 0)

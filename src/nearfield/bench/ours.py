@@ -21,7 +21,7 @@ class NearfieldGraph(Adapter):
     ``bits`` is what the graph walks over (32 keeps float32); ``rescore`` the bits of the finer codes that order the
     answers, ``"vectors"`` for the mapped input itself (read at random, not resident), or None; ``pca`` the share of
     the dimensions kept before the codes; ``depth`` how many answers of the beam are rescored, as a multiple of k;
-    ``slack`` searches beam b with width 3 b and slack b / 800; ``sample`` builds with the workload's sample queries,
+    ``slack`` searches beam b with width 1.5 b and slack b / 800; ``sample`` builds with the workload's sample queries,
     where it has some; the rest as in ``Graph``.
     """
 
@@ -86,7 +86,7 @@ class NearfieldGraph(Adapter):
     def search(self, queries: np.ndarray, k: int, beam: int, threads: int) -> np.ndarray:
         native.set_threads(threads)  # also for the transform of the queries
         candidates = None if self.rescore is None else min(beam, self.depth * k)
-        width, slack = (3 * beam, beam / 800) if self.slack else (beam, None)
+        width, slack = (3 * beam // 2, beam / 800) if self.slack else (beam, None)
         return self._index.search(queries, k, beam=width, slack=slack, candidates=candidates, threads=threads).rows
 
     def reported_bytes(self) -> tuple[int, str] | None:
@@ -169,6 +169,7 @@ OURS: tuple[Peer, ...] = (
     _peer("nearfield-8bit", bits=8),
     _peer("nearfield-8bit+slack", bits=8, slack=True),
     _peer("nearfield-fast", bits=8, layout="fast", alpha=1.1),
+    _peer("nearfield-fast+slack", bits=8, layout="fast", alpha=1.1, slack=True),
     _peer("nearfield-8bit+queries", bits=8, sample=True, slack=True),
     _peer("nearfield-8bit-degree48", bits=8, degree=48, default=False),
     _peer("nearfield-8bit+mapped", bits=8, rescore="vectors", default=False),

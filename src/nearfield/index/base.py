@@ -172,7 +172,8 @@ class Index(ABC):
         """What a build of ``n`` rows of ``dim`` dimensions will take, found without allocating: :class:`BuildMemory`.
 
         ``threads`` are those that build, ``queries`` how many sample queries it is given. Within a tenth of what was
-        measured on 115,659 x 384 and 60,000 x 784 rows, codes of 8 and 4 bits, both layouts, with and without PCA.
+        measured on 115,659 x 384 and 60,000 x 784 rows, codes of 8 and 4 bits, both layouts, with and without PCA. For
+        the fast layout without ``link_dims``, which chooses them by the rows, it is the most that can come of it.
         """
         return estimate_build(self, n, dim, threads=threads, queries=queries)
 

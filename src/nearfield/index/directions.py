@@ -9,18 +9,21 @@ from .. import native
 
 # Differences looked at; from more of them the directions hardly change.
 _DIFFERENCES = 20_000
+# Directions that hold this share of the mean square serve fastest from recall 0.90 to 0.99: 176 of 384 for sentence
+# vectors (160 of them 1.1 times the rate of 192, 1.2 of 224 or 128), 192 of 784 for images (96 or 256: 0.85 at 0.99).
+_SHARE = 0.78
 # Finding directions takes d^3 steps: beyond this, seconds.
 _MOST_DIM = 2048
 
 
-def link_directions(space: native.Space, neighbors: np.ndarray, dims: int, seed: int) -> np.ndarray | None:
+def link_directions(space: native.Space, neighbors: np.ndarray, dims: int | None, seed: int) -> np.ndarray | None:
     """Orthonormal directions, float32 ``(dims, d)``, by falling mean square of the differences between linked rows.
 
-    None where that is all dimensions, where there are more than 2,048, or nothing to go by. The same rows and
+    ``dims`` None takes as many, in sixteens, as hold most of it. The result is None where that is all dimensions, where there are more than 2,048, or nothing to go by. The same rows and
     links give the same bytes, on any number of threads.
     """
     d = space.dim
-    if dims >= d or d > _MOST_DIM:
+    if d <= 16 or d > _MOST_DIM or (dims is not None and dims >= d):
         return None
     differences = _differences(space, neighbors, seed)
     if len(differences) < 2 * d:
@@ -34,6 +37,11 @@ def link_directions(space: native.Space, neighbors: np.ndarray, dims: int, seed:
     spread, directions = np.maximum(spread[::-1], 0.0), directions.T[::-1]
     if not np.isfinite(spread).all() or spread[0] == 0:
         return None
+    if dims is None:
+        least = int(np.searchsorted(np.cumsum(spread), _SHARE * spread.sum())) + 1
+        dims = -(-least // 16) * 16
+        if dims >= d:
+            return None
     return np.ascontiguousarray(directions[:dims], np.float32)
 
 
