@@ -9,6 +9,7 @@
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace nearfield {
@@ -32,6 +33,7 @@ thread_local clock::time_point asked = clock::now();
 
 struct Job {
   size_t n, grain;
+  size_t least, share;  // a chunk takes one in `share` of what is left, but at least so many; 0: chunks are all alike
   const std::function<void(size_t, size_t, unsigned)>* body;
   std::atomic<size_t> next{0};
   std::atomic<size_t> done{0};
@@ -49,11 +51,23 @@ struct Job {
     if (!(*check)(done.load())) stop = true;
   }
 
+  std::pair<size_t, size_t> take() {
+    if (!least) {
+      const size_t begin = next.fetch_add(grain, std::memory_order_relaxed);
+      return {begin, std::min(n, begin + grain)};
+    }
+    size_t begin = next.load(std::memory_order_relaxed), end;
+    do {
+      if (begin >= n) return {n, n};
+      end = std::min(n, begin + std::clamp((n - begin) / share, least, grain));
+    } while (!next.compare_exchange_weak(begin, end, std::memory_order_relaxed));
+    return {begin, end};
+  }
+
   bool step(unsigned worker) {
     if (stop.load(std::memory_order_relaxed)) return false;
-    const size_t begin = next.fetch_add(grain, std::memory_order_relaxed);
-    if (begin >= n) return false;
-    const size_t end = std::min(n, begin + grain);
+    const auto [begin, end] = take();
+    if (begin >= end) return false;
     const Current outer = current;
     current = {this, worker};
     try {
@@ -166,15 +180,18 @@ void poll() {
 
 void parallel_for(size_t n, size_t grain, unsigned threads,
                   const std::function<void(size_t, size_t, unsigned)>& body,
-                  const std::function<bool(size_t)>& check) {
+                  const std::function<bool(size_t)>& check, size_t least) {
   if (n == 0) return;
   grain = std::max<size_t>(grain, 1);
   Job job;
   job.n = n;
   job.grain = grain;
+  job.least = threads > 1 ? std::min(least, grain) : 0;  // nobody waits for a thread that is alone
+  job.share = 2 * static_cast<size_t>(std::max(threads, 1u));
   job.body = &body;
   job.check = &check;
-  const size_t chunks = (n + grain - 1) / grain;
+  const size_t smallest = job.least ? job.least : grain;
+  const size_t chunks = (n + smallest - 1) / smallest;
   const unsigned helpers = static_cast<unsigned>(std::min<size_t>(std::max(threads, 1u), chunks)) - 1;
   if (helpers == 0) {
     caller_loop(job);

@@ -16,9 +16,10 @@ struct Interrupted : std::runtime_error {
 // most every 50 ms; when it returns false the remaining chunks are skipped and Interrupted is thrown. An exception of a body is rethrown on the caller.
 // Which thread runs a chunk never matters to the result. When the pool is taken by another call, the work runs on the
 // caller alone: concurrent searches from many Python threads do not queue up behind each other.
+// With `least`, chunks shrink from `grain` to it towards the end, so that no thread waits long for the last one.
 void parallel_for(size_t n, size_t grain, unsigned threads,
                   const std::function<void(size_t begin, size_t end, unsigned worker)>& body,
-                  const std::function<bool(size_t done)>& check);
+                  const std::function<bool(size_t done)>& check, size_t least = 0);
 
 // For bodies whose chunks take long: call it every millisecond or so. Calls `check` as above, and throws Interrupted on
 // every thread of the call once it returned false.

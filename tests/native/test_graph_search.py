@@ -59,6 +59,15 @@ def test_single_equals_batch_and_threads_do_not_matter(world, level):
         assert same(walk(world, threads=threads), together)
 
 
+def test_batches_of_every_size_are_handed_out_whole(world):
+    queries = np.random.default_rng(5).normal(size=(700, 16)).astype(np.float32)
+    together = walk(world, queries=queries, threads=1)
+    for size in (1, 2, 9, 63, 64, 65, 130, 700):
+        for threads in (2, 5):
+            part = walk(world, queries=queries[:size], threads=threads)
+            assert same(part, native.Scores(*(a[:size] for a in together)))
+
+
 def test_every_level_gives_the_same_answers(world, on_level):
     first = on_level("scalar", walk, world)
     for name in native.simd_levels():

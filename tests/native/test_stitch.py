@@ -31,7 +31,9 @@ def test_new_links_are_those_of_the_rule():
         for r in sorted(others, key=lambda r: (apart[r], r)):
             if all(((rows[r] - rows[k]) ** 2).sum() > apart[r] for k in kept):
                 kept.append(r)
-        expected = own + kept[:3]
+        # One of the row's own links leads 1.2 times nearer: no need of another.
+        news = [r for r in kept[:3] if all(1.2 * ((rows[r] - rows[o]) ** 2).sum() > apart[r] for o in own)]
+        expected = own + news
         assert out[row].tolist() == expected + [NO_LINK] * (7 - len(expected))
 
 

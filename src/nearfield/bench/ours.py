@@ -170,7 +170,7 @@ OURS: tuple[Peer, ...] = (
     _peer("nearfield-8bit+slack", bits=8, slack=True),
     _peer("nearfield-fast", bits=8, layout="fast", alpha=1.1),
     _peer("nearfield-fast+slack", bits=8, layout="fast", alpha=1.1, slack=True),
-    _peer("nearfield-8bit+queries", bits=8, sample=True, slack=True),
+    _peer("nearfield-8bit+queries", bits=8, sample=True, slack=True, alpha=1.0),
     _peer("nearfield-8bit-degree48", bits=8, degree=48, default=False),
     _peer("nearfield-8bit+mapped", bits=8, rescore="vectors", default=False),
     _peer("nearfield-f32", bits=32),
