@@ -29,11 +29,13 @@ _RANDOM_COST = 2.5
 class Graph(Index):
     """A single-layer proximity graph over codes: the index for anything above some ten thousand rows.
 
-    Rows are linked to diverse near rows; a query walks from a fixed entry towards its neighbours, keeping the best
+    Rows are linked to diverse near rows; a query walks from a few fixed entries towards its neighbours, keeping the best
     ``beam`` rows seen. Wider beams find more and take longer: recall is chosen at search time.
 
     The build is parallel and gives the same bytes for any number of threads, and every row can be reached from the
-    entry. Rows that are all the same, or in far clusters, are linked too.
+    entries. The order of the rows does not matter: they are linked in an order drawn from their codes and the seed, so
+    that rows sorted by class or by anything else give the same links (rows equally far from another are told apart by
+    their numbers). Rows that are all the same, or in far clusters, are linked too.
 
     Parameters
     ----------
