@@ -29,8 +29,8 @@ _RANDOM_COST = 2.5
 class Graph(Index):
     """A single-layer proximity graph over codes: the index for anything above some ten thousand rows.
 
-    Rows are linked to diverse near rows; a query walks from a few fixed entries towards its neighbours, keeping the best
-    ``beam`` rows seen. Wider beams find more and take longer: recall is chosen at search time.
+    Rows are linked to diverse near rows; a query walks from a few fixed entries towards its neighbours, keeping the
+    best ``beam`` rows seen. Wider beams find more and take longer: recall is chosen at search time.
 
     The build is parallel and gives the same bytes for any number of threads, and every row can be reached from the
     entries. The order of the rows does not matter: they are linked in an order drawn from their codes and the seed, so
