@@ -52,8 +52,11 @@ void stitch(const Space& space, const uint32_t* neighbors, unsigned degree, cons
 // Marks the rows that a walk from the entries can come to.
 void mark_reachable(const Links& links, const uint32_t* entries, size_t entry_count, uint8_t* reached);
 
-// first[i]: the first row whose stored bytes equal those of row i; i itself where there is none before it.
-std::vector<uint32_t> first_equal(const Space& space, unsigned threads, const Check& check);
+struct Distinct {
+  std::vector<uint32_t> first;  // the first row whose stored bytes equal those of row i; i itself where none is before it
+  std::vector<uint32_t> order;  // those that are their own first, as the seed and their bytes shuffle them
+};
+Distinct distinct_rows(const Space& space, uint64_t seed, unsigned threads, const Check& check);
 
 // Hangs rows that nothing leads to below rows that are reached. Many may come to one root: its list fills up, and the
 // next are hung on those that came before, as a shallow tree.
@@ -77,9 +80,10 @@ class Hanger {
   unsigned length(uint32_t id) const;
 };
 
-// Hangs every row that cannot be reached from the entries below a near one that can. `links` are those the hanger writes.
+// Hangs every row that cannot be reached from the entries below a near one that can, as `order` names them. `links` are
+// those the hanger writes.
 void connect(const Space& space, Hanger& hanger, const Links& links, unsigned beam,
-             const std::vector<uint32_t>& entries, const Check& check);
+             const std::vector<uint32_t>& entries, const std::vector<uint32_t>& order, const Check& check);
 
 struct SearchSettings {
   size_t k;

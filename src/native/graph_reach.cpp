@@ -63,17 +63,16 @@ void Hanger::hang(uint32_t root, uint32_t row) {
 }
 
 void connect(const Space& space, Hanger& hanger, const Links& links, unsigned beam,
-             const std::vector<uint32_t>& entries, const Check& check) {
+             const std::vector<uint32_t>& entries, const std::vector<uint32_t>& order, const Check& check) {
   std::vector<uint8_t> reached(space.n);
   mark_reachable(links, entries.data(), entries.size(), reached.data());
   PairScorer pairs(space);
   Walk walk;
   std::vector<uint32_t> stack;
   unsigned count = 0;
-  for (size_t i = 0; i < space.n; ++i) {
-    if (reached[i]) continue;
+  for (const uint32_t row : order) {
+    if (reached[row]) continue;
     if (++count % 64 == 0 && check && !check(space.n)) throw Interrupted();
-    const uint32_t row = static_cast<uint32_t>(i);
     walk.run(
         space, links, entries.data(), entries.size(), beam,
         [&](const uint32_t* ids, unsigned n, float* scores) { pairs.score(row, ids, n, scores); },
@@ -81,7 +80,7 @@ void connect(const Space& space, Hanger& hanger, const Links& links, unsigned be
     bool linked = false;
     for (size_t b = 0; b < walk.beam.size() && !linked; ++b) linked = hanger.hang_if_room(walk.beam[b].id, row);
     if (!linked) hanger.hang(walk.beam.size() ? walk.beam[0].id : entries[0], row);
-    reached[i] = 1;
+    reached[row] = 1;
     stack.push_back(row);
     spread(links, stack, reached.data());
   }

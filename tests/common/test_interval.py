@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nearfield.common.interval import mean_interval
+from nearfield.common.interval import mean_interval, recall_interval
 
 
 def shares(rng, mean, kind, n):
@@ -55,3 +55,8 @@ def test_bad_values(bad):
 def test_bad_confidence():
     with pytest.raises(ValueError, match="confidence"):
         mean_interval([1.0], confidence=95)
+
+
+def test_recall_is_the_mean_share_of_the_truth_that_was_found():
+    truth, found = np.array([[1, 2, 3], [4, 5, 6]]), np.array([[3, 2, 1], [6, -1, 9]])
+    assert recall_interval(truth, found) == mean_interval([1, 1 / 3])

@@ -11,13 +11,13 @@ NO_LINK = native.NO_LINK
 KINDS = ["f32", "f16", "sq8", "sq4"]
 
 
-def make_space(kind, rows):
+def make_space(kind, rows, center=None):
     rows = np.asarray(rows, np.float32)
     if kind == "f32":
         return native.make_space("f32", rows, rows.shape[1])
     if kind == "f16":
         return native.make_space("f16", rows.astype(np.float16), rows.shape[1])
-    center = rows.mean(0)
+    center = rows.mean(0) if center is None else center
     return native.make_space(kind, native.encode(kind, rows, center), rows.shape[1], center=center)
 
 
@@ -96,6 +96,36 @@ def test_the_seed_decides_the_order_and_nothing_else_does():
     assert digest(build(space, seed=5)) == digest(build(space, seed=5)) != digest(build(space, seed=6))
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"), [*(("gaussian", kind) for kind in KINDS), ("clustered", "f32"), ("two far clusters", "f32")]
+)
+def test_the_order_of_the_rows_changes_nothing(name, kind):  # but where rows are equally far: coarse codes in clusters
+    rows = np.asarray(DATA[name](np.random.default_rng(7), 900), np.float32)
+    center = rows.mean(0)
+    neighbors, entries = build(make_space(kind, rows, center))
+    for order in (np.argsort(rows[:, 0]), np.argsort(-np.square(rows - center).sum(1)), np.arange(900)[::-1]):
+        again, starts = build(make_space(kind, np.ascontiguousarray(rows[order]), center))
+        assert order[starts].tolist() == entries.tolist()
+        named = np.append(order, NO_LINK)[np.minimum(again, 900)]
+        assert (np.sort(named, axis=1) == np.sort(neighbors[order], axis=1)).all()
+
+
+def test_walks_begin_at_a_few_rows_that_are_near_to_all():
+    rng = np.random.default_rng(8)
+    rows = (rng.normal(size=(3, 16))[rng.integers(0, 3, 6000)] * 2 + rng.normal(size=(6000, 16))).astype(np.float32)
+    space = make_space("f32", rows)
+    neighbors, entries = build(space)
+    assert 8 <= len(entries) < 16
+    queries, cost = rows[rng.integers(0, 6000, 200)], np.empty(200, np.uint32)
+
+    def mean_cost(starts):
+        native.search_graph(space, neighbors, starts, queries, 10, metric="l2", beam=10, distances=cost)
+        return cost.mean()
+
+    single = [mean_cost(np.array([row], np.uint32)) for row in rng.integers(0, 6000, 30)]
+    assert mean_cost(entries) < np.mean(single)
+
+
 def test_links_are_near_and_diverse():
     rng = np.random.default_rng(3)
     rows = rng.normal(size=(600, 6)).astype(np.float32)
@@ -164,7 +194,7 @@ def test_reachable_follows_the_links():
     assert not native.links_valid(np.uint32([[4], [0], [0], [0]]))
 
 
-def test_far_clusters_each_have_an_entry_and_plain_data_needs_one():
+def test_far_clusters_each_have_an_entry_and_plain_data_needs_a_few():
     rng = np.random.default_rng(9)
     cluster = rng.integers(0, 12, 6000)
     rows = (rng.normal(size=(6000, 24)) + 100 * rng.normal(size=(12, 24))[cluster]).astype(np.float32)
@@ -174,7 +204,7 @@ def test_far_clusters_each_have_an_entry_and_plain_data_needs_one():
     shares = [(found.rows[cluster == c, 0] == np.flatnonzero(cluster == c)).mean() for c in range(12)]
     assert min(shares) > 0.9
     plain = build(make_space("f32", rng.normal(size=(6000, 6))), degree=16, beam=60)
-    assert len(plain[1]) == 1
+    assert len(plain[1]) == 8
 
 
 def test_lists_have_room_to_grow_and_give_it_back():

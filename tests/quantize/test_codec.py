@@ -36,6 +36,16 @@ def test_rows_take_the_bytes_it_says(make_codec, d):
     assert ((decoded - x) ** 2).sum() <= share * (x**2).sum()
 
 
+def test_the_longest_vectors(make_codec):
+    x = gaussian(30, native.MAX_DIM)
+    codec = make_codec().fit(x)
+    codes = codec.encode(x)
+    assert codes.nbytes == 30 * codec.bytes_per_vector
+    assert ((codec.decode(codes) - x) ** 2).sum() < (x**2).sum()
+    space, queries = codec.space(codes), codec.prepare_queries(x[:5])
+    assert native.scan(space, queries, 1, metric="l2").rows[:, 0].tolist() == list(range(5))
+
+
 def test_a_single_vector_is_answered_in_kind(make_codec):
     x = gaussian(20, 12)
     codec = make_codec().fit(x)

@@ -102,6 +102,26 @@ def test_an_index_asks_in_the_frame_of_the_directions(kind, metric, tmp_path):
     assert (again.search(queries, 10, candidates=100, **options).rows == found).all()
 
 
+def test_longer_vectors_are_not_rotated(tmp_path):
+    rng = np.random.default_rng(6)
+    spread = rng.permutation(0.998 ** np.arange(2500, dtype=np.float32))
+    x = (rng.standard_normal((150, 2500), np.float32) * spread + 1).astype(np.float32)
+    index = Flat("l2", codec=VarianceQuantizer(2)).build(x)
+    codec = index.codec
+    assert codec.rotation_.shape == (2500,) and codec.rotation_.dtype == np.int32
+    assert np.corrcoef(codec.bits_, spread[codec.rotation_])[0, 1] > 0.8
+    codes = codec.encode(x)
+    assert ((codec.decode(codes) - x) ** 2).sum() < 0.06 * ((x - x.mean(0)) ** 2).sum()
+    assert (codec.lower_bounds(x[3], codes) <= ((x.astype(np.float64) - x[3]) ** 2).sum(1)).all()
+    assert (index.search(x, 1).rows[:, 0] == np.arange(150)).all()
+    index.save(tmp_path / "index.nfa")
+    assert Flat.load(tmp_path / "index.nfa").digest() == index.digest()
+    arrays = codec.to_arrays()
+    arrays["rotation"] = np.zeros_like(arrays["rotation"])
+    with pytest.raises(ValueError, match="every coordinate once"):
+        VarianceQuantizer(2)._restore(2500, arrays)
+
+
 @pytest.mark.parametrize(
     ("name", "change"),
     [

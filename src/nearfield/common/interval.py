@@ -43,3 +43,14 @@ def mean_interval(shares: Any, confidence: float = 0.95) -> tuple[float, float, 
     centre = (mean + z * z / (2 * trials)) / (1 + z * z / trials)
     half = z / (1 + z * z / trials) * (mean * (1 - mean) / trials + z * z / (4 * trials * trials)) ** 0.5
     return mean, min(mean, max(0.0, centre - half)), max(mean, min(1.0, centre + half))
+
+
+def recall_interval(truth: np.ndarray, found: np.ndarray) -> tuple[float, float, float]:
+    """:func:`mean_interval` of the share of each query's ``truth`` (q, k) that is among what was ``found`` (q, k).
+
+    Examples
+    --------
+    >>> recall_interval(np.array([[4, 7]] * 100), np.array([[7, 3]] * 100))[0]
+    0.5
+    """
+    return mean_interval([len(np.intersect1d(a, b)) / len(a) for a, b in zip(truth, found, strict=True)])

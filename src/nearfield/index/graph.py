@@ -29,11 +29,13 @@ _RANDOM_COST = 2.5
 class Graph(Index):
     """A single-layer proximity graph over codes: the index for anything above some ten thousand rows.
 
-    Rows are linked to diverse near rows; a query walks from a fixed entry towards its neighbours, keeping the best
-    ``beam`` rows seen. Wider beams find more and take longer: recall is chosen at search time.
+    Rows are linked to diverse near rows; a query walks from a few fixed entries towards its neighbours, keeping the
+    best ``beam`` rows seen. Wider beams find more and take longer: recall is chosen at search time.
 
     The build is parallel and gives the same bytes for any number of threads, and every row can be reached from the
-    entry. Rows that are all the same, or in far clusters, are linked too.
+    entries. The order of the rows does not matter: they are linked in an order drawn from their codes and the seed, so
+    that rows sorted by class or by anything else give the same links (rows equally far from another are told apart by
+    their numbers). Rows that are all the same, or in far clusters, are linked too.
 
     Parameters
     ----------
@@ -213,8 +215,7 @@ class Graph(Index):
 
         Parameters
         ----------
-        queries : float32 ``(q, d)`` or ``(d,)``.
-        k : how many, at least 1; more than there are rows gives -1 and ``+inf`` at the end.
+        queries, k, allow, candidates, threads : see :meth:`Flat.search`.
         beam : width of the walk (ef in HNSW), at least ``k`` is used; None means 64. Twice as wide takes less than
             twice as long and loses about half as many neighbours.
         slack : with a number, the walk also ends where the nearest row left to follow is farther than ``1 + slack``
@@ -222,9 +223,6 @@ class Graph(Index):
             beam. At equal recall a wide beam with slack is faster than a narrow one without (WordNet, 8-bit codes: 1.1
             times at recall 0.95, 1.3 times at 0.99; 0.1 to 0.2 is a good start). None: the beam alone decides. Not
             used with ``allow``.
-        allow : bool ``(n,)`` or packed ``uint64`` words: rows that may be returned. None allows all.
-        candidates : with ``rescore``, how many rows are scored again; None means the larger of 4 k and 32.
-        threads : None uses the process default; the answer does not depend on it.
         """
         check_int(k, "k", 1, native.MAX_K)
         width = DEFAULT_BEAM if beam is None else check_int(beam, "beam", 1, native.MAX_K)

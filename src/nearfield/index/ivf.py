@@ -129,14 +129,10 @@ class IVF(Index):
 
         Parameters
         ----------
-        queries : float32 ``(q, d)`` or ``(d,)``.
-        k : how many, at least 1; more than there are rows gives -1 and ``+inf`` at the end.
+        queries, k, allow, candidates, threads : see :meth:`Flat.search`.
         probes : how many lists are read (nprobe in faiss); more find more and take longer. None means 48, or one in 8
             where that is less, and at least as many as hold 1,000 rows. As many as there are lists makes the search
             exact for its codes.
-        allow : bool ``(n,)`` or packed ``uint64`` words: rows that may be returned. None allows all.
-        candidates : with ``rescore``, how many rows are scored again; None means the larger of 4 k and 32.
-        threads : None uses the process default; the answer does not depend on it.
         """
         check_int(k, "k", 1, native.MAX_K)
         asked, prepared, single = self._mapped_queries(queries)

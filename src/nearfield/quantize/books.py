@@ -49,26 +49,44 @@ def free_words(x: np.ndarray, rng: np.random.Generator, iterations: int) -> np.n
 def linear_words(x: np.ndarray, rng: np.random.Generator, iterations: int) -> np.ndarray:
     """Words C W with a frozen Gaussian C (256, width) and one map W, solved for by least squares: (width, 256).
 
-    A change of W moves every word, also those that no row has for its nearest.
+    A change of W moves every word, also those that no row has for its nearest. With more dimensions than words the same
+    least squares are solved in the space of the words: time grows with the cube of the smaller of the two.
     """
     width = x.shape[1]
     basis = rng.standard_normal((WORDS, width))
+    wide = width > WORDS
     with threadpool_limits(1, user_api="blas"):
-        moments = x.T.astype(np.float64) @ x / len(x)
-        values, vectors = np.linalg.eigh(moments)
-        weights = np.sqrt(np.maximum(values, 0))[:, None] * vectors.T
+        products = basis @ basis.T
+        words = _spread_words(x, rng) if wide else _like_moments(x, basis)
         before: np.ndarray | None = None
         for _ in range(iterations):
-            words = np.ascontiguousarray((basis @ weights).T, np.float32)
-            codes = assign(x, words)
+            codes = assign(x, np.ascontiguousarray(words.T, np.float32))
             if before is not None and (codes == before).all():
                 break
             before = codes
             counts, sums = cells(x, codes)
-            normal = basis.T @ (counts[:, None] * basis)
-            normal[np.diag_indices(width)] += 1e-9 * (np.trace(normal) / width + 1e-300)
-            weights = np.linalg.solve(normal, basis.T @ sums)
-        return np.ascontiguousarray((basis @ weights).T, np.float32)
+            if wide:  # (B'CB + eI)^-1 B' = B' (CBB' + eI)^-1
+                normal = counts[:, None] * products
+                ridge = 1e-9 * (np.trace(normal) / width + 1e-300)
+                words = products @ np.linalg.solve(normal + ridge * np.eye(WORDS), sums)
+            else:
+                normal = basis.T @ (counts[:, None] * basis)
+                normal[np.diag_indices(width)] += 1e-9 * (np.trace(normal) / width + 1e-300)
+                words = basis @ np.linalg.solve(normal, basis.T @ sums)
+        return np.ascontiguousarray(words.T, np.float32)
+
+
+def _like_moments(x: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """The basis mapped so that it has the second moments of the rows."""
+    moments = x.T.astype(np.float64) @ x / len(x)
+    values, vectors = np.linalg.eigh(moments)
+    return basis @ (np.sqrt(np.maximum(values, 0))[:, None] * vectors.T)
+
+
+def _spread_words(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Words with the second moments of the rows, as random sums of them: no matrix of the dimensions is needed."""
+    rows = x[np.linspace(0, len(x) - 1, min(len(x), 4096)).astype(np.int64)].astype(np.float64)
+    return rng.standard_normal((WORDS, len(rows))) @ rows / np.sqrt(len(rows))
 
 
 def _distinct(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:

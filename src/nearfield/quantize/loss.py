@@ -10,10 +10,10 @@ import numpy as np
 
 from .. import native
 from ..common.checks import check_choice, check_int, check_random_state, check_vectors
-from ..common.interval import mean_interval
+from ..common.held_out import hold_out
+from ..common.interval import recall_interval
 from .codec import Codec
 
-_HELD_OUT = 500
 _ROWS = 8192
 
 
@@ -110,9 +110,7 @@ def codec_loss(
     dim = getattr(codec, "dim_", None)
     base, _ = check_vectors(vectors, "vectors", dim=dim, nonzero=cosine, min_rows=2)
     if queries is None:
-        order = np.random.default_rng(check_random_state(random_state)).permutation(len(base))
-        count = min(_HELD_OUT, max(1, len(base) // 5))
-        asked, base = base[np.sort(order[:count])], base[np.sort(order[count:])]
+        asked, base = hold_out(base, check_random_state(random_state))
     else:
         asked, _ = check_vectors(queries, "queries", dim=base.shape[1], nonzero=cosine, min_rows=1)
     k = check_int(k, "k", 1, len(base))
@@ -125,12 +123,11 @@ def codec_loss(
     space, prepared = codec.space(codes), codec.prepare_queries(asked)
     truth = native.exact_search(base, asked, k, metric=kind).rows
     found = native.scan(space, prepared, k, metric=kind).rows
-    shares = [len(np.intersect1d(a, b)) / k for a, b in zip(truth, found, strict=True)]
     errors = []
     for query, ready, rows in zip(asked, prepared, truth, strict=True):
         coded = -native.score(space, ready[None], rows, metric="ip")[0].astype(np.float64)
         errors.append(float((coded - base[rows].astype(np.float64) @ query).mean()))
-    recall, bias = mean_interval(shares), _error_interval(np.array(errors))
+    recall, bias = recall_interval(truth, found), _error_interval(np.array(errors))
     return CodecLoss(
         codec.bytes_per_vector, _reconstruction(codec, codes, base), *recall, *bias, k=k, queries=len(asked)
     )

@@ -14,6 +14,7 @@ from .additive import AdditiveCodec
 
 _SAMPLE = 1 << 15
 _MOST = 8  # bits of one direction
+_TURNED = 2048  # dimensions of the longest vectors that are rotated
 
 
 class VarianceQuantizer(AdditiveCodec):
@@ -24,7 +25,8 @@ class VarianceQuantizer(AdditiveCodec):
     bit of a row is spare: ``ceil(bits * d / 8)`` bytes and 4 of header. Choose it over :class:`ScalarQuantizer` for
     2 bits a dimension or fewer, where the spectrum falls (text vectors: it does); over :class:`ProductQuantizer` where
     the fit must be quick or a lower bound of the distance is needed (:meth:`lower_bounds`).
-    Fitting takes time with the cube of d and the rotation 4 d * d bytes: above some 2,000 dimensions put a PCA before.
+    Fitting takes time with the cube of d and the rotation 4 d * d bytes, so above 2,048 dimensions nothing is rotated
+    and the coordinates themselves get bits by their variance: put a PCA before where they are correlated.
 
     Parameters
     ----------
@@ -34,7 +36,8 @@ class VarianceQuantizer(AdditiveCodec):
     Attributes
     ----------
     center_ : float32 (d,), the mean of the fitted vectors, rotated.
-    rotation_ : float32 (d, d), the directions as columns, those of one byte beside each other.
+    rotation_ : float32 (d, d), the directions as columns, those of one byte beside each other; above 2,048 dimensions
+        int32 (d,), the coordinates in that order.
     bits_ : int32 (d,), bits of each direction, in the same order.
     words_, layout_ : see :class:`ResidualQuantizer`.
 
@@ -114,10 +117,12 @@ class VarianceQuantizer(AdditiveCodec):
         super()._restore(dim, arrays)
         self.rotation_ = np.ascontiguousarray(arrays["rotation"])
         self.bits_ = np.ascontiguousarray(arrays["bits"])
-        if self.rotation_.dtype != np.float32 or self.rotation_.shape != (dim, dim):
-            raise ValueError(
-                f"rotation: expected float32 {(dim, dim)}, got {self.rotation_.dtype} {self.rotation_.shape}"
-            )
+        dtype, shape = self.rotation_.dtype, self.rotation_.shape
+        if shape == (dim,) and dtype == np.int32:
+            if (np.sort(self.rotation_) != np.arange(dim)).any():
+                raise ValueError("rotation: expected every coordinate once")
+        elif dtype != np.float32 or shape != (dim, dim):
+            raise ValueError(f"rotation: expected float32 {(dim, dim)} or int32 ({dim},), got {dtype} {shape}")
         if (
             self.bits_.dtype != np.int32
             or self.bits_.shape != (dim,)
@@ -138,18 +143,22 @@ class VarianceQuantizer(AdditiveCodec):
         n, dim = vectors.shape
         mean = vectors.mean(axis=0, dtype=np.float64)
         rows = vectors[np.linspace(0, n - 1, min(n, _SAMPLE)).astype(np.int64)]
-        with threadpool_limits(1, user_api="blas"):
-            shifted = rows - mean
-            variance, directions = np.linalg.eigh(shifted.T @ shifted / len(rows))
-        variance, directions = np.maximum(variance[::-1], 0), directions[:, ::-1]
+        shifted = rows - mean
+        if dim <= _TURNED:
+            with threadpool_limits(1, user_api="blas"):
+                variance, directions = np.linalg.eigh(shifted.T @ shifted / len(rows))
+            variance, directions = np.maximum(variance[::-1], 0), directions[:, ::-1]
+        else:
+            variance = np.einsum("ij,ij->j", shifted, shifted) / len(rows)
         packed = pack_bits(allot_bits(variance, 8 * self._books(dim)), variance, self._books(dim))
         used = [j for byte in packed for j, _ in byte]
-        order = np.array(used + [j for j in range(dim) if j not in set(used)])
-        self.rotation_ = np.ascontiguousarray(directions[:, order], np.float32)
+        order = np.array(used + sorted(set(range(dim)) - set(used)))
+        turned = dim <= _TURNED
+        self.rotation_ = np.ascontiguousarray(directions[:, order], np.float32) if turned else order.astype(np.int32)
         self.bits_ = np.zeros(dim, np.int32)
         self.bits_[: len(used)] = [count for byte in packed for _, count in byte]
         self.dim_ = dim
-        self.center_ = additive.combine(mean.astype(np.float32)[None], self.rotation_)[0]
+        self.center_ = self._framed(mean.astype(np.float32)[None])[0]
         values = self._framed(rows) - self.center_
         self.words_ = np.zeros((max(len(used), 1), additive.WORDS), np.float32)
         layout, at = [], 0
@@ -164,6 +173,8 @@ class VarianceQuantizer(AdditiveCodec):
         self.layout_ = np.array(layout, np.int32)
 
     def _framed(self, vectors: np.ndarray) -> np.ndarray:
+        if self.rotation_.ndim == 1:
+            return np.ascontiguousarray(vectors[:, self.rotation_])
         return additive.combine(vectors, self.rotation_)
 
     def _codes(self, centred: np.ndarray) -> np.ndarray:
@@ -177,6 +188,8 @@ class VarianceQuantizer(AdditiveCodec):
 
     def _decode(self, codes: np.ndarray) -> np.ndarray:
         rotated = super()._decode(codes)
+        if self.rotation_.ndim == 1:
+            return np.ascontiguousarray(rotated[:, np.argsort(self.rotation_)])
         return additive.combine(rotated, np.ascontiguousarray(self.rotation_.T))
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from ..common.checks import check_choice, check_random_state, check_vectors
 from .linear import LinearMap
 from .moments import Moments, leading
-from .ranking import RankingLoss, ranking_loss
+from .reduction import Reduction
 
 _FLOATS = [np.float64, np.float32, np.float16]
 # Shares of the rows in the blend that are tried, then steps around the best one: ten pairs of eigenproblems, good to
@@ -24,7 +22,7 @@ _MAX_ROUNDS = 200
 _TOLERANCE = 1e-4
 
 
-class LeanVec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class LeanVec(Reduction):
     """Keep the directions that inner products between queries and rows depend on, given a sample of the queries.
 
     Choose it over :class:`PCA` when queries come from another source than the rows (questions and passages, captions
@@ -104,7 +102,6 @@ class LeanVec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         d = self.n_features_in_
         base = Moments(d).add(X)
         self.n_samples_seen_ = base.count
-        self.n_components_ = d if self.n_components is None else int(self.n_components)
         rows = _scaled(base.square)
         parts = [] if queries is None else self._sample_moments(queries, d)
         self.n_queries_ = sum(part.count for part in parts)
@@ -141,20 +138,8 @@ class LeanVec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         own = self.query_components_ is not self.components_
         return LinearMap(self.components_, queries=self.query_components_ if own else None)
 
-    def ranking_loss(self, X: Any, queries: Any = None, *, k: int = 10, metric: str = "cosine") -> RankingLoss:
-        """The share of the exact ``k`` nearest rows that is still found in the reduced space, without rescoring.
-
-        Give ``queries`` that the fit has not seen; without them up to 500 rows of ``X`` are held out and asked for.
-        See :func:`nearfield.transform.ranking_loss`.
-        """
-        check_is_fitted(self)
-        return ranking_loss(self.export(), X, queries, k=k, metric=metric, random_state=self.random_state)
-
     def _check_parameters(self) -> None:
-        kept, d = self.n_components, self.n_features_in_
-        whole = isinstance(kept, Integral) and not isinstance(kept, bool)
-        if kept is not None and not (whole and 1 <= kept <= d):
-            raise ValueError(f"n_components: expected None or an integer from 1 to {d} (dimensions of X), got {kept!r}")
+        self.n_components_ = self._count_kept()
         check_choice(self.method, "method", ("shared", "frank-wolfe"))
         check_random_state(self.random_state)
 
@@ -203,15 +188,6 @@ class LeanVec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             exported = self.export()
             return exported.transform_queries(X) if queries else exported.transform(X)
         return np.asarray(X @ (self.query_components_ if queries else self.components_).T)
-
-    @property
-    def _n_features_out(self) -> int:
-        return int(self.n_components_)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
 
 
 class _Objective:

@@ -11,18 +11,17 @@ from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..common.checks import check_random_state
 from .linear import LinearMap
 from .moments import Moments, leading
-from .ranking import RankingLoss, ranking_loss
+from .reduction import Reduction
 
 _FLOATS = [np.float64, np.float32, np.float16]
 
 
-class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class PCA(Reduction):
     """Keep the directions of largest variance; drop the rest, and say what that loses.
 
     Choose it when queries are distributed like the base (the usual case) and memory or scan time must fall by 1.5 to
@@ -149,15 +148,6 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return LinearMap(self._matrix(), self.mean_ if self.center else None)
 
-    def ranking_loss(self, X: Any, queries: Any = None, *, k: int = 10, metric: str = "cosine") -> RankingLoss:
-        """The share of the exact ``k`` nearest rows that is still found in the reduced space, without rescoring.
-
-        Give the ``queries`` you expect; without them up to 500 rows of ``X`` are held out and asked for.
-        See :func:`nearfield.transform.ranking_loss`.
-        """
-        check_is_fitted(self)
-        return ranking_loss(self.export(), X, queries, k=k, metric=metric, random_state=self.random_state)
-
     def _check_parameters(self) -> None:
         kept = self.n_components
         d = self.n_features_in_
@@ -196,12 +186,3 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def _matrix(self) -> np.ndarray:
         return self.components_ / self._spread()[:, None] if self.whiten else self.components_
-
-    @property
-    def _n_features_out(self) -> int:
-        return int(self.n_components_)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags

@@ -9,10 +9,9 @@ import numpy as np
 
 from .. import native
 from ..common.checks import check_choice, check_int, check_random_state, check_vectors
-from ..common.interval import mean_interval
+from ..common.held_out import hold_out
+from ..common.interval import recall_interval
 from .linear import LinearMap
-
-_HELD_OUT = 500
 
 
 @dataclass(frozen=True)
@@ -82,10 +81,7 @@ def ranking_loss(
     check_choice(metric, "metric", ("cosine", "ip", "l2"))
     base, _ = check_vectors(vectors, "vectors", dim=transform.n_features_in, nonzero=metric == "cosine", min_rows=2)
     if queries is None:
-        rng = np.random.default_rng(check_random_state(random_state))
-        order = rng.permutation(len(base))
-        count = min(_HELD_OUT, max(1, len(base) // 5))
-        asked, base = base[np.sort(order[:count])], base[np.sort(order[count:])]
+        asked, base = hold_out(base, check_random_state(random_state))
     else:
         asked, _ = check_vectors(
             queries, "queries", dim=transform.n_features_in, nonzero=metric == "cosine", min_rows=1
@@ -93,8 +89,7 @@ def ranking_loss(
     k = check_int(k, "k", 1, len(base))
     truth = _nearest(base, asked, k, metric)
     found = _nearest(transform.transform(base), transform.transform_queries(asked), k, metric)
-    shares = [len(np.intersect1d(a, b)) / k for a, b in zip(truth, found, strict=True)]
-    return RankingLoss(*mean_interval(shares), k=k, queries=len(asked))
+    return RankingLoss(*recall_interval(truth, found), k=k, queries=len(asked))
 
 
 def _nearest(base: np.ndarray, queries: np.ndarray, k: int, metric: str) -> np.ndarray:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..common.checks import check_choice, check_random_state, check_real
 from .linear import LinearMap
 from .ranking import RankingLoss, ranking_loss
+from .reduction import Reduction
 
 _FLOATS = [np.float64, np.float32, np.float16]
 _K = 10
 
 
-class Truncation(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class Truncation(Reduction):
     """Keep the first coordinates of every vector; refuse to where that loses more neighbours than allowed.
 
     Choose it for embeddings of a model trained so that prefixes are usable (Matryoshka models, which order their
@@ -86,14 +85,10 @@ class Truncation(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         Raises ValueError where it is more than ``max_loss``.
         """
         X = validate_data(self, X, dtype=_FLOATS)
-        d, kept = self.n_features_in_, self.n_components
-        whole = isinstance(kept, Integral) and not isinstance(kept, bool)
-        if kept is not None and not (whole and 1 <= kept <= d):
-            raise ValueError(f"n_components: expected None or an integer from 1 to {d} (dimensions of X), got {kept!r}")
+        d, self.n_components_ = self.n_features_in_, self._count_kept()
         allowed = check_real(self.max_loss, "max_loss", 0.0, 1.0)
         check_choice(self.metric, "metric", ("cosine", "ip", "l2"))
         check_random_state(self.random_state)
-        self.n_components_ = d if kept is None else int(kept)
         self.ranking_loss_ = self._measured(X, queries)
         if self.ranking_loss_.loss > allowed:
             low, high = 1 - self.ranking_loss_.high, 1 - self.ranking_loss_.low
@@ -127,12 +122,3 @@ class Truncation(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         """The truncation as a linear map, for an index or a file."""
         check_is_fitted(self)
         return LinearMap(self.components_)
-
-    @property
-    def _n_features_out(self) -> int:
-        return int(self.n_components_)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
