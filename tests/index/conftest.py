@@ -122,7 +122,7 @@ def kind(request: pytest.FixtureRequest) -> Iterator[Callable[..., Index]]:
 
 @pytest.fixture(scope="session")
 def wide() -> Callable[..., dict[str, int]]:
-    """``wide(kind, width)``: the search settings that make a kind look at ``width`` rows; all of the lists or buckets."""
+    """``wide(kind, width)``: the search settings that make a kind look at ``width`` rows; all lists or buckets."""
 
     def settings(kind: Any, width: int) -> dict[str, int]:
         if kind is Flat:

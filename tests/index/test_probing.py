@@ -59,6 +59,10 @@ def test_planes_as_near_as_each_other_are_no_trouble():
     assert sorted(probe(np.full((1, 1, 4), -1, np.float32), 5)[0, 0]) == [0, 1, 2, 4, 8]
 
 
+def listed(blocks):
+    return [(int(at[i]), int(j)) for at, left, right in blocks for i, j in zip(left, right, strict=True)]
+
+
 @pytest.mark.parametrize("gathered", [1, 50, 1 << 20])
 def test_mates_are_the_rows_of_the_buckets(monkeypatch, gathered):
     monkeypatch.setattr(probing, "_GATHERED", gathered)
@@ -68,14 +72,10 @@ def test_mates_are_the_rows_of_the_buckets(monkeypatch, gathered):
     tables = Tables.of(keys, 4)
     signed = rng.normal(size=(20, 3, 4)).astype(np.float32)
     named = probe(signed, 2)
-    got = [
-        (int(at[i]), int(j)) for at, left, right in tables.mates(signed, 2) for i, j in zip(left, right, strict=True)
-    ]
+    got = listed(tables.mates(signed, 2))
     expected = {(q, r) for q in range(20) for r in range(70) if any(keys[t, r] in named[q, t] for t in range(3))}
     assert got == sorted(expected)
     own = {(i, j) for i in range(70) for j in range(70) if (keys[:, i] == keys[:, j]).any()}
-    assert [
-        (int(at[i]), int(j)) for at, left, right in tables.own_mates() for i, j in zip(left, right, strict=True)
-    ] == sorted(own)
+    assert listed(tables.own_mates()) == sorted(own)
     most = max(sum(one[i] == one[j] for i, j in combinations(range(70), 2)) for one in keys)
     assert tables.most_pairs() == most

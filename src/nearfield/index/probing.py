@@ -21,9 +21,10 @@ Mates = Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]
 def hyperplanes(count: int, dim: int, seed: int) -> np.ndarray:
     """Float32 ``(count, dim)`` normals of length one, ``dim`` after ``dim`` of them perpendicular to each other."""
     seeds = np.random.default_rng(seed).integers(0, 1 << 62, -(-count // dim))
-    parts = [
-        native.rotate(np.eye(min(dim, count - i * dim), dim, dtype=np.float32), int(s)) for i, s in enumerate(seeds)
-    ]
+    parts = []
+    for number, one in enumerate(seeds):
+        axes = np.eye(min(dim, count - number * dim), dim, dtype=np.float32)
+        parts.append(native.rotate(axes, int(one)))
     return np.concatenate(parts)
 
 
