@@ -91,6 +91,22 @@ def test_hard_rows(name, metric, recall):
         assert set(zip(range(40), range(40), strict=True)) <= set(map(tuple, shared.tolist()))
 
 
+def test_one_query_with_very_many_rows_does_not_widen_the_others():
+    """Half of 60,000 rows are one: asked for it and for 3,000 others, in one block they would take 700 MB."""
+    import tracemalloc
+
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(60_000, 8)).astype(np.float32)
+    rows[30_000:] = rows[30_000]
+    index = Hash("l2", tables=2, bits=12).build(rows)
+    asked = np.concatenate([rows[:3000], rows[-1:]])
+    tracemalloc.start()
+    found = index.search(asked, 1, probes=1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 200e6 and (found.rows[:3000, 0] == np.arange(3000)).mean() > 0.99
+
+
 def test_settings_and_seed_change_the_index(make_rows):
     rows = make_rows(1500)[:400]
     settings = [{}, {"tables": 3}, {"bits": 7}, {"random_state": 1}]

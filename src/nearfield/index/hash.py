@@ -33,7 +33,7 @@ class Hash(Index):
     Take it for its pairs: rows that share a bucket are the candidates of entity matching, found without comparing
     rows (:meth:`pairs`), and with a transform learnt from examples (:class:`~nearfield.transform.PairMargin`) by a
     likeness of your own. For nearest rows a :class:`Graph` or an :class:`IVF` answers faster at equal recall, from
-    less memory; hashing has in its favour that the buckets of a row depend on that row and the mean alone.
+    less memory: on 30,000 sentence vectors an IVF some ten times at a recall of 0.95.
 
     Parameters
     ----------
@@ -221,9 +221,12 @@ class Hash(Index):
                     counts = np.bincount(left, minlength=len(at))
                 enough = counts >= wanted[todo[at]]
                 short.append(todo[at[~enough]])
-                done = todo[at[enough]]
-                if len(done):
-                    best = _padded(left, right, counts, enough)
+                # Queries with as many rows, to a factor of two, together: one with very many does not widen all lines.
+                sizes = np.frexp(counts)[1]
+                for size in np.unique(sizes[enough]):
+                    alike = enough & (sizes == size)
+                    done = todo[at[alike]]
+                    best = _padded(left, right, counts, alike)
                     found = native.rescore(self._space, coded[done], best, k, metric=metric, threads=threads)
                     scores[done], rows[done] = found.scores, found.rows
             todo = np.concatenate(short)
@@ -309,8 +312,10 @@ def _check_limit(count: int, limit: int) -> None:
 
 def _padded(left: np.ndarray, right: np.ndarray, counts: np.ndarray, kept: np.ndarray) -> np.ndarray:
     """The rows of each query that is kept as one line of a matrix, ended by -1; ``left`` ascends."""
-    out = np.full((len(counts), max(int(counts[kept].max()), 1)), -1, np.int64)
+    line = np.cumsum(kept) - 1
     starts = np.cumsum(counts) - counts
     take = kept[left]
-    out[left[take], (np.arange(len(left)) - starts[left])[take]] = right[take]
-    return out[kept]
+    place = (np.arange(len(left)) - starts[left])[take]
+    out = np.full((int(kept.sum()), max(int(counts[kept].max()), 1)), -1, np.int64)
+    out[line[left[take]], place] = right[take]
+    return out
