@@ -31,7 +31,7 @@ FEW = Claim("Three hundred pairs to learn from are enough for half of the candid
 CLAIMS = (MINHASH, PLANES, STEEPER, MATCHED, LOSS, FEW)
 EDITS, KM, RATIO = 2, 20, 2  # the rule: r is two edits and twenty kilometres, both; c is two
 SWEEP = tuple(product((10, 12, 16, 20, 24), (4, 16, 32), (1, 8)))  # bits, tables, probes
-BANDS = tuple(product((1, 2, 3, 4, 5, 6), (4, 16, 64)))  # values a band, bands
+BANDS = tuple(product((1, 2, 3, 4, 5, 6), (8, 32, 128)))  # values a band, bands
 
 
 def measure(setting: Setting) -> Iterator[Finding]:
@@ -57,6 +57,7 @@ def measure(setting: Setting) -> Iterator[Finding]:
         "names": (_pieces(base), _pieces(copies)),
         "names and squares": tuple(_pieces(one, 0.5) for one in (base, copies)),
         "names and two sizes of squares": tuple(_pieces(one, 0.5, 2.0) for one in (base, copies)),
+        "squares alone": tuple(cities.cells(one.places, 0.5) for one in (base, copies)),
     }
     found = {name: _fewest_minhash(*tokens) for name, tokens in sets.items()}
     name = min(found, key=lambda one: found[one][0])
