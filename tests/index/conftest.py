@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nearfield.index import IVF, Flat, Graph, Index
+from nearfield.index import IVF, Flat, Graph, Hash, Index
 from nearfield.quantize import Codec, Float16, Float32, ProductQuantizer, RotatedQuantizer, ScalarQuantizer
 from nearfield.transform import PCA
 
@@ -54,6 +54,7 @@ class Recipe:
         self.kind, self.metric, self.codec, self.transform, self.rescore = kind, metric, codec, transform, rescore
         self.is_graph = kind in (Graph, fast_graph)
         self.is_lists = kind is IVF
+        self.is_hash = kind is Hash
 
     def make(self, **options: Any) -> Index:
         transform = PCA(20, center=self.metric == "l2") if self.transform else None
@@ -62,6 +63,8 @@ class Recipe:
             options = {"degree": 24, "build_beam": 60} | options
         if self.is_lists:
             options = {"lists": 60} | options
+        if self.is_hash:
+            options = {"tables": 6, "bits": 7} | options
         return self.kind(
             self.metric, transform=transform, codec=(CODECS | COARSE)[self.codec](), rescore=rescore, **options
         )
@@ -75,13 +78,16 @@ class Recipe:
             floor = 0.85 if self.transform else 0.87
         else:
             floor = 0.90 if self.transform else 0.98
-        return floor - 0.02 * (self.is_graph or self.is_lists)  # a seed moves a walk by 0.007, on so few queries
+        # A seed moves a walk by 0.007, on so few queries.
+        return floor - 0.02 * self.is_graph - 0.01 * (self.is_lists or self.is_hash)
 
     @property
     def settings(self) -> dict[str, int]:
         """What a search needs to reach the floor: by inner product the queries lie far from all rows, and walks err."""
         if self.is_lists:
             return {"probes": 45}
+        if self.is_hash:
+            return {"probes": 60}
         if not self.is_graph or self.metric != "ip":
             return {}
         return {"beam": 300 if self.kind is Graph else 1200}  # estimates from 32 signs, of queries that lie far away
@@ -93,7 +99,7 @@ class Recipe:
 
 RECIPES = [
     Recipe(*parts)
-    for parts in product((Flat, Graph, fast_graph, IVF), METRICS, CODECS, (False, True), (None, "sq8", "vectors"))
+    for parts in product((Flat, Graph, fast_graph, IVF, Hash), METRICS, CODECS, (False, True), (None, "sq8", "vectors"))
     if parts[2] != parts[4]  # rescoring with the codes themselves
 ]
 RECIPES += [Recipe(kind, "l2", codec, False, "vectors") for kind in (Flat, Graph, fast_graph) for codec in COARSE]
@@ -110,19 +116,19 @@ def built(request: pytest.FixtureRequest) -> tuple[Recipe, Index]:
     return RECIPES[request.param], _built(request.param)
 
 
-@pytest.fixture(params=[Flat, Graph, fast_graph, IVF], ids=lambda kind: kind.__name__)
+@pytest.fixture(params=[Flat, Graph, fast_graph, IVF, Hash], ids=lambda kind: kind.__name__)
 def kind(request: pytest.FixtureRequest) -> Iterator[Callable[..., Index]]:
     yield request.param
 
 
 @pytest.fixture(scope="session")
 def wide() -> Callable[..., dict[str, int]]:
-    """``wide(kind, width)``: the search settings that make a kind look at ``width`` rows; all lists of an IVF."""
+    """``wide(kind, width)``: the search settings that make a kind look at ``width`` rows; all lists or buckets."""
 
     def settings(kind: Any, width: int) -> dict[str, int]:
         if kind is Flat:
             return {}
-        return {"probes": 1 << 20} if kind is IVF else {"beam": width}
+        return {"probes": 1 << 20} if kind in (Hash, IVF) else {"beam": width}
 
     return settings
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nearfield.index import IVF, Flat, Graph, load
+from nearfield.index import IVF, Flat, Graph, Hash, load
 from nearfield.quantize import ScalarQuantizer
 
 NAN_ROW = np.ones((70_000, 2), np.float16)
@@ -78,8 +78,8 @@ def test_lengths_whose_squares_do_not_fit_are_refused(kind, metric):
 )
 def test_search_refuses(kind, options, error, message):
     rows = np.random.default_rng(0).normal(size=(100, 8)).astype(np.float32)
-    if ("beam" in options and kind in (Flat, IVF)) or ("probes" in options and kind is not IVF):
-        pytest.skip("only a walk has a beam, and only lists are probed")
+    if ("beam" in options and kind in (Flat, Hash, IVF)) or ("probes" in options and kind not in (Hash, IVF)):
+        pytest.skip("only a walk has a beam, and only lists and buckets are probed")
     index = kind("l2", codec=ScalarQuantizer(8), rescore="vectors").build(rows)
     with pytest.raises(error, match=message):
         index.search(**({"queries": rows[:2], "k": 5} | options))
@@ -144,6 +144,22 @@ def test_graph_refuses(options, error, message):
 def test_lists_refuse(options, error, message):
     with pytest.raises(error, match=message):
         IVF(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"tables": 0}, ValueError, "tables: expected an integer from 1 to 1024, got 0"),
+        ({"tables": 2.5}, TypeError, "tables"),
+        ({"bits": 0}, ValueError, "bits: expected an integer from 1 to 32, got 0"),
+        ({"bits": 33}, ValueError, "bits"),
+        ({"bits": True}, TypeError, "bits"),
+        ({"random_state": -1}, ValueError, "random_state"),
+    ],
+)
+def test_hash_refuses(options, error, message):
+    with pytest.raises(error, match=message):
+        Hash(**options)
 
 
 def test_load_refuses_vectors_that_do_not_fit(kind, tmp_path):

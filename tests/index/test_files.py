@@ -10,7 +10,7 @@ from nearfield.common import CorruptFileError, FormatVersionError
 from nearfield.common import container as container_module
 from nearfield.common.container import read_container, write_container
 from nearfield.common.files import fault_injection
-from nearfield.index import IVF, Flat, load
+from nearfield.index import IVF, Flat, Hash, load
 from nearfield.quantize import ScalarQuantizer
 from nearfield.transform import PCA
 
@@ -21,6 +21,8 @@ def saved(kind, tmp_path):
     options = {"transform": PCA(5), "codec": ScalarQuantizer(4), "rescore": ScalarQuantizer(8)}
     if kind is IVF:
         options["lists"] = 7
+    elif kind is Hash:
+        options |= {"tables": 2, "bits": 4}
     elif kind is not Flat:
         options["degree"] = 6
     index = kind("l2", **options).build(rows)
@@ -156,9 +158,28 @@ LIST_CHANGES = {
 }
 
 
-@pytest.mark.parametrize("name", [*CHANGES, *GRAPH_CHANGES, *FAST_CHANGES, *LIST_CHANGES])
+HASH_CHANGES = {
+    "no planes": lambda meta, arrays: arrays.pop("planes.matrix"),
+    "no mean": lambda meta, arrays: arrays.pop("planes.offset"),
+    "no keys": lambda meta, arrays: arrays.pop("keys"),
+    "fewer planes": lambda meta, arrays: arrays.update({"planes.matrix": arrays["planes.matrix"][:-1]}),
+    "a plane that is no number": lambda meta, arrays: arrays["planes.matrix"].__setitem__((3, 0), np.nan),
+    "more tables": lambda meta, arrays: meta["parameters"].update(tables=3),
+    "other bits": lambda meta, arrays: meta["parameters"].update(bits=3),
+    "keys that fall": lambda meta, arrays: arrays.update(keys=arrays["keys"][:, ::-1].copy()),
+    "keys of more bits": lambda meta, arrays: arrays["keys"].__setitem__((1, -1), 16),
+    "signed keys": lambda meta, arrays: arrays.update(keys=arrays["keys"].astype(np.int32)),
+    "fewer keys": lambda meta, arrays: arrays.update(keys=arrays["keys"][:, :-1].copy()),
+    "a row twice in a table": lambda meta, arrays: arrays["order"].__setitem__((1, 0), arrays["order"][1, 1]),
+    "a row beyond in a table": lambda meta, arrays: arrays["order"].__setitem__((0, 0), 60),
+    "fewer tables": lambda meta, arrays: arrays.update(order=arrays["order"][:-1]),
+}
+
+
+@pytest.mark.parametrize("name", [*CHANGES, *GRAPH_CHANGES, *FAST_CHANGES, *LIST_CHANGES, *HASH_CHANGES])
 def test_a_file_that_contradicts_itself_is_refused_by_name(saved, kind, name):
-    changes = CHANGES | (LIST_CHANGES if kind is IVF else {} if kind is Flat else GRAPH_CHANGES)
+    own = {IVF: LIST_CHANGES, Hash: HASH_CHANGES, Flat: {}}
+    changes = CHANGES | own.get(kind, GRAPH_CHANGES)
     if kind.__name__ == "fast_graph":
         changes |= FAST_CHANGES
     if name not in changes:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nearfield.index import IVF, Explanation, Flat, Graph, Missed, explain
+from nearfield.index import IVF, Explanation, Flat, Graph, Hash, Missed, explain
 from nearfield.quantize import Float32, ScalarQuantizer
 from nearfield.transform import PCA
 
@@ -18,6 +18,7 @@ def test_an_exact_search_misses_nothing(world, metric):
         (Flat(metric), {}),
         (Graph(metric, codec=Float32(), rescore="vectors"), {"beam": 1500}),
         (IVF(metric, codec=Float32()), {"probes": 1500}),
+        (Hash(metric, codec=Float32(), bits=8), {"probes": 256}),
     ):
         explanation = explain(index.build(world[0]), *world, **options)
         assert explanation.missed == () and explanation.recall == 1 and explanation.wanted == 600
@@ -36,6 +37,11 @@ def test_an_exact_search_misses_nothing(world, metric):
         ("rescore", lambda m: IVF(m, codec=Float32(), rescore=ScalarQuantizer(4))),
         ("probes", lambda m: IVF(m, codec=Float32())),
         ("probes", lambda m: IVF(m, codec=Float32(), rescore="vectors")),
+        ("code", lambda m: Hash(m, codec=ScalarQuantizer(4), bits=8)),
+        ("transform", lambda m: Hash(m, transform=PCA(8, center=m == "l2"), codec=Float32(), bits=8)),
+        ("rescore", lambda m: Hash(m, codec=Float32(), rescore=ScalarQuantizer(4), bits=8)),
+        ("probes", lambda m: Hash(m, codec=Float32(), bits=8)),
+        ("probes", lambda m: Hash(m, codec=Float32(), rescore="vectors", bits=8)),
         ("beam", lambda m: Graph(m, codec=Float32(), degree=6, build_beam=10)),
         ("beam", lambda m: Graph(m, codec=Float32(), degree=6, build_beam=10, layout="fast")),
     ],
@@ -43,7 +49,7 @@ def test_an_exact_search_misses_nothing(world, metric):
 def test_the_stage_that_was_made_bad_is_blamed(world, metric, stage, make, recall):
     index = make(metric).build(world[0])
     options = {"beam": 2 if stage == "beam" else 1500} if isinstance(index, Graph) else {}
-    if isinstance(index, IVF):
+    if isinstance(index, IVF | Hash):
         options = {"probes": 3 if stage == "probes" else 1500}
     explanation = explain(index, *world, **options)
     assert explanation.counts == {stage: len(explanation.missed)} and explanation.missed

@@ -19,6 +19,7 @@ NAMES = (
     "leanvec",
     "lr2vq",
     "mrl",
+    "neural_lsh",
     "pca_rag",
     "rankme",
     "simvq",

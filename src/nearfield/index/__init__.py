@@ -13,12 +13,25 @@ if TYPE_CHECKING:
     from .files import load as load
     from .flat import Flat as Flat
     from .graph import Graph as Graph
+    from .hash import Hash as Hash
     from .ivf import IVF as IVF
     from .stages import Explanation as Explanation
     from .stages import Missed as Missed
     from .stages import explain as explain
 
-__all__ = ["IVF", "BuildMemory", "Explanation", "Flat", "Graph", "Index", "Missed", "Neighbors", "explain", "load"]
+__all__ = [
+    "IVF",
+    "BuildMemory",
+    "Explanation",
+    "Flat",
+    "Graph",
+    "Hash",
+    "Index",
+    "Missed",
+    "Neighbors",
+    "explain",
+    "load",
+]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -27,6 +40,7 @@ __getattr__, __dir__ = lazy_names(
         "Explanation": ".stages",
         "Flat": ".flat",
         "Graph": ".graph",
+        "Hash": ".hash",
         "IVF": ".ivf",
         "Index": ".base",
         "Missed": ".stages",

@@ -39,7 +39,7 @@ _KEPT = (np.float32, np.float16)
 CANDIDATES_PER_K = 4
 MIN_CANDIDATES = 32
 _PART_OF = {"codes": "codes", "codec": "codes", "rescore": "rescore", "scale": "rescore", "map": "transform"}
-_PART_OF |= dict.fromkeys(("centroids", "offsets", "order"), "lists")
+_PART_OF |= dict.fromkeys(("centroids", "offsets", "order", "planes", "keys"), "lists")
 
 Progress = Callable[[int], Any]
 
@@ -60,7 +60,8 @@ class Neighbors(NamedTuple):
 
 
 class Index(ABC):
-    """The interface of every index: :class:`Flat` scans, :class:`Graph` walks, :class:`IVF` reads lists.
+    """The interface of every index: :class:`Flat` scans, :class:`Graph` walks, :class:`IVF` reads lists,
+    :class:`Hash` buckets.
 
     Parameters
     ----------

@@ -16,10 +16,15 @@ array                   dtype            content
                                          few directions, ``signs.projection`` (8-bit code rows)
 ``centroids``           float32          one a list (lists, d'); inverted files only, as are the next two
 ``offsets``             uint32           where each list begins among the code rows, and n (lists + 1,)
-``order``               uint32           the caller's number of each code row, a permutation (n,)
+``order``               uint32           the caller's number of each code row, a permutation (n,); of hash tables,
+                                         the rows of each by their buckets (tables, n)
+``keys``                uint32           the bucket of each row of ``order``, ascending (tables, n); hashes only
+``planes.*``            float32          hyperplanes: ``planes.matrix`` (tables * bits, d' or, under inner product,
+                                         d' + 1), ``planes.offset``, the mean of the rows
 ======================  ===============  =====================================================================
 
-Version 1. ``meta`` holds the kind of index, n, dim, metric, and the parameters of codec, rescore, graph and lists.
+Version 1. ``meta`` holds the kind of index, n, dim, metric, and the parameters of codec, rescore, graph, lists
+and tables.
 """
 
 from __future__ import annotations
@@ -64,11 +69,12 @@ def load(path: str | Path, *, vectors: np.ndarray | None = None, check: bool = T
     """
     from .flat import Flat
     from .graph import Graph
+    from .hash import Hash
     from .ivf import IVF
 
     container = read_container(Path(path), "index", VERSION, check=check)
     meta, arrays = container.meta, container.arrays
-    kinds: dict[str, type[Index]] = {"flat": Flat, "graph": Graph, "ivf": IVF}
+    kinds: dict[str, type[Index]] = {"flat": Flat, "graph": Graph, "hash": Hash, "ivf": IVF}
     try:
         index = _restore(kinds[meta["index"]], meta, arrays)
     except (KeyError, TypeError, ValueError) as error:  # the checksums are right: whoever wrote it was wrong

@@ -12,13 +12,14 @@ from .. import native
 from ..common.checks import check_choice, check_int, check_vectors
 from .flat import Flat
 from .graph import DEFAULT_BEAM, Graph
+from .hash import Hash
 from .ivf import IVF
 
 STAGES = {
     "filter": "not allowed by the filter",
     "transform": "behind too many others once transformed: keep more dimensions, or more candidates",
     "code": "behind too many others by its codes: use more bits, or rescore more candidates",
-    "probes": "near by its codes, in a list that was not read: read more lists",
+    "probes": "near by its codes, in a list or bucket that was not read: use more probes",
     "unreachable": "no walk can come to it: build again",
     "beam": "near by its codes, and the walk ended before it: use a wider beam",
     "rescore": "among the candidates, and put behind others by the codes that rescore: use finer ones",
@@ -86,7 +87,7 @@ class Explanation:
 
 
 def explain(
-    index: Flat | Graph | IVF,
+    index: Flat | Graph | Hash | IVF,
     vectors: Any,
     queries: Any,
     k: int = 10,
@@ -104,7 +105,7 @@ def explain(
 
     Parameters
     ----------
-    index : a built :class:`Flat`, :class:`Graph` or :class:`IVF`.
+    index : a built :class:`Flat`, :class:`Graph`, :class:`Hash` or :class:`IVF`.
     vectors : (n, d), what it was built from.
     queries : float32 (q, d) or (d,).
     k, beam, probes, candidates, allow : of the search to explain.
@@ -138,7 +139,7 @@ def explain(
     truth = exact.search(asked, k)
     words = None if allow is None else native.allow_words(allow, len(index))
     options: dict[str, Any] = {"candidates": candidates, "allow": words}
-    for name, value, kind in (("beam", beam, Graph), ("probes", probes, IVF)):
+    for name, value, kind in (("beam", beam, Graph), ("probes", probes, (Hash, IVF))):
         if isinstance(index, kind):
             options[name] = value
         elif value is not None:
@@ -180,7 +181,7 @@ class _Stages:
 
     def __init__(
         self,
-        index: Flat | Graph | IVF,
+        index: Flat | Graph | Hash | IVF,
         vectors: Any,
         queries: np.ndarray,
         k: int,
@@ -208,6 +209,9 @@ class _Stages:
             self.kept.append(("probes", alone.search(queries, depth, probes=read, allow=words).rows))
             return
         self.kept.append(("code", native.scan(index._space, mapped, depth, metric=metric, allow=words).rows))
+        if isinstance(index, Hash):
+            read = index._probes(probes)
+            self.kept.append(("probes", alone.search(queries, depth, probes=read, allow=words).rows))
         if isinstance(index, Graph):
             self.reached = index.reachable()
             width = max(DEFAULT_BEAM if beam is None else beam, depth)

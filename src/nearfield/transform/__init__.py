@@ -1,4 +1,4 @@
-"""Maps without training by gradient, and the plain linear map that indexes store."""
+"""Maps fitted with numpy alone, and the plain linear map that indexes store."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from ..common.lazy import lazy_names
 if TYPE_CHECKING:
     from .leanvec import LeanVec as LeanVec
     from .linear import LinearMap as LinearMap
+    from .pair_margin import PairMargin as PairMargin
     from .pca import PCA as PCA
     from .ranking import RankingLoss as RankingLoss
     from .ranking import ranking_loss as ranking_loss
     from .truncation import Truncation as Truncation
 
-__all__ = ["PCA", "LeanVec", "LinearMap", "RankingLoss", "Truncation", "ranking_loss"]
+__all__ = ["PCA", "LeanVec", "LinearMap", "PairMargin", "RankingLoss", "Truncation", "ranking_loss"]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "PCA": ".pca",
+        "PairMargin": ".pair_margin",
         "LeanVec": ".leanvec",
         "LinearMap": ".linear",
         "RankingLoss": ".ranking",
