@@ -12,7 +12,8 @@ from .. import native
 from ..common.checks import check_choice, check_int, check_random_state, check_real
 from ..quantize.codec import Codec
 from ..quantize.scalar import ScalarQuantizer
-from .base import Index, Neighbors, Progress, encode_blocks
+from .base import Index, Neighbors, Progress
+from .blocks import encode_blocks
 from .directions import link_directions
 from .estimate import graph_phases
 
