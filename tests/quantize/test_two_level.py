@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nearfield import native
-from nearfield.quantize import ScalarQuantizer, TwoLevelQuantizer, codec_from_dict
+from nearfield.quantize import ScalarQuantizer, TwoLevelQuantizer, codec_from_dict, codec_loss
 
 
 def gaussian(n, d, seed=0):
@@ -95,3 +95,17 @@ def test_it_comes_back_from_json():
 def test_other_numbers_of_bits_are_refused(bits):
     with pytest.raises(ValueError, match="residual_bits: expected 1, 2, 4 or 8, got"):
         TwoLevelQuantizer(bits)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
+def test_the_loss_of_both_levels_is_that_of_eight_bits(metric):
+    x, queries = gaussian(1500, 64) + np.float32(0.2), gaussian(50, 64, seed=1)
+    first, both = (
+        codec_loss(TwoLevelQuantizer(), x, queries, metric=metric, residual=which) for which in (False, True)
+    )
+    whole = codec_loss(ScalarQuantizer(8), x, queries, metric=metric)
+    assert both.bytes_per_vector == whole.bytes_per_vector + 4 == first.bytes_per_vector + 36
+    assert both.reconstruction == pytest.approx(whole.reconstruction, rel=0.01)
+    assert both.recall == pytest.approx(whole.recall, abs=0.005) and first.recall < both.recall
+    with pytest.raises(ValueError, match="codec: expected a TwoLevelQuantizer with residual=True"):
+        codec_loss(ScalarQuantizer(8), x, residual=True)
