@@ -20,9 +20,8 @@ class NearfieldGraph(Adapter):
 
     ``bits`` is what the graph walks over (32 keeps float32); ``rescore`` the bits of the finer codes that order the
     answers, ``"vectors"`` for the mapped input itself (read at random, not resident), or None; ``residual`` the bits
-    of a second level beside 4-bit codes instead; ``pca`` the share of the dimensions kept before the codes, turned at
-    random before those of two levels; ``depth`` how many answers of the beam are rescored, as a multiple of k;
-    ``slack`` searches beam b with width 3 b and slack b / 800; ``sample`` builds with the workload's sample queries,
+    of a second level beside 4-bit codes instead; ``pca`` the share of the dimensions kept before the codes; ``depth``
+    how many answers of the beam are rescored, as a multiple of k; ``slack`` searches beam b with width 3 b and slack b / 800; ``sample`` builds with the workload's sample queries,
     where it has some; the rest as in ``Graph``.
     """
 
@@ -64,14 +63,12 @@ class NearfieldGraph(Adapter):
             return Float32() if bits == 32 else ScalarQuantizer(bits=bits)
 
         finer = codec(self.rescore) if isinstance(self.rescore, int) else self.rescore
-        native.set_threads(threads)
-        transform = self._pca(base.shape[1], metric)
         if self.residual is not None:
             finer = "residual"
-            transform = None if transform is None else transform.fit(base).export().rotated()
+        native.set_threads(threads)
         self._index = Graph(
             metric,
-            transform=transform,
+            transform=self._pca(base.shape[1], metric),
             codec=codec(self.bits) if self.residual is None else TwoLevelQuantizer(self.residual),
             rescore=finer,
             degree=self.degree,
@@ -182,7 +179,7 @@ OURS: tuple[Peer, ...] = (
     _peer("nearfield-f32", bits=32),
     _peer("nearfield-4bit+8", bits=4, rescore=8),
     _peer("nearfield-4+4bit", residual=4, slack=True, depth=4),
-    _peer("nearfield-leanest", residual=2, pca=5 / 6, degree=14, slack=True, depth=6),
+    _peer("nearfield-leanest", residual=1, degree=14, build_beam=200, alpha=1.1, slack=True),
     _peer("nearfield-pca+8", bits=8, rescore=8, pca=0.5),
     _peer("nearfield-flat-1bit+8", NearfieldFlat, bits=1, default=False),
     _peer("nearfield-lists", NearfieldLists, bits=8, default=False),
