@@ -21,8 +21,8 @@ class NearfieldGraph(Adapter):
     ``bits`` is what the graph walks over (32 keeps float32); ``rescore`` the bits of the finer codes that order the
     answers, ``"vectors"`` for the mapped input itself (read at random, not resident), or None; ``residual`` the bits
     of a second level beside 4-bit codes instead; ``pca`` the share of the dimensions kept before the codes; ``depth``
-    how many answers of the beam are rescored, as a multiple of k; ``slack`` searches beam b with width 3 b and slack b / 800; ``sample`` builds with the workload's sample queries,
-    where it has some; the rest as in ``Graph``.
+    how many answers of the beam are rescored, as a multiple of k; ``slack`` searches beam b with width 3 b and slack
+    b / 800; ``sample`` builds with the workload's sample queries, where it has some; the rest as in ``Graph``.
     """
 
     def __init__(
