@@ -139,6 +139,14 @@ void levels_pairs(const Space& space, uint32_t row, const uint32_t* ids, unsigne
   }
 }
 
+void Targets::set_as(const Targets& other) {
+  count_ = other.count_;
+  for (unsigned t = 0; t < count_; ++t) {
+    query_[t] = other.query_[t];
+    prepared_[t] = other.prepared_[t];
+  }
+}
+
 // <q, parts * first + second>: each level by the kernel of its own codes, in whole numbers.
 void Targets::score_levels(const Prepared& p, const uint32_t* ids, unsigned n, float* out) {
   const Kernels& k = kernels();

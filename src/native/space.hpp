@@ -61,6 +61,8 @@ class Targets {
  public:
   Targets(const Space& space, Measure measure);
   void set(const float* const* queries, unsigned count);  // count in 1..4; floats are borrowed
+  // The queries of `other`, made ready already: for the second level of the codes that `other` scores.
+  void set_as(const Targets& other);
   // out[t * n + i]: score of target t against row ids[i].
   void score(const uint32_t* ids, unsigned n, float* out);
 

@@ -61,6 +61,16 @@ def test_batch_equals_single_and_filters_hold(kind, base, queries):
         assert (one.rows == whole.rows[i]).all() and (one.distances == whole.distances[i]).all()
 
 
+@pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
+def test_a_walk_over_all_rows_scores_as_a_scan_does(metric, base, queries):
+    graph = Graph(metric, codec=TwoLevelQuantizer(), rescore="residual").build(base)
+    mapped, prepared, _ = graph._queries(queries)
+    scanned = graph._scan(mapped, prepared, 10, 300, None, None)
+    walked = graph.search(queries, 10, beam=len(base), candidates=300)
+    assert (walked.rows == scanned.rows).all()
+    assert (walked.distances == graph.metric.distances_from_scores(scanned.scores)).all()
+
+
 def test_explain_names_the_stages(base, queries):
     index = Graph("cosine", codec=TwoLevelQuantizer(1), rescore="residual", degree=8).build(base)
     explanation = explain(index, base, queries, beam=10, candidates=10)
