@@ -61,7 +61,7 @@ class Search {
 
   void begin(size_t query) {
     query_ = query;
-    const float* q = job_.queries + query * job_.space.dim;
+    const float* q = asked();
     target_.set(&q, 1);
     if (job_.measure == Measure::ip && job_.slack != std::numeric_limits<float>::infinity()) {
       around_ = job_.length2;
@@ -86,6 +86,8 @@ class Search {
   size_t query_ = 0;
   float around_ = 0;  // |q|^2 + |x|^2, under ip
   bool (Search::*step_)() = nullptr;
+
+  const float* asked() const { return job_.queries + query_ * job_.space.dim; }
 
   // The score beyond which a row will never be followed: nothing worse need enter the beam.
   float limit() const {
@@ -209,7 +211,12 @@ class Search {
   bool score_again() {
     const float* q = job_.second_queries + query_ * job_.second->dim;
     s_.scores.resize(s_.ids.size());
-    again_->set(&q, 1);
+    // The second level of the codes walked over has the same grid and the same queries: they are ready.
+    if (level_bits(job_.second->kind) && job_.second->first == job_.space.data &&
+        job_.second->center == job_.space.center && q == asked())
+      again_->set_as(target_);
+    else
+      again_->set(&q, 1);
     again_->score(s_.ids.data(), static_cast<unsigned>(s_.ids.size()), s_.scores.data());
     s_.best.clear();
     for (size_t j = 0; j < s_.ids.size(); ++j)

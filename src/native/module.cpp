@@ -59,7 +59,13 @@ Kind parse_kind(const std::string& name) {
   if (name == "sq2") return Kind::sq2;
   if (name == "sq1") return Kind::sq1;
   if (name == "additive") return Kind::additive;
-  throw nb::value_error("kind: expected 'f32', 'f16', 'sq8', 'sq4', 'sq2', 'sq1' or 'additive'");
+  if (name == "levels1") return Kind::levels1;
+  if (name == "levels2") return Kind::levels2;
+  if (name == "levels4") return Kind::levels4;
+  if (name == "levels8") return Kind::levels8;
+  throw nb::value_error(
+      "kind: expected 'f32', 'f16', 'sq8', 'sq4', 'sq2', 'sq1', 'additive', 'levels1', 'levels2', 'levels4' or "
+      "'levels8'");
 }
 
 Measure parse_measure(const std::string& name) {
@@ -74,6 +80,11 @@ Kind parse_code_kind(const std::string& name) {
   return kind;
 }
 
+unsigned parse_level_bits(unsigned bits) {
+  demand(bits == 1 || bits == 2 || bits == 4 || bits == 8, "bits: expected 1, 2, 4 or 8 for the second level");
+  return bits;
+}
+
 Books books(const In<float, 2>& words, const In<int32_t, 2>& layout, unsigned dim) {
   demand(words.shape(1) == kWords, "words: expected float32 of shape (rows, 256)");
   demand(layout.shape(1) == 3 && layout.shape(0) <= kMaxBooks, "layout: expected int32 of shape (books, 3)");
@@ -85,12 +96,13 @@ Books books(const In<float, 2>& words, const In<int32_t, 2>& layout, unsigned di
 // A Space with the arrays it borrows from.
 struct PySpace {
   Space space;
-  nb::object data, center, scale, words, layout;
+  nb::object data, center, scale, words, layout, first;
 
   PySpace(const std::string& kind, nb::ndarray<nb::ro, nb::ndim<2>, nb::c_contig, nb::device::cpu> array, unsigned dim,
           std::optional<In<float, 1>> c, std::optional<In<float, 1>> s, std::optional<In<float, 2>> w,
-          std::optional<In<int32_t, 2>> l)
-      : data(nb::cast(array)), center(nb::cast(c)), scale(nb::cast(s)), words(nb::cast(w)), layout(nb::cast(l)) {
+          std::optional<In<int32_t, 2>> l, std::optional<In<uint8_t, 2>> f)
+      : data(nb::cast(array)), center(nb::cast(c)), scale(nb::cast(s)), words(nb::cast(w)), layout(nb::cast(l)),
+        first(nb::cast(f)) {
     space.kind = parse_kind(kind);
     space.data = array.data();
     space.n = array.shape(0);
@@ -110,7 +122,15 @@ struct PySpace {
     else if (space.kind == Kind::additive)
       demand(array.dtype() == nb::dtype<uint8_t>() && array.shape(1) == additive_row_bytes(space.books.count),
              "data: expected uint8 code rows as encode() makes them");
-    else
+    else if (const unsigned bits = level_bits(space.kind)) {
+      demand(array.dtype() == nb::dtype<uint8_t>() && array.shape(1) == level_row_bytes(bits, dim),
+             "data: expected uint8 rows of the second level as levels.encode() makes them");
+      demand(f.has_value() && f->shape(0) == space.n && f->shape(1) == code_row_bytes(Kind::sq4, dim) &&
+                 reinterpret_cast<uintptr_t>(f->data()) % 4 == 0,
+             "first: expected as many rows of the first level, uint8, 4-byte aligned");
+      space.first = f->data();
+      space.first_stride = f->shape(1);
+    } else
       demand(array.dtype() == nb::dtype<uint8_t>() && array.shape(1) == code_row_bytes(space.kind, dim),
              "data: expected uint8 code rows as encode() makes them");
     if (codes) {
@@ -232,10 +252,10 @@ NB_MODULE(_core, m) {
                       ">>> make_space(\"f32\", np.zeros((3, 2), np.float32), 2).n\n3\n")
       .def(nb::init<const std::string&, nb::ndarray<nb::ro, nb::ndim<2>, nb::c_contig, nb::device::cpu>, unsigned,
                     std::optional<In<float, 1>>, std::optional<In<float, 1>>, std::optional<In<float, 2>>,
-                    std::optional<In<int32_t, 2>>>(),
+                    std::optional<In<int32_t, 2>>, std::optional<In<uint8_t, 2>>>(),
            nb::arg("kind"), nb::arg("data"), nb::arg("dim"), nb::arg("center").none() = nb::none(),
            nb::arg("scale").none() = nb::none(), nb::arg("words").none() = nb::none(),
-           nb::arg("layout").none() = nb::none())
+           nb::arg("layout").none() = nb::none(), nb::arg("first").none() = nb::none())
       .def_prop_ro("n", [](const PySpace& s) { return s.space.n; })
       .def_prop_ro("dim", [](const PySpace& s) { return s.space.dim; });
 
@@ -303,6 +323,32 @@ NB_MODULE(_core, m) {
            "codes: expected shape (n, code_row_bytes)");
     nb::gil_scoped_release release;
     decode_rows(kind, codes.data(), codes.shape(0), dim, center.data(), out.data());
+  });
+
+  m.def("level_row_bytes", [](unsigned bits, unsigned dim) { return level_row_bytes(parse_level_bits(bits), dim); });
+  m.def("encode_levels", [](unsigned bits, In<float, 2> x, In<float, 1> center, unsigned threads,
+                            Out<uint8_t, 2> first, Out<uint8_t, 2> second) {
+    parse_level_bits(bits);
+    const unsigned dim = static_cast<unsigned>(x.shape(1));
+    const size_t n = x.shape(0), stride = code_row_bytes(Kind::sq4, dim), second_stride = level_row_bytes(bits, dim);
+    demand(dim >= 1 && dim <= kMaxDim && center.shape(0) == dim, "center: expected shape (dim,)");
+    demand(first.shape(0) == n && first.shape(1) == stride && second.shape(0) == n && second.shape(1) == second_stride,
+           "first, second: expected shapes (n, code_row_bytes) and (n, level_row_bytes)");
+    run(nb::none(), [&](const Check& check) {
+      parallel_for(
+          n, 256, threads,
+          [&](size_t b, size_t e, unsigned) {
+            encode_levels(bits, x.data() + b * dim, e - b, dim, center.data(), first.data() + b * stride,
+                          second.data() + b * second_stride);
+          },
+          check);
+    });
+  });
+  m.def("read_levels", [](const PySpace& base, Out<float, 2> out) {
+    demand(level_bits(base.space.kind) && out.shape(0) == base.space.n && out.shape(1) == base.space.dim,
+           "out: expected shape (n, dim), for codes of two levels");
+    nb::gil_scoped_release release;
+    read_rows(base.space, 0, base.space.n, out.data());
   });
 
   m.def("additive_row_bytes", [](unsigned count) { return additive_row_bytes(count); });

@@ -36,7 +36,7 @@ void fetch_rows(const Space& space, const uint32_t* ids, size_t n) {
 }
 
 Targets::Targets(const Space& space, Measure measure) : space_(space), measure_(measure) {
-  if (code_bits(space.kind) || space.kind == Kind::additive) prepared_.resize(4);
+  if (space.kind != Kind::f32 && space.kind != Kind::f16) prepared_.resize(4);
 }
 
 void unit_rows(const float* x, size_t n, unsigned dim, float* out) {
@@ -121,15 +121,6 @@ struct Headers {
   }
 };
 
-auto query_kernel(const Kernels& k, const Space& space) {
-  switch (space.kind) {
-    case Kind::sq8: return space.cached ? k.sq8_cached : k.sq8_query;
-    case Kind::sq4: return k.sq4_query;
-    case Kind::sq2: return k.sq2_query;
-    default: return k.sq1_query;
-  }
-}
-
 auto pair_kernel(const Kernels& k, Kind kind) {
   switch (kind) {
     case Kind::sq8: return k.sq8_pair;
@@ -171,13 +162,20 @@ void Targets::score(const uint32_t* ids, unsigned n, float* out) {
       }
       return;
     }
+    case Kind::levels1:
+    case Kind::levels2:
+    case Kind::levels4:
+    case Kind::levels8:
+      for (unsigned t = 0; t < count_; ++t) score_levels(prepared_[t], ids, n, out + static_cast<size_t>(t) * n);
+      return;
     default: {
       const uint8_t* base = static_cast<const uint8_t*>(space_.data);
       if (dots_.size() < n) dots_.resize(n);
       for (unsigned t = 0; t < count_; ++t) {
         const Prepared& p = prepared_[t];
         const QueryCodes q{p.value.data(), p.high.data(), p.low.data()};
-        query_kernel(k, space_)(q, base, space_.stride, d, ids, n, dots_.data());
+        (space_.cached ? k.sq8_cached : query_kernel(k, code_bits(space_.kind)))(q, base, space_.stride, d, ids, n,
+                                                                                 dots_.data());
         float* o = out + static_cast<size_t>(t) * n;
         unsigned i = 0;
         for (; i + 4 <= n; i += 4) {
@@ -236,6 +234,10 @@ void PairScorer::score(uint32_t row, const uint32_t* ids, unsigned n, float* out
       return k.f16_l2(&q, 1, static_cast<const uint16_t*>(space_.data), space_.stride, d, ids, n, out);
     }
     case Kind::additive: return additive_pairs(space_, row, ids, n, out);
+    case Kind::levels1:
+    case Kind::levels2:
+    case Kind::levels4:
+    case Kind::levels8: return levels_pairs(space_, row, ids, n, out);
     default: {
       const uint8_t* base = static_cast<const uint8_t*>(space_.data);
       const uint8_t* a = base + static_cast<size_t>(row) * space_.stride;
@@ -347,6 +349,7 @@ void decode_rows(Kind kind, const uint8_t* codes, size_t n, unsigned dim, const 
 
 void read_rows(const Space& space, size_t begin, size_t n, float* out) {
   if (space.kind == Kind::additive) return additive_read(space, begin, n, out);
+  if (level_bits(space.kind)) return read_levels(space, begin, n, out);
   if (code_bits(space.kind))
     return decode_rows(space.kind, static_cast<const uint8_t*>(space.row(begin)), n, space.dim, space.center, out);
   for (size_t i = 0; i < n; ++i, out += space.dim) {

@@ -6,12 +6,24 @@
 
 #include "additive.hpp"
 #include "kernels.hpp"
+#include "levels.hpp"
 
 namespace nearfield {
 
-enum class Kind { f32, f16, sq8, sq4, sq2, sq1, additive };
+enum class Kind { f32, f16, sq8, sq4, sq2, sq1, additive, levels1, levels2, levels4, levels8 };
 
-// Bits of one scalar code; 0 for floats and additive codes.
+// Bits of the second level of a code of two; 0 for every other kind.
+constexpr unsigned level_bits(Kind kind) {
+  switch (kind) {
+    case Kind::levels1: return 1;
+    case Kind::levels2: return 2;
+    case Kind::levels4: return 4;
+    case Kind::levels8: return 8;
+    default: return 0;
+  }
+}
+
+// Bits of one scalar code of one level; 0 for all else.
 constexpr unsigned code_bits(Kind kind) {
   switch (kind) {
     case Kind::sq8: return 8;
@@ -38,6 +50,8 @@ struct Space {
   const float* scale = nullptr;   // floats under ip only: (n,), multiplies each row's product
   bool cached = false;            // 8-bit codes only: few rows, used again and again
   Books books;                    // additive codes only
+  const uint8_t* first = nullptr;  // codes of two levels only: rows of kind sq4; `data` holds the second level
+  size_t first_stride = 0;
 
   size_t row_bytes() const;
   const void* row(size_t i) const;
@@ -48,6 +62,8 @@ class Targets {
  public:
   Targets(const Space& space, Measure measure);
   void set(const float* const* queries, unsigned count);  // count in 1..4; floats are borrowed
+  // The queries of `other`, made ready already: for the second level of the codes that `other` scores.
+  void set_as(const Targets& other);
   // out[t * n + i]: score of target t against row ids[i].
   void score(const uint32_t* ids, unsigned n, float* out);
 
@@ -68,7 +84,18 @@ class Targets {
 
   void prepare_table(const float* query, unsigned t);
   void prepare(const float* query, Prepared& p);
+  void score_levels(const Prepared& p, const uint32_t* ids, unsigned n, float* out);  // levels.cpp
 };
+
+// The kernel of a query against scalar codes of 8, 4, 2 or 1 bits.
+inline auto query_kernel(const Kernels& k, unsigned bits) {
+  switch (bits) {
+    case 8: return k.sq8_query;
+    case 4: return k.sq4_query;
+    case 2: return k.sq2_query;
+    default: return k.sq1_query;
+  }
+}
 
 // Squared l2 between stored row `row` and rows ids[0..n): what graph building compares.
 class PairScorer {

@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 
 from nearfield.index import IVF, Flat, Graph, Hash, Index
-from nearfield.quantize import Codec, Float16, Float32, ProductQuantizer, RotatedQuantizer, ScalarQuantizer
+from nearfield.quantize import (
+    Codec,
+    Float16,
+    Float32,
+    ProductQuantizer,
+    RotatedQuantizer,
+    ScalarQuantizer,
+    TwoLevelQuantizer,
+)
 from nearfield.transform import PCA
 
 METRICS = ("cosine", "ip", "l2")
@@ -22,6 +30,7 @@ CODECS: dict[str, Callable[[], Codec]] = {
     "sq4": lambda: ScalarQuantizer(4),
     "rotated4": lambda: RotatedQuantizer(4),
 }
+LEVELS: dict[str, Callable[[], Codec]] = {"levels4": TwoLevelQuantizer, "levels1": lambda: TwoLevelQuantizer(1)}
 COARSE: dict[str, Callable[[], Codec]] = {"pq": lambda: ProductQuantizer(16)}
 DIM = 32
 
@@ -66,13 +75,15 @@ class Recipe:
         if self.is_hash:
             options = {"tables": 6, "bits": 7} | options
         return self.kind(
-            self.metric, transform=transform, codec=(CODECS | COARSE)[self.codec](), rescore=rescore, **options
+            self.metric, transform=transform, codec=(CODECS | LEVELS | COARSE)[self.codec](), rescore=rescore, **options
         )
 
     @property
     def floor(self) -> float:
         """Recall at ten that the recipe must reach, in front of exact search, with beams and candidates as they are."""
-        if self.rescore is not None:
+        if self.codec in LEVELS:
+            floor = (0.9 if self.transform else 0.97) if self.codec == "levels4" else 0.89
+        elif self.rescore is not None:
             floor = 0.98
         elif self.codec in ("sq4", "rotated4"):
             floor = 0.85 if self.transform else 0.87
@@ -102,6 +113,10 @@ RECIPES = [
     for parts in product((Flat, Graph, fast_graph, IVF, Hash), METRICS, CODECS, (False, True), (None, "sq8", "vectors"))
     if parts[2] != parts[4]  # rescoring with the codes themselves
 ]
+RECIPES += [
+    Recipe(*parts, "residual") for parts in product((Flat, Graph, fast_graph), METRICS, ("levels4",), (False, True))
+]
+RECIPES += [Recipe(kind, "cosine", "levels1", False, "residual") for kind in (Flat, Graph)]
 RECIPES += [Recipe(kind, "l2", codec, False, "vectors") for kind in (Flat, Graph, fast_graph) for codec in COARSE]
 
 

@@ -105,8 +105,9 @@ def test_an_empty_index_says_so(kind, tmp_path):
         ({"metric": "manhattan"}, ValueError, "metric: expected one of 'cosine', 'ip', 'l2'"),
         ({"transform": "pca"}, TypeError, "transform: expected None, a LinearMap or an estimator"),
         ({"codec": "sq8"}, TypeError, "codec: expected a Codec or None"),
-        ({"rescore": "codes"}, ValueError, "rescore: expected None, a Codec or 'vectors'"),
-        ({"rescore": 8}, ValueError, "rescore: expected None, a Codec or 'vectors'"),
+        ({"rescore": "codes"}, ValueError, "rescore: expected None, a Codec, 'residual' or 'vectors'"),
+        ({"rescore": "residual"}, ValueError, "codec: expected a TwoLevelQuantizer with rescore='residual', got"),
+        ({"rescore": 8}, ValueError, "rescore: expected None, a Codec, 'residual' or 'vectors'"),
     ],
 )
 def test_constructors_refuse(kind, options, error, message):

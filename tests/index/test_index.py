@@ -98,7 +98,7 @@ def test_memory_is_the_bytes_that_are_there(built, base):
     assert memory["mapped"] == (base.nbytes if recipe.rescore == "vectors" else 0)
     assert (memory["transform"] > 0) == recipe.transform
     scaled = (recipe.rescore, recipe.metric) == ("vectors", "cosine")  # one over each length
-    assert (memory["rescore"] > 0) == (recipe.rescore == "sq8" or scaled)
+    assert (memory["rescore"] > 0) == (recipe.rescore in ("sq8", "residual") or scaled)
 
 
 def test_building_again_gives_the_same_digest(built, base):

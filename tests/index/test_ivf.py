@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nearfield.index import IVF, Flat
-from nearfield.quantize import Float32, ScalarQuantizer
+from nearfield.quantize import Float32, ScalarQuantizer, TwoLevelQuantizer
 from nearfield.transform import PCA
 
 
@@ -97,3 +97,8 @@ def test_codes_are_found_under_their_own_numbers(make_rows):
     index = IVF("l2", codec=Float32()).build(rows)
     found = index.search(rows, 1)
     assert (found.rows[:, 0] == np.arange(1500)).all() and (found.distances == 0).all()
+
+
+def test_a_second_level_is_refused():
+    with pytest.raises(ValueError, match="rescore: expected None, a Codec or 'vectors' for an IVF index"):
+        IVF("l2", codec=TwoLevelQuantizer(), rescore="residual")

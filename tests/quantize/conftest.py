@@ -16,6 +16,7 @@ from nearfield.quantize import (
     ResidualQuantizer,
     RotatedQuantizer,
     ScalarQuantizer,
+    TwoLevelQuantizer,
     VarianceQuantizer,
 )
 
@@ -24,6 +25,7 @@ CODECS: dict[str, Callable[[], Codec]] = {
     "Float16": Float16,
     "ScalarQuantizer(8)": lambda: ScalarQuantizer(8),
     "ScalarQuantizer(4)": lambda: ScalarQuantizer(4),
+    "TwoLevelQuantizer(4)": TwoLevelQuantizer,
     "RotatedQuantizer(1)": lambda: RotatedQuantizer(1, random_state=3),
     "RotatedQuantizer(2)": lambda: RotatedQuantizer(2),
     "RotatedQuantizer(4)": lambda: RotatedQuantizer(4),

@@ -102,3 +102,20 @@ def test_bad_input(data):
         LinearMap(np.full((2, 3), "a"))
     with pytest.raises(ValueError, match="'matrix' and 'offset'"):
         LinearMap.from_arrays({"matrix": rotation})
+
+
+def test_rotated_keeps_products_and_evens_out_what_components_hold(data):
+    rotation, x, offset = data
+    spread = x * np.float32(0.9) ** np.arange(40, dtype=np.float32)
+    plain = LinearMap(np.eye(40, dtype=np.float32)[:21], offset)
+    turned = plain.rotated()
+    assert repr(turned) == repr(plain) and (turned.offset == offset).all()
+    a, b = plain.transform(spread[:500]), turned.transform(spread[:500])
+    np.testing.assert_allclose(b @ b.T, a @ a.T, atol=1e-3)
+    assert b.std(0).max() / b.std(0).min() < 0.5 * a.std(0).max() / a.std(0).min()
+    assert (plain.rotated(0).matrix == turned.matrix).all() and not (plain.rotated(1).matrix == turned.matrix).all()
+    pair = LinearMap(rotation[:13], queries=rotation[1:14])
+    asked, stored = pair.rotated().transform_queries(x[:9]), pair.rotated().transform(x[:50])
+    np.testing.assert_allclose(asked @ stored.T, pair.transform_queries(x[:9]) @ pair.transform(x[:50]).T, atol=1e-3)
+    with pytest.raises(ValueError, match="random_state"):
+        plain.rotated(-1)

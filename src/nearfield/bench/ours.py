@@ -19,10 +19,10 @@ class NearfieldGraph(Adapter):
     """:class:`nearfield.index.Graph` over a codec, with optional PCA and rescoring.
 
     ``bits`` is what the graph walks over (32 keeps float32); ``rescore`` the bits of the finer codes that order the
-    answers, ``"vectors"`` for the mapped input itself (read at random, not resident), or None; ``pca`` the share of
-    the dimensions kept before the codes; ``depth`` how many answers of the beam are rescored, as a multiple of k;
-    ``slack`` searches beam b with width 1.5 b and slack b / 800; ``sample`` builds with the workload's sample queries,
-    where it has some; the rest as in ``Graph``.
+    answers, ``"vectors"`` for the mapped input itself (read at random, not resident), or None; ``residual`` the bits
+    of a second level beside 4-bit codes instead; ``pca`` the share of the dimensions kept before the codes; ``depth``
+    how many answers of the beam are rescored, as a multiple of k; ``slack`` searches beam b with width 1.5 b and slack
+    b / 800; ``sample`` builds with the workload's sample queries, where it has some; the rest as in ``Graph``.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class NearfieldGraph(Adapter):
         layout: str = "lean",
         slack: bool = False,
         sample: bool = False,
+        residual: int | None = None,
     ):
         self.bits = bits
         self.rescore = rescore
@@ -48,6 +49,7 @@ class NearfieldGraph(Adapter):
         self.layout = layout
         self.slack = slack
         self.sample = sample
+        self.residual = residual
 
     def prepare(self, base: np.ndarray, folder: Path) -> None:
         path = folder / SAMPLE
@@ -55,17 +57,19 @@ class NearfieldGraph(Adapter):
 
     def build(self, base: np.ndarray, metric: str, threads: int) -> None:
         from ..index import Graph
-        from ..quantize import Float32, ScalarQuantizer
+        from ..quantize import Float32, ScalarQuantizer, TwoLevelQuantizer
 
         def codec(bits: int) -> Any:
             return Float32() if bits == 32 else ScalarQuantizer(bits=bits)
 
         finer = codec(self.rescore) if isinstance(self.rescore, int) else self.rescore
+        if self.residual is not None:
+            finer = "residual"
         native.set_threads(threads)
         self._index = Graph(
             metric,
             transform=self._pca(base.shape[1], metric),
-            codec=codec(self.bits),
+            codec=codec(self.bits) if self.residual is None else TwoLevelQuantizer(self.residual),
             rescore=finer,
             degree=self.degree,
             build_beam=self.build_beam,
@@ -85,7 +89,7 @@ class NearfieldGraph(Adapter):
 
     def search(self, queries: np.ndarray, k: int, beam: int, threads: int) -> np.ndarray:
         native.set_threads(threads)  # also for the transform of the queries
-        candidates = None if self.rescore is None else min(beam, self.depth * k)
+        candidates = None if self.rescore is None and self.residual is None else min(beam, self.depth * k)
         width, slack = (3 * beam // 2, beam / 800) if self.slack else (beam, None)
         return self._index.search(queries, k, beam=width, slack=slack, candidates=candidates, threads=threads).rows
 
@@ -175,6 +179,8 @@ OURS: tuple[Peer, ...] = (
     _peer("nearfield-8bit+mapped", bits=8, rescore="vectors", default=False),
     _peer("nearfield-f32", bits=32),
     _peer("nearfield-4bit+8", bits=4, rescore=8),
+    _peer("nearfield-4+4bit", residual=4, slack=True, depth=4),
+    _peer("nearfield-leanest", residual=1, degree=14, build_beam=200, alpha=1.1, slack=True),
     _peer("nearfield-pca+8", bits=8, rescore=8, pca=0.5),
     _peer("nearfield-flat-1bit+8", NearfieldFlat, bits=1, default=False),
     _peer("nearfield-lists", NearfieldLists, bits=8, default=False),

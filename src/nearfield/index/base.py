@@ -1,8 +1,9 @@
 """What every index shares: vectors -> metric -> transform -> codes, and a second, finer look at the best candidates.
 
 Build: rows are prepared by the metric (cosine: unit length), mapped by the transform, encoded by the codec.
-Search: queries take the same way; the ``candidates`` best rows by their codes are scored again, by the finer codec or
-the caller's own vectors, and the ``k`` best of those returned. Without ``rescore`` the codes decide alone.
+Search: queries take the same way; the ``candidates`` best rows by their codes are scored again, by the finer codec, the
+codec's own second level or the caller's vectors, and the ``k`` best of those returned. Without ``rescore`` the codes
+decide alone.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import copy
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
@@ -25,7 +26,9 @@ from ..metric import get_metric
 from ..metric.inner_product import InnerProduct
 from ..quantize.codec import Codec
 from ..quantize.floats import Float32
+from ..quantize.two_level import TwoLevelQuantizer
 from ..transform.linear import LinearMap
+from .blocks import encode_blocks, fill_rows
 from .estimate import BuildMemory, estimate_build
 
 MAX_ROWS = 1 << 31
@@ -71,8 +74,9 @@ class Index(ABC):
         attribute ``fits_queries``, such as :class:`~nearfield.transform.LeanVec`, is fitted with
         ``fit(rows, queries=...)`` when the build is given sample queries.
     codec : a :class:`~nearfield.quantize.Codec`, unfitted; None keeps float32.
-    rescore : how the best candidates are scored again: None, a codec, or "vectors": the array given to
-        :meth:`build`, of which the index keeps a reference (it may be memory-mapped), not a copy.
+    rescore : how the best candidates are scored again: None; a codec, over all dimensions; "residual": the second
+        level of a :class:`~nearfield.quantize.TwoLevelQuantizer`, which must be the ``codec``; or "vectors": the array
+        given to :meth:`build`, of which the index keeps a reference (it may be memory-mapped), not a copy.
 
     Examples
     --------
@@ -96,8 +100,10 @@ class Index(ABC):
             raise TypeError(f"transform: expected None, a LinearMap or an estimator with export(), got {transform!r}")
         if codec is not None and not isinstance(codec, Codec):
             raise TypeError(f"codec: expected a Codec or None, got {codec!r}")
-        if not (rescore is None or isinstance(rescore, Codec) or rescore == "vectors"):
-            raise ValueError(f"rescore: expected None, a Codec or 'vectors', got {rescore!r}")
+        if not (rescore is None or isinstance(rescore, Codec) or rescore in ("vectors", "residual")):
+            raise ValueError(f"rescore: expected None, a Codec, 'residual' or 'vectors', got {rescore!r}")
+        if rescore == "residual" and not isinstance(codec, TwoLevelQuantizer):
+            raise ValueError(f"codec: expected a TwoLevelQuantizer with rescore='residual', got {codec!r}")
         self.transform = transform
         self._fits_transform = not isinstance(transform, LinearMap) and not hasattr(transform, "components_")
         # Codecs are fitted by the build; copies, so that one given to two indexes does not serve the wrong one.
@@ -295,6 +301,15 @@ class Index(ABC):
     def _attach_second(self, raw: np.ndarray | None) -> None:
         if self.rescore is None:
             return
+        if self.rescore == "residual":
+            codec = self.codec
+            assert isinstance(codec, TwoLevelQuantizer)
+            if raw is not None:
+                self._second_codes = np.empty((len(raw), codec.residual_bytes_per_vector), np.uint8)
+                fill_rows(self._second_codes, map(codec.encode_residual, self._mapped(raw)))
+            assert self._second_codes is not None
+            self._second = codec.residual_space(self._codes, self._second_codes)
+            return
         if isinstance(self.rescore, Codec):
             if raw is not None:
                 # The mean of the first rows serves as well as the mean of all: it only centres the grid.
@@ -326,7 +341,8 @@ class Index(ABC):
     def _queries(self, queries: Any) -> tuple[np.ndarray, np.ndarray, bool]:
         """(queries for the codes, queries for rescoring, single)."""
         mapped, prepared, single = self._mapped_queries(queries)
-        return self.codec.prepare_queries(mapped), prepared, single
+        asked = self.codec.prepare_queries(mapped)
+        return asked, asked if self.rescore == "residual" else prepared, single
 
     def _mapped_queries(self, queries: Any) -> tuple[np.ndarray, np.ndarray, bool]:
         """(queries mapped as rows are before they are encoded, queries for rescoring, single)."""
@@ -438,8 +454,9 @@ class Index(ABC):
         arrays |= {f"codec.{name}": array for name, array in self.codec.to_arrays().items()}
         if self._map is not None:
             arrays |= {f"map.{name}": array for name, array in self._map.to_arrays().items()}
-        if isinstance(self.rescore, Codec) and self._second_codes is not None:
+        if self._second_codes is not None:
             arrays["rescore"] = self._second_codes
+        if isinstance(self.rescore, Codec):
             arrays |= {f"rescore.{name}": array for name, array in self.rescore.to_arrays().items()}
         if self._scale is not None:
             arrays["scale"] = self._scale
@@ -478,15 +495,3 @@ class Index(ABC):
 def _rows_at_once(dim: int) -> int:
     """How many rows are prepared, mapped and encoded together."""
     return max(_BLOCK // max(dim, 1), 16)
-
-
-def encode_blocks(codec: Codec, blocks: Callable[[], Iterable[np.ndarray]], n: int, *, fit: bool = True) -> np.ndarray:
-    """The code rows of the ``n`` rows in ``blocks()``, which are gone through twice when the codec is fitted first."""
-    if fit:
-        codec.fit_blocks(blocks())
-    codes = np.empty((n, codec.bytes_per_vector // codec.dtype.itemsize), codec.dtype)
-    start = 0
-    for block in blocks():
-        codes[start : start + len(block)] = codec.encode(block)
-        start += len(block)
-    return codes

@@ -9,6 +9,7 @@ from .. import native
 from ..common.checks import check_int
 from ..metric.inner_product import InnerProduct
 from ..quantize.codec import Codec
+from ..quantize.two_level import TwoLevelQuantizer
 from ..transform.linear import LinearMap
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ def estimate_build(index: Index, n: int, dim: int, *, threads: int | None = None
     kept = {"codes": n * index.codec._row_bytes(mapped)}
     if isinstance(index.rescore, Codec):
         kept["rescore"] = n * index.rescore._row_bytes(dim)
+    elif index.rescore == "residual":
+        assert isinstance(index.codec, TwoLevelQuantizer)
+        kept["rescore"] = n * index.codec._residual_row_bytes(mapped)
     elif index.rescore == "vectors" and index.metric.nonzero:
         kept["rescore"] = 4 * n
     if index.transform is not None:

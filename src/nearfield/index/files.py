@@ -7,7 +7,8 @@ array                   dtype            content
 ``codec.*``             float32, int32   what the codec fitted, such as ``codec.center`` (d,)
 ``map.matrix``          float32          the transform, (d', d), with ``map.offset`` (d,); absent without one
 ``map.queries``         float32          what queries are multiplied with instead, (d', d); absent when the same
-``rescore``             codec            finer code rows, with ``rescore.*``; absent without them
+``rescore``             codec            finer code rows, with ``rescore.*``, or the second level of ``codes``; absent
+                                         without them
 ``scale``               float32          1 / length of the caller's vectors (n,), when those rescore under cosine
 ``neighbors``           uint32           links (n, degree), ended by 2**32 - 1; graphs only
 ``entries``             uint32           where walks begin; graphs only
@@ -108,7 +109,7 @@ def _restore(kind: type[Index], meta: dict[str, Any], arrays: dict[str, np.ndarr
     index._check_map()
     index._attach(arrays["codes"])
     lengths = {"codes": len(arrays["codes"])}
-    if isinstance(index.rescore, Codec):
+    if isinstance(index.rescore, Codec) or rescore == "residual":
         index._second_codes = arrays["rescore"]
         index._attach_second(None)
         lengths["rescore"] = len(arrays["rescore"])

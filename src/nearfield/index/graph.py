@@ -14,7 +14,8 @@ from ..metric import InnerProduct
 from ..quantize.codec import Codec
 from ..quantize.scalar import ScalarQuantizer
 from . import sample_links
-from .base import Index, Neighbors, Progress, encode_blocks
+from .base import Index, Neighbors, Progress
+from .blocks import encode_blocks
 from .directions import link_directions
 from .estimate import graph_phases
 

@@ -32,7 +32,8 @@ class IVF(Index):
 
     Parameters
     ----------
-    metric, transform, rescore : see :class:`Index`.
+    metric, transform : see :class:`Index`.
+    rescore : see :class:`Index`; not "residual".
     codec : None means 8-bit scalar codes. The codes are of the rows themselves, not of what is left to the centroid.
     lists : how many (nlist in faiss); None means four times the square root of n. Never more than rows. More lists
         make each search read fewer rows and compare more centroids.
@@ -73,6 +74,8 @@ class IVF(Index):
         super().__init__(
             metric, transform=transform, codec=codec if codec is not None else ScalarQuantizer(8), rescore=rescore
         )
+        if rescore == "residual":  # it would have to be read by the caller's row numbers, the codes are kept by list
+            raise ValueError("rescore: expected None, a Codec or 'vectors' for an IVF index, got 'residual'")
         self.lists = None if lists is None else check_int(lists, "lists", 1, 1 << 20)
         self.random_state = check_random_state(random_state)
         self._centroids: np.ndarray

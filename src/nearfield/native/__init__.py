@@ -108,14 +108,18 @@ def make_space(
     scale: np.ndarray | None = None,
     words: np.ndarray | None = None,
     layout: np.ndarray | None = None,
+    first: np.ndarray | None = None,
 ) -> Space:
     """Wrap rows for the core; ``kind``: ``"f32"``, ``"f16"`` (floats (n, dim)), ``"sq8"``, ``"sq4"``, ``"sq2"``,
     ``"sq1"`` (code rows).
 
-    ``"additive"`` code rows (see :mod:`nearfield.native.additive`) need ``words`` and ``layout``.
+    ``"additive"`` code rows (see :mod:`nearfield.native.additive`) need ``words`` and ``layout``; ``"levels1"``,
+    ``"levels2"``, ``"levels4"`` and ``"levels8"`` (see :mod:`nearfield.native.levels`) the rows of the ``first`` level.
     """
     array = np.ascontiguousarray(data)
-    return Space(kind, array, dim, center, scale, words, layout)
+    if first is not None:
+        first = np.ascontiguousarray(first)
+    return Space(kind, array, dim, center, scale, words, layout, first)
 
 
 def _float_space(base: np.ndarray, scale: np.ndarray | None) -> Space:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .residual import ResidualQuantizer as ResidualQuantizer
     from .rotated import RotatedQuantizer as RotatedQuantizer
     from .scalar import ScalarQuantizer as ScalarQuantizer
+    from .two_level import TwoLevelQuantizer as TwoLevelQuantizer
     from .variance import VarianceQuantizer as VarianceQuantizer
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "ResidualQuantizer",
     "RotatedQuantizer",
     "ScalarQuantizer",
+    "TwoLevelQuantizer",
     "VarianceQuantizer",
     "codec_from_dict",
     "codec_loss",
@@ -50,6 +52,7 @@ __getattr__, __dir__ = lazy_names(
         "ResidualQuantizer": ".residual",
         "RotatedQuantizer": ".rotated",
         "ScalarQuantizer": ".scalar",
+        "TwoLevelQuantizer": ".two_level",
         "VarianceQuantizer": ".variance",
         "codec_from_dict": ".codec",
         "codec_loss": ".loss",

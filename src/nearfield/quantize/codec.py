@@ -17,6 +17,7 @@ CODEC_CLASSES = {
     "float32": (".floats", "Float32"),
     "float16": (".floats", "Float16"),
     "scalar": (".scalar", "ScalarQuantizer"),
+    "two-level": (".two_level", "TwoLevelQuantizer"),
     "rotated": (".rotated", "RotatedQuantizer"),
     "recurrent": (".recurrent", "RecurrentBinary"),
     "product": (".residual", "ProductQuantizer"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..common.checks import check_choice, check_int, check_random_state, check_v
 from ..common.held_out import hold_out
 from ..common.interval import recall_interval
 from .codec import Codec
+from .two_level import TwoLevelQuantizer
 
 _ROWS = 8192
 
@@ -68,6 +70,7 @@ def codec_loss(
     k: int = 10,
     metric: str = "cosine",
     *,
+    residual: bool = False,
     random_state: int = 0,
 ) -> CodecLoss:
     """Measure what ``codec`` loses when nothing is rescored afterwards.
@@ -83,6 +86,7 @@ def codec_loss(
     queries : (q, d) queries as they will come. None holds out up to 500 rows of ``vectors`` (at most a fifth).
     k : neighbours per query.
     metric : "cosine" (rows and queries are brought to unit length first), "ip" or "l2".
+    residual : of a :class:`TwoLevelQuantizer`, measure both levels together; otherwise the first alone.
     random_state : seed of the choice of rows held out.
 
     Returns
@@ -105,6 +109,8 @@ def codec_loss(
     """
     if not isinstance(codec, Codec):
         raise TypeError(f"codec: expected a Codec, got {codec!r}")
+    if residual and not isinstance(codec, TwoLevelQuantizer):
+        raise ValueError(f"codec: expected a TwoLevelQuantizer with residual=True, got {codec!r}")
     check_choice(metric, "metric", ("cosine", "ip", "l2"))
     cosine = metric == "cosine"
     dim = getattr(codec, "dim_", None)
@@ -119,8 +125,13 @@ def codec_loss(
     kind = "l2" if metric == "l2" else "ip"
     if dim is None:
         codec = copy.copy(codec).fit(base)
-    codes = codec.encode(base)
-    space, prepared = codec.space(codes), codec.prepare_queries(asked)
+    codes, size = codec.encode(base), codec.bytes_per_vector
+    space, decode = codec.space(codes), lambda part: codec.decode(codes[part])
+    if isinstance(codec, TwoLevelQuantizer) and residual:
+        both, second = codec, codec.encode_residual(base)
+        space, decode = both.residual_space(codes, second), lambda part: both.decode_both(codes[part], second[part])
+        size += both.residual_bytes_per_vector
+    prepared = codec.prepare_queries(asked)
     truth = native.exact_search(base, asked, k, metric=kind).rows
     found = native.scan(space, prepared, k, metric=kind).rows
     errors = []
@@ -128,9 +139,7 @@ def codec_loss(
         coded = -native.score(space, ready[None], rows, metric="ip")[0].astype(np.float64)
         errors.append(float((coded - base[rows].astype(np.float64) @ query).mean()))
     recall, bias = recall_interval(truth, found), _error_interval(np.array(errors))
-    return CodecLoss(
-        codec.bytes_per_vector, _reconstruction(codec, codes, base), *recall, *bias, k=k, queries=len(asked)
-    )
+    return CodecLoss(size, _reconstruction(decode, base), *recall, *bias, k=k, queries=len(asked))
 
 
 def _error_interval(errors: np.ndarray) -> tuple[float, float, float]:
@@ -145,10 +154,10 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return (vectors / lengths[:, None]).astype(np.float32)
 
 
-def _reconstruction(codec: Codec, codes: np.ndarray, base: np.ndarray) -> float:
+def _reconstruction(decode: Callable[[slice], np.ndarray], base: np.ndarray) -> float:
     error = total = 0.0
     for start in range(0, len(base), _ROWS):
         rows = base[start : start + _ROWS].astype(np.float64)
-        error += float(((codec.decode(codes[start : start + _ROWS]) - rows) ** 2).sum())
+        error += float(((decode(slice(start, start + _ROWS)) - rows) ** 2).sum())
         total += float((rows**2).sum())
     return error / total if total > 0 else error
