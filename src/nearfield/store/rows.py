@@ -170,6 +170,11 @@ class Part(ABC):
         settings = dict(self.settings)
         if beam is not None and index.kind == "graph":
             settings["beam"] = beam
+            # A walk that ends where the plan lets it would not become wider by a wider beam.
+            for name in ("slack", "slack_from"):
+                settings.pop(name, None)
+        if beam is not None and index.kind == "ivf" and settings.get("probes") is not None:
+            settings["probes"] = max(settings["probes"], beam)
         for name in ("beam", "candidates"):
             if settings.get(name) is not None:
                 settings[name] = max(settings[name], k)
