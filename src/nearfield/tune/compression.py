@@ -399,7 +399,7 @@ class _Bench:
                 best, found, filled = rank, (units, kept), total
         if found is None:
             return "its rows and what is fitted take more than the budget"
-        if best[0] == 0 and found == (most, self.dim):
+        if best[0] == 0 and found[0] == most:
             return f"it is not tried above {format_bytes(filled)}"
         return found
 
