@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from nearfield.index import Flat
-from nearfield.metric import get_metric
 from nearfield.quantize import ScalarQuantizer, codec_loss
 from nearfield.tune import Compressed, Compression, compress
-from nearfield.tune.compression import METHODS, Reduced, _Bench
+from nearfield.tune.methods import METHODS
+from nearfield.tune.reduced import Reduced
 
 
 @pytest.fixture(scope="module")
@@ -115,12 +115,6 @@ def test_odd_sets(rows):
     for memory in (rows.size * 40 + 5000, rows.size * 2 + 4000):
         result = compress(rows, memory=memory, metric="l2", progress=False)
         assert result.best.memory <= memory and 0 <= result.best.loss.recall <= 1
-
-
-def test_one_method_is_sized_without_fitting(rows):
-    bench = _Bench(rows, rows[:10], get_metric("cosine"), 10, 10**9, 10**11, 0)
-    sized = bench._size("scalar-4", METHODS["scalar-4"])
-    assert isinstance(sized, tuple) and 0 < sized[1] <= 64
 
 
 @pytest.mark.parametrize(

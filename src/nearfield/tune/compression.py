@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -15,87 +14,16 @@ from ..common.checks import check_bytes, check_choice, check_int, check_random_s
 from ..common.progress import Progress
 from ..index import Flat
 from ..metric import Metric, get_metric
-from ..native import additive
-from ..quantize import (
-    Codec,
-    CodecLoss,
-    Float16,
-    LowRankQuantizer,
-    ProductQuantizer,
-    RecurrentBinary,
-    ResidualQuantizer,
-    RotatedQuantizer,
-    ScalarQuantizer,
-    VarianceQuantizer,
-    codec_loss,
-)
+from ..quantize import Codec, CodecLoss, codec_loss
 from ..transform.linear import LinearMap
+from .methods import HIT, METHODS, Budget, Method
 from .pareto import undominated
 from .plan import format_bytes
+from .reduced import Reduced
 from .truth import check_rows, hold_out
 
-# A budget counts as hit from here on; nothing ever takes more than it.
-_HIT = 0.95
 _QUERIES = 500
 _SCANNED = 20
-_STAGES = 4  # a row of additive codes grows in steps of four bytes
-_WORDS = 256 * 4
-# Most bits of a dimension kept. Longer rows at the cost of books, and so of dimensions, pay up to about there (WordNet
-# glosses in 0.1 of float32: residual codes of 136 bytes over 283 components find 0.932, of 132 over 366 of them 0.899,
-# of 144 over 116 of them 0.761).
-_RATE = 4.5
-
-
-@dataclass(frozen=True)
-class Method:
-    """One way to fill a budget: a codec of ``units`` bytes a row over ``kept`` dimensions.
-
-    Attributes
-    ----------
-    make : the unfitted codec from (units, kept, seed).
-    reduction : how dimensions are dropped: "components" or "first".
-    books : bytes of what is fitted, from (units, kept), for codecs whose rows are named in bytes; None for codecs
-        whose row follows from the dimensions kept.
-    most : units go up to this share of the dimensions, in fours, since rows do.
-    centred : whether a mean is kept.
-    """
-
-    make: Callable[[int, int, int], Codec]
-    reduction: str = "components"
-    books: Callable[[int, int], int] | None = None
-    most: float = 0.5
-    centred: bool = True
-
-
-METHODS: dict[str, Method] = {
-    "float16": Method(lambda units, kept, seed: Float16(), centred=False),
-    "scalar-8": Method(lambda units, kept, seed: ScalarQuantizer(8)),
-    "scalar-4": Method(lambda units, kept, seed: ScalarQuantizer(4)),
-    "truncated-8": Method(lambda units, kept, seed: ScalarQuantizer(8), "first"),
-    "rotated-4": Method(lambda units, kept, seed: RotatedQuantizer(4, seed)),
-    "rotated-2": Method(lambda units, kept, seed: RotatedQuantizer(2, seed)),
-    "rotated-1": Method(lambda units, kept, seed: RotatedQuantizer(1, seed)),
-    "recurrent-4": Method(lambda units, kept, seed: RecurrentBinary(4)),
-    "recurrent-2": Method(lambda units, kept, seed: RecurrentBinary(2)),
-    "recurrent-1": Method(lambda units, kept, seed: RecurrentBinary(1)),
-    "product": Method(
-        lambda units, kept, seed: ProductQuantizer(units, random_state=seed),
-        books=lambda units, kept: _WORDS * kept + 12 * units,
-    ),
-    "residual": Method(
-        lambda units, kept, seed: ResidualQuantizer(_STAGES, units // _STAGES, random_state=seed),
-        books=lambda units, kept: _STAGES * _WORDS * kept + 12 * units,
-    ),
-    "low-rank": Method(
-        lambda units, kept, seed: LowRankQuantizer(units, random_state=seed),
-        books=lambda units, kept: 4 * -(-kept // units) * (256 + -(-kept // units)),
-    ),
-    "variance": Method(
-        lambda units, kept, seed: VarianceQuantizer(8 * units / kept),
-        books=lambda units, kept: 4 * kept * (kept + 1) + _WORDS * min(kept, 8 * units) + 12 * units,
-        most=1.0,
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -163,9 +91,9 @@ class Compression:
     Examples
     --------
     >>> rows = np.random.default_rng(0).standard_normal((500, 32), np.float32)
-    >>> found = compress(rows, memory="8kB", methods=["scalar-8", "rotated-1"])
+    >>> found = compress(rows, memory="8kB", methods=["float16", "rotated-1"])
     >>> [trial.method for trial in found.trials], found.missed
-    (['rotated-1'], {'scalar-8': 'its rows take 17 bytes at least'})
+    (['float16'], {'rotated-1': 'its rows take 20 bytes at least'})
     """
 
     best: Compressed
@@ -248,8 +176,9 @@ def compress(
     metric : "cosine", "ip" or "l2".
     k : neighbours whose recall is measured; fewer where there are fewer rows.
     queries : (q, d) queries as they will come, at most 500 of which are used. None holds rows out.
-    methods : names of :data:`METHODS` to try; None tries all. "product", "residual" and "low-rank" are tried up to
-        an eighth of float32: above it they take long and others lose less.
+    methods : names to try; None tries all: "float16", "scalar-8", "scalar-4", "truncated-8" (the first coordinates),
+        "rotated-4", -2 and -1, "recurrent-4", -2 and -1, "product", "residual", "low-rank", "variance". "product",
+        "residual" and "low-rank" are tried up to an eighth of float32: above it they take long and others lose less.
     sample : most rows that codecs are fitted to and measured on. Recall on all rows is a little lower, for every
         method.
     random_state : seed of the sample, the rows held out and the codecs.
@@ -297,7 +226,7 @@ def compress(
         asked, base = (base[taken], base[kept]) if len(taken) else (base, base)
     rows = measure.prepare_base(base)
     asked = measure.prepare_queries(asked.astype(np.float32, copy=False))
-    bench = _Bench(rows, asked, measure, min(check_int(k, "k", 1), len(rows)), n, budget, random_state)
+    bench = _Bench(rows, asked, measure, min(check_int(k, "k", 1), len(rows)), Budget(n, d, budget), random_state)
     trials, missed = [], {}
     with Progress(f"compressing {len(rows):,} rows", total=len(names), unit="methods", enabled=progress) as bar:
         for name in dict.fromkeys(names):
@@ -338,9 +267,9 @@ def _asked(queries: Any, base: np.ndarray, metric: Metric, random_state: int) ->
 class _Bench:
     """Prepared rows and queries, on which every method is sized, fitted and measured."""
 
-    def __init__(self, rows: np.ndarray, asked: np.ndarray, metric: Metric, k: int, n: int, budget: int, seed: int):
+    def __init__(self, rows: np.ndarray, asked: np.ndarray, metric: Metric, k: int, budget: Budget, seed: int):
         self.rows, self.asked, self.metric, self.k = rows, asked, metric, k
-        self.n, self.budget, self.seed = n, budget, seed
+        self.budget, self.seed = budget, seed
         self._components: LinearMap | None = None
 
     @property
@@ -350,7 +279,7 @@ class _Bench:
     def attempt(self, name: str) -> Compressed | str:
         """The method at the budget; or why not."""
         method = METHODS[name]
-        sized = self._size(name, method)
+        sized = self.budget.fill(method)
         if isinstance(sized, str):
             return sized
         units, kept = sized
@@ -361,60 +290,18 @@ class _Bench:
         codes = codec.encode(self.rows)
         encoding = (perf_counter() - started) / len(self.rows)
         fitted = sum(part.nbytes for part in codec.to_arrays().values())
-        memory = self.n * codec.bytes_per_vector + fitted
+        memory = self.budget.rows * codec.bytes_per_vector + fitted
         what = "dimensions" if kept == self.dim else "components" if method.reduction == "components" else "first"
         return Compressed(
             name,
             f"{units} bytes of {kept} {what}" if units else f"{kept} {what}",
             memory,
             codec_loss(codec, self.rows, self.asked, self.k, self.metric.name, random_state=self.seed),
-            encoding * self.n,
-            self._scan(codec, codes) * self.n / len(self.rows),
-            _HIT * self.budget <= memory <= self.budget,
+            encoding * self.budget.rows,
+            self._scan(codec, codes) * self.budget.rows / len(self.rows),
+            HIT * self.budget.size <= memory <= self.budget.size,
             codec,
         )
-
-    def _size(self, name: str, method: Method) -> tuple[int, int] | str:
-        """``(units, dimensions kept)`` that fill the budget best, or why there are none."""
-        if method.books is None:
-            kept = _largest(self.dim, partial(self._fits, method, 0))
-            if kept == self.dim and method.reduction == "first":
-                return "nothing has to be cut off"
-            return (0, kept) if kept else f"its rows take {method.make(0, 1, 0).row_bytes(1)} bytes at least"
-        most = max(4, int(method.most * self.dim) // 4 * 4)
-        best: tuple[int, float] = (0, 0.0)
-        found, filled = None, 0
-        for units in range(min(most, self.budget // self.n // 4 * 4), 0, -4):
-            kept = _largest(self.dim, partial(self._fits, method, units))
-            if kept < (units / _STAGES if name == "residual" else units):
-                continue
-            if name == "low-rank":  # parts are of equal size
-                kept = kept // units * units
-            total = self._total(method, units, kept)
-            # Of those that fill the budget the longest rows, unless they leave room for too few dimensions; where none
-            # fills it, the fullest.
-            rate = 8 * units / kept
-            rank = (1, units if rate <= _RATE else -rate) if total >= _HIT * self.budget else (0, total)
-            if rank > best:
-                best, found, filled = rank, (units, kept), total
-        if found is None:
-            return "its rows and what is fitted take more than the budget"
-        if best[0] == 0 and found[0] == most:
-            return f"it is not tried above {format_bytes(filled)}"
-        return found
-
-    def _fits(self, method: Method, units: int, kept: int) -> bool:
-        return self._total(method, units, kept) <= self.budget
-
-    def _total(self, method: Method, units: int, kept: int) -> int:
-        """Bytes for all rows, at most, with this many units and dimensions."""
-        if method.books is None:
-            row, books = method.make(units, kept, self.seed).row_bytes(kept), 0
-        else:
-            row, books = additive.row_bytes(units), method.books(units, kept)
-        matrix = 4 * self.dim * (kept + 1) if kept < self.dim and method.reduction == "components" else 0
-        center = 4 * kept if method.centred else 0
-        return self.n * row + matrix + center + books
 
     def _map(self, method: Method, kept: int) -> LinearMap:
         if method.reduction == "first":
@@ -436,70 +323,3 @@ class _Bench:
             native.scan(space, prepared, self.k, metric=kind, threads=1)
             times.append((perf_counter() - started) / len(prepared))
         return min(times)
-
-
-def _largest(most: int, fits: Callable[[int], bool]) -> int:
-    """The largest number from 1 to ``most`` that fits, 0 where none does; what fits, fits when it is smaller."""
-    low, high = 0, most
-    while low < high:
-        middle = (low + high + 1) // 2
-        if fits(middle):
-            low = middle
-        else:
-            high = middle - 1
-    return low
-
-
-class Reduced(Codec):
-    """A codec over fewer dimensions, asked and answered in all of them; within this room alone.
-
-    Under cosine (``unit``) what is mapped is brought to unit length again, as an index does.
-    """
-
-    def __init__(self, inner: Codec, reduction: LinearMap, unit: bool):
-        self.inner, self.map, self.unit = inner, reduction, unit
-
-    @property
-    def kind(self) -> str:  # type: ignore[override]
-        return self.inner.kind
-
-    @property
-    def dtype(self) -> np.dtype:  # type: ignore[override]
-        return self.inner.dtype
-
-    def to_dict(self) -> dict[str, Any]:
-        """Name and parameters as JSON."""
-        return {"codec": "reduced", "inner": self.inner.to_dict(), "kept": len(self.map.matrix), "unit": self.unit}
-
-    def to_arrays(self) -> dict[str, np.ndarray]:
-        """Those of the codec, and the map, of which a prefix of the dimensions needs nothing."""
-        kept, dim = self.map.matrix.shape
-        prefix = np.array_equal(self.map.matrix, np.eye(kept, dim, dtype=np.float32))
-        return self.inner.to_arrays() | ({} if prefix else {"matrix": self.map.matrix, "offset": self.map.offset})
-
-    def prepare_queries(self, queries: np.ndarray) -> np.ndarray:
-        """Queries mapped, as the codec is asked."""
-        return self.inner.prepare_queries(self._mapped(queries))
-
-    def space(self, codes: np.ndarray, scale: np.ndarray | None = None) -> native.Space:
-        """The code rows as the native core takes them."""
-        return self.inner.space(codes, scale)
-
-    def _mapped(self, vectors: np.ndarray) -> np.ndarray:
-        mapped = self.map.transform(vectors)
-        if self.unit:
-            lengths = np.sqrt(np.einsum("ij,ij->i", mapped, mapped))
-            mapped = mapped / np.where(lengths > 0, lengths, np.float32(1))[:, None]
-        return np.ascontiguousarray(mapped)
-
-    def _fit(self, vectors: np.ndarray) -> None:
-        self.inner.fit(self._mapped(vectors))
-
-    def _row_bytes(self, dim: int) -> int:
-        return self.inner.bytes_per_vector
-
-    def _encode(self, vectors: np.ndarray) -> np.ndarray:
-        return self.inner.encode(self._mapped(vectors))
-
-    def _decode(self, codes: np.ndarray) -> np.ndarray:
-        return self.map.inverse_transform(self.inner.decode(codes))
