@@ -87,6 +87,10 @@ def test_lists_are_widened_by_probes_and_their_memory_grows_with_the_square_root
     assert 1 < width < index.list_count and curve.at(width)[1] >= 0.9
     few, many = (bytes_read(index, recipe.with_width(w, 10), truth.queries, 10, 10_000) for w in (2, 50))
     assert few < many < bytes_read(index, recipe.with_width(index.list_count, 10), truth.queries, 10, 10_000) * 1.01
+    # Ten probes hold fewer rows than are scored again: the search reads more, and does not look saturated for it.
+    short = Recipe("ivf", bits=1, rotated=True, rescore="vectors", candidates=400)
+    curve = Curve(short.make("l2").build(truth.base), short, truth)
+    assert curve.at(curve.narrowest(0.9, "bound"))[1] >= 0.9 and min(curve.seen) >= 400 * index.list_count // 3700
     part = recipe.make("l2").build(truth.base[:1000])
     assert memory(part, recipe, len(truth.base))[0] == pytest.approx(index.memory()["total"], rel=0.01)
     assert list_count(recipe, len(truth.base)) == pytest.approx(index.list_count, abs=1)

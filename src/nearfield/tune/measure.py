@@ -54,7 +54,10 @@ class Curve:
         if self.recipe.kind == "flat":
             low = min(max(4 * k, 32), top)
         elif isinstance(self.index, IVF):
-            low, top = 1, min(_WIDEST, self.index.list_count)
+            # As many lists are read as hold what is scored again, so that fewer probes would be the same search.
+            again = self.recipe.with_width(1, k).candidates or k
+            top = min(_WIDEST, self.index.list_count)
+            low = min(top, ceil(again * self.index.list_count / n))
         else:
             low = min(low, top)
         if not self.recipe.has_width:
@@ -79,7 +82,8 @@ class Curve:
         width, means = low, []
         while True:
             means.append(self.at(width)[0])
-            saturated = len(means) > 2 and means[-1] - means[-3] < _SATURATED
+            # All lists are an exact scan of the codes: no end before that tells what the rest would find.
+            saturated = self.recipe.kind != "ivf" and len(means) > 2 and means[-1] - means[-3] < _SATURATED
             if enough(width) or width == top or saturated:
                 return width
             width = min(2 * width, top)
