@@ -20,7 +20,8 @@ FILLS = Claim("Every method comes within 5% of every budget from 0.5 to 0.01 of 
 FALLS = Claim("Quality falls with the budget, that of the best method and that of each.")
 NUMBERS = Claim("At mild ratios (0.5 and 0.25) quantising each number is best.")
 SMALL = Claim("From 0.05 down the best is one codeword for many numbers; fewer dimensions alone are never best.")
-CLAIMS = (FILLS, FALLS, NUMBERS, SMALL)
+NO_ONE = Claim("No method is the best at every budget.")
+CLAIMS = (FILLS, FALLS, NUMBERS, SMALL, NO_ONE)
 _OF_NUMBERS = ("float16", "scalar", "rotated", "recurrent")
 _OF_PARTS = ("product", "residual", "low-rank", "variance")
 
@@ -61,6 +62,10 @@ def measure(setting: Setting) -> Iterator[Finding]:
     text = "Best at " + ", ".join(f"{share:g}: {name}" for share, name in small.items())
     text += "; half floats over components: " + ", ".join(f"{share:g}: {r:.3f}" for share, r in fewer.items()) + "."
     yield Finding(SMALL, text, Verdict.of(all(of_parts), in_part=any(of_parts), why="not at every one"))
+
+    first = [result.best.method for result in found.values()]
+    text = f"{len(set(first))} methods are best at one budget or another: {', '.join(dict.fromkeys(first))}."
+    yield Finding(NO_ONE, text, Verdict.of(len(set(first)) > 1, why="one is best everywhere"))
 
 
 def _recall(result: Compression, method: str) -> float:
