@@ -266,6 +266,14 @@ def test_slack_ends_easy_walks_early_and_costs_little(metric, layout, recall):
     for bad in (-0.1, float("nan"), "much"):
         with pytest.raises((TypeError, ValueError), match="slack"):
             index.search(queries, 10, slack=bad)
+    ten = index.search(queries, 10, beam=60, slack=0.05)
+    three = index.search(queries, 3, beam=60, slack=0.05, slack_from=10)
+    assert (three.rows == ten.rows[:, :3]).all() and (three.distances == ten.distances[:, :3]).all()
+    assert (index.search(queries[0], 3, beam=60, slack=0.05, slack_from=10).rows == ten.rows[0, :3]).all()
+    same = index.search(queries, 3, beam=60, slack_from=10).rows  # without slack there is nothing to measure
+    assert (same == index.search(queries, 3, beam=60).rows).all()
+    with pytest.raises(ValueError, match="slack_from: expected"):
+        index.search(queries, 3, slack=0.1, slack_from=0)
 
 
 def test_links_have_codes_of_several_bits_along_few_directions(recall):

@@ -77,6 +77,9 @@ def test_the_plan_decides_what_is_built(make: Callable[..., Store], vectors: np.
         Recipe("graph", bits=4, rescore=8, beam=40, degree=8),
         Recipe("flat", bits=8, rescore="vectors", candidates=20),
         Recipe("graph", bits=8, rescore="vectors", pca=4),
+        Recipe("graph", bits=8, beam=60, slack=True, slack_from=10),
+        Recipe("graph", bits=8, rescore=8, leanvec=6, beam=60, candidates=20, slack=0.3, slack_from=10),
+        Recipe("ivf", bits=1, rotated=True, rescore="vectors", probes=20, candidates=80),
         Recipe("flat", bits=32),
     ):
         assert store._maintenance.compact({**plan.to_dict(), "recipe": recipe.to_dict()})
@@ -94,6 +97,50 @@ def test_the_plan_decides_what_is_built(make: Callable[..., Store], vectors: np.
     assert store.verify().ok
     with Store.open(store.path, read_only=True) as reader:
         assert reader.plan.recipe == Recipe("graph", degree=8)
+
+
+def test_a_walk_with_slack_goes_as_far_as_it_should(
+    make: Callable[..., Store], vectors: np.ndarray, low_limits: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nearfield.store.rows._SCAN_ROWS", 10)
+    store = make()
+    store.add(list(range(500)), vectors)
+    plan = store.optimize(recall=0.9, k=5)
+    recipe = Recipe("graph", degree=8, beam=60, slack=True, slack_from=10)
+    store._maintenance.compact({**plan.to_dict(), "recipe": recipe.to_dict()})
+    asked: list[dict[str, Any]] = []
+    search = Graph.search
+
+    def record(self: Graph, queries: Any, k: int, **settings: Any) -> Any:
+        asked.append(
+            {name: value for name, value in settings.items() if name not in ("allow", "candidates", "threads")}
+        )
+        return search(self, queries, k, **settings)
+
+    monkeypatch.setattr(Graph, "search", record)
+    store.search(vectors[0], 1)
+    assert asked[0] == {"beam": 60, "slack": 0.025, "slack_from": 10}
+    asked.clear()
+    store.search(vectors[0], 1, beam=200)
+    assert asked == [{"beam": 200}]
+    asked.clear()
+    store.delete([499])
+    store.search(vectors[0], 1)
+    assert asked == [{"beam": 20}]
+
+
+def test_a_recipe_of_an_older_version_is_no_reason_to_build_again(
+    make: Callable[..., Store], vectors: np.ndarray, low_limits: None
+) -> None:
+    store = make()
+    store.add(list(range(500)), vectors)
+    plan = store.optimize(recall=0.9, k=5)
+    recipe = Recipe("graph", degree=8).to_dict()
+    store._maintenance.compact({**plan.to_dict(), "recipe": recipe})
+    segment = store._viewer.current().parts[0].part
+    for name in ("slack", "slack_from", "lists", "probes", "leanvec", "rotated", "queries"):
+        del segment.description["index"]["recipe"][name]
+    assert store.compact() is False
 
 
 def test_without_a_plan_size_decides(

@@ -57,6 +57,18 @@ def test_everything_comes_back(tmp_path: Path, built: dict[str, Any], vectors: n
     assert segment.find(np.array([0, 1, 998, 5000])).tolist() == [0, -1, 499, -1]
 
 
+def test_an_index_of_an_older_version_is_searched_alike_with_and_without_a_filter(
+    tmp_path: Path, built: dict[str, Any]
+) -> None:
+    recipe = Recipe("graph", beam=60, slack=True, slack_from=10)
+    fresh = {**built["index"], "settings": recipe.search_settings(), "filtered": recipe.search_settings(filtered=True)}
+    segment = reopen(tmp_path, {**built, "index": fresh})
+    assert segment.settings["slack_from"] == 10 and segment.filtered == {"beam": 20}
+    del fresh["filtered"]
+    segment = reopen(tmp_path, {**built, "index": fresh})
+    assert segment.filtered == segment.settings
+
+
 def test_masks_are_remembered_and_forgotten(
     tmp_path: Path, built: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from nearfield.metric import get_metric
-from nearfield.tune.candidates import EXACT, SCANS, candidates, components, last_resort
+from nearfield.tune.candidates import EXACT, GRAPHS, LEAN, PLAIN, SCANS, candidates, components, last_resort
 
 COSINE = get_metric("cosine")
 
@@ -28,7 +30,8 @@ def test_graphs_in_both_layouts_with_and_without_components(falling):
     found = tried(falling)
     assert len(set(found)) == len(found)
     kinds = {(r.kind, r.layout, r.pca is None) for r in found}
-    assert kinds == {("flat", "lean", True)} | {("graph", lay, p) for lay in ("lean", "fast") for p in (True, False)}
+    graphs = {("graph", "lean", True), ("graph", "lean", False), ("graph", "fast", True)}
+    assert kinds == {("flat", "lean", True)} | graphs
     assert all(recipe.alpha == 1.1 for recipe in found if recipe.layout == "fast")
 
 
@@ -44,5 +47,19 @@ def test_rows_that_are_all_the_same_have_no_variance_to_hold():
 
 
 def test_the_last_resort_is_what_was_not_tried(falling):
-    assert last_resort(falling, COSINE, [EXACT, *SCANS])[0].pca is not None
-    assert last_resort(falling, COSINE, [EXACT])[: len(SCANS)] == list(SCANS)
+    left = last_resort(falling, COSINE, [EXACT, *SCANS])
+    assert {recipe.kind for recipe in left if recipe.pca is None} == {"flat", "ivf"}
+    assert {recipe.kind for recipe in left if recipe.pca is not None} == {"flat", "ivf"}
+    assert last_resort(falling, COSINE, [EXACT])[: len(LEAN)] == list(LEAN)
+
+
+def test_sample_queries_go_to_every_graph_but_one(falling):
+    found = candidates(falling, COSINE, rows=len(falling), memory=None, scan_first=False, shared=True)
+    graphs = [recipe for recipe in found if recipe.kind == "graph"]
+    assert [recipe for recipe in graphs if not recipe.queries] == [PLAIN]
+    assert [recipe for recipe in graphs if recipe.queries and recipe.leanvec is None] == [
+        replace(recipe, queries=True) for recipe in GRAPHS
+    ]
+    assert {recipe.leanvec for recipe in graphs} == {None, 192} and all(recipe.pca is None for recipe in found)
+    squared = candidates(falling, get_metric("l2"), rows=len(falling), memory=None, scan_first=False, shared=True)
+    assert all(recipe.leanvec is None for recipe in squared) and any(recipe.pca for recipe in squared)

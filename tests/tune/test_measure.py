@@ -4,7 +4,7 @@ import pytest
 from nearfield.common.interval import mean_interval
 from nearfield.metric import get_metric
 from nearfield.tune import Recipe
-from nearfield.tune.measure import Curve, bytes_read, latency, queries_per_second, with_width
+from nearfield.tune.measure import Curve, bytes_read, latency, list_count, memory, queries_per_second
 from nearfield.tune.truth import Truth
 
 
@@ -65,11 +65,36 @@ def test_scans(truth):
     assert 40 <= widths[0] < widths[1] < widths[2]
 
 
-def test_with_width():
-    assert with_width(Recipe("graph"), 20) == Recipe("graph", beam=20)
-    assert with_width(Recipe("graph", rescore=8), 20) == Recipe("graph", rescore=8, beam=20, candidates=20)
-    assert with_width(Recipe("flat", rescore=8), 20) == Recipe("flat", rescore=8, candidates=20)
-    assert with_width(Recipe("flat"), 20) == Recipe("flat")
+def test_slack_and_its_beam_are_one_width(truth, graph):
+    plain, slack = (Curve(graph, Recipe("graph", slack=slack), truth) for slack in (None, True))
+    width = slack.narrowest(0.9, "bound")
+    recipe = slack.recipe.with_width(width, 10)
+    found = graph.search(truth.queries, 10, beam=3 * width, slack=width / 800, slack_from=10)
+    assert slack.at(width) == mean_interval(truth.shares(found.rows))
+    assert slack.at(width)[1] >= 0.9 and recipe.width == width
+    bytes_of = [
+        bytes_read(graph, one, truth.queries, 10, len(truth.base))
+        for one in (recipe, Recipe("graph", beam=3 * width), plain.recipe.with_width(plain.narrowest(0.9, "bound"), 10))
+    ]
+    assert bytes_of[0] < bytes_of[1]
+
+
+def test_lists_are_widened_by_probes_and_their_memory_grows_with_the_square_root(truth):
+    recipe = Recipe("ivf", bits=4, rescore="vectors")
+    index = recipe.make("l2").build(truth.base)
+    curve = Curve(index, recipe, truth)
+    width = curve.narrowest(0.9, "bound")
+    assert 1 < width < index.list_count and curve.at(width)[1] >= 0.9
+    few, many = (bytes_read(index, recipe.with_width(w, 10), truth.queries, 10, 10_000) for w in (2, 50))
+    assert few < many < bytes_read(index, recipe.with_width(index.list_count, 10), truth.queries, 10, 10_000) * 1.01
+    # Ten probes hold fewer rows than are scored again: the search reads more, and does not look saturated for it.
+    short = Recipe("ivf", bits=1, rotated=True, rescore="vectors", candidates=400)
+    curve = Curve(short.make("l2").build(truth.base), short, truth)
+    assert curve.at(curve.narrowest(0.9, "bound"))[1] >= 0.9 and min(curve.seen) >= 400 * index.list_count // 3700
+    part = recipe.make("l2").build(truth.base[:1000])
+    assert memory(part, recipe, len(truth.base))[0] == pytest.approx(index.memory()["total"], rel=0.01)
+    assert list_count(recipe, len(truth.base)) == pytest.approx(index.list_count, abs=1)
+    assert memory(part, recipe, 2000)[1] == 2 * part.memory()["mapped"]
 
 
 def test_timings_are_positive_and_search_as_told(truth, monkeypatch):

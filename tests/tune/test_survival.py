@@ -63,6 +63,26 @@ def test_the_forecast_holds_the_truth(rows):
         assert 0 < told.high - told.low < 0.6
 
 
+def test_rotated_codes_directions_and_lists_are_forecast_too(rows):
+    rng = np.random.default_rng(1)
+    asked = task(rows, queries=rng.standard_normal((2000, 48)).astype(np.float32))
+    assert asked.shared.shape == (1000, 48)
+    assert not {row.tobytes() for row in asked.shared} & {row.tobytes() for row in asked.truth.queries}
+    recipes = [
+        Recipe(bits=4, rotated=True, slack=True),
+        Recipe("ivf", bits=1, rotated=True),
+        Recipe(leanvec=16, bits=8, queries=True),
+        Recipe(leanvec=16, bits=8),
+    ]
+    found = forecast(asked, recipes)
+    assert list(found) == recipes
+    for recipe, told in found.items():
+        truth = float(_scan(asked, recipe, asked.truth).mean())
+        assert told.low <= truth <= told.high, (recipe, told, truth)
+    with_queries, without = (found[recipe].recalls[-1] for recipe in recipes[2:])
+    assert with_queries != without
+
+
 def test_only_what_must_miss_is_dropped_and_never_all(rows):
     recipes = [Recipe(pca=4, bits=4), Recipe(bits=8), Recipe("flat", bits=32)]
     kept, dropped = sift(task(rows), recipes)

@@ -164,6 +164,53 @@ def test_interrupting_passes_through(rows, monkeypatch):
         tune(rows, recipes=[Recipe("graph")], progress=False)
 
 
+def test_slack_is_chosen_by_measurement(plan, rows):
+    finalists = [trial.recipe for trial in plan.trials if trial.timed and trial.recipe.kind == "graph"]
+    with_slack = [recipe for recipe in finalists if recipe.slack is True]
+    assert with_slack and all(recipe.slack_from == 10 for recipe in with_slack)
+    for recipe in with_slack:
+        assert any(other.links == recipe.links and other.slack is None for other in finalists)
+    asked = [Recipe("graph", slack=True), Recipe("graph", slack=0.1), Recipe("graph")]
+    given = tune(rows, recall=0.9, recipes=asked, progress=False)
+    assert [trial.recipe.slack for trial in given.trials] == [True, 0.1, None]
+    chosen = given.trials[0].recipe
+    exact = Flat("cosine").build(rows[100:]).search(rows[:100], 1).rows
+    found = given.build(rows[100:]).search(rows[:100], 1, **chosen.search_settings()).rows
+    assert (found == exact).mean() > 0.85  # asked for one neighbour, a walk tuned for ten goes as far
+
+
+def test_queries_that_are_not_measured_shape_the_build(rows):
+    rng = np.random.default_rng(2)
+    elsewhere = rng.standard_normal((3000, 64)).astype(np.float32)
+    recipes = [Recipe("graph", queries=True), Recipe("graph", leanvec=32, queries=True, rescore=8), Recipe("graph")]
+    plan = tune(rows, recall=0.9, queries=elsewhere, recipes=recipes, progress=False)
+    assert plan.queries == 1000 and plan.sample_queries.shape == (2000, 64)
+    measured_ones = {row.tobytes() for row in elsewhere} - {row.tobytes() for row in plan.sample_queries}
+    assert len(measured_ones) == 1000
+    narrow, _, wide = (trial.recipe.beam for trial in plan.trials)
+    assert narrow < wide
+    again = Plan.from_dict(json.loads(json.dumps(plan.to_dict())))
+    assert again == plan and again.sample_queries is None
+    chosen = replace(plan, recipe=plan.trials[0].recipe)
+    assert (
+        chosen.build(rows).memory()["graph"] > replace(plan, recipe=plan.trials[2].recipe).build(rows).memory()["graph"]
+    )
+    with pytest.raises(ValueError, match="sample_queries: the recipe is built with sample queries"):
+        replace(again, recipe=plan.trials[0].recipe).build(rows)
+    for few in ({"queries": elsewhere[:1400]}, {"queries": elsewhere, "share_queries": False}, {}):
+        with pytest.raises(ValueError, match="queries: expected some to build with"):
+            tune(rows, recall=0.9, recipes=recipes, progress=False, **few)
+
+
+def test_where_no_graph_fits_lists_are_tried(rows):
+    plan = tune(rows, recall=0.9, memory="260kB", progress=False)
+    assert plan.met and {trial.recipe.kind for trial in plan.trials} == {"flat", "graph", "ivf"}
+    assert plan.recipe.kind in ("ivf", "flat")
+    chosen = next(trial for trial in plan.trials if trial.recipe == plan.recipe)
+    assert chosen.memory <= 260_000
+    assert plan.build(rows).memory()["total"] == pytest.approx(chosen.memory, rel=0.05)
+
+
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
@@ -212,7 +259,8 @@ def test_rounds_are_honest_about_their_rows_and_only_finalists_are_timed(rows, l
     assert plan.met and {trial.rows for trial in plan.trials} <= {300, 1125, 4500}
     assert all(trial.timed == (trial.rows == 4500) for trial in plan.trials)
     finalists = [trial for trial in plan.trials if trial.timed]
-    assert 3 <= len(finalists) <= 5 and any(trial.recipe.exact for trial in finalists)
+    walks = {trial.recipe.links for trial in finalists}
+    assert 3 <= len(walks) <= 5 and len(finalists) <= 9 and any(trial.recipe.exact for trial in finalists)
     assert plan.recipe in [trial.recipe for trial in finalists]
     again = tune(rows, recall=0.9, progress=False)
     assert measured_or_left(again) == measured_or_left(plan)

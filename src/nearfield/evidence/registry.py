@@ -13,6 +13,7 @@ from .claims import KINDS, NOT_RUN, Finding, Paper, Setting, Verdict
 
 NAMES = (
     "bebr",
+    "embedding_compression_bench",
     "grvq",
     "hnsw",
     "hnsw_recall_lid",

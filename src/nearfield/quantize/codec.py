@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import native
-from ..common.checks import check_choice, check_vectors
+from ..common.checks import check_choice, check_int, check_vectors
 
 # The one list of codecs: name in descriptions and files -> module and class, loaded when asked for.
 CODEC_CLASSES = {
@@ -116,6 +116,10 @@ class Codec(ABC):
     def bytes_per_vector(self) -> int:
         """Bytes one code row takes."""
         return self._row_bytes(self._fitted_dim())
+
+    def row_bytes(self, dim: int) -> int:
+        """Bytes one code row of vectors of ``dim`` dimensions would take; nothing need be fitted."""
+        return self._row_bytes(check_int(dim, "dim", 1, native.MAX_DIM))
 
     def space(self, codes: np.ndarray, scale: np.ndarray | None = None) -> native.Space:
         """The code rows as the native core takes them."""

@@ -66,7 +66,9 @@ class Maintenance:
         if len(view.parts) > 1 or view.parts[0].words is not None or not isinstance(view.parts[0].part, Segment):
             return False
         entry = view.parts[0].part.description.get("index")
-        return (entry["recipe"] if entry else None) == (recipe.to_dict() if recipe else None)
+        if entry is None or recipe is None:
+            return entry is None and recipe is None
+        return bool(type(recipe).from_dict(entry["recipe"]) == recipe)  # files of older versions lack some fields
 
     @contextlib.contextmanager
     def _pinned(self) -> Iterator[tuple[View, int]]:

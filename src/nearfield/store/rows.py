@@ -111,6 +111,11 @@ class Part(ABC):
         return {}
 
     @property
+    def filtered(self) -> dict[str, Any]:
+        """The same where not all rows may be returned."""
+        return {}
+
+    @property
     def space(self) -> Any:
         """The stored vectors as the native core sees them."""
         if self._space is None:
@@ -167,9 +172,14 @@ class Part(ABC):
         if exact or index is None or allowed <= _SCAN_ROWS:
             found = native.scan(self.space, queries.prepared, k, metric=metric.native, allow=allow)
             return Found(metric.distances_from_scores(found.scores), found.rows)
-        settings = dict(self.settings)
+        settings = dict(self.settings if allow is None else self.filtered)
         if beam is not None and index.kind == "graph":
             settings["beam"] = beam
+            # A walk that ends where the plan lets it would not become wider by a wider beam.
+            for name in ("slack", "slack_from"):
+                settings.pop(name, None)
+        if beam is not None and index.kind == "ivf" and settings.get("probes") is not None:
+            settings["probes"] = max(settings["probes"], beam)
         for name in ("beam", "candidates"):
             if settings.get(name) is not None:
                 settings[name] = max(settings[name], k)

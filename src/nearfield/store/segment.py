@@ -143,6 +143,7 @@ def write_index(path: Path, vectors: np.ndarray, recipe: Any, metric: str) -> di
         # Said again in plain words and settings, so that searching needs nothing of what tuning needs.
         "name": str(recipe),
         "settings": recipe.search_settings(),
+        "filtered": recipe.search_settings(filtered=True),
     }
 
 
@@ -161,6 +162,7 @@ class Segment(Part):
         self.trouble: str | None = None
         self._index: Any = None
         self._settings: dict[str, Any] = {}
+        self._filtered: dict[str, Any] = {}
         self._masks: OrderedDict[str, np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
         self._table: pa.Table | None = None
@@ -205,6 +207,7 @@ class Segment(Part):
         if len(index) != len(self.vectors):
             raise CorruptFileError(path, f"expected an index of {len(self.vectors)} rows, found {len(index)}")
         self._settings = entry["settings"]
+        self._filtered = entry.get("filtered", self._settings)
         self._index = index
 
     @property
@@ -216,6 +219,11 @@ class Segment(Part):
     def settings(self) -> dict[str, Any]:
         """The recipe's search settings."""
         return self._settings
+
+    @property
+    def filtered(self) -> dict[str, Any]:
+        """The recipe's settings of searches that not all rows may answer."""
+        return self._filtered
 
     def rebuild_index(self) -> dict[str, Any]:
         """Build the damaged or missing index again under its next name; returns the new description of the segment."""

@@ -306,6 +306,7 @@ class Store:
                 memory=memory,
                 latency=latency,
                 queries=queries,
+                share_queries=False,  # later compactions would have none to build with
                 random_state=random_state,
             )
             maintenance.compact(plan.to_dict())

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from math import ceil
 from time import perf_counter
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ..common.interval import mean_interval
-from ..index import Flat, Graph
+from ..index import IVF, Flat, Graph
+from ..index.ivf import LISTS_PER_ROOT
 from .recipe import Recipe
 from .truth import Truth
 
@@ -26,9 +28,9 @@ _SINGLES_SECONDS = 0.3
 
 @dataclass
 class Curve:
-    """Recall of one index against the width of its search: the beam of a graph, the candidates of a scan."""
+    """Recall of one index against the width of its search: the beam of a graph, lists read, candidates of a scan."""
 
-    index: Flat | Graph
+    index: Flat | Graph | IVF
     recipe: Recipe
     truth: Truth
     seen: dict[int, np.ndarray] = field(default_factory=dict)
@@ -37,7 +39,7 @@ class Curve:
         """Mean recall and its interval."""
         if width not in self.seen:
             k = self.truth.rows.shape[1]
-            settings = with_width(self.recipe, width).search_settings()
+            settings = self.recipe.with_width(width, k).search_settings()
             self.seen[width] = self.truth.shares(self.index.search(self.truth.queries, k, **settings).rows)
         return mean_interval(self.seen[width])
 
@@ -51,9 +53,14 @@ class Curve:
         low, top = max(k, 8), max(k, min(_WIDEST, n))
         if self.recipe.kind == "flat":
             low = min(max(4 * k, 32), top)
+        elif isinstance(self.index, IVF):
+            # As many lists are read as hold what is scored again, so that fewer probes would be the same search.
+            again = self.recipe.with_width(1, k).candidates or k
+            top = min(_WIDEST, self.index.list_count)
+            low = min(top, ceil(again * self.index.list_count / n))
         else:
             low = min(low, top)
-        if not _has_width(self.recipe):
+        if not self.recipe.has_width:
             self.at(low)
             return low
         start = low if guess is None else min(max(guess, low), top)
@@ -75,7 +82,8 @@ class Curve:
         width, means = low, []
         while True:
             means.append(self.at(width)[0])
-            saturated = len(means) > 2 and means[-1] - means[-3] < _SATURATED
+            # All lists are an exact scan of the codes: no end before that tells what the rest would find.
+            saturated = self.recipe.kind != "ivf" and len(means) > 2 and means[-1] - means[-3] < _SATURATED
             if enough(width) or width == top or saturated:
                 return width
             width = min(2 * width, top)
@@ -96,23 +104,11 @@ class Curve:
         return above
 
 
-def _has_width(recipe: Recipe) -> bool:
-    return recipe.kind == "graph" or recipe.rescore is not None
-
-
-def with_width(recipe: Recipe, width: int) -> Recipe:
-    """The recipe with that beam, all of which is scored again, or with that many candidates of a scan."""
-    if not _has_width(recipe):
-        return recipe
-    candidates = width if recipe.rescore is not None else None
-    return replace(recipe, beam=width if recipe.kind == "graph" else None, candidates=candidates)
-
-
-def bytes_read(index: Flat | Graph, recipe: Recipe, queries: np.ndarray, k: int, rows: int) -> int:
+def bytes_read(index: Flat | Graph | IVF, recipe: Recipe, queries: np.ndarray, k: int, rows: int) -> int:
     """Bytes a query reads, counted: what it costs, free of the machine; of a scan, that of ``rows`` rows.
 
-    A walk reads the code of every row it scores, in the fast layout the links' codes of every row it follows; then
-    the candidates are scored again. A transform's matrix is read once for each query.
+    A walk reads the code of every row it scores, in the fast layout the links' codes of every row it follows; lists
+    are read with all centroids; then the candidates are scored again. A transform's matrix is read once for each query.
     """
     size, n = index.memory(), len(index)
     again = (size["rescore"] or size["mapped"]) / n
@@ -121,12 +117,33 @@ def bytes_read(index: Flat | Graph, recipe: Recipe, queries: np.ndarray, k: int,
     a_row = size["codes"] / n
     if isinstance(index, Flat):
         return round(rows * a_row + rescored)
+    if isinstance(index, IVF):
+        read = rows * min(1.0, (recipe.probes or 1) / list_count(recipe, rows))
+        return round(read * (a_row + 4) + size["lists"] * list_count(recipe, rows) / index.list_count + rescored)
     if recipe.layout == "fast":
         a_row += index.arrays()["signs"].nbytes / n
-    return round(float(index.count_distances(queries[:_COUNTED], k, beam=recipe.beam).mean()) * a_row + rescored)
+    walk = {name: value for name, value in recipe.search_settings().items() if name in ("beam", "slack")}
+    scored = float(index.count_distances(queries[:_COUNTED], max(k, recipe.slack_from or 0), **walk).mean())
+    return round(scored * a_row + rescored)
 
 
-def queries_per_second(index: Flat | Graph, recipe: Recipe, queries: np.ndarray, k: int) -> float:
+def list_count(recipe: Recipe, rows: int) -> int:
+    """How many lists an index of so many rows has."""
+    return min(rows, ceil(LISTS_PER_ROOT * rows**0.5) if recipe.lists is None else recipe.lists)
+
+
+def memory(index: Flat | Graph | IVF, recipe: Recipe, rows: int) -> tuple[int, int]:
+    """Bytes ``(resident, mapped)`` of an index of ``rows`` rows, told from one of fewer."""
+    size, grown = index.memory(), rows / len(index)
+    fixed = size.get("transform", 0)
+    if isinstance(index, IVF):  # centroids are as many as there are lists, and those grow with the square root
+        per_list = (size["lists"] - 4 * len(index)) / index.list_count
+        growing = size["total"] - fixed - per_list * index.list_count
+        return ceil(growing * grown + per_list * list_count(recipe, rows)) + fixed, ceil(size["mapped"] * grown)
+    return ceil((size["total"] - fixed) * grown) + fixed, ceil(size["mapped"] * grown)
+
+
+def queries_per_second(index: Flat | Graph | IVF, recipe: Recipe, queries: np.ndarray, k: int) -> float:
     """Queries in a batch on one thread: the fastest of five passes after one to warm up.
 
     The fastest, because whatever else the machine does only ever adds time. A pass takes all queries, or as many as
@@ -146,7 +163,7 @@ def queries_per_second(index: Flat | Graph, recipe: Recipe, queries: np.ndarray,
         return count / min(seconds(count) for _ in range(_PASSES))
 
 
-def latency(index: Flat | Graph, recipe: Recipe, queries: np.ndarray, k: int) -> float:
+def latency(index: Flat | Graph | IVF, recipe: Recipe, queries: np.ndarray, k: int) -> float:
     """Milliseconds within which 95 of 100 queries, one at a time on one thread, are answered: 200 of them, or as many
     as fill 0.3 s (20 at least)."""
     settings = recipe.search_settings()

@@ -13,13 +13,24 @@ def front(trials: Sequence[Trial]) -> list[Trial]:
     Only trials that were timed can be compared; of equals the first stays.
     """
     timed = [trial for trial in trials if trial.timed]
-    kept = []
-    for at, trial in enumerate(timed):
-        mine = _merits(trial)
-        others = [(_merits(other), before) for before, other in enumerate(timed) if before != at]
-        if not any(all(o >= m for o, m in zip(x, mine, strict=True)) and (x != mine or b < at) for x, b in others):
-            kept.append(trial)
+    kept = [timed[at] for at in undominated([_merits(trial) for trial in timed])]
     return sorted(kept, key=lambda trial: (trial.recall, -trial.memory))
+
+
+def undominated(merits: Sequence[tuple[float, ...]]) -> list[int]:
+    """The places of those that none other equals or beats in every merit (more is better); of equals the first stays.
+
+    Examples
+    --------
+    >>> undominated([(1, 5), (2, 4), (1, 4), (2, 4)])
+    [0, 1]
+    """
+    kept = []
+    for at, mine in enumerate(merits):
+        others = [(other, before) for before, other in enumerate(merits) if before != at]
+        if not any(all(o >= m for o, m in zip(x, mine, strict=True)) and (x != mine or b < at) for x, b in others):
+            kept.append(at)
+    return kept
 
 
 def _merits(trial: Trial) -> tuple[float, float, float]:

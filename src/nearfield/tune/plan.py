@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from .recipe import Recipe
 from .survival import Forecast
+
+if TYPE_CHECKING:
+    from ..index import IVF, Flat, Graph
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,8 @@ class Plan:
     dropped : what was not built, because its codes are forecast to miss the target.
     pareto : finalists, at the target and at 0.90, 0.95 and 0.99, that no other beats in recall, speed and memory at
         once. They are measured under the same conditions, so a target can be changed without tuning again.
+    sample_queries : those of the given queries that were not measured: what recipes with ``queries`` are built with,
+        or None. Not part of :meth:`to_dict`.
 
     Examples
     --------
@@ -108,6 +115,7 @@ class Plan:
     queries_from: str
     dropped: list[Forecast] = field(default_factory=list)
     pareto: list[Trial] = field(default_factory=list)
+    sample_queries: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     @property
     def sampled(self) -> bool:
@@ -115,9 +123,22 @@ class Plan:
         held_out = self.queries if self.queries_from == "held-out rows" else 0
         return self.measured_rows + held_out < self.rows
 
+    def build(self, vectors: Any, random_state: int = 0) -> Flat | Graph | IVF:
+        """The index that the plan describes over ``vectors``; search it with ``plan.recipe.search_settings()``.
+
+        ValueError where the recipe is built with sample queries and the plan came from :meth:`from_dict`, which has
+        none: set ``sample_queries`` with :func:`dataclasses.replace`.
+        """
+        if self.recipe.queries and self.sample_queries is None:
+            raise ValueError("sample_queries: the recipe is built with sample queries, and this plan holds none")
+        sample = self.sample_queries if self.recipe.queries else None
+        return self.recipe.make(self.metric, random_state).build(vectors, queries=sample)
+
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
-        return asdict(self)
+        """As JSON, without the sample queries."""
+        described = asdict(replace(self, sample_queries=None))
+        del described["sample_queries"]
+        return described
 
     @classmethod
     def from_dict(cls, description: Mapping[str, Any]) -> Plan:

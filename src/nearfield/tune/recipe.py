@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from ..common.checks import check_choice, check_int, check_real
-from ..index import Flat, Graph
-from ..quantize import Codec, Float16, Float32, ScalarQuantizer
+from ..index import IVF, Flat, Graph
+from ..index.graph import DEFAULT_BEAM
+from ..quantize import Codec, Float16, Float32, RotatedQuantizer, ScalarQuantizer
 
 _BITS = (32, 16, 8, 4)
+_ROTATED_BITS = (8, 4, 2, 1)
 _RESCORE = (None, 8, 16, 32, "vectors")
+# With ``slack=True``, slack is the beam over this: beam 3 b with slack b / 800 is as good as beam b (bench/LOG.md).
+_BEAM_PER_SLACK = 2400
+# How many rows lists hand on to be scored again, for each neighbour asked for: 1-bit codes find ten results at recall
+# 0.99 among 80 candidates, 2 bits among 25, 4 among 12 (see RotatedQuantizer), and twice that costs little.
+_CANDIDATES_PER_K = {1: 16, 2: 6}
 
 
 @dataclass(frozen=True)
@@ -22,15 +29,25 @@ class Recipe:
 
     Parameters
     ----------
-    kind : "flat" scans all rows, "graph" walks (see :class:`~nearfield.index.Flat`, :class:`~nearfield.index.Graph`).
+    kind : "flat" scans all rows, "graph" walks, "ivf" reads the nearest lists (see
+        :class:`~nearfield.index.Flat`, :class:`~nearfield.index.Graph`, :class:`~nearfield.index.IVF`).
     pca : how many principal components the codes are made of; None keeps all dimensions. Give it ``rescore`` too.
-    bits : of a code per dimension: 32 (float), 16 (half float), 8 or 4 (scalar codes).
+    bits : of a code per dimension: 32 (float), 16 (half float), 8 or 4 (scalar codes); 8, 4, 2 or 1 if ``rotated``.
     rescore : how the best candidates are scored again: None, by codes of 8, 16 or 32 bits over all dimensions, or by
         the caller's "vectors", which cost no resident memory.
-    degree, build_beam, alpha, layout : of a graph; see :class:`~nearfield.index.Graph`. Give the "fast" layout an
-        alpha of 1.1.
+    degree, build_beam, alpha, layout, link_bits, link_dims : of a graph; see :class:`~nearfield.index.Graph`. Give
+        the "fast" layout an alpha of 1.1.
     beam : width of the walk; None leaves the index its default.
     candidates : how many rows are scored again; None leaves the index its default.
+    slack : of a walk, see :meth:`Graph.search <nearfield.index.Graph.search>`: a number, or True, which ties it to the
+        beam (beam / 2400: a beam three times as wide as without, which easy queries leave early). None or False: none.
+    slack_from : the answer from whose distance slack is measured; searches for fewer ask for as many and drop the
+        rest. :func:`tune` puts its ``k`` here: without it, a search for one neighbour ends far too early.
+    lists, probes : of lists, how many there are and how many are read; None leaves the index its defaults.
+    leanvec : how many directions of :class:`~nearfield.transform.LeanVec` the codes are made of, instead of ``pca``.
+    rotated : codes of :class:`~nearfield.quantize.RotatedQuantizer` instead of scalar ones.
+    queries : whether the build is to be given sample queries, which link rows and shape ``leanvec``: those of
+        :attr:`Plan.sample_queries`, or your own.
 
     Examples
     --------
@@ -41,6 +58,8 @@ class Recipe:
     True
     >>> recipe.search_settings()
     {'beam': 48, 'candidates': 48}
+    >>> Recipe("graph", beam=60, slack=True, slack_from=10).search_settings()
+    {'beam': 60, 'slack': 0.025, 'slack_from': 10}
     """
 
     kind: str = "graph"
@@ -53,64 +72,143 @@ class Recipe:
     candidates: int | None = None
     alpha: float = 1.2
     layout: str = "lean"
+    slack: bool | float | None = None
+    slack_from: int | None = None
+    lists: int | None = None
+    probes: int | None = None
+    leanvec: int | None = None
+    rotated: bool = False
+    queries: bool = False
+    link_bits: int = 1
+    link_dims: int | None = None
 
     def __post_init__(self) -> None:
-        check_choice(self.kind, "kind", ("flat", "graph"))
-        if isinstance(self.bits, bool) or self.bits not in _BITS:
-            raise ValueError(f"bits: expected one of {_BITS}, got {self.bits!r}")
+        check_choice(self.kind, "kind", ("flat", "graph", "ivf"))
+        for name in ("rotated", "queries"):
+            if not isinstance(getattr(self, name), bool):
+                raise TypeError(f"{name}: expected True or False, got {getattr(self, name)!r}")
+        allowed = _ROTATED_BITS if self.rotated else _BITS
+        if isinstance(self.bits, bool) or self.bits not in allowed:
+            more = "" if self.rotated else " (2 and 1 need rotated=True)"
+            raise ValueError(f"bits: expected one of {allowed}{more}, got {self.bits!r}")
         if isinstance(self.rescore, bool) or self.rescore not in _RESCORE:
             raise ValueError(f"rescore: expected one of {_RESCORE}, got {self.rescore!r}")
         check_int(self.degree, "degree", 2)
         check_int(self.build_beam, "build_beam", 2)
         check_real(self.alpha, "alpha", 1.0, 10.0)
         check_choice(self.layout, "layout", ("lean", "fast"))
-        for name in ("pca", "beam", "candidates"):
+        if not (self.slack is None or isinstance(self.slack, bool)):
+            check_real(self.slack, "slack", 0.0, 1e9)
+        check_int(self.link_bits, "link_bits", 1, 4)
+        for name in ("pca", "beam", "candidates", "slack_from", "lists", "probes", "leanvec", "link_dims"):
             if getattr(self, name) is not None:
                 check_int(getattr(self, name), name, 1)
+        if self.pca is not None and self.leanvec is not None:
+            raise ValueError(f"leanvec: expected None beside pca={self.pca}, got {self.leanvec}")
 
     @property
     def links(self) -> tuple[Any, ...]:
         """All that the links, and what a graph keeps beside them, depend on: recipes alike in this may share them."""
-        return (self.kind, self.pca, self.bits, self.degree, self.build_beam, self.alpha, self.layout)
+        graph = (self.degree, self.build_beam, self.alpha, self.layout, self.link_bits, self.link_dims)
+        return (self.kind, *self.codes, *graph, self.lists)
+
+    @property
+    def codes(self) -> tuple[Any, ...]:
+        """All that the codes depend on which a search goes by: recipes alike in this and ``rescore`` find alike."""
+        return (self.pca, self.leanvec, self.bits, self.rotated, self.queries)
 
     @property
     def exact(self) -> bool:
         """Whether the answer is that of comparing every vector as it is."""
-        return self.kind == "flat" and self.bits == 32 and self.pca is None
+        return self.kind == "flat" and self.bits == 32 and self.pca is None and self.leanvec is None
 
-    def make(self, metric: Any = "cosine", random_state: int = 0) -> Flat | Graph:
+    def make(self, metric: Any = "cosine", random_state: int = 0) -> Flat | Graph | IVF:
         """The unbuilt index; its ``build`` fits the transform and the codecs.
 
         Components are found around the mean under "l2" alone: under cosine and inner product subtracting a mean
         would change the ranking.
         """
         parts: dict[str, Any] = {"codec": self.codec(), "rescore": self.rescorer()}
-        if self.pca is not None:
-            from ..transform import PCA  # scikit-learn takes a second to load, and opening a store reads recipes
-
-            name = metric if isinstance(metric, str) else metric.name
-            parts["transform"] = PCA(self.pca, center=name == "l2", random_state=random_state)
+        parts["transform"] = self.transform(metric, random_state)
         if self.kind == "flat":
             return Flat(metric, **parts)
-        parts |= {"degree": self.degree, "build_beam": self.build_beam, "alpha": self.alpha, "layout": self.layout}
-        return Graph(metric, **parts, random_state=random_state)
+        if self.kind == "ivf":
+            return IVF(metric, **parts, lists=self.lists, random_state=random_state)
+        names = ("degree", "build_beam", "alpha", "layout", "link_bits", "link_dims")
+        return Graph(metric, **parts, **{name: getattr(self, name) for name in names}, random_state=random_state)
+
+    def transform(self, metric: Any = "cosine", random_state: int = 0) -> Any:
+        """The transform before the codes, unfitted, or None."""
+        # scikit-learn takes a second to load, and opening a store reads recipes
+        if self.leanvec is not None:
+            from ..transform import LeanVec
+
+            return LeanVec(self.leanvec, random_state=random_state)
+        if self.pca is not None:
+            from ..transform import PCA
+
+            name = metric if isinstance(metric, str) else metric.name
+            return PCA(self.pca, center=name == "l2", random_state=random_state)
+        return None
 
     def codec(self) -> Codec:
         """The codec, unfitted, that the rows are kept in."""
-        return _codec(self.bits)
+        return RotatedQuantizer(self.bits) if self.rotated else _codec(self.bits)
 
     def rescorer(self) -> Codec | str | None:
         """What ``rescore`` means to an index: a codec, unfitted, or "vectors", or None."""
         return _codec(self.rescore) if isinstance(self.rescore, int) else self.rescore
 
-    def search_settings(self) -> dict[str, Any]:
-        """What to give to the index's ``search``, beside the queries and ``k``."""
+    def search_settings(self, *, filtered: bool = False) -> dict[str, Any]:
+        """What to give to the index's ``search``, beside the queries and ``k``.
+
+        ``filtered`` : for searches with ``allow``, which slack does not end: the beam is then the third that finds as
+        much without (a little more: WordNet, 0.959 where slack finds 0.931).
+        """
         settings: dict[str, Any] = {}
         if self.kind == "graph" and self.beam is not None:
-            settings["beam"] = self.beam
+            settings["beam"] = -(-self.beam // 3) if filtered and self.slack is True else self.beam
+        if self.kind == "graph" and not filtered and self.slack is not None and self.slack is not False:
+            ties = self.slack is True
+            settings["slack"] = (self.beam or DEFAULT_BEAM) / _BEAM_PER_SLACK if ties else float(self.slack)
+            if self.slack_from is not None:
+                settings["slack_from"] = self.slack_from
+        if self.kind == "ivf" and self.probes is not None:
+            settings["probes"] = self.probes
         if self.rescore is not None and self.candidates is not None:
             settings["candidates"] = self.candidates
         return settings
+
+    @property
+    def has_width(self) -> bool:
+        """Whether a search can be made wider: all but scans that score nothing again."""
+        return self.kind != "flat" or self.rescore is not None
+
+    @property
+    def width(self) -> int | None:
+        """What :meth:`with_width` set."""
+        if self.kind == "graph":
+            return self.beam // 3 if self.beam is not None and self.slack is True else self.beam
+        return self.probes if self.kind == "ivf" else self.candidates
+
+    def with_width(self, width: int, k: int) -> Recipe:
+        """The recipe that searches so wide for ``k`` neighbours.
+
+        Of a graph, that beam, all of which is scored again; with ``slack=True`` three times the beam, of which a third
+        is. Of lists, that many are read. Of a scan, that many candidates.
+        """
+        if not self.has_width:
+            return self
+        if self.kind == "ivf":
+            again = max(32, _CANDIDATES_PER_K.get(self.bits, 4) * k) if self.candidates is None else self.candidates
+            return replace(self, probes=width, candidates=again if self.rescore is not None else None)
+        candidates = width if self.rescore is not None else None
+        if self.kind == "flat":
+            return replace(self, candidates=candidates)
+        if self.slack is None or self.slack is False:
+            return replace(self, beam=width, candidates=candidates)
+        beam = 3 * width if self.slack is True else width
+        return replace(self, beam=beam, candidates=candidates, slack_from=k)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -126,18 +224,30 @@ class Recipe:
         return cls(**description)
 
     def __str__(self) -> str:
-        codes = {32: "floats", 16: "half floats", 8: "8-bit codes", 4: "4-bit codes"}
-        kind = "flat scan" if self.kind == "flat" else "fast graph" if self.layout == "fast" else "graph"
-        text = f"{kind} of {codes[self.bits]}"
+        kinds = {"flat": "flat scan", "ivf": "lists", "graph": "fast graph" if self.layout == "fast" else "graph"}
+        text = f"{kinds[self.kind]} of {f'{self.bits}-bit rotated codes' if self.rotated else _CODES[self.bits]}"
         if self.pca is not None:
             text += f" of {self.pca} components"
+        if self.leanvec is not None:
+            text += f" of {self.leanvec} directions"
         if self.rescore is not None:
-            text += f", rescored by {'the vectors' if self.rescore == 'vectors' else codes[int(self.rescore)]}"
+            text += f", rescored by {'the vectors' if self.rescore == 'vectors' else _CODES[int(self.rescore)]}"
+        if self.queries:
+            text += ", built with sample queries"
         if self.kind == "graph":
+            if self.link_bits != 1 or self.link_dims is not None:
+                text += f", links of {self.link_bits} bits along {self.link_dims or 'all'} directions"
             text += f", degree {self.degree}" * (self.degree != 32) + f", beam {self.beam}" * (self.beam is not None)
+            if self.slack is not None and self.slack is not False:
+                text += " with slack" if self.slack is True else f" with slack {self.slack:g}"
+        elif self.kind == "ivf":
+            text += f", {self.probes} probes" * (self.probes is not None)
         elif self.rescore is not None and self.candidates is not None:
             text += f", {self.candidates} candidates"
         return text
+
+
+_CODES = {32: "floats", 16: "half floats", 8: "8-bit codes", 4: "4-bit codes"}
 
 
 def _codec(bits: int) -> Codec:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import exp, log, log1p, sqrt
 from typing import TYPE_CHECKING, Any
 
@@ -123,7 +123,7 @@ def forecast(task: Task, recipes: Sequence[Recipe], safe: float = 2.0) -> dict[R
         sizes = samples(len(base), task.k, recipe)
         if recipe.exact or not sizes:
             continue
-        codes = (recipe.pca, recipe.bits, recipe.rescore)
+        codes = (recipe.codes, recipe.rescore)
         if codes not in scanned:
             scanned[codes] = []
             for size in sizes:
@@ -163,8 +163,8 @@ def _copies(base: np.ndarray) -> float:
 
 def _scan(task: Task, recipe: Recipe, truth: Truth, depth: int = _DEPTH) -> np.ndarray:
     """The share of the true neighbours that each query's scan of the recipe's codes finds."""
-    scan = Recipe("flat", pca=recipe.pca, bits=recipe.bits, rescore=recipe.rescore, candidates=max(depth, task.k))
-    index = scan.make(task.metric, task.random_state).build(truth.base)
+    scan = replace(recipe, kind="flat", candidates=max(depth, task.k), beam=None, slack=None)
+    index = scan.make(task.metric, task.random_state).build(truth.base, queries=task.sample_for(recipe))
     return truth.shares(index.search(truth.queries, task.k, **scan.search_settings()).rows)
 
 

@@ -16,6 +16,10 @@ from .recipe import Recipe
 from .truth import Truth, check_rows, hold_out
 
 _LEAST_QUERIES = 10
+# Of the queries given, those beyond what is measured may go to builds, where there are so many at least; so many are
+# enough (see Graph.build).
+_FEWEST_SHARED = 500
+_MOST_SHARED = 5000
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Task:
     queries_from: str
     criterion: str
     random_state: int
+    shared: np.ndarray | None = None  # queries for builds: none of those that are measured
 
     @classmethod
     def check(
@@ -45,6 +50,7 @@ class Task:
         queries: Any,
         sample: int,
         random_state: int,
+        share_queries: bool = True,
     ) -> Task:
         measure = get_metric(metric)
         target = check_real(recall, "recall", 0.0, 1.0, open_low=True)
@@ -60,13 +66,16 @@ class Task:
         base = check_rows(array, measure)
         k = check_int(k, "k", 1, len(base))
         most = queries_wanted(target)
-        source = "given"
+        source, shared = "given", None
         if queries is not None:
             asked = check_rows(queries, measure, "queries")
             if asked.shape[1] != base.shape[1]:
                 raise ValueError(f"queries: expected {base.shape[1]} dimensions, got {asked.shape[1]}")
             if len(asked) > most:
-                asked = asked[np.sort(np.random.default_rng(random_state).permutation(len(asked))[:most])]
+                order = np.random.default_rng(random_state).permutation(len(asked))
+                if share_queries and len(asked) >= most + _FEWEST_SHARED:
+                    shared = asked[np.sort(order[most : most + _MOST_SHARED])].astype(np.float32, copy=False)
+                asked = asked[np.sort(order[:most])]
         else:
             taken, kept = hold_out(len(base), most, k, random_state)
             if len(taken) < _LEAST_QUERIES:  # so small a set is scanned exactly; its own rows will do to time that
@@ -77,12 +86,23 @@ class Task:
         _, bound, _ = mean_interval(np.ones(len(asked)))
         # That nothing is missed, no sample can show; less than that it can, if a perfect run leaves room for errors.
         criterion = "bound" if target == 1 or bound >= 1 - (1 - target) / 2 else "estimate"
-        return cls(truth, measure, target, k, budget, latency, n, source, criterion, random_state)
+        return cls(truth, measure, target, k, budget, latency, n, source, criterion, random_state, shared)
 
     def candidates(self) -> list[Recipe]:
         """The recipes to try when the caller names none."""
         base = self.truth.base
-        return candidates(base, self.metric, rows=self.rows, memory=self.memory, scan_first=self.scan_first)
+        return candidates(
+            base,
+            self.metric,
+            rows=self.rows,
+            memory=self.memory,
+            scan_first=self.scan_first,
+            shared=self.shared is not None,
+        )
+
+    def sample_for(self, recipe: Recipe) -> np.ndarray | None:
+        """The queries that the recipe is built with."""
+        return self.shared if recipe.queries else None
 
     @property
     def scan_first(self) -> bool:

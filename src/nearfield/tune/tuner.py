@@ -9,13 +9,14 @@ from math import ceil, log
 from typing import Any
 
 from ..common.progress import Progress
-from ..index import Flat, Graph
+from ..index import IVF, Flat, Graph
 from ..metric import Metric
 from .candidates import EXACT, last_resort
 from .choose import choose
 from .halving import rungs, survivors
-from .measure import Curve, bytes_read, queries_per_second, with_width
+from .measure import Curve, bytes_read, queries_per_second
 from .measure import latency as measure_latency
+from .measure import memory as measure_memory
 from .pareto import front
 from .plan import Plan, Trial
 from .recipe import Recipe
@@ -38,6 +39,7 @@ def tune(
     queries: Any = None,
     recipes: Sequence[Recipe] | None = None,
     sample: int = 150_000,
+    share_queries: bool = True,
     random_state: int = 0,
     progress: bool | None = None,
 ) -> Plan:
@@ -62,13 +64,17 @@ def tune(
     recipes : candidates of your own; their widths are found, everything else is left as you say.
     sample : most rows to build with. A larger set is tuned on that many rows, and the beam widened by its growth
         from a quarter of the sample to the sample.
+    share_queries : whether builds may be given those of ``queries`` that are not measured, which are then kept as
+        ``plan.sample_queries``: at least 500 beyond the 1,000 to 2,000 that recall is measured on. They take far
+        queries' neighbours together; see :meth:`Graph.build <nearfield.index.Graph.build>`. False where the index
+        will be built without them.
     random_state : seed of the rows held out, of the sample and of the builds. All but the timings, and the choice
         between recipes that rests on them, depends on it and the vectors alone.
     progress : None shows a bar on a terminal; True or False decides.
 
     Returns
     -------
-    Plan : ``plan.recipe.make(metric).build(vectors)``, searched with ``plan.recipe.search_settings()``.
+    Plan : ``plan.build(vectors)`` is the index, searched with ``plan.recipe.search_settings()``.
         ``plan.met`` is False when nothing meets all demands; the recipe is then the closest.
 
     Raises
@@ -91,13 +97,18 @@ def tune(
     >>> plan.met, plan.recipe.bits
     (True, 4)
     """
-    task = Task.check(vectors, metric, recall, k, memory, latency, queries, sample, random_state)
+    task = Task.check(vectors, metric, recall, k, memory, latency, queries, sample, random_state, share_queries)
     asked = task.candidates() if recipes is None else [_check_recipe(recipe) for recipe in recipes]
     if not asked:
         raise ValueError("recipes: expected at least one Recipe, got none")
+    if task.shared is None and any(recipe.queries for recipe in asked):
+        raise ValueError(
+            "queries: expected some to build with (500 beyond the 1,000 to 2,000 that are measured, and share_queries) "
+            f"for {next(str(recipe) for recipe in asked if recipe.queries)!r}"
+        )
     kept, dropped = sift(task, list(dict.fromkeys(asked)))
-    race = _Race(task, progress)
-    race.run(kept, spare=recipes is None)
+    race = _Race(task, progress, free=recipes is None)
+    race.run(kept)
     plan = Plan(
         recipe=kept[0],
         trials=list(race.trials.values()),
@@ -115,6 +126,7 @@ def tune(
         queries=len(task.truth.queries),
         queries_from=task.queries_from,
         dropped=dropped,
+        sample_queries=task.shared,
         pareto=front([t for t in race.trials.values() if t.timed] + race.points),
     )
     plan = choose(plan)
@@ -136,6 +148,7 @@ class _Race:
 
     Attributes
     ----------
+    free : whether recipes may be tried that were not asked for.
     trials : of each candidate the one on the most rows, in the order of the candidates.
     widths : of each candidate, what met the target on so many rows.
     points : of finalists, at the recalls of the front.
@@ -143,19 +156,22 @@ class _Race:
 
     task: Task
     progress: bool | None
+    free: bool = True
     trials: dict[Recipe, Trial] = field(default_factory=dict)
     widths: dict[Recipe, dict[int, int]] = field(default_factory=dict)
     points: list[Trial] = field(default_factory=list)
 
-    def run(self, recipes: list[Recipe], spare: bool) -> None:
-        """Measure ``recipes``; ``spare``: the leanest there are as well, where none fits the memory."""
+    def run(self, recipes: list[Recipe]) -> None:
+        """Measure ``recipes``, and where the choice is free and no graph of them fits the memory, the leanest too."""
         task, alive = self.task, recipes
         whole = len(task.truth.base)
         sizes = rungs(whole, task.k, len(recipes))
         for size, following in zip(sizes, [*sizes[1:], None], strict=True):
             truth = task.sample(size)
             self._measure(truth, alive)
-            if spare and size == sizes[0] and not any(self._fits(recipe) for recipe in alive):
+            # Where there are graphs to choose from, one has to fit; else anything.
+            wanted = [recipe for recipe in alive if recipe.kind == "graph"] or alive
+            if self.free and size == sizes[0] and not any(self._fits(recipe) for recipe in wanted):
                 extra = last_resort(task.truth.base, task.metric, alive)
                 self._measure(truth, extra)
                 alive = alive + extra
@@ -186,50 +202,70 @@ class _Race:
             for recipe, index in self._built(truth, recipes, bar):
                 self.trials[recipe] = self._try(truth, recipe, index)
 
-    def _built(self, truth: Truth, recipes: list[Recipe], bar: Progress) -> Iterator[tuple[Recipe, Flat | Graph]]:
+    def _built(self, truth: Truth, recipes: list[Recipe], bar: Progress) -> Iterator[tuple[Recipe, Flat | Graph | IVF]]:
         """Every recipe with its index; a graph is built once for all that have its links."""
         base, metric = truth.base, self.task.metric
         for group in dict.fromkeys(recipe.links for recipe in recipes):
-            first: Flat | Graph | None = None
+            first: Flat | Graph | IVF | None = None
+            rescore: int | str | None = None
             before = bar.done
             for recipe in (recipe for recipe in recipes if recipe.links == group):
                 if isinstance(first, Graph):
-                    codes = {"transform": first.transform, "codec": recipe.codec(), "rescore": recipe.rescorer()}
-                    yield recipe, first.with_codes(base, **codes)
+                    if recipe.rescore != rescore:
+                        rescore = recipe.rescore
+                        codes = {"transform": first.transform, "codec": recipe.codec(), "rescore": recipe.rescorer()}
+                        first = first.with_codes(base, **codes, queries=self.task.sample_for(recipe))
                 else:
-                    index = recipe.make(metric, self.task.random_state)
-                    index.build(base, progress=partial(_advance, bar, before))
+                    first, rescore = recipe.make(metric, self.task.random_state), recipe.rescore
+                    sample = self.task.sample_for(recipe)
+                    first.build(base, queries=sample, progress=partial(_advance, bar, before))
                     _advance(bar, before, len(base))
-                    first = index
-                    yield recipe, index
+                yield recipe, first
 
-    def _try(self, truth: Truth, recipe: Recipe, index: Flat | Graph) -> Trial:
+    def _try(self, truth: Truth, recipe: Recipe, index: Flat | Graph | IVF) -> Trial:
         task, rows = self.task, len(index)
         final = rows == len(task.truth.base)
         if recipe.exact:
             return self._trial(index, recipe, (1.0, 1.0, 1.0), final)
-        curve = Curve(index, recipe, truth)
-        seen = self.widths.setdefault(recipe, {})
-        width = curve.narrowest(task.recall, task.criterion, guess=seen[max(seen)] if seen else None)
-        seen[rows] = width
-        trial = self._trial(index, with_width(recipe, width), curve.at(width), final)
-        if final:
-            widths = [curve.narrowest(goal, task.criterion, guess=width) for goal in _POINTS if goal != task.recall]
-            for other in dict.fromkeys(w for w in widths if w != width):
-                self.points.append(self._trial(index, with_width(recipe, other), curve.at(other), final))
+        curve, trial = self._at_target(truth, recipe, index, final)
+        if not final:
+            return trial
+        best = (trial, curve)
+        if self.free and recipe.slack is True:
+            # Slack pays on most sets, not on all: the same walk without it costs no build.
+            plain = replace(recipe, slack=None)
+            other, self.trials[plain] = self._at_target(truth, plain, index, final, guess=self.widths[recipe][rows])
+            best = max(best, (self.trials[plain], other), key=lambda pair: pair[0].queries_per_second or 0.0)
+        chosen, curve = best
+        width = chosen.recipe.width
+        widths = [curve.narrowest(goal, task.criterion, guess=width) for goal in _POINTS if goal != task.recall]
+        for at in dict.fromkeys(w for w in widths if w != width):
+            self.points.append(self._trial(index, curve.recipe.with_width(at, task.k), curve.at(at), final))
         return trial
 
-    def _trial(self, index: Flat | Graph, recipe: Recipe, found: tuple[float, float, float], timed: bool) -> Trial:
+    def _at_target(
+        self, truth: Truth, recipe: Recipe, index: Flat | Graph | IVF, final: bool, guess: int | None = None
+    ) -> tuple[Curve, Trial]:
+        """The trial of the narrowest search that meets the target, and the curve it is on."""
+        task = self.task
+        curve = Curve(index, recipe, truth)
+        seen = self.widths.setdefault(recipe, {})
+        width = curve.narrowest(task.recall, task.criterion, guess=seen[max(seen)] if seen else guess)
+        seen[len(index)] = width
+        return curve, self._trial(index, recipe.with_width(width, task.k), curve.at(width), final)
+
+    def _trial(
+        self, index: Flat | Graph | IVF, recipe: Recipe, found: tuple[float, float, float], timed: bool
+    ) -> Trial:
         task, queries = self.task, self.task.truth.queries
-        size, grown = index.memory(), task.rows / len(index)
-        fixed = size.get("transform", 0)
+        resident, mapped = measure_memory(index, recipe, task.rows)
         return Trial(
             recipe,
             *found,
             queries_per_second(index, recipe, queries, task.k) if timed else None,
             measure_latency(index, recipe, queries, task.k) if timed else None,
-            ceil((size["total"] - fixed) * grown) + fixed,
-            ceil(size["mapped"] * grown),
+            resident,
+            mapped,
             len(index),
             bytes_read(index, recipe, queries, task.k, task.rows),
         )
@@ -244,7 +280,7 @@ def _advance(bar: Progress, before: int, done: int) -> None:
 
 def _grow(race: _Race, plan: Plan) -> Plan:
     """Widen the chosen search for the rows that were not measured, by its growth over the last factor of four or so."""
-    width = plan.recipe.beam if plan.recipe.kind == "graph" else plan.recipe.candidates
+    width = plan.recipe.width
     if width is None:
         return replace(plan, message=f"{plan.message} {_sampled(plan)}")
     task, whole = race.task, plan.measured_rows
@@ -252,7 +288,7 @@ def _grow(race: _Race, plan: Plan) -> Plan:
     seen = {rows: found for rows, found in race.widths[recipe].items() if rows < whole}
     if not seen:
         truth = task.sample(whole // 4)
-        index = recipe.make(task.metric, task.random_state).build(truth.base)
+        index = recipe.make(task.metric, task.random_state).build(truth.base, queries=task.sample_for(recipe))
         goal = min(task.recall, chosen.recall)
         seen[len(truth.base)] = Curve(index, recipe, truth).narrowest(goal, plan.criterion, guess=width)
     rows = max(seen)
@@ -260,7 +296,7 @@ def _grow(race: _Race, plan: Plan) -> Plan:
     wider = min(task.rows, ceil(width * (task.rows / whole) ** growth))
     return replace(
         plan,
-        recipe=with_width(plan.recipe, wider),
+        recipe=plan.recipe.with_width(wider, task.k),
         message=f"{plan.message} {_sampled(plan)} The width is raised from {width} to {wider} for all of them, by its "
         f"growth from {rows:,} to {whole:,} rows.",
     )
