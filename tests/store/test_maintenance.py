@@ -119,7 +119,7 @@ def test_a_walk_with_slack_goes_as_far_as_it_should(
 
     monkeypatch.setattr(Graph, "search", record)
     store.search(vectors[0], 1)
-    assert asked[0] == {"beam": 60, "slack": 0.025, "slack_from": 10}
+    assert asked[0] == {"beam": 60, "slack": 0.05, "slack_from": 10}
     asked.clear()
     store.search(vectors[0], 1, beam=200)
     assert asked == [{"beam": 200}]

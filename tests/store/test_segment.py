@@ -63,7 +63,7 @@ def test_an_index_of_an_older_version_is_searched_alike_with_and_without_a_filte
     recipe = Recipe("graph", beam=60, slack=True, slack_from=10)
     fresh = {**built["index"], "settings": recipe.search_settings(), "filtered": recipe.search_settings(filtered=True)}
     segment = reopen(tmp_path, {**built, "index": fresh})
-    assert segment.settings["slack_from"] == 10 and segment.filtered == {"beam": 20}
+    assert segment.settings["slack_from"] == 10 and segment.filtered == {"beam": 40}
     del fresh["filtered"]
     segment = reopen(tmp_path, {**built, "index": fresh})
     assert segment.filtered == segment.settings

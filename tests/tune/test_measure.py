@@ -69,7 +69,7 @@ def test_slack_and_its_beam_are_one_width(truth, graph):
     plain, slack = (Curve(graph, Recipe("graph", slack=slack), truth) for slack in (None, True))
     width = slack.narrowest(0.9, "bound")
     recipe = slack.recipe.with_width(width, 10)
-    found = graph.search(truth.queries, 10, beam=3 * width, slack=width / 800, slack_from=10)
+    found = graph.search(truth.queries, 10, beam=-(-3 * width // 2), slack=-(-3 * width // 2) / 1200, slack_from=10)
     assert slack.at(width) == mean_interval(truth.shares(found.rows))
     assert slack.at(width)[1] >= 0.9 and recipe.width == width
     bytes_of = [

@@ -90,7 +90,7 @@ def test_search_settings_leave_defaults_alone():
     assert Recipe("flat", beam=9, candidates=9).search_settings() == {}
     assert RECIPES[2].search_settings() == {"candidates": 40}
     assert [recipe.exact for recipe in RECIPES] == [True] + [False] * 13
-    assert RECIPES[8].search_settings() == {"beam": 90, "slack": 90 / 2400, "slack_from": 5}
+    assert RECIPES[8].search_settings() == {"beam": 90, "slack": 90 / 1200, "slack_from": 5}
     assert RECIPES[9].search_settings() == {"beam": 90, "slack": 0.1, "candidates": 40}
     assert RECIPES[10].search_settings() == {"probes": 15}
     assert Recipe("graph", slack=False, slack_from=10).search_settings() == {}
@@ -105,8 +105,8 @@ def test_a_width_is_what_each_kind_makes_of_it():
     assert Recipe("flat", rescore=8).with_width(20, 10) == Recipe("flat", rescore=8, candidates=20)
     assert Recipe("flat").with_width(20, 10) == Recipe("flat") and not Recipe("flat").has_width
     paired = Recipe("graph", rescore=8, slack=True).with_width(20, 10)
-    assert paired == Recipe("graph", rescore=8, slack=True, beam=60, candidates=20, slack_from=10)
-    assert paired.search_settings() == {"beam": 60, "slack": 0.025, "slack_from": 10, "candidates": 20}
+    assert paired == Recipe("graph", rescore=8, slack=True, beam=30, candidates=20, slack_from=10)
+    assert paired.search_settings() == {"beam": 30, "slack": 0.025, "slack_from": 10, "candidates": 20}
     fixed = Recipe("graph", slack=0.1).with_width(20, 10)
     assert fixed == Recipe("graph", slack=0.1, beam=20, slack_from=10)
     assert Recipe("ivf").with_width(20, 10) == Recipe("ivf", probes=20)

@@ -19,8 +19,9 @@ _MOST_DIM = 2048
 def link_directions(space: native.Space, neighbors: np.ndarray, dims: int | None, seed: int) -> np.ndarray | None:
     """Orthonormal directions, float32 ``(dims, d)``, by falling mean square of the differences between linked rows.
 
-    ``dims`` None takes as many, in sixteens, as hold most of it. The result is None where that is all dimensions, where there are more than 2,048, or nothing to go by. The same rows and
-    links give the same bytes, on any number of threads.
+    ``dims`` None takes as many, in sixteens, as hold most of it. The result is None where that is all dimensions, where
+    there are more than 2,048, or nothing to go by. The same rows and links give the same bytes, for any number of
+    threads.
     """
     d = space.dim
     if d <= 16 or d > _MOST_DIM or (dims is not None and dims >= d):

@@ -51,9 +51,9 @@ class Graph(Index):
         wider beam is needed for the same recall, and each step costs less.
     layout : "lean" keeps one code a row. "fast" keeps beside every row a short code for each of its links, which are
         scored together: four times the memory at 384 dimensions and degree 32, and 1.7 times the rate at recall 0.95,
-        1.2 times at 0.99. Degrees in steps of 32 use its memory best. Under l2 its estimates blur where far clusters are
-        much farther apart than their rows: 40 times the spread costs a point of recall, 200 times takes it from 0.98
-        to 0.86.
+        1.2 times at 0.99. Degrees in steps of 32 use its memory best. Under l2 its estimates blur where clusters
+        lie much farther apart than their rows: 40 times the spread costs a point of recall, 200 times takes it from
+        0.98 to 0.86.
     link_bits : bits of a link's code for each direction, in the fast layout, 1 to 4. One bit makes it smaller.
     link_dims : how many directions those codes are made along: the ones in which linked rows differ most. None takes as
         many as hold 0.78 of the mean square difference, in sixteens (176 of 384 for sentence vectors, 192 of 784 for

@@ -9,6 +9,7 @@ import numpy as np
 from .. import native
 from .base import Metric, squared_differences
 
+
 class Cosine(Metric):
     """``1 - <a, b> / (|a| |b|)``, in [0, 2]: the direction counts, the length does not.
 

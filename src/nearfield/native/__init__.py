@@ -22,6 +22,9 @@ from ..common.checks import check_choice, check_int, check_vectors
 from . import _core
 from ._core import Space
 from .bits import allow_words, count_bits, pack_bits
+from .pool import set_threads, threads
+from .pool import thread_count as _threads
+from .rows import rotate, unit
 
 __all__ = [
     "Signs",
@@ -83,20 +86,6 @@ def simd_levels() -> list[str]:
 def set_simd_level(name: str) -> None:
     """Force an instruction level, for tests. ValueError when the CPU lacks it."""
     _core.set_simd_level(name)
-
-
-def threads() -> int:
-    """How many threads a call uses when it is not told."""
-    return int(_core.threads())
-
-
-def set_threads(count: int) -> None:
-    """Set the default number of threads of this process; 0 means one per processor."""
-    _core.set_threads(check_int(count, "count", 0, 1024))
-
-
-def _threads(count: int | None) -> int:
-    return threads() if count is None else check_int(count, "threads", 1, 1024)
 
 
 def make_space(
@@ -267,21 +256,6 @@ def code_row_bytes(kind: str, dim: int) -> int:
     return int(_core.code_row_bytes(kind, dim))
 
 
-def unit(vectors: np.ndarray, *, threads: int | None = None) -> np.ndarray:
-    """Float32 ``(n, d)`` rows, none of them zero, divided by their length: float32 ``(n, d)``.
-
-    Lengths are summed in double precision, in one order for any number of threads.
-
-    Examples
-    --------
-    >>> unit(np.float32([[3, 4]]))
-    array([[0.6, 0.8]], dtype=float32)
-    """
-    out = np.empty(vectors.shape, np.float32)
-    _core.unit(vectors, _threads(threads), out)
-    return out
-
-
 def encode(kind: str, vectors: np.ndarray, center: np.ndarray, *, threads: int | None = None) -> np.ndarray:
     """Scalar codes ``"sq8"`` or ``"sq4"`` of float32 ``(n, d)`` rows: uint8 ``(n, code_row_bytes(kind, d))``."""
     out = np.empty((len(vectors), code_row_bytes(kind, vectors.shape[1])), np.uint8)
@@ -317,23 +291,6 @@ def row_values(space: Space, rows: np.ndarray) -> np.ndarray:
 def graph_room(degree: int) -> int:
     """How many links a row has room for while a graph of this degree is built."""
     return int(_core.graph_room(check_int(degree, "degree", 1, MAX_DEGREE)))
-
-
-def rotate(vectors: np.ndarray, seed: int, *, inverse: bool = False, threads: int | None = None) -> np.ndarray:
-    """Float32 ``(n, d)`` rows turned by the pseudo-random rotation of that seed; ``inverse`` turns them back.
-
-    Lengths and inner products stay, up to rounding. Takes d log d steps a row, for any d; the same bits on every
-    instruction level and for any number of threads. With d = 1 it is a sign.
-
-    Examples
-    --------
-    >>> turned = rotate(np.eye(3, dtype=np.float32), 7)
-    >>> bool(np.allclose(turned @ turned.T, np.eye(3), atol=1e-6))
-    True
-    """
-    out = np.array(vectors, np.float32, order="C", copy=True)
-    _core.rotate(out, seed, inverse, _threads(threads))
-    return out
 
 
 def build_graph(

@@ -21,9 +21,9 @@ SCANS = (Recipe("flat", bits=8), Recipe("flat", bits=4, rescore="vectors"))
 GRAPHS = (
     Recipe("graph", bits=8, slack=True),
     Recipe("graph", bits=8, rescore="vectors", slack=True),
-    Recipe("graph", bits=4, rescore=8, slack=True),
+    Recipe("graph", bits=4, rescore="residual", slack=True),
     Recipe("graph", bits=4, rescore="vectors", slack=True),
-    Recipe("graph", bits=8, layout="fast", alpha=1.1),
+    Recipe("graph", bits=8, layout="fast", alpha=1.1, slack=True),
 )
 # What shows whether links from sample queries pay.
 PLAIN = GRAPHS[3]

@@ -9,13 +9,13 @@ from typing import Any
 from ..common.checks import check_choice, check_int, check_real
 from ..index import IVF, Flat, Graph
 from ..index.graph import DEFAULT_BEAM
-from ..quantize import Codec, Float16, Float32, RotatedQuantizer, ScalarQuantizer
+from ..quantize import Codec, Float16, Float32, RotatedQuantizer, ScalarQuantizer, TwoLevelQuantizer
 
 _BITS = (32, 16, 8, 4)
 _ROTATED_BITS = (8, 4, 2, 1)
-_RESCORE = (None, 8, 16, 32, "vectors")
-# With ``slack=True``, slack is the beam over this: beam 3 b with slack b / 800 is as good as beam b (bench/LOG.md).
-_BEAM_PER_SLACK = 2400
+_RESCORE = (None, 8, 16, 32, "residual", "vectors")
+# With ``slack=True``, slack is the beam over this: beam 1.5 b with slack b / 800 finds what beam b does (bench/LOG.md).
+_BEAM_PER_SLACK = 1200
 # How many rows lists hand on to be scored again, for each neighbour asked for: 1-bit codes find ten results at recall
 # 0.99 among 80 candidates, 2 bits among 25, 4 among 12 (see RotatedQuantizer), and twice that costs little.
 _CANDIDATES_PER_K = {1: 16, 2: 6}
@@ -33,14 +33,14 @@ class Recipe:
         :class:`~nearfield.index.Flat`, :class:`~nearfield.index.Graph`, :class:`~nearfield.index.IVF`).
     pca : how many principal components the codes are made of; None keeps all dimensions. Give it ``rescore`` too.
     bits : of a code per dimension: 32 (float), 16 (half float), 8 or 4 (scalar codes); 8, 4, 2 or 1 if ``rotated``.
-    rescore : how the best candidates are scored again: None, by codes of 8, 16 or 32 bits over all dimensions, or by
-        the caller's "vectors", which cost no resident memory.
+    rescore : how the best candidates are scored again: None, by codes of 8, 16 or 32 bits over all dimensions, by
+        the "residual", four bits more beside codes of four, or by the caller's "vectors", which cost no memory.
     degree, build_beam, alpha, layout, link_bits, link_dims : of a graph; see :class:`~nearfield.index.Graph`. Give
         the "fast" layout an alpha of 1.1.
     beam : width of the walk; None leaves the index its default.
     candidates : how many rows are scored again; None leaves the index its default.
     slack : of a walk, see :meth:`Graph.search <nearfield.index.Graph.search>`: a number, or True, which ties it to the
-        beam (beam / 2400: a beam three times as wide as without, which easy queries leave early). None or False: none.
+        beam (beam / 1200: a beam half as wide again as without, which easy queries leave early). None or False: none.
     slack_from : the answer from whose distance slack is measured; searches for fewer ask for as many and drop the
         rest. :func:`tune` puts its ``k`` here: without it, a search for one neighbour ends far too early.
     lists, probes : of lists, how many there are and how many are read; None leaves the index its defaults.
@@ -59,7 +59,7 @@ class Recipe:
     >>> recipe.search_settings()
     {'beam': 48, 'candidates': 48}
     >>> Recipe("graph", beam=60, slack=True, slack_from=10).search_settings()
-    {'beam': 60, 'slack': 0.025, 'slack_from': 10}
+    {'beam': 60, 'slack': 0.05, 'slack_from': 10}
     """
 
     kind: str = "graph"
@@ -93,6 +93,8 @@ class Recipe:
             raise ValueError(f"bits: expected one of {allowed}{more}, got {self.bits!r}")
         if isinstance(self.rescore, bool) or self.rescore not in _RESCORE:
             raise ValueError(f"rescore: expected one of {_RESCORE}, got {self.rescore!r}")
+        if self.rescore == "residual" and (self.bits != 4 or self.rotated or self.kind == "ivf"):
+            raise ValueError("rescore: 'residual' needs scalar codes of 4 bits in a scan or a graph")
         check_int(self.degree, "degree", 2)
         check_int(self.build_beam, "build_beam", 2)
         check_real(self.alpha, "alpha", 1.0, 10.0)
@@ -153,6 +155,8 @@ class Recipe:
 
     def codec(self) -> Codec:
         """The codec, unfitted, that the rows are kept in."""
+        if self.rescore == "residual":
+            return TwoLevelQuantizer()
         return RotatedQuantizer(self.bits) if self.rotated else _codec(self.bits)
 
     def rescorer(self) -> Codec | str | None:
@@ -162,12 +166,12 @@ class Recipe:
     def search_settings(self, *, filtered: bool = False) -> dict[str, Any]:
         """What to give to the index's ``search``, beside the queries and ``k``.
 
-        ``filtered`` : for searches with ``allow``, which slack does not end: the beam is then the third that finds as
-        much without (a little more: WordNet, 0.959 where slack finds 0.931).
+        ``filtered`` : for searches with ``allow``, which slack does not end: the beam is then the two thirds that find
+        as much without.
         """
         settings: dict[str, Any] = {}
         if self.kind == "graph" and self.beam is not None:
-            settings["beam"] = -(-self.beam // 3) if filtered and self.slack is True else self.beam
+            settings["beam"] = -(-2 * self.beam // 3) if filtered and self.slack is True else self.beam
         if self.kind == "graph" and not filtered and self.slack is not None and self.slack is not False:
             ties = self.slack is True
             settings["slack"] = (self.beam or DEFAULT_BEAM) / _BEAM_PER_SLACK if ties else float(self.slack)
@@ -188,14 +192,14 @@ class Recipe:
     def width(self) -> int | None:
         """What :meth:`with_width` set."""
         if self.kind == "graph":
-            return self.beam // 3 if self.beam is not None and self.slack is True else self.beam
+            return 2 * self.beam // 3 if self.beam is not None and self.slack is True else self.beam
         return self.probes if self.kind == "ivf" else self.candidates
 
     def with_width(self, width: int, k: int) -> Recipe:
         """The recipe that searches so wide for ``k`` neighbours.
 
-        Of a graph, that beam, all of which is scored again; with ``slack=True`` three times the beam, of which a third
-        is. Of lists, that many are read. Of a scan, that many candidates.
+        Of a graph, that beam, all of which is scored again; with ``slack=True`` half as much again, of which the
+        beam is. Of lists, that many are read. Of a scan, that many candidates.
         """
         if not self.has_width:
             return self
@@ -207,7 +211,7 @@ class Recipe:
             return replace(self, candidates=candidates)
         if self.slack is None or self.slack is False:
             return replace(self, beam=width, candidates=candidates)
-        beam = 3 * width if self.slack is True else width
+        beam = -(-3 * width // 2) if self.slack is True else width
         return replace(self, beam=beam, candidates=candidates, slack_from=k)
 
     def to_dict(self) -> dict[str, Any]:
@@ -231,7 +235,7 @@ class Recipe:
         if self.leanvec is not None:
             text += f" of {self.leanvec} directions"
         if self.rescore is not None:
-            text += f", rescored by {'the vectors' if self.rescore == 'vectors' else _CODES[int(self.rescore)]}"
+            text += f", rescored by {(_CODES | _RESCORED)[self.rescore]}"
         if self.queries:
             text += ", built with sample queries"
         if self.kind == "graph":
@@ -248,6 +252,7 @@ class Recipe:
 
 
 _CODES = {32: "floats", 16: "half floats", 8: "8-bit codes", 4: "4-bit codes"}
+_RESCORED = {"vectors": "the vectors", "residual": "4 bits more"}
 
 
 def _codec(bits: int) -> Codec:

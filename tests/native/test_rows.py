@@ -1,4 +1,4 @@
-"""The random rotation: an isometry that can be taken back, and spreads what stood in one dimension."""
+"""Rows at unit length, and the random rotation: an isometry that spreads what stood in one dimension."""
 
 import numpy as np
 import pytest
@@ -44,3 +44,16 @@ def test_the_input_is_left_alone():
     before = x.copy()
     native.rotate(x, 0)
     assert (x == before).all()
+
+
+@pytest.mark.parametrize("d", DIMS)
+def test_unit_rows_have_length_one_and_their_direction(d, on_level):
+    x = gaussian(700, d) * np.float32(10.0) ** np.random.default_rng(0).integers(-15, 15, (700, 1)).astype(np.float32)
+    exact = x.astype(np.float64)
+    exact /= np.sqrt((exact**2).sum(1, keepdims=True))
+    found = native.unit(x, threads=1)
+    assert found.dtype == np.float32 and np.abs(found - exact).max() <= 1e-7
+    for name in native.simd_levels():
+        for threads in (1, 2, 5):
+            assert on_level(name, native.unit, x, threads=threads).tobytes() == found.tobytes()
+    assert native.unit(x[:0]).shape == (0, d)
