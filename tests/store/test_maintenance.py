@@ -126,7 +126,7 @@ def test_a_walk_with_slack_goes_as_far_as_it_should(
     asked.clear()
     store.delete([499])
     store.search(vectors[0], 1)
-    assert asked == [{"beam": 20}]
+    assert asked == [{"beam": 40}]
 
 
 def test_a_recipe_of_an_older_version_is_no_reason_to_build_again(

@@ -94,7 +94,7 @@ def test_search_settings_leave_defaults_alone():
     assert RECIPES[9].search_settings() == {"beam": 90, "slack": 0.1, "candidates": 40}
     assert RECIPES[10].search_settings() == {"probes": 15}
     assert Recipe("graph", slack=False, slack_from=10).search_settings() == {}
-    assert RECIPES[8].search_settings(filtered=True) == {"beam": 30}
+    assert RECIPES[8].search_settings(filtered=True) == {"beam": 60}
     assert RECIPES[9].search_settings(filtered=True) == {"beam": 90, "candidates": 40}
     assert RECIPES[5].search_settings(filtered=True) == RECIPES[5].search_settings()
 

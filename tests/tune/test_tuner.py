@@ -77,7 +77,7 @@ def test_only_timings_vary(plan, rows):
 
 
 def test_a_shared_graph_is_the_one_each_recipe_builds(plan, rows):
-    recipe = Recipe("graph", bits=4, rescore="vectors")
+    recipe = Recipe("graph", bits=4, rescore="vectors", slack=True)
     alone = tune(rows, recall=0.9, recipes=[recipe], progress=False)
     together = [t for t in measured(plan) if (t.recipe.bits, t.recipe.rescore, t.recipe.pca) == (4, "vectors", None)]
     assert measured(alone)[0] in together

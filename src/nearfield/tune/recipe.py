@@ -117,7 +117,7 @@ class Recipe:
     @property
     def codes(self) -> tuple[Any, ...]:
         """All that the codes depend on which a search goes by: recipes alike in this and ``rescore`` find alike."""
-        return (self.pca, self.leanvec, self.bits, self.rotated, self.queries)
+        return (self.pca, self.leanvec, self.bits, self.rotated, self.rescore == "residual", self.queries)
 
     @property
     def exact(self) -> bool:
