@@ -37,3 +37,17 @@ def test_without_fewer_directions_or_differences_there_are_none():
     assert link_directions(equal, links, 16, 0) is None
     none = np.full((10, 4), native.NO_LINK, np.uint32)
     assert link_directions(native.make_space("f32", rows[:10], 32), none, 8, 0) is None
+
+
+def test_as_many_directions_as_hold_most_of_the_difference():
+    rng = np.random.default_rng(2)
+    rows = rng.normal(size=(4000, 96)).astype(np.float32)
+    rows[:, 20:] *= 0.05
+    space, neighbors = built(rows)
+    assert link_directions(space, neighbors, None, 0).shape == (16, 96)
+    space, neighbors = built(rng.normal(size=(4000, 96)).astype(np.float32))
+    assert link_directions(space, neighbors, None, 0).shape == (80, 96)
+    assert link_directions(native.make_space("f32", rows[:, :16].copy(), 16), neighbors, None, 0) is None
+    fast = Graph("l2", layout="fast").build(rows)
+    assert len(fast.arrays()["signs.projection"]) == 16 and fast.memory()["total"] < 4000 * 800
+    assert "signs.projection" not in Graph("ip", layout="fast").build(rows).arrays()

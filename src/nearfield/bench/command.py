@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     peers.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
     peers.add_argument("--list", action="store_true", help="list the configurations and whether they are installed")
     report = commands.add_parser("report", help="write the tables and the plot again from the kept results")
+    report.add_argument("--readme", type=Path, default=None, help="a file whose table of figures is written again too")
     store = commands.add_parser("store", help="durable adds, opening, and single-query latency of the store")
     store.add_argument("--rows", type=int, default=100_000, help="rows added (default: 100000)")
     store.add_argument(
@@ -72,8 +73,13 @@ def run(arguments: argparse.Namespace) -> int:
         return _peers(arguments, out)
     if arguments.bench == "report":
         from .report import write_report
+        from .summary import load_results
 
         print(write_report(out))
+        if arguments.readme is not None:
+            from .readme import rewrite
+
+            rewrite(arguments.readme, load_results(out))
         return 0
     if arguments.bench == "growth":
         from .growth import run_growth

@@ -12,11 +12,12 @@ from .runner import TARGETS
 from .summary import BASELINE, Curve, curves, groups, load_results, ratios, to_json
 
 
-def _rate(value: float | None) -> str:
+def rate_text(value: float | None) -> str:
+    """A rate as it stands in a table."""
     return "not reached" if value is None else f"{value:,.0f}"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, texts: int = 1) -> list[str]:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, texts: int = 1) -> list[str]:
     """A Markdown table whose first ``texts`` columns are text and the others numbers."""
     rule = ["---"] * texts + ["---:"] * (len(head) - texts)
     return ["| " + " | ".join(cells) + " |" for cells in (head, rule, *rows)]
@@ -33,7 +34,7 @@ def _rates_table(members: Sequence[Curve]) -> list[str]:
     rows = [
         [
             f"**{c.peer}**" if c.ours else c.peer,
-            *(_rate(c.rates[target]) for target in TARGETS),
+            *(rate_text(c.rates[target]) for target in TARGETS),
             f"{c.points[-1].recall:.4f}",
             f"{c.resident_bytes / 1e6:.0f}",
             "-" if c.reported_bytes is None else f"{c.reported_bytes / 1e6:.0f}",
@@ -42,7 +43,7 @@ def _rates_table(members: Sequence[Curve]) -> list[str]:
         ]
         for c in ordered
     ]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _ratios_table(members: Sequence[Curve]) -> list[str]:
@@ -62,7 +63,7 @@ def _ratios_table(members: Sequence[Curve]) -> list[str]:
                     f"{match[0].rate:.2f}x rate, {match[0].memory:.2f}x memory" + (f" ({name})" if name else "")
                 )
             rows.append([f"**{peer}**", label.rstrip(":"), *cells])
-    return _table(head, rows, texts=len(head))
+    return table(head, rows, texts=len(head))
 
 
 def markdown(results: Sequence[dict[str, Any]]) -> str:
@@ -94,7 +95,7 @@ def markdown(results: Sequence[dict[str, Any]]) -> str:
         if any(member.ours for member in members):
             lines += [*_ratios_table(members), ""]
     lines += ["## What was compared", ""]
-    lines += _table(
+    lines += table(
         ["index", "package", "parameters", "state"],
         [
             [

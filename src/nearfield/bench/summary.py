@@ -97,7 +97,8 @@ def groups(found: Sequence[Curve]) -> dict[tuple[str, int], list[Curve]]:
     return dict(sorted(grouped.items()))
 
 
-def _best(candidates: Sequence[Curve], recall: float) -> Curve | None:
+def best(candidates: Sequence[Curve], recall: float) -> Curve | None:
+    """The fastest at a recall, of those that reach it."""
     reaching = [curve for curve in candidates if curve.rates[recall] is not None]
     return max(reaching, key=lambda curve: curve.rates[recall] or 0.0, default=None)
 
@@ -112,9 +113,9 @@ def ratios(found: Sequence[Curve]) -> list[Ratio]:
             for recall in TARGETS:
                 rate = mine.rates[recall]
                 rivals = {
-                    "best": _best(peers, recall),
-                    "best of no more memory": _best(small, recall),
-                    BASELINE: _best([peer for peer in peers if peer.peer == BASELINE], recall),
+                    "best": best(peers, recall),
+                    "best of no more memory": best(small, recall),
+                    BASELINE: best([peer for peer in peers if peer.peer == BASELINE], recall),
                 }
                 for label, rival in rivals.items():
                     if rate is None or rival is None:
