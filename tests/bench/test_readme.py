@@ -16,7 +16,8 @@ def _result(peer: str, rate: float, workload: str = "wordnet") -> dict:
 
 def test_the_readme_shows_the_kept_results() -> None:
     text = (REPOSITORY / "README.md").read_text()
-    assert f"{readme.BEGIN}\n{readme.section(summary.load_results(REPOSITORY / 'bench' / 'results'))}\n{readme.END}" in text
+    section = readme.section(summary.load_results(REPOSITORY / "bench" / "results"))
+    assert f"{readme.BEGIN}\n{section}\n{readme.END}" in text
 
 
 def test_ours_and_the_best_peers_are_shown_and_who_wins_is_said() -> None:
@@ -31,7 +32,7 @@ def test_ours_and_the_best_peers_are_shown_and_who_wins_is_said() -> None:
 def test_a_file_without_its_marks_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "README.md"
     path.write_text("nothing")
-    with pytest.raises(ValueError, match="expected .* once each"):
+    with pytest.raises(ValueError, match="once each"):
         readme.rewrite(path, [])
     path.write_text(f"before\n{readme.BEGIN}\nold\n{readme.END}\nafter")
     readme.rewrite(path, [_result("hnswlib", 10.0)])

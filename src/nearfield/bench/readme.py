@@ -18,6 +18,7 @@ _TITLES = {
 }
 # Those that a reader should know; the report has all.
 _OURS = {
+    "nearfield-fast": "fast layout",
     "nearfield-fast+slack": "fast layout, slack",
     "nearfield-8bit+slack": "8-bit, slack",
     "nearfield-8bit+queries": "8-bit, slack, 5,000 sample queries at build",
