@@ -80,7 +80,7 @@ def test_links_are_shared_by_recipes_that_differ_in_rescoring_and_width_alone():
     others = [Recipe("graph"), Recipe("graph", bits=4, layout="fast"), Recipe("graph", bits=4, alpha=1.1)]
     others += [Recipe("graph", bits=4, pca=8), Recipe("graph", bits=4, degree=16), Recipe("flat", bits=4)]
     others += [Recipe("graph", bits=4, rotated=True), Recipe("graph", bits=4, queries=True)]
-    others += [Recipe("graph", bits=4, leanvec=8), Recipe("graph", bits=4, link_bits=2)]
+    others += [Recipe("graph", bits=4, leanvec=8), Recipe("graph", bits=4, link_bits=1)]
     assert len({recipe.links, *(other.links for other in others)}) == 11
     assert recipe.links == Recipe("graph", bits=4, slack=True).links
 

@@ -79,7 +79,7 @@ class Recipe:
     leanvec: int | None = None
     rotated: bool = False
     queries: bool = False
-    link_bits: int = 1
+    link_bits: int = 2
     link_dims: int | None = None
 
     def __post_init__(self) -> None:
@@ -239,8 +239,9 @@ class Recipe:
         if self.queries:
             text += ", built with sample queries"
         if self.kind == "graph":
-            if self.link_bits != 1 or self.link_dims is not None:
-                text += f", links of {self.link_bits} bits along {self.link_dims or 'all'} directions"
+            if self.link_bits != 2 or self.link_dims is not None:
+                text += f", links of {self.link_bits} bits"
+                text += f" along {self.link_dims} directions" * (self.link_dims is not None)
             text += f", degree {self.degree}" * (self.degree != 32) + f", beam {self.beam}" * (self.beam is not None)
             if self.slack is not None and self.slack is not False:
                 text += " with slack" if self.slack is True else f" with slack {self.slack:g}"
