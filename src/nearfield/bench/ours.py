@@ -35,6 +35,7 @@ class NearfieldGraph(Adapter):
         build_beam: int = 100,
         alpha: float = 1.2,
         layout: str = "lean",
+        link_dims: int | None = None,
         slack: bool = False,
         sample: bool = False,
         residual: int | None = None,
@@ -47,6 +48,7 @@ class NearfieldGraph(Adapter):
         self.build_beam = build_beam
         self.alpha = alpha
         self.layout = layout
+        self.link_dims = link_dims
         self.slack = slack
         self.sample = sample
         self.residual = residual
@@ -75,6 +77,7 @@ class NearfieldGraph(Adapter):
             build_beam=self.build_beam,
             alpha=self.alpha,
             layout=self.layout,
+            link_dims=self.link_dims,
         ).build(
             base if finer == "vectors" else np.array(base),  # a copy: what is kept of it counts as the index's own
             queries=self._queries,
@@ -172,8 +175,9 @@ def _peer(name: str, make: Callable[..., Adapter] = NearfieldGraph, *, default: 
 OURS: tuple[Peer, ...] = (
     _peer("nearfield-8bit", bits=8),
     _peer("nearfield-8bit+slack", bits=8, slack=True),
-    _peer("nearfield-fast", bits=8, layout="fast", alpha=1.1),
-    _peer("nearfield-fast+slack", bits=8, layout="fast", alpha=1.1, slack=True),
+    _peer("nearfield-fast", bits=8, layout="fast", link_dims=160, alpha=1.1),
+    _peer("nearfield-fast+slack", bits=8, layout="fast", link_dims=160, alpha=1.1, slack=True),
+    _peer("nearfield-fast-128", bits=8, layout="fast", link_dims=128, alpha=1.1),
     _peer("nearfield-8bit+queries", bits=8, sample=True, slack=True, alpha=1.0),
     _peer("nearfield-8bit-degree48", bits=8, degree=48, default=False),
     _peer("nearfield-8bit+mapped", bits=8, rescore="vectors", default=False),

@@ -20,6 +20,7 @@ _TITLES = {
 _OURS = {
     "nearfield-fast": "fast layout",
     "nearfield-fast+slack": "fast layout, slack",
+    "nearfield-fast-128": "fast layout, 128 directions",
     "nearfield-8bit+slack": "8-bit, slack",
     "nearfield-8bit+queries": "8-bit, slack, 5,000 sample queries at build",
     "nearfield-leanest": "5 bits, 14 links",
