@@ -12,6 +12,8 @@ _DIFFERENCES = 20_000
 # Directions that hold this share of the mean square serve fastest from recall 0.90 to 0.99: 176 of 384 for sentence
 # vectors (160 of them 1.1 times the rate of 192, 1.2 of 224 or 128), 192 of 784 for images (96 or 256: 0.85 at 0.99).
 _SHARE = 0.78
+# Fewer rows say too little of where queries will lie: of 120 rows in 784 dimensions one neighbour in 70 was lost.
+_ROWS_PER_DIM = 2
 # Finding directions takes d^3 steps: beyond this, seconds.
 _MOST_DIM = 2048
 
@@ -24,7 +26,7 @@ def link_directions(space: native.Space, neighbors: np.ndarray, dims: int | None
     threads.
     """
     d = space.dim
-    if d <= 16 or d > _MOST_DIM or (dims is not None and dims >= d):
+    if d <= 16 or d > _MOST_DIM or space.n < _ROWS_PER_DIM * d or (dims is not None and dims >= d):
         return None
     differences = _differences(space, neighbors, seed)
     if len(differences) < 2 * d:
