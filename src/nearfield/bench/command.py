@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     store.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
     growth = commands.add_parser("growth", help="what a query and an inserted row cost as a collection grows")
-    growth.add_argument("--rows", type=int, default=1_000_000, help="most rows (default: 1000000; some ten minutes)")
+    growth.add_argument("--rows", type=int, default=1_000_000, help="most rows (default: 1000000; some two minutes)")
     growth.add_argument(
         "--folder", type=Path, default=None, help="where the rows are kept meanwhile (default: the system's)"
     )

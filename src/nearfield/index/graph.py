@@ -56,7 +56,7 @@ class Graph(Index):
         0.98 to 0.86.
     link_bits : bits of a link's code for each direction, in the fast layout, 1 to 4. One bit makes it smaller.
     link_dims : how many directions those codes are made along: the ones in which linked rows differ most. None takes as
-        many as hold 0.78 of the mean square difference, in sixteens (176 of 384 for sentence vectors, 192 of 784 for
+        many as hold 0.78 of the mean square difference, in sixteens (176 of 384 for sentence vectors, 208 of 784 for
         images); all dimensions under inner product, where there are more than 2,048, or few rows.
     random_state : seed of the order of insertion, and of the rotation of the fast layout.
 

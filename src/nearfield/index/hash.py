@@ -169,13 +169,9 @@ class Hash(Index):
 
         Parameters
         ----------
-        queries : float32 ``(q, d)`` or ``(d,)``.
-        k : how many, at least 1; more than there are rows gives -1 and ``+inf`` at the end.
+        queries, k, allow, candidates, threads : see :meth:`Flat.search`.
         probes : how many buckets of each table are read; more find more and take longer. None means 32. As many as
             there can be, two to the power of ``bits``, makes the search a scan of the codes.
-        allow : bool ``(n,)`` or packed ``uint64`` words: rows that may be returned. None allows all.
-        candidates : with ``rescore``, how many rows are scored again; None means the larger of 4 k and 32.
-        threads : None uses the process default; the answer does not depend on it.
         """
         check_int(k, "k", 1, native.MAX_K)
         asked, prepared, single = self._mapped_queries(queries)
