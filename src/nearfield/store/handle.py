@@ -1,0 +1,205 @@
+"""An open store: opening and closing it, and what it is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from ..common import files
+from ..common.checks import check_choice, check_int
+from ..common.errors import CorruptFileError
+from .attributes import check_schema
+from .catalogue import Catalogue, read_meta, read_segments
+from .ids import check_ids, is_single
+from .maintenance import Maintenance
+from .reading import Reader
+from .segment import check_files, file_names
+from .snapshot import Shape, Viewer
+from .writing import Writer, check_embedding, remove_files
+
+if TYPE_CHECKING:
+    from ..decide import Judge
+    from ..tune import Plan
+
+
+class Handle:
+    """The part of :class:`nearfield.store.Store` that every other part stands on."""
+
+    def __init__(self, catalogue: Catalogue):
+        self._catalogue = catalogue
+        with catalogue.reading() as connection:
+            meta = read_meta(connection, catalogue.path)
+        self._shape = Shape(meta["dim"], np.dtype(meta["dtype"]), meta["metric"], dict(meta["attributes"]))
+        self._viewer = Viewer(catalogue, self._shape)
+        self._writer: Writer | None = None
+        self._maintenance: Maintenance | None = None
+        if not catalogue.read_only:
+            self._writer = Writer(catalogue, self._shape)
+            self._maintenance = Maintenance(catalogue, self._shape, self._viewer, self._writer)
+        self._reader = Reader(catalogue, self._shape, self._viewer, self._maintenance)
+
+    # -- opening and closing ------------------------------------------------------------------------------------------
+
+    @classmethod
+    def create(
+        cls,
+        path: str | os.PathLike[str],
+        dim: int,
+        *,
+        metric: str = "cosine",
+        dtype: str = "float32",
+        attributes: Mapping[str, str] | None = None,
+        embedding: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Make an empty store and open it for writing.
+
+        Parameters
+        ----------
+        path : the directory to make; FileExistsError when it exists.
+        dim : dimensions of the vectors, 1 to 16384.
+        metric : "cosine" (text embeddings), "ip" (the length carries meaning) or "l2" (raw coordinates).
+        dtype : "float32" keeps every bit; "float16" halves disk and page cache and rounds to 3 decimal digits, which
+            moves cosine distances by some 1e-4.
+        attributes : column name -> "bool", "int", "float", "string" or "timestamp", for ``where=``.
+        embedding : the encoder's ``fingerprint()``; vectors of another encoder are then refused.
+        """
+        check_int(dim, "dim", 1, 16384)
+        check_choice(metric, "metric", ("cosine", "ip", "l2"))
+        check_choice(dtype, "dtype", ("float32", "float16"))
+        schema = check_schema(attributes)
+        fingerprint = check_embedding(embedding, dim)
+        folder = Path(path).absolute()
+        meta = {"dim": dim, "metric": metric, "dtype": dtype, "attributes": schema, "embedding": fingerprint}
+        Catalogue.create(folder, meta)
+        return cls.open(folder)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], *, read_only: bool = False) -> Self:
+        """Open a store.
+
+        Opening reads the catalogue and looks at the size of every file; vectors are read by the first search, which
+        verifies their checksums. The writer removes files that a killed process left behind.
+
+        Raises
+        ------
+        StoreLockedError : another handle writes to it; ``read_only=True`` follows that writer instead.
+        CorruptFileError, FormatVersionError, FileNotFoundError, ValueError : damaged, newer, absent, not a store.
+        """
+        catalogue = Catalogue(Path(path).absolute(), read_only=read_only)
+        try:
+            while True:
+                generation = catalogue.committed_generation()
+                with catalogue.reading() as connection:
+                    described = read_segments(connection, catalogue.path)
+                try:
+                    for description in described.values():
+                        check_files(catalogue.segments, description)
+                    break
+                except CorruptFileError:  # a compaction may have replaced the files meanwhile
+                    if catalogue.committed_generation() == generation:
+                        raise
+            if not read_only:
+                named = {name for description in described.values() for name in file_names(description)}
+                present = files.list_directory(catalogue.segments)
+                remove_files(catalogue, [name for name in present if name not in named])
+            return cls(catalogue)
+        except BaseException:
+            catalogue.close()
+            raise
+
+    def close(self) -> None:
+        """Give the writer's lock and all files back. Nothing is lost without it; closing twice is fine."""
+        self._catalogue.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- what it is ---------------------------------------------------------------------------------------------------
+
+    @property
+    def path(self) -> Path:
+        """The directory."""
+        return self._catalogue.folder
+
+    @property
+    def dim(self) -> int:
+        """Dimensions of the vectors."""
+        return self._shape.dim
+
+    @property
+    def metric(self) -> str:
+        """``"cosine"``, ``"ip"`` or ``"l2"``."""
+        return self._shape.metric
+
+    @property
+    def dtype(self) -> np.dtype:
+        """How vectors are kept: float32 or float16."""
+        return self._shape.dtype
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """The attribute schema, ``name -> type``."""
+        return dict(self._shape.schema)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether this handle only reads."""
+        return self._catalogue.read_only
+
+    @property
+    def embedding(self) -> dict[str, Any] | None:
+        """The fingerprint of the encoder the vectors come from, or None."""
+        return self._meta().get("embedding")
+
+    @property
+    def judge(self) -> Judge | None:
+        """The fitted relevance judge, or None."""
+        return self._reader.view(lambda view, _: view.judge)
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan of the last :meth:`optimize`, or None."""
+        stored = self._meta().get("plan")
+        if stored is None:
+            return None
+        from ..tune import Plan
+
+        return Plan.from_dict(stored)
+
+    def __len__(self) -> int:
+        with self._catalogue.reading() as connection:
+            return int(connection.execute("SELECT items FROM state").fetchone()[0])
+
+    def __contains__(self, identifier: object) -> bool:
+        try:
+            wanted, _ = check_ids(identifier if is_single(identifier) else [identifier], None)
+        except (TypeError, ValueError):  # nothing that could be an id
+            return False
+        with self._catalogue.reading() as connection:
+            return connection.execute("SELECT 1 FROM items WHERE id = ?", wanted).fetchone() is not None
+
+    def __repr__(self) -> str:
+        mode = "closed" if self._catalogue.closed else "read-only" if self.read_only else "writer"
+        return f"{type(self).__name__}({str(self.path)!r}, dim={self.dim}, metric={self.metric!r}, {mode})"
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _meta(self) -> dict[str, Any]:
+        with self._catalogue.reading() as connection:
+            return read_meta(connection, self._catalogue.path)
+
+    def _writing(self) -> tuple[Writer, Maintenance]:
+        self._catalogue.ensure_usable()
+        if self._writer is None or self._maintenance is None:
+            raise PermissionError(f"{self.path}: opened with read_only=True; open it without to write")
+        return self._writer, self._maintenance

@@ -1,0 +1,57 @@
+"""How a store is looked after: copies, verification, figures."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..common.checks import check_int
+from .handle import Handle
+
+if TYPE_CHECKING:
+    from .verify import VerifyReport
+
+
+class Keeping(Handle):
+    """The part of :class:`nearfield.store.Store` that copies, checks and describes it."""
+
+    def snapshot(self, path: str | os.PathLike[str]) -> None:
+        """Copy the last committed moment to ``path``, a store of its own, while writing goes on.
+
+        Segment files are hard-linked on the same file system, so a copy there costs little; it guards against
+        mistakes, not against a failing disk. FileExistsError when ``path`` exists.
+        """
+        from .copying import copy_store
+
+        copy_store(self._catalogue, Path(path).absolute())
+
+    def verify(self, *, sample: int | None = None, repair: bool = False, random_state: int = 0) -> VerifyReport:
+        """Check SQLite's integrity, every file's checksum, items against rows, and that what lives is found.
+
+        Parameters
+        ----------
+        sample : how many items of each index are searched by their own vector; None searches all of them.
+        repair : rebuild indexes found damaged or missing (the writer only); primary files cannot be rebuilt.
+        """
+        from .verify import Verifier
+
+        if sample is not None:
+            check_int(sample, "sample", 1)
+        maintenance = self._writing()[1] if repair else None
+        while True:
+            generation = self._catalogue.committed_generation()
+            with self._catalogue.reading() as connection:
+                verifier = Verifier(self._catalogue, self._shape, connection)
+                report = verifier.run(sample, random_state)
+            if report.ok or self._catalogue.committed_generation() == generation:
+                break
+        if maintenance is not None and verifier.damaged:
+            maintenance.repair(verifier.damaged)
+        return report
+
+    def stats(self) -> dict[str, Any]:
+        """Counts, bytes by file, resident memory, plan, judge, embedding and format, as plain data."""
+        from .stats import collect
+
+        return self._reader.view(lambda view, _: collect(self._catalogue, self._shape, view))
