@@ -65,7 +65,8 @@ class Handle:
         metric : "cosine" (text embeddings), "ip" (the length carries meaning) or "l2" (raw coordinates).
         dtype : "float32" keeps every bit; "float16" halves disk and page cache and rounds to 3 decimal digits, which
             moves cosine distances by some 1e-4.
-        attributes : column name -> "bool", "int", "float", "string" or "timestamp", for ``where=``.
+        attributes : column name -> "bool", "int", "float", "string", "timestamp", "strings" (a list of strings, such
+            as tags) or "geo" (latitude and longitude in degrees), for ``where=``.
         embedding : the encoder's ``fingerprint()``; vectors of another encoder are then refused.
         """
         check_int(dim, "dim", 1, 16384)

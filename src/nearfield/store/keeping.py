@@ -32,7 +32,7 @@ class Keeping(Handle):
         Parameters
         ----------
         sample : how many items of each index are searched by their own vector; None searches all of them.
-        repair : rebuild indexes found damaged or missing (the writer only); primary files cannot be rebuilt.
+        repair : rebuild indexes and codes found damaged or missing (the writer only); primary files cannot be rebuilt.
         """
         from .verify import Verifier
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..common.checks import check_int, check_real, check_vectors
+from ..common.errors import CorruptFileError
 from .catalogue import Catalogue, find_keys, read_payloads
 from .filters import Filter
 from .hits import Batch, Hits, Item
@@ -48,14 +49,14 @@ class Reader:
                     return answer(pinned, connection)
 
     def _try_repair(self, maintenance: Maintenance) -> None:
-        """The writer rebuilds a damaged index when it meets one; if it cannot, searches go on scanning the vectors."""
+        """The writer rebuilds a damaged derived file when it meets one; if it cannot, searches go on without it."""
         if self._repair_failed or not maintenance.lock.acquire(blocking=False):
             return
         try:
             maintenance.repair(self.viewer.current().segments)
-        except OSError as error:
+        except (OSError, CorruptFileError) as error:  # what it would be rebuilt from may be damaged too
             self._repair_failed = True
-            logger.warning("%s: an index cannot be rebuilt now: %s", self.catalogue.folder, error)
+            logger.warning("%s: a derived file cannot be rebuilt now: %s", self.catalogue.folder, error)
         finally:
             maintenance.lock.release()
 

@@ -227,7 +227,7 @@ class Live:
         """The numbers of the living rows, ascending."""
         if self.words is None:
             return np.arange(len(self.part))
-        return np.flatnonzero(np.unpackbits(self.words.view(np.uint8), count=len(self.part), bitorder="little"))
+        return np.flatnonzero(native.unpack_bits(self.words, len(self.part)))
 
     def allowed(self, condition: Filter | None) -> tuple[np.ndarray | None, int]:
         """The bitset a search may return rows from, and how many rows that is."""

@@ -6,10 +6,12 @@ file                              kind       holds
 ``NNNNNN.vectors.nfa``            primary    raw vectors, keys, ids, and for cosine 1 / length of each vector
 ``NNNNNN.attributes.arrow``       primary    the attribute columns (Arrow IPC), only with a schema
 ``NNNNNN.index.R.nfa``            derived    the index; R counts how often it was rebuilt
+``NNNNNN.columns.R.nfa``          derived    the attributes as codes, which filters are answered from
 ================================  =========  =====================================================================
 
 The catalogue names each file with its size and a digest that covers all its bytes. A primary file that does not agree
-is refused by name. A derived one is rebuilt by a writer; a reader scans the raw vectors instead and says so.
+is refused by name. A derived one is rebuilt by a writer; a reader scans the raw vectors, or asks the Arrow columns,
+instead and says so.
 """
 
 from __future__ import annotations
@@ -17,7 +19,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,16 +32,20 @@ from ..common.container import Pieces, read_container, write_container
 from ..common.errors import CorruptFileError, FormatVersionError
 from ..common.progress import Progress
 from . import attributes as attribute_columns
+from .columns import Column, differences, read_columns, write_columns
 from .filters import Filter
 from .ids import IdColumn, concatenate
+from .masks import Masks
+from .programs import evaluate
 from .rows import Live, Part, inverse_lengths
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 VECTORS_VERSION = 1
-MASKS_KEPT = 64
 COPY_ROWS = 8192
+PRIMARY = ("vectors", "attributes")
+DERIVED = ("index", "columns")
 _KIND = "store.vectors"
 _ROOT = slice(16, 24)  # of a container: the checksum of its header, which holds the checksum of every array
 
@@ -85,7 +90,12 @@ def gather(parts: Sequence[Live], kind: str, typed: bool) -> Rows:
 
 def file_names(description: Mapping[str, Any]) -> list[str]:
     """The names of a segment's files."""
-    return [description[part]["file"] for part in ("vectors", "attributes", "index") if description.get(part)]
+    return [description[part]["file"] for part in (*PRIMARY, *DERIVED) if description.get(part)]
+
+
+def derived_names(description: Mapping[str, Any]) -> list[str]:
+    """Those of them that can be made again."""
+    return [description[part]["file"] for part in DERIVED if description.get(part)]
 
 
 def _root(path: Path) -> str:
@@ -98,7 +108,8 @@ def write_segment(folder: Path, number: int, rows: Rows, *, metric: str, recipe:
     ``recipe`` (a :class:`nearfield.tune.Recipe`) says which index to build; None scans. On any error, ctrl-C included,
     the files are removed.
     """
-    names = [f"{number:06d}.vectors.nfa", f"{number:06d}.attributes.arrow", f"{number:06d}.index.1.nfa"]
+    endings = ("vectors.nfa", "attributes.arrow", "index.1.nfa", "columns.1.nfa")
+    names = [f"{number:06d}.{ending}" for ending in endings]
     try:
         arrays: dict[str, np.ndarray | Pieces] = {"keys": rows.keys, "vectors": rows.vectors, **rows.ids.to_arrays()}
         if metric == "cosine":
@@ -119,6 +130,7 @@ def write_segment(folder: Path, number: int, rows: Rows, *, metric: str, recipe:
             size = files.write_atomic(folder / names[1], [buffer])
             check = xxhash.xxh3_64_hexdigest(buffer)
             description["attributes"] = {"file": names[1], "bytes": size, "xxh3": check}
+            description["columns"] = _write_columns(folder / names[3], rows.attributes)
         if recipe is not None:
             vectors = read_container(path, _KIND, VECTORS_VERSION, check=False).arrays["vectors"]
             description["index"] = write_index(folder / names[2], vectors, recipe, metric)
@@ -147,12 +159,18 @@ def write_index(path: Path, vectors: np.ndarray, recipe: Any, metric: str) -> di
     }
 
 
+def _write_columns(path: Path, table: pa.Table) -> dict[str, Any]:
+    size = write_columns(path, table)
+    return {"file": path.name, "bytes": size, "root": _root(path)}
+
+
 class Segment(Part):
     """An open segment: files mapped, the vectors' checksums verified, its index loaded.
 
     Attributes
     ----------
     trouble : why the index is not used, or None.
+    columns_trouble : why filters are not answered from codes, or None; also None when there are none to use.
     """
 
     def __init__(self, folder: Path, number: int, description: Mapping[str, Any], *, dim: int, dtype: np.dtype):
@@ -160,10 +178,12 @@ class Segment(Part):
         self.number = number
         self.description = dict(description)
         self.trouble: str | None = None
+        self.columns_trouble: str | None = None
         self._index: Any = None
         self._settings: dict[str, Any] = {}
         self._filtered: dict[str, Any] = {}
-        self._masks: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._masks = Masks()
+        self._coded: dict[str, Column] | None = None
         self._lock = threading.Lock()
         self._table: pa.Table | None = None
         self._columns: Any = None
@@ -195,6 +215,20 @@ class Segment(Part):
                 self.trouble = f"{description['index']['file']}: missing"
             except (CorruptFileError, FormatVersionError, ValueError) as error:
                 self.trouble = str(error)
+        if description.get("columns"):
+            try:
+                self._load_columns()
+            except FileNotFoundError:
+                self.columns_trouble = f"{description['columns']['file']}: missing"
+            except (CorruptFileError, FormatVersionError) as error:
+                self.columns_trouble = str(error)
+
+    def _load_columns(self) -> None:
+        entry = self.description["columns"]
+        path = self.folder / entry["file"]
+        if files.size(path) != entry["bytes"] or _root(path) != entry["root"]:
+            raise CorruptFileError(path, "not the file the catalogue names: its size or digest differs")
+        self._coded = read_columns(path, len(self.vectors))
 
     def _load_index(self) -> None:
         from ..index import load
@@ -225,6 +259,15 @@ class Segment(Part):
         """The recipe's settings of searches that not all rows may answer."""
         return self._filtered
 
+    def troubles(self) -> dict[str, str | None]:
+        """By part of the description: why that derived file is not used, or None."""
+        return {"index": self.trouble, "columns": self.columns_trouble}
+
+    def wrong_codes(self) -> list[str]:
+        """Compare the codes with the attributes; a sentence for every column that they do not agree on."""
+        wrong = differences(self._coded or {}, self.table())
+        return [f"{self.folder / self.description['columns']['file']}: {text}" for text in wrong]
+
     def rebuild_index(self) -> dict[str, Any]:
         """Build the damaged or missing index again under its next name; returns the new description of the segment."""
         from ..tune import Recipe
@@ -234,6 +277,13 @@ class Segment(Part):
         path = self.folder / f"{self.number:06d}.index.{revision}.nfa"
         fresh = write_index(path, self.vectors, Recipe.from_dict(entry["recipe"]), self.metric)
         return {**self.description, "index": fresh}
+
+    def rebuild_columns(self) -> dict[str, Any]:
+        """Code the attributes again under the next name; returns the file's description."""
+        entry = self.description.get("columns")
+        revision = int(entry["file"].split(".")[2]) + 1 if entry else 1
+        path = self.folder / f"{self.number:06d}.columns.{revision}.nfa"
+        return _write_columns(path, self.table())
 
     def table(self) -> pa.Table:
         """The attribute columns, their checksum verified when they are first asked for."""
@@ -250,16 +300,14 @@ class Segment(Part):
             return self._table
 
     def mask(self, condition: Filter) -> np.ndarray:
-        """Which rows pass, packed; the last masks are remembered, since predicates repeat."""
-        with self._lock:
-            if condition.key in self._masks:
-                self._masks.move_to_end(condition.key)
-                return self._masks[condition.key]
-        words = super().mask(condition)
-        with self._lock:
-            self._masks[condition.key] = words
-            while len(self._masks) > MASKS_KEPT:
-                self._masks.popitem(last=False)
+        """Which rows pass, packed, from the codes where there are some; the last masks are remembered."""
+        words = self._masks.get(condition.key)
+        if words is None:
+            if self._coded is None or condition.tree is None:
+                words = super().mask(condition)
+            else:
+                words = evaluate(condition.tree, self._coded, self.table, len(self))
+            self._masks.put(condition.key, words)
         return words
 
 
@@ -272,7 +320,7 @@ def check_size(path: Path, expected: int) -> None:
 
 def check_files(folder: Path, description: Mapping[str, Any]) -> None:
     """CorruptFileError unless the primary files are there with their sizes; a look at the directory, no reading."""
-    for part in ("vectors", "attributes"):
+    for part in PRIMARY:
         entry = description.get(part)
         if entry:
             try:

@@ -76,8 +76,8 @@ class View:
 
     @cached_property
     def troubled(self) -> bool:
-        """Whether an index is damaged or missing."""
-        return any(segment.trouble is not None for segment in self.segments)
+        """Whether a derived file is damaged or missing."""
+        return any(segment.trouble is not None or segment.columns_trouble is not None for segment in self.segments)
 
     @property
     def segments(self) -> list[Segment]:
