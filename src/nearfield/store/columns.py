@@ -30,6 +30,7 @@ import numpy as np
 
 from ..common.container import read_container, write_container
 from ..common.errors import CorruptFileError
+from ..native.predicates import ordered
 from .predicates import coordinates, list_rows, raw_numbers
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def _code_text(array: Any, kind: str) -> Column:
 
 def _code_lists(array: Any, kind: str) -> Column:
     codes, first = _code_strings(array.flatten())
-    order = np.argsort(codes, kind="stable")
+    order = np.argsort(_narrow(codes, len(first)), kind="stable")  # by digits where they have two bytes
     starts = np.searchsorted(codes[order], np.arange(len(first) + 1))
     arrays = {"first": first, "starts": starts, "rows": list_rows(array)[order].astype(np.uint32)}
     return Column("lists", kind, (~_known(array)).astype(np.uint8), 1, arrays)
@@ -169,8 +170,9 @@ def _code_places(array: Any, kind: str) -> Column:
     n = len(known)
     strips = math.isqrt(max(1, min(MAX_PLACES, n // ROWS_A_PLACE)))
     strip = np.empty(n, np.int64)
-    strip[np.lexsort((lon, lat))] = np.arange(n) * strips // max(n, 1)
-    order = np.lexsort((lat, lon, strip))
+    strip[np.argsort(lat, kind="stable")] = np.arange(n) * strips // max(n, 1)
+    # One key to sort by: the strip, then the longitude as far as it fits.
+    order = np.argsort(strip << 48 | (ordered(lon) >> np.uint64(16)).view(np.int64), kind="stable")
     begins = np.unique(np.arange(strips * strips) * n // (strips * strips)) if n else np.zeros(0, np.int64)
     # A cell must not reach into the next strip, or its rectangle would be as wide as the earth.
     begins = np.union1d(begins, np.flatnonzero(np.diff(strip[order], prepend=-1))) if n else begins

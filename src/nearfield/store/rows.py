@@ -19,6 +19,7 @@ from .. import native
 from ..metric import get_metric
 from .filters import Filter
 from .ids import Id, IdColumn
+from .masks import Masks
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -96,6 +97,7 @@ class Part(ABC):
         self._ids = ids
         self._scale = scale
         self._space: Any = None
+        self._masks = Masks()
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -153,7 +155,15 @@ class Part(ABC):
         """The attributes of all rows."""
 
     def mask(self, condition: Filter) -> np.ndarray:
-        """Which rows pass, packed."""
+        """Which rows pass, packed; the last masks are remembered, since predicates repeat."""
+        words = self._masks.get(condition.key)
+        if words is None:
+            words = self.passing(condition)
+            self._masks.put(condition.key, words)
+        return words
+
+    def passing(self, condition: Filter) -> np.ndarray:
+        """The same, evaluated anew."""
         return native.pack_bits(condition.mask(self.table()))
 
     def search(

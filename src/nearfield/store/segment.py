@@ -35,7 +35,6 @@ from . import attributes as attribute_columns
 from .columns import Column, differences, read_columns, write_columns
 from .filters import Filter
 from .ids import IdColumn, concatenate
-from .masks import Masks
 from .programs import evaluate
 from .rows import Live, Part, inverse_lengths
 
@@ -182,7 +181,6 @@ class Segment(Part):
         self._index: Any = None
         self._settings: dict[str, Any] = {}
         self._filtered: dict[str, Any] = {}
-        self._masks = Masks()
         self._coded: dict[str, Column] | None = None
         self._lock = threading.Lock()
         self._table: pa.Table | None = None
@@ -299,16 +297,11 @@ class Segment(Part):
                     raise CorruptFileError(path, str(error)) from None
             return self._table
 
-    def mask(self, condition: Filter) -> np.ndarray:
-        """Which rows pass, packed, from the codes where there are some; the last masks are remembered."""
-        words = self._masks.get(condition.key)
-        if words is None:
-            if self._coded is None or condition.tree is None:
-                words = super().mask(condition)
-            else:
-                words = evaluate(condition.tree, self._coded, self.table, len(self))
-            self._masks.put(condition.key, words)
-        return words
+    def passing(self, condition: Filter) -> np.ndarray:
+        """Which rows pass, packed: from the codes where there are some, else from the Arrow columns."""
+        if self._coded is None or condition.tree is None:
+            return super().passing(condition)
+        return evaluate(condition.tree, self._coded, self.table, len(self))
 
 
 def check_size(path: Path, expected: int) -> None:
