@@ -4,7 +4,6 @@ import contextlib
 import datetime as dt
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
@@ -272,13 +271,15 @@ def test_same_answer_as_sqlite(where: str, rows: list[tuple[int | None, int | No
     assert np.flatnonzero(Filter(where, schema).mask(table)).tolist() == expected
 
 
+PIECES = [
+    *"aby01'\"()=<>!,. %\n;-",
+    *("year", " and ", " or ", " not ", "null", " in ", " is ", " between ", " like ", "flag", "'a'", "1e9", "()"),
+    *("contains(tags", "contains(topic", "within(place", ", 10, 10, 500)", ", 'a')"),
+]
+
+
 @settings(max_examples=150, deadline=None)
-@given(
-    st.lists(st.sampled_from([*"aby01'\"()=<>!,. %\n;-", "year", " and ", " or ", " not ", "null", " in "])).map(
-        "".join
-    )
-)
+@given(st.lists(st.sampled_from(PIECES)).map("".join))
 def test_any_text_is_answered_or_refused(where: str) -> None:
-    table = pa.table({"a": [1], "year": [2]})
     with contextlib.suppress(FilterError):
-        Filter(where, {"a": "int", "year": "int"}).mask(table)
+        passing(where)

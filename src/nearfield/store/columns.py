@@ -115,6 +115,11 @@ def numbers_of(array: Any) -> np.ndarray:
     return raw_numbers(array.cast(pa.int64()) if pa.types.is_boolean(array.type) else array)
 
 
+def _short(positions: np.ndarray) -> np.ndarray:
+    """Positions in four bytes where they fit."""
+    return positions.astype(np.uint32) if not len(positions) or positions.max() < 2**32 else positions
+
+
 def _code_numbers(array: Any, kind: str) -> Column:
     raw, known = numbers_of(array), _known(array)
     nan = np.isnan(raw) if kind == "float" else np.zeros(0, bool)
@@ -153,14 +158,14 @@ def _code_strings(array: Any) -> tuple[np.ndarray, np.ndarray]:
 def _code_text(array: Any, kind: str) -> Column:
     codes, first = _code_strings(array)
     count = len(first)
-    return Column("values", kind, _narrow(np.where(codes < 0, count, codes), count), count, {"first": first})
+    return Column("values", kind, _narrow(np.where(codes < 0, count, codes), count), count, {"first": _short(first)})
 
 
 def _code_lists(array: Any, kind: str) -> Column:
     codes, first = _code_strings(array.flatten())
     order = np.argsort(_narrow(codes, len(first)), kind="stable")  # by digits where they have two bytes
     starts = np.searchsorted(codes[order], np.arange(len(first) + 1))
-    arrays = {"first": first, "starts": starts, "rows": list_rows(array)[order].astype(np.uint32)}
+    arrays = {"first": _short(first), "starts": _short(starts), "rows": list_rows(array)[order].astype(np.uint32)}
     return Column("lists", kind, (~_known(array)).astype(np.uint8), 1, arrays)
 
 

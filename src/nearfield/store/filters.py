@@ -30,6 +30,21 @@ if TYPE_CHECKING:
 class Filter:
     """A checked ``where=``: :meth:`mask` says which rows of an attribute table pass.
 
+    SQL text may use ``and or not``, ``= != < <= > >=``, ``in``, ``between``, ``is null``, ``like`` and ``ilike``,
+    ``contains(tags, 'x')`` (a list of strings has the element; a string the part), ``within(place, lat, lon, km)`` and
+    ``within(place, south, west, north, east)``. A value that is missing is unknown, as in SQL. Take a pyarrow expression
+    for what this small language lacks (arithmetic, a column against another): it is evaluated on the Arrow columns,
+    some fifty times more slowly.
+
+    Parameters
+    ----------
+    where : SQL text, or a ``pyarrow.compute.Expression``.
+    schema : attribute name -> type, as ``Store.attributes`` gives it.
+
+    Raises
+    ------
+    FilterError : the text is not understood, with the position; a column is unknown or of another type.
+
     ``key`` is equal for equal filters; segments remember masks by it. ``tree`` is what the text says (None for a
     pyarrow expression), which segments evaluate on the codes of their columns.
 
