@@ -219,6 +219,8 @@ def test_nan_compares_false_and_is_not_missing(form: str) -> None:
         ("x = 1e999", [4]),
         ("x < 1e999", [0, 2, 3, 5, 6]),
         ("x > 1e999 or x < -1e999", []),
+        ("x in (1, 0)", [0, 3]),
+        ("x in (1, -0.0)", [0, 3]),
     ):
         assert passing(where, table).tolist() == rows, where
 

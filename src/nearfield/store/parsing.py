@@ -116,7 +116,7 @@ class _Compiler:
         if isinstance(node, exp.Between):
             name, kind = self.ordered_column(node.this)
             low, high = self.literal(node.args["low"], kind, name), self.literal(node.args["high"], kind, name)
-            return And((_compare(name, kind, ">=", low), _compare(name, kind, "<=", high)))
+            return _between(name, kind, low, high)
         if isinstance(node, exp.In):
             return self.membership(node)
         if isinstance(node, exp.Is):
@@ -331,6 +331,16 @@ def _compare(name: str, kind: str, operator: str, value: Any) -> Node:
         }[operator]
     found = compared("int" if kind != "float" else kind, operator, int(value) if kind == "bool" else value)
     return Numbers(name, kind, () if found is None else (found,))
+
+
+def _between(name: str, kind: str, low: Any, high: Any) -> Node:
+    above, below = _compare(name, kind, ">=", low), _compare(name, kind, "<=", high)
+    if isinstance(above, Numbers) and isinstance(below, Numbers):
+        both = [(max(a, c), min(b, d)) for a, b in above.ranges for c, d in below.ranges]
+        return Numbers(name, kind, tuple((a, b) for a, b in both if a <= b))
+    if isinstance(above, Text) and isinstance(below, Text):
+        return Text(name, low, high)
+    return And((above, below))
 
 
 def _flatten(node: Any, kind: Any) -> list[Any]:

@@ -158,8 +158,8 @@ class Numbers(Leaf):
         kind = pa.float64() if self.kind == "float" else pa.int64()
         if len(self.ranges) > 1 and all(low == high for low, high in self.ranges):
             points = [low for low, _ in self.ranges]
-            if 0 in points:
-                points.append(-0.0 if self.kind == "float" else 0)
+            if self.kind == "float" and 0.0 in points:
+                points += [0.0, -0.0]  # one number of two forms, which a set of values tells apart
             found = pc.is_in(column, value_set=pa.array(points, kind))
             return pc.if_else(pc.is_valid(column), found, pa.scalar(None, pa.bool_()))
         result = None

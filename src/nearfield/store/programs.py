@@ -8,6 +8,7 @@ leaf says for which codes it is true, or for which it is false. The code of a mi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,54 +68,82 @@ class _Maker:
         if isinstance(node, Not):
             self.emit(node.part, not negated)
         elif isinstance(node, And | Or):
-            join = self.program.all if isinstance(node, And) != negated else self.program.any
-            for number, part in enumerate(node.parts):
-                self.emit(part, negated)
-                if number:
-                    join()
+            self.join(node.parts, isinstance(node, And) != negated, negated)
         elif isinstance(node, Constant):
             self.program.constant(node.value is not None and node.value != negated)
+        elif isinstance(node, Element) and node.column in self.columns:
+            self.element(node, self.columns[node.column], negated)
         else:
             assert isinstance(node, Leaf)
             column = self.columns.get(node.column)
             if column is None:
                 self.program.bits(native.pack_bits(true_rows(Not(node) if negated else node, self.table())))
-            else:
-                self.leaf(node, column, negated)
+                return
+            self.leaf(node, column, negated, *self.codes(node, column, negated))
+
+    def leaf(self, node: Leaf, column: Column, negated: bool, passing: np.ndarray, cut: np.ndarray) -> None:
+        """Push the rows whose code passes, and of those with a cut code the ones whose value does."""
+        self.push(column, passing)
+        if cut.any():
+            self.push(column, cut)
+            self.keep(node, negated)
+            self.program.any()
+
+    def join(self, parts: tuple[Node, ...], every: bool, negated: bool) -> None:
+        """Push the rows where every part is true, or any; parts that are sets of codes of one column become one set."""
+        sets: dict[str, np.ndarray] = {}
+        others: list[Callable[[], None]] = []
+        for part in parts:
+            leaf, turned = part, negated
+            while isinstance(leaf, Not):
+                leaf, turned = leaf.part, not turned
+            if not isinstance(leaf, Leaf) or isinstance(leaf, Element) or leaf.column not in self.columns:
+                others.append(partial(self.emit, leaf, turned))
+                continue
+            column = self.columns[leaf.column]
+            passing, cut = self.codes(leaf, column, turned)
+            if cut.any():
+                others.append(partial(self.leaf, leaf, column, turned, passing, cut))
+                continue
+            before = sets.get(leaf.column)
+            sets[leaf.column] = passing if before is None else before & passing if every else before | passing
+        pushes: list[Callable[[], None]] = [
+            partial(self.push, self.columns[name], passing) for name, passing in sets.items()
+        ]
+        pushes += others
+        for number, push in enumerate(pushes):
+            push()
+            if number:
+                (self.program.all if every else self.program.any)()
+
+    def codes(self, node: Leaf, column: Column, negated: bool) -> tuple[np.ndarray, np.ndarray]:
+        """For which codes ``node`` is true (``negated``: false), and for which some rows are and others not."""
+        if isinstance(node, Null):
+            missing = np.arange(column.count + 2) == column.count
+            return missing != negated, np.zeros(column.count + 2, bool)
+        if isinstance(node, Circle | Box):
+            inside, cut = _cells_of(node, column.arrays["bounds"])
+        elif isinstance(node, Numbers):
+            inside, cut = _ranges_of(node, column)
+        else:
+            inside = _texts_of(node, _Dictionary(self.arrow(node), column.arrays["first"]))
+            cut = np.zeros(column.count, bool)
+        passing = np.zeros(column.count + 2, bool)
+        passing[: column.count] = ~inside & ~cut if negated else inside
+        passing[column.count + 1] = negated  # NaN
+        return passing, np.concatenate([cut, [False, False]])
+
+    def keep(self, node: Leaf, negated: bool) -> None:
+        """Of the topmost rows keep those whose values say that ``node`` is true (``negated``: false)."""
+        if isinstance(node, Numbers):
+            raw = numbers_of(self.arrow(node))
+            low, high = (np.array([bounds[side] for bounds in node.ranges], raw.dtype) for side in (0, 1))
+            self.program.keep_numbers(raw, low, high, turned=negated)
+        elif isinstance(node, Circle | Box):
+            node.keep(self.program, *coordinates(self.arrow(node)), turned=negated)
 
     def arrow(self, node: Leaf) -> Any:
         return one_array(self.table().column(node.column))
-
-    def leaf(self, node: Leaf, column: Column, negated: bool) -> None:
-        if isinstance(node, Null):
-            passing = np.zeros(column.count + 2, bool)
-            passing[column.count] = True
-            self.push(column, ~passing if negated else passing)
-        elif isinstance(node, Element):
-            self.element(node, column, negated)
-        elif isinstance(node, Circle | Box):
-            inside, cut = _cells_of(node, column.arrays["bounds"])
-            self.cells(column, inside, cut, negated, lambda: self.keep_places(node, negated))
-        elif isinstance(node, Numbers):
-            inside, cut = _ranges_of(node, column)
-            self.cells(column, inside, cut, negated, lambda: self.keep_numbers(node, negated))
-        else:
-            texts = _Dictionary(self.arrow(node), column.arrays["first"])
-            none = np.zeros(column.count, bool)
-            self.cells(column, _texts_of(node, texts), none, negated, lambda: None)
-
-    def cells(
-        self, column: Column, inside: np.ndarray, cut: np.ndarray, negated: bool, keep: Callable[[], None]
-    ) -> None:
-        """Push the rows in cells that lie inside (or outside), and those in cut cells that ``keep`` keeps."""
-        passing = np.zeros(column.count + 2, bool)
-        passing[: column.count] = ~inside & ~cut if negated else inside
-        passing[column.count + 1] = negated
-        self.push(column, passing)
-        if cut.any():
-            self.push(column, np.concatenate([cut, [False, False]]))
-            keep()
-            self.program.any()
 
     def push(self, column: Column, passing: np.ndarray) -> None:
         """Push the rows whose code is true in ``passing``: by comparing codes where they form few ranges."""
@@ -144,14 +173,6 @@ class _Maker:
             self.program.none()
             self.program.between(column.codes, 0, 0)
             self.program.all()
-
-    def keep_numbers(self, node: Numbers, negated: bool) -> None:
-        raw = numbers_of(self.arrow(node))
-        low, high = (np.array([bounds[side] for bounds in node.ranges], raw.dtype) for side in (0, 1))
-        self.program.keep_numbers(raw, low, high, turned=negated)
-
-    def keep_places(self, node: Circle | Box, negated: bool) -> None:
-        node.keep(self.program, *coordinates(self.arrow(node)), turned=negated)
 
 
 def _ranges_of(node: Numbers, column: Column) -> tuple[np.ndarray, np.ndarray]:
