@@ -34,7 +34,7 @@ class Filter:
     ``contains(tags, 'x')`` (a list of strings has the element; a string the part), ``within(place, lat, lon, km)`` and
     ``within(place, south, west, north, east)``. A value that is missing is unknown, as in SQL. Take a pyarrow
     expression for what this small language lacks (arithmetic, a column against another): it is evaluated on the Arrow
-    columns, some fifty times more slowly.
+    columns, ten to a hundred times more slowly.
 
     Parameters
     ----------

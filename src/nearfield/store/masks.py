@@ -43,7 +43,8 @@ class Masks:
             return words
 
     def put(self, key: str, words: np.ndarray) -> None:
-        """Remember a mask."""
+        """Remember a mask, which nobody may change from now on."""
+        words.flags.writeable = False
         with self._lock:
             before = self._masks.pop(key, None)
             self._bytes += words.nbytes - (0 if before is None else before.nbytes)
