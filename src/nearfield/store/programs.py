@@ -207,7 +207,7 @@ def _texts_of(node: Leaf, texts: _Dictionary) -> np.ndarray:
         stop = len(texts) if node.high is None else texts.place(node.high, after=not node.high_open)
         passing[start:stop] = True
     elif isinstance(node, Texts):
-        if 16 * len(node.values) > len(texts):
+        if len(node.values) > max(8, len(texts) // 400):  # one search costs as much as to look at some 400 texts
             return texts.all_of(node.values)
         codes = [texts.find(value) for value in node.values]
         passing[[code for code in codes if code is not None]] = True
