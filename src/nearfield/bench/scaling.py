@@ -65,12 +65,13 @@ def _round(pair: Sequence[Worker], command: dict[str, Any]) -> tuple[float, floa
 def markdown(result: dict[str, Any]) -> str:
     """The figures as Markdown."""
     where = result["machine"]
+    processor = f"{where['cpu']['model']}, {where['cores']} cores"
     lines = [
         "# Scaling",
         "",
-        f"Batches of 1,000 queries, recall@{data.K} searches at three beams. *Two threads*: their rate over that of one. "
+        f"Batches of 1,000 queries, recall@{data.K} at three beams. *Two threads*: their rate over that of one. "
         "*Two processes*: the summed rate of two that share nothing, over each alone: the machine's own limit. Medians "
-        f"of {result['rounds']} rounds with quartiles. {where['cpu']['model']}, {where['cores']} cores, {where['date']}, "
+        f"of {result['rounds']} rounds with quartiles. {processor}, {where['date']}, "
         f"load {where['load'][0]} at the start.",
         "",
     ]
