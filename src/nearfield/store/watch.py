@@ -120,9 +120,10 @@ class Watch:
             view = self._current()
             self.record.follow(view)
             self._steps += 1
-            if self._steps % _STORED_EVERY == 0 and self.record.target is not None and view.items > 1:
-                self.record.add(self._repeat_stored(view, asked.k))
-            if view.items:
+            living = sum(live.count for live in view.parts)
+            if self._steps % _STORED_EVERY == 0 and self.record.target is not None and living > 1:
+                self.record.add(self._repeat_stored(view, self._random.randrange(living), asked.k))
+            if living:
                 observation = self._repeat(view, asked)
                 if observation is not None:
                     self.record.add(observation)
@@ -186,9 +187,8 @@ class Watch:
         share = 1.0 if asked.condition is None else found.allowed / view.items
         return Observation.of(asked.vector, found.distances[0], truth, share, view.changes)
 
-    def _repeat_stored(self, view: View, k: int) -> Observation:
-        """A random living item, asked for as the plan did: its own row does not count."""
-        number = self._random.randrange(view.items)
+    def _repeat_stored(self, view: View, number: int, k: int) -> Observation:
+        """One of the living items, asked for as the plan did: its own row does not count."""
         for live in view.parts:
             if number < live.count:
                 row = live.rows()[number] if live.words is not None else number
