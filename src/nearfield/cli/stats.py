@@ -62,7 +62,7 @@ def _lines(stats: dict[str, Any]) -> list[tuple[str, str]]:
 def _recall(recall: dict[str, Any]) -> list[str]:
     """What was found by repeating queries that were really asked."""
     texts = [
-        f"{line['recall']:.3f} ({line['low']:.3f} to {line['high']:.3f}) of {line['sampled']:,} queries {line['queries']}"
+        "{recall:.3f} ({low:.3f} to {high:.3f}) of {sampled:,} queries {queries}".format_map(line)
         for line in recall["classes"]
     ]
     alarms = [f"ALARM: {line['alarm']}" for line in recall["classes"] if line["alarm"]]
