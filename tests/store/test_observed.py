@@ -11,20 +11,23 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nearfield.common.interval import mean_interval
 from nearfield.store import Store
-from nearfield.store.observed import KEPT, LEAST, Advice, Observation, Record, _classes, _difference
+from nearfield.store.observed import EARLY, KEPT, LEAST, Advice, Observation, Record, _classes, _loss
 
 PLAN = {
     "recall": 0.95,
     "recipe": {"kind": "graph"},
-    "trials": [{"recipe": {"kind": "graph"}, "recall": 0.96}],
+    "trials": [{"recipe": {"kind": "graph"}, "recall": 0.96, "recall_low": 0.95, "recall_high": 0.97}],
     "queries_from": "held-out rows",
     "rows": 90,
 }
 
 
-def observed(recall: float, share: float = 1.0, stored: bool = False, nearest: float = 0.5) -> Observation:
-    return Observation(np.float32([1, 2]), recall, 10, share, nearest, 1.0, 3, stored)
+def observed(
+    recall: float, share: float = 1.0, stored: bool = False, nearest: float = 0.5, changes: int = 3
+) -> Observation:
+    return Observation(np.float32([1, 2]), recall, 10, share, nearest, 1.0, changes, stored)
 
 
 def view(plan: Any = PLAN) -> Any:
@@ -86,7 +89,7 @@ def test_the_interval_of_a_difference_covers() -> None:
     covered = 0
     for _ in range(400):
         a, b = rng.binomial(10, 0.97, 80) / 10, rng.binomial(10, 0.9, 200) / 10
-        _, low, high = _difference(a.tolist(), b.tolist())
+        _, low, high = _loss(mean_interval(a), mean_interval(b))
         covered += low <= 0.07 <= high
     assert covered >= 0.93 * 400
 
@@ -99,9 +102,18 @@ def test_drift_is_told_in_points_of_recall(tmp_path: Path) -> None:
         record.add(observed(1.0, stored=True, nearest=0.3))
     report = record.report(view(), 17, 0.01)
     queries, data = report["drift"]
-    assert "lose 10.0 points" in queries and "2.00 times as far" in queries
-    assert "90 when planned" in data and "-4.0 points" in data
+    assert "lose 6.0 points" in queries and "2.00 times as far" in queries
+    assert "90 when planned" in data and "points" not in data
     assert report["asked"] == 17 and report["target"] == 0.95 and "0.900" in report["alarm"]
+
+
+def test_items_that_changed_are_held_against_the_first(tmp_path: Path) -> None:
+    record = Record(tmp_path)
+    record.follow(view())
+    for number in range(3 * KEPT):
+        late = number >= EARLY
+        record.add(observed(0.8 if late else 0.9, stored=True, changes=3 + late))
+    assert "lose 10.0 points" in record.report(view(), 17, 0.01)["drift"][0]
 
 
 def test_without_a_plan_nothing_is_promised(tmp_path: Path) -> None:

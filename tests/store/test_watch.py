@@ -223,7 +223,9 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(1)
     measured = tune(rng.standard_normal((200, 8), np.float32), recall=0.5)
     recipe = Recipe("graph", bits=8, rescore=8, degree=8, build_beam=16, beam=10)
-    fixed = Plan.from_dict({**measured.to_dict(), "recipe": recipe.to_dict(), "recall": 0.99})
+    described = {**measured.to_dict(), "recipe": recipe.to_dict(), "recall": 0.99}
+    described["trials"] = [{**described["trials"][0], "recipe": recipe.to_dict()}]
+    fixed = Plan.from_dict(described)
     monkeypatch.setattr("nearfield.tune.tune", lambda *_, **__: fixed)
 
 

@@ -32,6 +32,8 @@ KEPT = 1000
 _FILES_KEPT = 8
 # With fewer queries than this nothing is said of a class of queries.
 LEAST = 30
+# So many of the first stored items asked for after a plan are kept for good: later ones are held against them.
+EARLY = 60
 # Distances come from the same vectors, but not always from the same kernel: equal up to rounding.
 _TIES = 1e-6
 # From the share of the items that pass a filter, downwards; what is at least the bound belongs to the class.
@@ -129,6 +131,7 @@ class Record:
         self._plan: Any = None
         self._plan_digest = digest(b"null")
         self._asked: deque[Observation] = deque(maxlen=KEPT)
+        self._early: list[Observation] = []
         self._stored: deque[Observation] = deque(maxlen=KEPT // 4)
         self._added = 0
         self._told: set[str] = set()
@@ -140,6 +143,7 @@ class Record:
             return
         if plan != self._plan:
             self._asked.clear()
+            self._early.clear()
             self._stored.clear()
             self._told.clear()
             self.advice = None
@@ -149,7 +153,10 @@ class Record:
 
     def add(self, observation: Observation) -> None:
         """Keep it, and drop the oldest when there are too many."""
-        (self._stored if observation.stored else self._asked).append(observation)
+        if observation.stored:
+            (self._early if len(self._early) < EARLY else self._stored).append(observation)
+        else:
+            self._asked.append(observation)
         self._added += not observation.stored
 
     def due(self, every: int) -> bool:
@@ -170,7 +177,7 @@ class Record:
 
     def save(self) -> None:
         """Write the file of this handle, and remove the oldest beyond the few that are kept."""
-        observations = [*self._stored, *self._asked]
+        observations = [*self._early, *self._stored, *self._asked]
         if not observations:
             return
         with contextlib.suppress(FileExistsError):
@@ -200,7 +207,7 @@ class Record:
                     if container.meta["plan"] == self._plan_digest:
                         found += _observations(container.arrays)
                         advice = Advice(**container.meta["advice"]) if container.meta["advice"] else advice
-        return [*found, *self._stored, *self._asked], self.advice or advice
+        return [*found, *self._early, *self._stored, *self._asked], self.advice or advice
 
     def report(self, view: View, asked: int, share: float) -> dict[str, Any]:
         """Plain data for :meth:`Store.stats`."""
@@ -264,41 +271,53 @@ def _classes(observations: Sequence[Observation], target: float | None) -> list[
     return lines
 
 
-def _difference(first: Sequence[float], second: Sequence[float]) -> tuple[float, float, float]:
-    """Mean of the first less that of the second, with a 95% interval (Newcombe's square-and-add of the two)."""
-    (a, a_low, a_high), (b, b_low, b_high) = mean_interval(first), mean_interval(second)
+def _loss(then: Sequence[float], now: Sequence[float]) -> tuple[float, float, float]:
+    """Of two means with their intervals, the first less the second with its own (Newcombe's square-and-add)."""
+    (a, a_low, a_high), (b, b_low, b_high) = then, now
     return a - b, a - b - np.hypot(a - a_low, b_high - b), a - b + np.hypot(a_high - a, b - b_low)
 
 
 def _query_drift(
     real: Sequence[Observation], stored: Sequence[Observation], plan: Mapping[str, Any] | None
 ) -> list[str]:
-    """What the queries asked lose against stored items asked for in the same way."""
+    """What the queries asked lose against those that the plan measured."""
     plain = [o for o in real if o.share == 1.0]
-    if plan is None or len(plain) < LEAST or len(stored) < LEAST:
+    chosen = [] if plan is None else [trial for trial in plan["trials"] if trial["recipe"] == plan["recipe"]]
+    if not chosen or len(plain) < LEAST:
         return []
-    loss, low, high = _difference([o.recall for o in stored], [o.recall for o in plain])
-    ours, theirs = (float(np.median([o.nearest for o in some])) for some in (plain, stored))
-    farther = f"; their nearest item is {ours / theirs:.2f} times as far as that of an item" if theirs > 0 else ""
-    return [
-        f"queries: those asked lose {100 * loss:.1f} points of recall ({100 * low:.1f} to {100 * high:.1f}) against "
-        f"stored items asked for in the same way{farther}"
-    ]
+    then = [float(chosen[0][name]) for name in ("recall", "recall_low", "recall_high")]
+    text = _points("queries: those asked lose", _loss(then, mean_interval([o.recall for o in plain])))
+    text += " against those that the plan measured"
+    if stored:
+        ours, theirs = (float(np.median([o.nearest for o in some])) for some in (plain, stored))
+        if theirs > 0:
+            text += f"; their nearest item is {ours / theirs:.2f} times as far as that of an item"
+    return [text]
 
 
 def _data_drift(stored: Sequence[Observation], plan: Mapping[str, Any] | None, view: View) -> list[str]:
-    """How the items changed since the plan, and what stored items lose now against what the plan measured."""
+    """How the items changed since the plan, and what that costs: the same kind of query, then and now."""
     if plan is None:
         return []
     dead = sum(len(live.part) - live.count for live in view.parts)
-    texts = [
+    text = (
         f"data: {view.items:,} items, {plan['rows']:,} when planned; {len(view.segments)} segments, "
         f"{view.pending:,} pending, {dead:,} deleted but kept"
-    ]
-    chosen = [trial for trial in plan["trials"] if trial["recipe"] == plan["recipe"]]
-    if chosen and plan["queries_from"] == "held-out rows" and len(stored) >= LEAST:
-        now, low, high = mean_interval([o.recall for o in stored])
-        then = chosen[0]["recall"]
-        texts[0] += f"; stored items lose {100 * (then - now):.1f} points of recall ({100 * (then - high):.1f} to "
-        texts[0] += f"{100 * (then - low):.1f}) against the plan"
-    return texts
+    )
+    early, late = _apart(stored)
+    if late:
+        then, now = (mean_interval([o.recall for o in some]) for some in (early, late))
+        text = _points(f"{text}; stored items asked for lose", _loss(then, now)) + " against soon after it"
+    return [text]
+
+
+def _apart(stored: Sequence[Observation]) -> tuple[Sequence[Observation], Sequence[Observation]]:
+    """The first that were made, and those that were made when the store had changed; none where too few are."""
+    ordered = sorted(stored, key=lambda o: o.changes)
+    early = ordered[:EARLY]
+    late = [o for o in ordered[EARLY:] if o.changes > early[-1].changes]
+    return early, late if len(late) >= LEAST else []
+
+
+def _points(text: str, loss: tuple[float, float, float]) -> str:
+    return "{} {:.1f} points of recall ({:.1f} to {:.1f})".format(text, *(100 * value for value in loss))
