@@ -51,7 +51,12 @@ class Keeping(Handle):
         return report
 
     def stats(self) -> dict[str, Any]:
-        """Counts, bytes by file, resident memory, plan, judge, embedding and format, as plain data."""
+        """Counts, bytes by file, resident memory, plan, judge, embedding and format, as plain data.
+
+        ``["recall"]`` tells what was really asked, from queries repeated by this handle and by other processes: recall
+        with its interval for each class of filters, an alarm where the plan's promise is not kept, drift of queries
+        and of items in points of recall, and what optimizing again would gain. See ``docs/concepts-watch.md``.
+        """
         from .stats import collect
 
-        return self._reader.view(lambda view, _: collect(self._catalogue, self._shape, view))
+        return self._reader.view(lambda view, _: collect(self._catalogue, self._shape, view, self._watch))

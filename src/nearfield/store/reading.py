@@ -17,6 +17,7 @@ from .maintenance import Maintenance
 from .search import explain, judged, nearest
 from .segment import logger
 from .snapshot import Shape, View, Viewer
+from .watch import Watch
 
 Answer = TypeVar("Answer")
 MAX_K = 1 << 20
@@ -26,11 +27,14 @@ _FILTERS_KEPT = 128
 class Reader:
     """Answers of one open store; safe to call from many threads."""
 
-    def __init__(self, catalogue: Catalogue, shape: Shape, viewer: Viewer, maintenance: Maintenance | None):
+    def __init__(
+        self, catalogue: Catalogue, shape: Shape, viewer: Viewer, maintenance: Maintenance | None, watch: Watch
+    ):
         self.catalogue = catalogue
         self.shape = shape
         self.viewer = viewer
         self.maintenance = maintenance
+        self.watch = watch
         self._filters: dict[str, Filter] = {}
         self._repair_failed = False
 
@@ -107,7 +111,10 @@ class Reader:
                 single=single,
             )
 
-        return self.view(answer, transaction=payload)
+        answered = self.view(answer, transaction=payload)
+        if beam is None:  # with a beam of its own a query makes its own choice
+            self.watch.offer(array, k, condition)
+        return answered
 
     def _filter(self, where: Any) -> Filter | None:
         if where is None:

@@ -8,9 +8,10 @@ from ..common import files
 from .catalogue import FILE_NAME, FORMAT_VERSION, Catalogue
 from .segment import DERIVED, PRIMARY, Segment, file_names
 from .snapshot import Shape, View
+from .watch import Watch
 
 
-def collect(catalogue: Catalogue, shape: Shape, view: View) -> dict[str, Any]:
+def collect(catalogue: Catalogue, shape: Shape, view: View, watch: Watch) -> dict[str, Any]:
     """Plain data about one view: what it holds, what that costs, how it is searched."""
     segments = []
     memory: dict[str, int] = {}
@@ -61,6 +62,7 @@ def collect(catalogue: Catalogue, shape: Shape, view: View) -> dict[str, Any]:
         "memory": memory,
         "plan": _plan(view),
         "judge": judge,
+        "recall": watch.record.report(view, watch.asked, watch.share),
     }
 
 
