@@ -239,6 +239,45 @@ def test_writes_during_a_build_are_kept(
     assert content(store) == expected and store.verify().ok
 
 
+def test_a_segment_written_during_a_build_takes_its_rows_out_of_the_pending_ones(
+    make: Callable[..., Store], vectors: np.ndarray, low_limits: None, content: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The compaction claimed the first pending rows; those added since become a segment, and those replaced are gone."""
+    store = make()
+    store.add(list(range(40)), vectors[:40], payload=[0] * 40)
+    reader = Store.open(store.path, read_only=True)
+    building, done = threading.Event(), threading.Event()
+    link = Graph._link
+
+    def slow(self: Graph, raw: Any, progress: Any) -> None:
+        building.set()
+        assert done.wait(30)
+        link(self, raw, progress)
+
+    monkeypatch.setattr(Graph, "_link", slow)
+    thread = threading.Thread(target=store.compact)
+    thread.start()
+    try:
+        assert building.wait(30)
+        store.add(list(range(40, 80)), vectors[40:80], payload=[1] * 40)
+        store.upsert(list(range(50, 60)), vectors[150:160], payload=[2] * 10)
+        expected = {i: (vectors[i + 100 if 50 <= i < 60 else i].tobytes(), None) for i in range(100)}
+        for handle in (store, reader):  # both have seen the rows as pending
+            assert {i: row[:2] for i, row in content(handle).items()} == {i: expected[i] for i in range(80)}
+        store.add(list(range(80, 100)), vectors[80:100], payload=[3] * 20)
+        assert len(store.stats()["segments"]) == 1
+        for handle in (store, reader):
+            assert {i: row[:2] for i, row in content(handle).items()} == expected
+            hits = handle.search(vectors[55], 100)
+            assert sorted(hits.ids) == list(range(100)) and hits.distances[0] > 0
+    finally:
+        done.set()
+        thread.join()
+    for handle in (store, reader):
+        assert {i: row[:2] for i, row in content(handle).items()} == expected and handle.verify().ok
+    reader.close()
+
+
 def test_a_damaged_index_is_rebuilt_by_the_writer_and_bypassed_by_a_reader(
     make: Callable[..., Store], vectors: np.ndarray, low_limits: None, caplog: pytest.LogCaptureFixture
 ) -> None:

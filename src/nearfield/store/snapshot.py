@@ -211,7 +211,9 @@ class Viewer:
         """Bring the buffer up to date; returns whether it had to begin anew."""
         shape = self.shape
         first, last = connection.execute("SELECT MIN(batch), MAX(batch) FROM pending").fetchone()
-        renewed = first != self._buffer.first_batch and self._buffer.rows > 0
+        # A compaction takes blocks from the front; a segment written while one is under way takes them from the back.
+        kept = connection.execute("SELECT 1 FROM pending WHERE batch = ?", (self._buffer.last_batch,)).fetchone()
+        renewed = self._buffer.rows > 0 and (first != self._buffer.first_batch or kept is None)
         if renewed:
             self._buffer = PendingBuffer(shape.dim, shape.dtype, shape.metric)
         kind = read_id_type(connection, self.catalogue.path)
