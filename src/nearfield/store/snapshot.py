@@ -59,7 +59,8 @@ class View:
     Attributes
     ----------
     generation : the number of the transaction it shows.
-    parts : segments, then the pending rows: ascending and disjoint in their keys.
+    parts : segments and the pending rows, by their first key. Segments are ascending and disjoint in their keys;
+        a compaction that did not finish may have left some between pending rows.
     items : how many items are alive.
     changes : how many rows were ever added or deleted; grows with every write.
     meta : the settings: id type, embedding, plan, judge.
