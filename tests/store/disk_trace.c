@@ -63,6 +63,7 @@ static char tracked[FILES];
 static long calls, syncs, fault_at = -1;
 static int fault_kind, fault_error;
 static char fault_name[64];
+static char letters[1 << 16]; /* of every call that could fail: r(ead), w(rite), m(ore that needs room), o(ther) */
 
 static void record(uint8_t kind, int file, int flags, uint64_t offset, const void *first, size_t n_first,
                    const void *second, size_t n_second) {
@@ -99,6 +100,8 @@ static int followed(int file) { return root_length > 0 && file >= 0 && file < FI
 /* Whether this call is to fail now; counts the calls that could. A full disk fails only what asks for room. */
 static int faulty(const char *name, int wants_room) {
     long number = fault_kind == FAIL_SYNC ? (calls++, strcmp(name, "sync") == 0 ? syncs++ : -1) : calls++;
+    char letter = strcmp(name, "read") == 0 ? 'r' : strcmp(name, "write") == 0 ? 'w' : wants_room ? 'm' : 'o';
+    if (calls < (long)sizeof letters) letters[calls - 1] = letter;
     if (fault_at < 0 || number < fault_at || (number > fault_at && fault_kind != FAIL_FROM)) return 0;
     if (!wants_room && (fault_error == ENOSPC || fault_error == EDQUOT)) return 0;
     if (number == fault_at) snprintf(fault_name, sizeof fault_name, "%s", name);
@@ -116,6 +119,7 @@ void trace_start(const char *folder, const char *file) {
     snprintf(root, sizeof root, "%s", folder);
     root_length = strlen(root);
     calls = syncs = 0;
+    memset(letters, 0, sizeof letters);
     pthread_mutex_unlock(&lock);
 }
 
@@ -134,6 +138,7 @@ void trace_fault(long number, int kind, int error) {
 }
 
 long trace_calls(void) { return calls; }
+const char *trace_letters(void) { return letters; }
 const char *trace_fault_name(void) { return fault_name; }
 
 /* ---- open and close --------------------------------------------------------------------------------------------- */

@@ -27,18 +27,18 @@ from nearfield.store import Store
 
 ALL = os.environ.get("NEARFIELD_FAULTS") == "all"
 SHARE = 1.0 if ALL else 0.08  # of the disks a power loss could leave
-EVERY = 1 if ALL else 41  # of the calls that could fail
+EVERY = 1 if ALL else 53  # of the calls that could fail
 
 FAIL, TEAR, FAIL_FROM, FAIL_SYNC = 0, 1, 2, 3
-FAULTS = {
-    "an error": (FAIL, errno.EIO),
-    "a full disk": (FAIL, errno.ENOSPC),
-    "a full quota": (FAIL, errno.EDQUOT),
-    "no right to": (FAIL, errno.EACCES),
-    "half a write": (TEAR, errno.EIO),
-    "half a write, then full": (TEAR, errno.ENOSPC),
-    "an error from now on": (FAIL_FROM, errno.EIO),
-    "full from now on": (FAIL_FROM, errno.ENOSPC),
+FAULTS = {  # what fails, how, and which calls: r(ead), w(rite), m(ore that needs room), o(ther)
+    "an error": (FAIL, errno.EIO, "rwmo"),
+    "a full disk": (FAIL, errno.ENOSPC, "wm"),
+    "a full quota": (FAIL, errno.EDQUOT, "wm"),
+    "no right to": (FAIL, errno.EACCES, "mo"),
+    "half a write": (TEAR, errno.EIO, "w"),
+    "half a write, then full": (TEAR, errno.ENOSPC, "w"),
+    "an error from now on": (FAIL_FROM, errno.EIO, "rwmo"),
+    "full from now on": (FAIL_FROM, errno.ENOSPC, "wm"),
 }
 
 
@@ -205,15 +205,15 @@ def test_every_nth_call_fails(
     tmp_path: Path, watched: Watched, shared: Any, record_property: Any, capsys: Any, fault: str
 ) -> None:
     """Each call of the store or of SQLite to the disk fails: the step raises OSError, and works when done again."""
-    kind, code = FAULTS[fault]
+    kind, code, letters = FAULTS[fault]
     whole = watched.run(watched.folder / "whole", pages=12)
-    assert whole["error"] is None and whole["calls"] > 500
+    assert whole["error"] is None and len(whole["calls"]) > 500
     shutil.rmtree(watched.folder / "whole")
     last = len(shared.STEPS) - 1
     examiner = Examiner(shared, tmp_path)
     counts: Counter[str] = Counter()
-    start = list(FAULTS).index(fault) * 5 % EVERY
-    for number in range(start, whole["calls"], EVERY):
+    numbers = [number for number, letter in enumerate(whole["calls"]) if letter in letters]
+    for number in numbers[list(FAULTS).index(fault) * 5 % EVERY :: EVERY]:
         folder = watched.folder / "work"
         answer = watched.run(folder, fault=[number, kind, code], pages=12)
         where = f"call {number} ({answer['call'] or 'none'}), {answer['failed']}"
@@ -230,4 +230,4 @@ def test_every_nth_call_fails(
         record_property(name or "no call", count)
     with capsys.disabled():
         print(f"\n{fault}: {dict(counts)}", end=" ")
-    assert counts["noticed"] > counts["runs"] / 10
+    assert counts["noticed"] > counts["runs"] / 2 and not counts[""]

@@ -141,15 +141,16 @@ def lock_exclusive(path: Path) -> int | None:
     except OSError:
         os.close(descriptor)
         return None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    with contextlib.suppress(OSError):  # the lock holds without a name in it, also on a full disk
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
     return descriptor
 
 
 def lock_holder(path: Path) -> int | None:
     """The process id written by the last holder of the lock, or None."""
     try:
-        text = path.read_text()
+        text = path.read_text(errors="replace")
     except OSError:
         return None
     return int(text) if text.isdigit() else None
