@@ -131,9 +131,10 @@ class Loss:
 
 
 ALL = Loss(1, 1)  # what a killed process leaves: the system goes on and writes everything
+NOTHING = Loss(0, 0, grown=0)  # but what was synced
 LOSSES = (
     ALL,
-    Loss(0, 0, grown=0),  # nothing but what was synced
+    NOTHING,
     Loss(0, 1, grown=0),  # names before contents
     Loss(0, 1, grown=1),  # ... the contents zeros
     Loss(1, 0),  # contents before names

@@ -50,11 +50,17 @@ class Watched:
         self.folder = folder
 
     def run(
-        self, folder: Path, *, trace: Path | str = "", fault: Any = None, pages: int | None = None
+        self,
+        folder: Path,
+        *,
+        trace: Path | str = "",
+        fault: Any = None,
+        pages: int | None = None,
+        careless: str | None = None,
     ) -> dict[str, Any]:
         """The workload in a new folder; with ``pages`` the log is folded into the catalogue that often."""
         folder.mkdir()
-        request = {"folder": str(folder), "trace": str(trace), "fault": fault, "pages": pages}
+        request = {"folder": str(folder), "trace": str(trace), "fault": fault, "pages": pages, "careless": careless}
         print(json.dumps(request), file=self.process.stdin, flush=True)
         answer: dict[str, Any] = json.loads(self.process.stdout.readline())
         return answer
@@ -169,6 +175,26 @@ def test_what_a_power_loss_may_leave(
     with capsys.disabled():
         print(f"\n{len(calls)} calls, {examiner.counts['disks']} disks, {distinct} distinct", end=" ")
     assert distinct > (3000 if ALL else 100)
+
+
+@pytest.mark.parametrize("careless", ["files", "directories", "catalogue"])
+def test_a_store_that_forgets_to_sync_is_found_out(
+    tmp_path: Path, watched: Watched, shared: Any, disk_model: Any, careless: str
+) -> None:
+    """These tests can fail: without one kind of sync something acknowledged is missing."""
+    root = watched.folder / "work"
+    answer = watched.run(root, trace=tmp_path / "trace", careless=careless)
+    assert answer["error"] is None, answer["error"]
+    examiner, dice = Examiner(shared, tmp_path), random.Random(7)
+    found = set()
+    for disk, call, (begun, done) in follow(disk_model, root, disk_model.read_trace(tmp_path / "trace")):
+        disk.follow(call)
+        if call.kind == "M":
+            try:
+                examiner.look(disk.after_power_loss(disk_model.NOTHING, dice), begun, done, "", disk_model.lay_out)
+            except AssertionError:
+                found.add(done)
+    assert found
 
 
 def test_a_sync_that_fails_loses_what_it_should_have_kept(

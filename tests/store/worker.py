@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from nearfield import native
+from nearfield.common import files
 from nearfield.common.errors import CorruptFileError
 from nearfield.store import Store, catalogue, maintenance, writing
 
@@ -244,8 +245,25 @@ class Traced:
         return found == after and before != after
 
 
+def forget_to_sync(what: str) -> None:
+    """Break the store, so that a test can show that it would notice."""
+    if what == "files":
+        files.os = type("Careless", (), {**vars(os), "fsync": lambda _: None})
+    elif what == "directories":
+        files.sync_directory = lambda _: None
+    else:
+        connect = catalogue._connect
+
+        def careless(*arguments: Any) -> Any:
+            connection = connect(*arguments)
+            connection.execute("PRAGMA synchronous = OFF")
+            return connection
+
+        catalogue._connect = careless
+
+
 def traced() -> None:
-    """Fork for every line ``{folder, trace, fault, pages}`` of stdin; answer with what came of it."""
+    """Fork for every line ``{folder, trace, fault, pages, careless}`` of stdin; answer with what came of it."""
     import_all()
     lower_limits()
     plan_at_once()
@@ -254,6 +272,8 @@ def traced() -> None:
         request = json.loads(line)
         catalogue._CHECKPOINT_PAGES = request["pages"] or checkpoint
         if os.fork() == 0:
+            if request["careless"]:
+                forget_to_sync(request["careless"])
             work = Traced(Path(request["folder"]), request["trace"], request["fault"])
             error = None
             try:
