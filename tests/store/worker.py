@@ -288,7 +288,9 @@ def traced() -> None:
             }
             print(json.dumps(answer), flush=True)
             os._exit(0)
-        os.wait()
+        _, status = os.wait()
+        if status:  # it crashed, without a word
+            print(json.dumps({"calls": "", "call": "", "failed": [], "error": f"ended with {status}"}), flush=True)
 
 
 def hold(path: str) -> None:
