@@ -4,7 +4,7 @@ A shim (``disk_trace.c``) writes down every call that a workload makes to the di
 disk (``disk_model.py``) follows the trace and makes, for every moment, directories that a crash there could leave; each
 is opened and looked at. And the shim makes every single call fail, once, and looks whether the store goes on.
 
-A sample runs by default. ``NEARFIELD_FAULTS=all`` runs all of them, some minutes.
+A sample runs by default. ``NEARFIELD_FAULTS=all`` runs all of them, half an hour; ``NEARFIELD_FAULTS=0.2`` a fifth.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ import pytest
 
 from nearfield.store import Store
 
-ALL = os.environ.get("NEARFIELD_FAULTS") == "all"
-SHARE = 1.0 if ALL else 0.08  # of the disks a power loss could leave
-EVERY = 1 if ALL else 53  # of the calls that could fail
+WANTED = os.environ.get("NEARFIELD_FAULTS", "")
+SHARE = float(WANTED.replace("all", "1") or 0.07)  # of the disks a power loss could leave
+EVERY = round(1 / SHARE) if WANTED else 53  # of the calls that could fail, each in a run of its own
 
 FAIL, TEAR, FAIL_FROM, FAIL_SYNC = 0, 1, 2, 3
 FAULTS = {  # what fails, how, and which calls: r(ead), w(rite), m(ore that needs room), o(ther)
@@ -174,7 +174,7 @@ def test_what_a_power_loss_may_leave(
     distinct = examiner.counts["distinct"]
     with capsys.disabled():
         print(f"\n{len(calls)} calls, {examiner.counts['disks']} disks, {distinct} distinct", end=" ")
-    assert distinct > (3000 if ALL else 100)
+    assert distinct > 2500 * SHARE
 
 
 @pytest.mark.parametrize("careless", ["files", "directories", "catalogue"])
@@ -204,7 +204,7 @@ def test_a_sync_that_fails_loses_what_it_should_have_kept(
     dice = random.Random(6)
     examiner = Examiner(shared, tmp_path)
     syncs = noticed = 0
-    for number in range(0 if ALL else 3, 10_000, 1 if ALL else 17):
+    for number in range(EVERY // 6, 10_000, -(-EVERY // 3)):
         root = watched.folder / f"work{number}"
         answer = watched.run(root, trace=tmp_path / "trace", fault=[number, FAIL_SYNC, errno.EIO], pages=12)
         assert answer["error"] is None, f"sync {number}: {answer['failed']} {answer['error']}"
@@ -216,14 +216,14 @@ def test_a_sync_that_fails_loses_what_it_should_have_kept(
             disk.follow(call)
             failed |= call.kind == "s"
             for loss in disk_model.LOSSES[1:] if failed and call.changes else ():
-                if dice.random() < (0.1 if ALL else 0.02):
+                if dice.random() < 0.02 + 0.08 * SHARE:
                     left = disk.after_power_loss(loss, dice)
                     examiner.look(left, begun, done, f"sync {number} failed, {loss}", disk_model.lay_out)
         shutil.rmtree(root)
     record_property("syncs", syncs)
     with capsys.disabled():
         print(f"\n{syncs} syncs failed, {noticed} noticed, {examiner.counts['distinct']} distinct disks", end=" ")
-    assert noticed > 0 and examiner.counts["distinct"] > (1000 if ALL else 30)
+    assert noticed > 0 and examiner.counts["distinct"] > 30
 
 
 @pytest.mark.parametrize("fault", FAULTS)
