@@ -145,6 +145,7 @@ class Examiner:
                     assert self.shared.stamps_of(store) == self.models[step + 1] and store.verify().ok
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pages", [None, 12], ids=["log folded at close", "log folded often"])
 def test_what_a_power_loss_may_leave(
     tmp_path: Path, watched: Watched, shared: Any, disk_model: Any, record_property: Any, capsys: Any, pages: int | None
@@ -197,6 +198,7 @@ def test_a_store_that_forgets_to_sync_is_found_out(
     assert found
 
 
+@pytest.mark.slow
 def test_a_sync_that_fails_loses_what_it_should_have_kept(
     tmp_path: Path, watched: Watched, shared: Any, disk_model: Any, record_property: Any, capsys: Any
 ) -> None:
@@ -226,6 +228,7 @@ def test_a_sync_that_fails_loses_what_it_should_have_kept(
     assert noticed > 0 and examiner.counts["distinct"] > 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_nth_call_fails(
     tmp_path: Path, watched: Watched, shared: Any, record_property: Any, capsys: Any, fault: str
