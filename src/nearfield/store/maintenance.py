@@ -41,8 +41,11 @@ class Maintenance:
         with self.lock, self._pinned() as (view, newest):
             pending = [live for live in view.parts if not isinstance(live.part, Segment)]
             if pending:
-                recipe = choose_recipe(view, pending)
-                self._publish(view, pending, newest, recipe, None)
+                # A compaction that did not finish may have left segments between its pending rows and later ones: keys
+                # of segments must not overlap, so those segments go along.
+                first = int(pending[0].part.keys[0])
+                parts = [live for live in view.parts if int(live.part.keys[-1]) >= first]
+                self._publish(view, parts, newest, choose_recipe(view, parts), None)
         return bool(pending)
 
     def compact(self, plan: Mapping[str, Any] | None = None) -> bool:
@@ -106,8 +109,9 @@ class Maintenance:
             if plan is not None:
                 set_meta(connection, "plan", dict(plan))
             if rewrite and parts:
-                first, last = int(parts[0].part.keys[0]), int(parts[-1].part.keys[-1])
-                if not isinstance(parts[-1].part, Segment):
+                first = min(int(live.part.keys[0]) for live in parts)
+                last = max(int(live.part.keys[-1]) for live in parts)
+                if len(old) < len(parts):
                     connection.execute("DELETE FROM pending WHERE batch <= ?", (self.writer.claimed_batch,))
                 connection.executemany("DELETE FROM segments WHERE number = ?", [(part.number,) for part in old])
                 connection.execute("DELETE FROM deleted WHERE seq <= ? AND key BETWEEN ? AND ?", (newest, first, last))

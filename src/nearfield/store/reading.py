@@ -163,19 +163,26 @@ class Reader:
         places = [np.full(live.count, number) for number, live in enumerate(view.parts)]
         parts = np.concatenate([np.empty(0, np.int64), *places])
         rows = np.concatenate([np.empty(0, np.int64), *(live.rows() for live in view.parts)])
+        keys = np.concatenate([np.empty(0, np.int64), *(live.part.keys[live.rows()] for live in view.parts)])
+        if (np.diff(keys) < 0).any():  # segments between pending rows
+            order = np.argsort(keys, kind="stable")
+            parts, rows = parts[order], rows[order]
+            keys = keys[order]
         for start in range(0, len(rows), batch_size):
             where, some = parts[start : start + batch_size], rows[start : start + batch_size]
-            pieces = [(view.parts[number].part, some[where == number]) for number in np.unique(where)]
-            keys = np.concatenate([part.keys[wanted] for part, wanted in pieces]).tolist()
-            payloads = read_payloads(connection, keys, self.catalogue.path)
+            wanted = keys[start : start + batch_size].tolist()
+            payloads = read_payloads(connection, wanted, self.catalogue.path)
             table = None
             if self.shape.schema:
                 import pyarrow as pa
 
-                table = pa.concat_tables([part.table().take(wanted) for part, wanted in pieces]).combine_chunks()
+                pieces = [view.parts[number].part.table().take(some[where == number]) for number in np.unique(where)]
+                table = pa.concat_tables(pieces).combine_chunks()
+                if (np.diff(where) < 0).any():
+                    table = table.take(np.argsort(np.argsort(where, kind="stable")))
             ids: list[Any] = view.gather_ids(where, some)
             vectors = view.gather_vectors(where, some, self.shape)
-            yield Batch(ids, vectors, table, [payloads.get(key) for key in keys])
+            yield Batch(ids, vectors, table, [payloads.get(key) for key in wanted])
 
 
 def _split(flat: list[Any], k: int) -> list[list[Any]]:

@@ -64,17 +64,20 @@ class Rows:
 def gather(parts: Sequence[Live], kind: str, typed: bool) -> Rows:
     """The living rows of some parts, in order of key, without holding the vectors in memory.
 
-    ``kind`` is that of the ids; ``typed`` says whether there are attributes.
+    ``kind`` is that of the ids; ``typed`` says whether there are attributes. Parts may lie between each other's rows.
     """
     living = [(live, live.rows()) for live in parts]
     first = parts[0].part.vectors
     keys = np.concatenate([live.part.keys[rows] for live, rows in living])
+    if (np.diff(keys) < 0).any():
+        living = _in_turn(living, keys)
+        keys = np.concatenate([live.part.keys[rows] for live, rows in living])
     ids = concatenate([live.part.select_ids(rows) for live, rows in living if len(rows)], kind)
 
     def vectors() -> Iterator[np.ndarray]:
         for live, rows in living:
             for start in range(0, len(rows), COPY_ROWS):
-                if live.words is None:
+                if len(rows) == len(live.part.keys):
                     yield live.part.vectors[start : start + COPY_ROWS]
                 else:
                     yield live.part.vectors[rows[start : start + COPY_ROWS]]
@@ -85,6 +88,17 @@ def gather(parts: Sequence[Live], kind: str, typed: bool) -> Rows:
 
         table = pa.concat_tables([live.part.table().take(rows) for live, rows in living]).combine_chunks()
     return Rows(keys, ids, Pieces(first.dtype, (len(keys), first.shape[1]), vectors), table)
+
+
+def _in_turn(living: Sequence[tuple[Live, np.ndarray]], keys: np.ndarray) -> list[tuple[Live, np.ndarray]]:
+    """The same rows in runs of ascending keys, each run of one part."""
+    numbers = np.concatenate([np.full(len(rows), number) for number, (_, rows) in enumerate(living)])
+    rows = np.concatenate([rows for _, rows in living])
+    order = np.argsort(keys, kind="stable")
+    numbers, rows = numbers[order], rows[order]
+    starts = np.flatnonzero(np.diff(numbers, prepend=-1)).tolist()
+    ends = [*starts[1:], len(rows)]
+    return [(living[numbers[start]][0], rows[start:end]) for start, end in zip(starts, ends, strict=True)]
 
 
 def file_names(description: Mapping[str, Any]) -> list[str]:

@@ -59,7 +59,8 @@ class View:
     Attributes
     ----------
     generation : the number of the transaction it shows.
-    parts : segments, then the pending rows: ascending and disjoint in their keys.
+    parts : segments and the pending rows, by their first key. Segments are ascending and disjoint in their keys;
+        a compaction that did not finish may have left some between pending rows.
     items : how many items are alive.
     changes : how many rows were ever added or deleted; grows with every write.
     meta : the settings: id type, embedding, plan, judge.
@@ -211,7 +212,9 @@ class Viewer:
         """Bring the buffer up to date; returns whether it had to begin anew."""
         shape = self.shape
         first, last = connection.execute("SELECT MIN(batch), MAX(batch) FROM pending").fetchone()
-        renewed = first != self._buffer.first_batch and self._buffer.rows > 0
+        # A compaction takes blocks from the front; a segment written while one is under way takes them from the back.
+        kept = connection.execute("SELECT 1 FROM pending WHERE batch = ?", (self._buffer.last_batch,)).fetchone()
+        renewed = self._buffer.rows > 0 and (first != self._buffer.first_batch or kept is None)
         if renewed:
             self._buffer = PendingBuffer(shape.dim, shape.dtype, shape.metric)
         kind = read_id_type(connection, self.catalogue.path)
