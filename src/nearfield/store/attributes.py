@@ -14,10 +14,13 @@ type            Arrow                        accepts
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from ..common.errors import CorruptFileError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -210,7 +213,10 @@ def parse_timestamp(value: str | dt.date, what: str) -> dt.datetime:
             raise ValueError(f"{what}, expected ISO text such as '2024-05-01T12:00:00Z', got {value!r}") from None
     if not isinstance(value, dt.datetime):
         value = dt.datetime(value.year, value.month, value.day)
-    return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+    try:
+        return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+    except OverflowError:
+        raise ValueError(f"{what}, expected a time from year 1 to 9999 in UTC, got {value.isoformat()!r}") from None
 
 
 def to_ipc(table: pa.Table) -> pa.Buffer:
@@ -223,11 +229,16 @@ def to_ipc(table: pa.Table) -> pa.Buffer:
     return sink.getvalue()
 
 
-def from_ipc(buffer: Any) -> pa.Table:
-    """The table of an Arrow IPC file, without copying; ValueError when the bytes are not one."""
+def from_ipc(buffer: Any, path: str | os.PathLike[str] | None = None) -> pa.Table:
+    """The table of an Arrow IPC file, without copying; CorruptFileError when the bytes are not one.
+
+    Arrow itself believes what offsets and lengths say: all of them are checked here, before anything follows them.
+    """
     import pyarrow as pa
 
     try:
-        return pa.ipc.open_file(pa.py_buffer(buffer)).read_all()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ValueError(f"not an Arrow file: {error}") from None
+        table = pa.ipc.open_file(pa.py_buffer(buffer)).read_all()
+        table.validate(full=True)
+        return table
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
+        raise CorruptFileError(path or "attributes", f"not the attributes of a store: {error}") from None

@@ -26,7 +26,9 @@ import numpy as np
 import xxhash
 
 from ..common import files
+from ..common.decoding import decoding
 from ..common.errors import CorruptFileError, FormatVersionError, StoreLockedError
+from .description import check_description, check_settings
 
 FORMAT_VERSION = 1
 APPLICATION_ID = 0x4E465354  # "NFST"
@@ -101,7 +103,7 @@ def sqlite_errors(path: Path) -> Iterator[None]:
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        f"file:{quote(str(path))}?{mode}",
+        f"file:{quote(os.fsencode(path))}?{mode}",  # a name need not be text
         uri=True,
         isolation_level=None,
         check_same_thread=False,
@@ -228,6 +230,8 @@ class Catalogue:
             raise FormatVersionError(self.folder, version, FORMAT_VERSION)
         if version < 1:
             raise CorruptFileError(self.path, f"format version {version} never existed")
+        if connection.execute("SELECT 1 FROM sqlite_schema WHERE type IN ('trigger', 'view')").fetchone():
+            raise CorruptFileError(self.path, "holds a trigger or a view, which no store has")
 
     def close(self) -> None:
         """Close every connection and give the writer's lock back; closing twice is fine."""
@@ -371,7 +375,10 @@ def whole(path: Path, what: str, *values: Any) -> tuple[int, ...]:
 def read_state(connection: sqlite3.Connection, path: Path) -> tuple[int, ...]:
     """Number of the last transaction, how many items live, how many rows were ever added or deleted."""
     row = connection.execute("SELECT generation, items, changes FROM state").fetchone()
-    return whole(path, "table state", *(row or (None,)))
+    state = whole(path, "table state", *(row or (None,)))
+    if min(state) < 0:
+        raise CorruptFileError(path, f"table state: expected counts, found {state!r}")
+    return state
 
 
 def read_deleted(connection: sqlite3.Connection, path: Path, *, after: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -397,10 +404,14 @@ def read_meta(connection: sqlite3.Connection, path: Path, only: str = "%") -> di
     for name, text, check in connection.execute("SELECT name, value, xxh3 FROM meta WHERE name LIKE ?", (only,)):
         if digest(str(name).encode(), str(text).encode()) != check:
             raise CorruptFileError(path, f"checksum of setting {name!r} differs")
-        values[name] = json.loads(text)
+        with decoding(path, f"setting {name!r}"):
+            values[str(name)] = json.loads(text)
     missing = [name for name in _SETTINGS if only == "%" and name not in values]
     if missing:
         raise CorruptFileError(path, f"setting {missing[0]!r} is missing")
+    if only == "%":
+        with decoding(path, "a setting"):
+            check_settings(values)
     return values
 
 
@@ -425,7 +436,9 @@ def read_segments(connection: sqlite3.Connection, path: Path) -> dict[int, dict[
         whole(path, "table segments", number, check)
         if digest(b"%d" % number, str(text).encode()) != check:
             raise CorruptFileError(path, f"checksum of segment {number}'s description differs")
-        described[number] = json.loads(text)
+        with decoding(path, f"the description of segment {number}"):
+            described[number] = json.loads(text)
+            check_description(number, described[number])
     return described
 
 
@@ -452,7 +465,8 @@ def read_payloads(connection: sqlite3.Connection, keys: Iterable[int], path: Pat
         ):
             if digest(b"%d" % key, str(text).encode()) != check:
                 raise CorruptFileError(path, f"checksum of the payload of item {key} differs")
-            found[key] = json.loads(text)
+            with decoding(path, f"the payload of item {key}"):
+                found[key] = json.loads(text)
     return found
 
 

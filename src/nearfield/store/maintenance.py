@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..common.decoding import decoding
 from .catalogue import Catalogue, insert_segment, set_meta
 from .segment import COPY_ROWS, Segment, file_names, gather, logger, write_segment
 from .snapshot import Shape, View, Viewer
@@ -41,7 +42,8 @@ class Maintenance:
         with self.lock, self._pinned() as (view, newest):
             pending = [live for live in view.parts if not isinstance(live.part, Segment)]
             if pending:
-                recipe = choose_recipe(view, pending)
+                with decoding(self.catalogue.path, "the plan"):
+                    recipe = choose_recipe(view, pending)
                 self._publish(view, pending, newest, recipe, None)
         return bool(pending)
 
@@ -51,8 +53,9 @@ class Maintenance:
         ``plan`` replaces the stored one in the same transaction.
         """
         with self.lock, self._pinned() as (view, newest):
-            recipe = choose_recipe(view, view.parts, plan)
-            busy = not self._is_compact(view, recipe)
+            with decoding(self.catalogue.path, "the plan"):
+                recipe = choose_recipe(view, view.parts, plan)
+                busy = not self._is_compact(view, recipe)
             if busy or plan is not None:
                 self._publish(view, view.parts, newest, recipe, plan, rewrite=busy)
         if busy:

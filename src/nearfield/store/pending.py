@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..common.decoding import decoding, expect
 from ..common.errors import CorruptFileError
 from . import attributes as attribute_columns
 from .catalogue import digest, whole
@@ -36,6 +37,7 @@ class Block:
     ids: IdColumn
     vectors: np.ndarray
     attributes: bytes | None
+    path: Path | None = None  # of the catalogue it comes from, for errors
 
     def part(self) -> Part:
         """These rows as a part of their own, to be copied into a segment."""
@@ -49,7 +51,7 @@ class _BlockPart(Part):
 
     def table(self) -> pa.Table:
         """The attributes of these rows."""
-        return attribute_columns.from_ipc(self._block.attributes)
+        return attribute_columns.from_ipc(self._block.attributes, self._block.path)
 
 
 def _check(first_key: int, rows: int, ids: bytes, vectors: bytes | memoryview, attributes: Any) -> int:
@@ -88,10 +90,11 @@ def read_blocks(
             raise CorruptFileError(path, f"pending block {batch}: expected bytes")
         if _check(first_key, rows, ids, blob, columns) != check:
             raise CorruptFileError(path, f"checksum of pending block {batch} differs")
-        vectors = np.frombuffer(blob, dtype).reshape(rows, dim)
-        yield Block(
-            batch, np.arange(first_key, first_key + rows), IdColumn.from_bytes(ids, rows, kind), vectors, columns
-        )
+        with decoding(path, f"pending block {batch}"):
+            expect(rows > 0 and -(2**62) < first_key < 2**62, f"{rows} rows from key {first_key} on")
+            vectors = np.frombuffer(blob, dtype).reshape(rows, dim)
+            column = IdColumn.from_bytes(ids, rows, kind)
+        yield Block(batch, np.arange(first_key, first_key + rows), column, vectors, columns, path)
 
 
 class _Columns:
@@ -99,6 +102,7 @@ class _Columns:
 
     def __init__(self) -> None:
         self.blobs: list[bytes] = []
+        self.path: Path | None = None
         self._decoded: tuple[int, pa.Table | None] = (0, None)  # one tuple, so that threads see both or neither
 
     def table(self, blocks: int) -> pa.Table:
@@ -108,7 +112,7 @@ class _Columns:
         if table is None or decoded > blocks:
             decoded, table = 0, None
         if decoded < blocks:
-            fresh = [attribute_columns.from_ipc(blob) for blob in self.blobs[decoded:blocks]]
+            fresh = [attribute_columns.from_ipc(blob, self.path) for blob in self.blobs[decoded:blocks]]
             table = pa.concat_tables([*([] if table is None else [table]), *fresh]).combine_chunks()
             self._decoded = (blocks, table)
         return table
@@ -164,6 +168,7 @@ class PendingBuffer:
         self._ids.extend(block.ids.take(np.arange(len(block.keys))))
         if block.attributes is not None:
             self._columns.blobs.append(block.attributes)
+            self._columns.path = block.path
         self.first_batch = self.first_batch or block.batch
         self.last_batch = block.batch
         self.rows = rows

@@ -28,6 +28,7 @@ import xxhash
 
 from ..common import files
 from ..common.container import Pieces, read_container, write_container
+from ..common.decoding import decoding, expect
 from ..common.errors import CorruptFileError, FormatVersionError
 from ..common.progress import Progress
 from . import attributes as attribute_columns
@@ -177,6 +178,8 @@ class Segment(Part):
         arrays = container.arrays
         if arrays["vectors"].shape != (description["rows"], dim) or arrays["vectors"].dtype != dtype:
             raise CorruptFileError(path, f"expected {description['rows']} x {dim} vectors of {dtype}")
+        with decoding(path, "a segment's vectors"):
+            _check_arrays(arrays, container.meta, description)
         if description.get("attributes"):
             entry = description["attributes"]
             check_size(folder / entry["file"], entry["bytes"])
@@ -208,6 +211,9 @@ class Segment(Part):
             raise CorruptFileError(path, f"expected an index of {len(self.vectors)} rows, found {len(index)}")
         self._settings = entry["settings"]
         self._filtered = entry.get("filtered", self._settings)
+        with decoding(path, "the settings of its search"):
+            for settings in (self._settings, self._filtered):
+                index.search(np.asarray(self.vectors[0], np.float32), 1, **settings)
         self._index = index
 
     @property
@@ -232,7 +238,9 @@ class Segment(Part):
         entry = self.description["index"]
         revision = int(entry["file"].split(".")[2]) + 1
         path = self.folder / f"{self.number:06d}.index.{revision}.nfa"
-        fresh = write_index(path, self.vectors, Recipe.from_dict(entry["recipe"]), self.metric)
+        with decoding(path, "the recipe of an index"):
+            recipe = Recipe.from_dict(entry["recipe"])
+        fresh = write_index(path, self.vectors, recipe, self.metric)
         return {**self.description, "index": fresh}
 
     def table(self) -> pa.Table:
@@ -243,10 +251,9 @@ class Segment(Part):
                 path = self.folder / entry["file"]
                 if xxhash.xxh3_64_hexdigest(self._columns) != entry["xxh3"]:
                     raise CorruptFileError(path, "its checksum differs")
-                try:
-                    self._table = attribute_columns.from_ipc(self._columns)
-                except ValueError as error:
-                    raise CorruptFileError(path, str(error)) from None
+                self._table = attribute_columns.from_ipc(self._columns, path)
+                if self._table.num_rows != len(self):
+                    raise CorruptFileError(path, f"expected {len(self)} rows, found {self._table.num_rows}")
             return self._table
 
     def mask(self, condition: Filter) -> np.ndarray:
@@ -261,6 +268,22 @@ class Segment(Part):
             while len(self._masks) > MASKS_KEPT:
                 self._masks.popitem(last=False)
         return words
+
+
+def _check_arrays(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any], description: Mapping[str, Any]) -> None:
+    """ValueError or KeyError where the arrays of a segment contradict each other or what the catalogue says."""
+    keys, rows = arrays["keys"], description["rows"]
+    expect(keys.dtype == np.int64 and keys.shape == (rows,), f"keys of {keys.dtype} {keys.shape}")
+    expect(bool((keys[1:] > keys[:-1]).all()), "keys that do not ascend")
+    ends = (description["first_key"], description["last_key"])
+    expect((int(keys[0]), int(keys[-1])) == ends, f"keys that are not from {ends[0]} to {ends[1]}")
+    IdColumn.from_arrays(arrays).checked(rows)
+    expect(meta["metric"] in ("cosine", "ip", "l2"), f"metric {meta['metric']!r}")
+    expect(("scale" in arrays) == (meta["metric"] == "cosine"), "a scale where there is none to be")
+    if "scale" in arrays:
+        scale = arrays["scale"]
+        expect(scale.dtype == np.float32 and scale.shape == (rows,), f"a scale of {scale.dtype} {scale.shape}")
+        expect(bool((np.isfinite(scale) & (scale > 0)).all()), "a scale that is no length")
 
 
 def check_size(path: Path, expected: int) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..common.decoding import decoding, expect
 from ..common.errors import CorruptFileError
 from .catalogue import Catalogue, digest, read_deleted, read_id_type, read_meta, read_segments, read_state
 from .ids import Id
@@ -237,7 +238,9 @@ class Viewer:
         if judge is None or known != stored:
             from ..decide import Judge
 
-            judge, scales = Judge.from_dict(stored["judge"]), read_scales(connection, self.catalogue.path)
+            with decoding(self.catalogue.path, "the judge"):
+                judge = Judge.from_dict(stored["judge"])
+            scales = read_scales(connection, self.catalogue.path)
             self._judge = (stored, judge, scales)
         return judge, scales
 
@@ -248,6 +251,8 @@ def read_scales(connection: sqlite3.Connection, path: Path) -> Scales:
     for block, some, theirs, check in connection.execute("SELECT * FROM scales ORDER BY block"):
         if not isinstance(some, bytes) or not isinstance(theirs, bytes) or digest(some, theirs) != check:
             raise CorruptFileError(path, f"checksum of the local scales from {block} on differs")
-        keys.append(np.frombuffer(some, "<i8"))
-        values.append(np.frombuffer(theirs, "<f4"))
+        with decoding(path, f"the local scales from {block} on"):
+            keys.append(np.frombuffer(some, "<i8"))
+            values.append(np.frombuffer(theirs, "<f4"))
+            expect(len(keys[-1]) == len(values[-1]), f"{len(keys[-1])} keys for {len(values[-1])} scales")
     return Scales(np.concatenate(keys), np.concatenate(values))
