@@ -225,7 +225,7 @@ def test_tables_of_odd_columns(run: Callable[..., int], tmp_path: Path) -> None:
     tables = [
         pa.Table.from_arrays([vector, vector], names=["v", "v"]),
         pa.Table.from_arrays([vector, pa.array([1, 2, 3])], names=["vector", ""]),
-        pa.table({"vector": vector, "when": pa.array([2**62, -(2**62), None], pa.timestamp("s"))}),
+        pa.table({"vector": vector, "when": pa.array([2**62, -(2**62), None], pa.timestamp("us"))}),
         pa.table({"vector": vector, "when": pa.array([1, 2, 3], pa.timestamp("ns"))}),
         pa.table({"vector": vector, "when": pa.array([2**31 - 1, -(2**31), None], pa.date32())}),
         pa.table({"vector": vector, "price": pa.array([decimal.Decimal("1.50")] * 3)}),

@@ -95,7 +95,7 @@ def test_something_like_the_language(store: Store, rounds: Rounds) -> None:
             if opposite is not None and "--" not in text:
                 both = {i for i in hits.ids if i is not None} & {i for i in opposite.ids if i is not None}
                 assert not both, text
-    assert understood > 40
+    assert understood > 15
 
 
 def test_any_tokens(store: Store, rounds: Rounds) -> None:

@@ -129,10 +129,18 @@ def alter(path: Path, chance: random.Random, mutate_json: Any, dump_json: Any, m
 
 
 def attempt(call: Callable[[], Any]) -> Any:
-    """The answer, or None when damage was named."""
+    """The answer, or None when damage was named; or what amounts to it."""
     try:
         return call()
     except REFUSED:
+        return None
+    except TypeError as error:
+        if not str(error).startswith("ids: this store has"):
+            raise
+        return None
+    except ValueError as error:  # no index can be built over what is no number
+        if not str(error).startswith("vectors: expected"):
+            raise
         return None
 
 
@@ -145,18 +153,16 @@ def read_all(store: Store, queries: np.ndarray) -> None:
         if hits is not None and report is not None and report.ok:
             assert not np.isnan(hits.distances).any()
     attempt(lambda: [len(batch) for batch in store.iterate(13)])
-    attempt(
-        lambda: store.get(
-            ["id-3-é", "id-7-é"] if "é" in str(attempt(lambda: next(iter(store.iterate(1))).ids)) else [1, 4]
-        )
-    )
+    first = attempt(lambda: next(iter(store.iterate(1)), None))
+    attempt(lambda: store.get(["id-3-é", "id-7-é"] if first is not None and isinstance(first.ids[0], str) else [1, 4]))
     for look in (store.stats, lambda: store.plan, lambda: store.judge, lambda: len(store), lambda: store.embedding):
         attempt(look)
     attempt(lambda: "id-3-é" in store)
 
 
 def write_all(store: Store, vectors: np.ndarray, folder: Path) -> None:
-    new = "new" if attempt(lambda: "é" in str(next(iter(store.iterate(1))).ids)) else 10**7
+    first = attempt(lambda: next(iter(store.iterate(1)), None))
+    new = "new" if first is not None and isinstance(first.ids[0], str) else 10**7
     for call in (
         lambda: store.upsert([new], vectors[:1]),
         lambda: store.delete([new]),
@@ -165,10 +171,7 @@ def write_all(store: Store, vectors: np.ndarray, folder: Path) -> None:
         store.compact,
         lambda: store.search(vectors[:1], 2),
     ):
-        try:
-            attempt(call)
-        except TypeError as error:  # the type of ids is what was altered
-            assert str(error).startswith("ids: ")
+        attempt(call)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -208,7 +211,7 @@ def test_rows_that_lie(
         except Exception as error:
             raise AssertionError(f"{name}: {done}") from error
         assert all(canary.read_text() == "sings" for canary in canaries), done
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
     assert opened > 50
 
 
@@ -273,7 +276,7 @@ def test_files_that_lie(
                         write_all(store, corpus_vectors, path.parent)
         except Exception as error:
             raise AssertionError(f"{name}: {victim.name}") from error
-        shutil.rmtree(path.parent)
+        shutil.rmtree(path.parent, ignore_errors=True)
 
 
 def test_a_catalogue_of_altered_bytes(
@@ -298,7 +301,7 @@ def test_a_catalogue_of_altered_bytes(
                 continue
             except OSError as error:  # SQLite could not read or write what it had to
                 assert "catalogue.sqlite" in str(error)
-        shutil.rmtree(path.parent)
+        shutil.rmtree(path.parent, ignore_errors=True)
 
 
 def test_a_file_name_that_leads_out_is_refused(corpus: Path, tmp_path: Path) -> None:

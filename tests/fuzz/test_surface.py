@@ -155,7 +155,7 @@ def specimens(rows: np.ndarray, folder: Path) -> dict[str, Specimen]:
     estimators: dict[str, tuple[Any, dict[str, Any]]] = {
         "PCA": (transform.PCA, {"n_components": 3, "whiten": False, "center": True, "random_state": 0}),
         "LeanVec": (transform.LeanVec, {"n_components": 3, "method": "shared", "random_state": 0}),
-        "Truncation": (transform.Truncation, {"n_components": 3, "max_loss": 0.1, "metric": "l2", "random_state": 0}),
+        "Truncation": (transform.Truncation, {"n_components": 3, "max_loss": 1.0, "metric": "l2", "random_state": 0}),
         "PairMargin": (
             transform.PairMargin,
             {"n_components": 3, "radius": 0.4, "ratio": 3.0, "steps": 5, "random_state": 0},
@@ -203,11 +203,11 @@ def specimens(rows: np.ndarray, folder: Path) -> dict[str, Specimen]:
         compress,
         (rows,),
         {
-            "memory": 0.5,
+            "memory": 4000,
             "metric": "l2",
             "k": 3,
             "queries": None,
-            "methods": ["scalar"],
+            "methods": ["scalar-8"],
             "sample": 1000,
             "random_state": 0,
             "progress": False,
@@ -265,7 +265,7 @@ def specimens(rows: np.ndarray, folder: Path) -> dict[str, Specimen]:
             {},
         )
         found[f"Store.upsert {name} of one"] = (
-            lambda value, name=name: store.upsert("u", rows[0], attributes={name: [value]}),
+            lambda value, name=name: store.upsert("u", rows[0], attributes={name: value}),
             (values[0],),
             {},
         )
@@ -326,7 +326,7 @@ def test_one_wrong_argument(rows: np.ndarray, tmp_path: Path, rounds: Rounds, mo
         for name, (call, arguments, options) in calls.items():
             call(*arguments, **options) if name != "Store.add" else None
         names = sorted(calls)
-        raised = 0
+        raised, wrong = 0, {}
         for number, chance in enumerate(rounds(2600)):
             name = names[number % len(names)]
             if name in SLOW and chance.random() < 0.7:
@@ -344,8 +344,11 @@ def test_one_wrong_argument(rows: np.ndarray, tmp_path: Path, rounds: Rounds, mo
                 call(*spoilt, **named)
             except (*ALLOWED, *OURS):
                 raised += 1
+            except OverflowError:  # scikit-learn's own check of what it is given
+                if name.split(".")[0].split()[0] not in ("PCA", "LeanVec", "Truncation", "PairMargin"):
+                    wrong[f"{name} OverflowError"] = described
             except OSError as error:  # a path of thousands of letters, say
                 assert error.filename is not None or error.errno, described
             except Exception as error:
-                raise AssertionError(described) from error
-        assert raised > 800
+                wrong.setdefault(f"{name} {type(error).__name__}", f"{described}: {error!r:.200}")
+        assert raised > 800 and not wrong, "\n".join(wrong.values())

@@ -336,7 +336,7 @@ class StoreMachine(RuleBasedStateMachine):
 
 TestStore = StoreMachine.TestCase
 TestStore.settings = settings(
-    max_examples=EXAMPLES or 25,
+    max_examples=EXAMPLES or 18,
     stateful_step_count=60 if EXAMPLES else 25,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -157,7 +157,8 @@ class Jsonl(_Lines):
 
 def _filled(chunk: Chunk, texts: list[str], vectors: list[list[float]]) -> Chunk:
     chunk.texts = texts or None
-    chunk.vectors = np.array(vectors, np.float64).astype(np.float32) if vectors else None
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, which the store refuses by its row
+        chunk.vectors = np.array(vectors, np.float64).astype(np.float32) if vectors else None
     return chunk
 
 

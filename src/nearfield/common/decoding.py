@@ -1,4 +1,4 @@
-"""What passes its checksum and still makes no sense was written by a mistake, or to do harm: it is damage all the same."""
+"""What passes its checksum and still makes no sense was written by mistake, or to do harm: damage all the same."""
 
 from __future__ import annotations
 

@@ -25,6 +25,8 @@ from ..common.errors import CorruptFileError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999  # years 1 to 9999, in microseconds from 1970
+
 TYPES = ("bool", "int", "float", "string", "timestamp")
 
 
@@ -141,9 +143,20 @@ def _to_array(column: Any, name: str, kind: str) -> pa.Array:
             raise TypeError(f"{what}: got values of type {array.type}")
         if kind == "timestamp" and (pa.types.is_date(array.type) or getattr(array.type, "tz", 0) is None):
             array = array.cast(pa.timestamp("us")).cast(target)
-        return array.cast(target)
+        array = array.cast(target)
+        if kind == "timestamp" and not _in_range(array):
+            raise ValueError(f"{what}, expected times from year 1 to 9999 in UTC")
+        return array
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
         raise ValueError(f"{what}: {error}") from None
+
+
+def _in_range(times: Any) -> bool:
+    """Whether Python can say all of these times, which are in microseconds."""
+    import pyarrow.compute as pc
+
+    ends = pc.min_max(times.cast("int64")).as_py()
+    return ends["min"] is None or (ends["min"] >= _FIRST and ends["max"] <= _LAST)
 
 
 def _allowed(found: pa.DataType, kind: str) -> bool:
@@ -229,7 +242,9 @@ def to_ipc(table: pa.Table) -> pa.Buffer:
     return sink.getvalue()
 
 
-def from_ipc(buffer: Any, path: str | os.PathLike[str] | None = None) -> pa.Table:
+def from_ipc(
+    buffer: Any, path: str | os.PathLike[str] | None = None, schema: Mapping[str, str] | None = None
+) -> pa.Table:
     """The table of an Arrow IPC file, without copying; CorruptFileError when the bytes are not one.
 
     Arrow itself believes what offsets and lengths say: all of them are checked here, before anything follows them.
@@ -239,6 +254,11 @@ def from_ipc(buffer: Any, path: str | os.PathLike[str] | None = None) -> pa.Tabl
     try:
         table = pa.ipc.open_file(pa.py_buffer(buffer)).read_all()
         table.validate(full=True)
+        if schema and not table.schema.equals(arrow_schema(schema)):
+            raise ValueError(f"columns of other types or names: {table.schema}")
+        for name, column in zip(table.schema.names, table.columns, strict=True):
+            if pa.types.is_timestamp(column.type) and not _in_range(column):
+                raise ValueError(f"column {name!r}: a time beyond year 9999")
         return table
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
         raise CorruptFileError(path or "attributes", f"not the attributes of a store: {error}") from None

@@ -70,9 +70,10 @@ def digest(*parts: bytes | memoryview) -> int:
 def translate(error: sqlite3.Error, path: Path) -> Exception:
     """The error a caller should see for an SQLite error: damage, a full disk and a busy file are told apart."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    # The statements here are fixed: a table or column that is not there, or no text, means an altered schema or row.
-    altered = str(error).startswith("no such ") or "decode to UTF-8" in str(error)
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or altered:
+    # The statements here are fixed: one that SQLite cannot run, or no text, means an altered file, schema or row.
+    text = str(error)
+    altered = (code == sqlite3.SQLITE_ERROR and not text.startswith("cannot ")) or "decode to UTF-8" in text
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_MISMATCH) or altered:
         return CorruptFileError(path, f"SQLite reports damage: {error}")
     if code == sqlite3.SQLITE_FULL:
         return OSError(errno.ENOSPC, f"nothing was changed: {error}", str(path))
@@ -386,7 +387,7 @@ def read_deleted(connection: sqlite3.Connection, path: Path, *, after: int = 0) 
     rows = connection.execute("SELECT seq, key FROM deleted WHERE seq > ? ORDER BY seq", (after,)).fetchall()
     try:
         pairs = np.array(rows, np.int64).reshape(-1, 2)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise CorruptFileError(path, "table deleted: expected integers") from None
     return pairs[:, 0], pairs[:, 1]
 

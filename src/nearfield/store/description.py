@@ -1,7 +1,7 @@
 """What the catalogue says of the store and its segments, checked when it is read.
 
-Checksums tell what was altered by accident. A store may also come from somebody else, and its checksums be right: a file
-name that leads out of the directory, say, would have the next compaction remove what it names.
+Checksums tell what was altered by accident. A store may also come from somebody else, and its checksums be right: a
+file name that leads out of the directory, say, would have the next compaction remove what it names.
 """
 
 from __future__ import annotations
@@ -34,19 +34,22 @@ def check_description(number: int, description: Any) -> None:
     """ValueError, TypeError or KeyError unless a segment's description is whole and its files are the segment's own."""
     expect(isinstance(description, dict), "expected an object")
     check_int(description["rows"], "rows", 1, _LARGEST)
-    first = check_int(description["first_key"], "first_key", -_LARGEST, _LARGEST)
+    first = check_int(description["first_key"], "first_key", 1, _LARGEST)
     check_int(description["last_key"], "last_key", first, _LARGEST)
-    expect(isinstance(description["vectors"], dict), "vectors: expected an object")
+    for part in ("vectors", "attributes", "index"):
+        entry = description[part]
+        expect(isinstance(entry, dict) or (entry is None and part != "vectors"), f"{part}: expected an object")
     prefix = f"{number:06d}."
     for part, entry in description.items():
-        if not isinstance(entry, dict) or not ("file" in entry or part in ("vectors", "attributes", "index")):
+        if not isinstance(entry, dict):
             continue
         name = entry["file"]
         own = isinstance(name, str) and name.startswith(prefix) and _FILE.fullmatch(name[len(prefix) :])
         expect(bool(own), f"{part}: {name!r} is no file of segment {number}")
         check_int(entry["bytes"], f"{part}: bytes", 0, _LARGEST)
-    index = description.get("index")
+        expect(isinstance(entry.get("root", entry.get("xxh3")), str), f"{part}: expected a digest")
+    index = description["index"]
     if index is not None:
-        expect(isinstance(index, dict), "index: expected an object")
-        for name in ("recipe", "settings", "filtered"):
-            expect(isinstance(index.get(name, {}), dict) and (name == "filtered" or name in index), f"index: {name}")
+        parts = ("recipe", "settings", *(["filtered"] if "filtered" in index else []))
+        expect(all(isinstance(index[name], dict) for name in parts), "index: expected objects")
+        expect(isinstance(index["name"], str), "index: expected a name")

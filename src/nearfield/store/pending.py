@@ -8,7 +8,7 @@ that grow by doubling; a view of the first n rows never changes, so a search nee
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,6 +84,7 @@ def read_blocks(
 ) -> Iterator[Block]:
     """The blocks with a number above ``after``, ascending, their checksums verified."""
     query = "SELECT batch, first_key, rows, ids, vectors, attributes, xxh3 FROM pending WHERE batch > ? ORDER BY batch"
+    last = 0
     for batch, first_key, rows, ids, blob, columns, check in connection.execute(query, (after,)):
         whole(path, "table pending", batch, first_key, rows, check)
         if not all(isinstance(value, bytes) for value in (ids, blob, columns or b"")):
@@ -91,18 +92,20 @@ def read_blocks(
         if _check(first_key, rows, ids, blob, columns) != check:
             raise CorruptFileError(path, f"checksum of pending block {batch} differs")
         with decoding(path, f"pending block {batch}"):
-            expect(rows > 0 and -(2**62) < first_key < 2**62, f"{rows} rows from key {first_key} on")
+            expect(rows > 0 and last < first_key < 2**62, f"{rows} rows from key {first_key} on, after {last}")
             vectors = np.frombuffer(blob, dtype).reshape(rows, dim)
             column = IdColumn.from_bytes(ids, rows, kind)
-        yield Block(batch, np.arange(first_key, first_key + rows), column, vectors, columns, path)
+        last = first_key + rows - 1
+        yield Block(batch, np.arange(first_key, last + 1), column, vectors, columns, path)
 
 
 class _Columns:
     """The attributes of the pending rows, decoded when a filter first asks for them."""
 
-    def __init__(self) -> None:
+    def __init__(self, schema: Mapping[str, str] | None) -> None:
         self.blobs: list[bytes] = []
         self.path: Path | None = None
+        self.schema = schema
         self._decoded: tuple[int, pa.Table | None] = (0, None)  # one tuple, so that threads see both or neither
 
     def table(self, blocks: int) -> pa.Table:
@@ -112,7 +115,7 @@ class _Columns:
         if table is None or decoded > blocks:
             decoded, table = 0, None
         if decoded < blocks:
-            fresh = [attribute_columns.from_ipc(blob, self.path) for blob in self.blobs[decoded:blocks]]
+            fresh = [attribute_columns.from_ipc(blob, self.path, self.schema) for blob in self.blobs[decoded:blocks]]
             table = pa.concat_tables([*([] if table is None else [table]), *fresh]).combine_chunks()
             self._decoded = (blocks, table)
         return table
@@ -142,13 +145,13 @@ class PendingPart(Part):
 class PendingBuffer:
     """Grows as blocks arrive. Whoever appends holds a lock; the parts it gives need none."""
 
-    def __init__(self, dim: int, dtype: np.dtype, metric: str):
+    def __init__(self, dim: int, dtype: np.dtype, metric: str, schema: Mapping[str, str] | None = None):
         self.metric = metric
         self.first_batch = 0
         self.last_batch = 0
         self.rows = 0
         self._ids: list[Id] = []
-        self._columns = _Columns()
+        self._columns = _Columns(schema)
         self._keys = np.empty(0, np.int64)
         self._vectors = np.empty((0, dim), dtype)
         self._scale = np.empty(0, np.float32)

@@ -156,11 +156,21 @@ class Segment(Part):
     trouble : why the index is not used, or None.
     """
 
-    def __init__(self, folder: Path, number: int, description: Mapping[str, Any], *, dim: int, dtype: np.dtype):
+    def __init__(
+        self,
+        folder: Path,
+        number: int,
+        description: Mapping[str, Any],
+        *,
+        dim: int,
+        dtype: np.dtype,
+        schema: Mapping[str, str] | None = None,
+    ):
         self.folder = folder
         self.number = number
         self.description = dict(description)
         self.trouble: str | None = None
+        self._schema = schema
         self._index: Any = None
         self._settings: dict[str, Any] = {}
         self._filtered: dict[str, Any] = {}
@@ -248,10 +258,13 @@ class Segment(Part):
         with self._lock:
             if self._table is None:
                 entry = self.description["attributes"]
+                if entry is None:
+                    path = self.folder / self.description["vectors"]["file"]
+                    raise CorruptFileError(path, "comes without attributes, although the store has some")
                 path = self.folder / entry["file"]
                 if xxhash.xxh3_64_hexdigest(self._columns) != entry["xxh3"]:
                     raise CorruptFileError(path, "its checksum differs")
-                self._table = attribute_columns.from_ipc(self._columns, path)
+                self._table = attribute_columns.from_ipc(self._columns, path, self._schema)
                 if self._table.num_rows != len(self):
                     raise CorruptFileError(path, f"expected {len(self)} rows, found {self._table.num_rows}")
             return self._table

@@ -6,6 +6,7 @@ next view takes over what did not change: open segments, buffers of pending rows
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 import threading
 from collections.abc import Mapping
@@ -136,7 +137,7 @@ class Viewer:
         self.shape = shape
         self._lock = threading.Lock()
         self._view: View | None = None
-        self._buffer = PendingBuffer(shape.dim, shape.dtype, shape.metric)
+        self._buffer = PendingBuffer(shape.dim, shape.dtype, shape.metric, shape.schema)
         self._pending_dead = np.empty(0, np.int64)
         self._seen_seq = 0
         self._checks: list[Any] = []
@@ -183,7 +184,16 @@ class Viewer:
                 segments.append(old.part)
             else:
                 shape = self.shape
-                segments.append(Segment(self.catalogue.segments, number, description, dim=shape.dim, dtype=shape.dtype))
+                segments.append(
+                    Segment(
+                        self.catalogue.segments,
+                        number,
+                        description,
+                        dim=shape.dim,
+                        dtype=shape.dtype,
+                        schema=shape.schema,
+                    )
+                )
         renewed = any(
             number not in before or before[number].part is not part
             for number, part in zip(described, segments, strict=True)
@@ -206,7 +216,11 @@ class Viewer:
             parts.append(Live.of(pending, pending.rows_of(self._pending_dead)))
         if len(seqs):
             self._seen_seq = max(self._seen_seq, int(seqs[-1]))
-        return tuple(sorted(parts, key=lambda live: int(live.part.keys[0])))
+        ordered = sorted(parts, key=lambda live: int(live.part.keys[0]))
+        for one, other in itertools.pairwise(ordered):
+            if one.part.keys[-1] >= other.part.keys[0]:
+                raise CorruptFileError(self.catalogue.path, f"two rows have the key {int(other.part.keys[0])}")
+        return tuple(ordered)
 
     def _read_pending(self, connection: sqlite3.Connection) -> bool:
         """Bring the buffer up to date; returns whether it had to begin anew."""
@@ -214,7 +228,7 @@ class Viewer:
         first, last = connection.execute("SELECT MIN(batch), MAX(batch) FROM pending").fetchone()
         renewed = first != self._buffer.first_batch and self._buffer.rows > 0
         if renewed:
-            self._buffer = PendingBuffer(shape.dim, shape.dtype, shape.metric)
+            self._buffer = PendingBuffer(shape.dim, shape.dtype, shape.metric, shape.schema)
         kind = read_id_type(connection, self.catalogue.path)
         if kind is not None and last is not None and last > self._buffer.last_batch:
             path = self.catalogue.path

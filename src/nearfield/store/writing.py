@@ -243,7 +243,10 @@ class Writer:
         dead = np.sort(read_deleted(connection, path)[1])
         parts: list[Part] = [block.part() for block in blocks]
         old = self._worn_out(connection, dead)
-        parts = [Segment(self.catalogue.segments, *item, dim=shape.dim, dtype=shape.dtype) for item in old] + parts
+        parts = [
+            Segment(self.catalogue.segments, *item, dim=shape.dim, dtype=shape.dtype, schema=shape.schema)
+            for item in old
+        ] + parts
         rows = gather([Live.of(part, part.rows_of(dead)) for part in parts], batch.kind, bool(shape.schema))
         number = self.next_number()
         description = write_segment(self.catalogue.segments, number, rows, metric=shape.metric)
