@@ -2,9 +2,9 @@
 
     python tests/compat/make.py 0.1
 
-writes ``tests/compat/0.1.zip``, which ``test_compat.py`` reads ever after. Run it once for each release, as that release
-is; never again for an old one. Everything goes through the public interface, apart from the limits that make small
-stores take every path.
+writes ``tests/compat/0.1.zip``, which ``test_compat.py`` reads ever after. Run it once for each release, as that
+release is; never again for an old one. Everything goes through the public interface, apart from the limits that make
+small stores take every path.
 """
 
 from __future__ import annotations
@@ -223,7 +223,7 @@ def make_store(folder: Path, name: str, create: dict[str, Any], steps: Callable[
         "dtype": str(store.dtype),
         "attributes": store.attributes,
         "embedding": store.embedding,
-        "items": [row for row in made.items.values()],
+        "items": list(made.items.values()),
         "indexes": [segment["index"] for segment in stats["segments"]],
         "plan": store.plan is not None and str(store.plan.recipe),
         "answers": answers,
@@ -351,9 +351,8 @@ def main(version: str) -> None:
         with zipfile.ZipFile(target, "w", zipfile.ZIP_LZMA) as archive:
             for path in sorted(folder.rglob("*")):
                 archive.write(path, path.relative_to(folder))
-    print(
-        f"{target}: {target.stat().st_size:,} bytes, {len(manifest['stores'])} stores, {len(manifest['indexes'])} indexes"
-    )
+    made = f"{len(manifest['stores'])} stores, {len(manifest['indexes'])} indexes"
+    print(f"{target}: {target.stat().st_size:,} bytes, {made}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The command: whatever it is given, an exit code and one line on stderr; never a traceback, never a wait without end."""
+"""The command: whatever it is given, an exit code and one line on stderr; never a traceback, nor a wait without end."""
 
 from __future__ import annotations
 
@@ -177,25 +177,15 @@ def test_archives_and_pickles_named_npy(run: Callable[..., int], tmp_path: Path,
 
 
 JSON_LINES = [
-    '{"vector": [' + "9" * 400 + "]}",
-    '{"vector": [1e999, NaN, -Infinity]}',
-    '{"vector": ' + "[" * 100_000 + "]" * 100_000 + "}",
-    '{"vector": [[1], [2]]}',
-    '{"vector": [true]}',
-    '{"vector": {"a": 1}}',
-    '{"vector": []}',
-    '{"id": [1], "vector": [1]}',
-    '{"id": 99999999999999999999, "vector": [1]}',
-    '{"id": true, "vector": [1]}',
-    '{"id": "", "vector": [1]}',
-    '{"id": "\\ud800", "vector": [1]}',
-    '{"id": "a", "vector": [1], "note": "\\ud800"}',
-    '{"id": "a", "id": "b", "vector": [1], "vector": [2]}',
-    '{"id": "a", "vector": [1], "": 1}',
+    '{"vector": [' + "9" * 400 + "]}", '{"vector": [1e999, NaN, -Infinity]}',
+    '{"vector": ' + "[" * 100_000 + "]" * 100_000 + "}", '{"vector": [[1], [2]]}', '{"vector": [true]}',
+    '{"vector": {"a": 1}}', '{"vector": []}', '{"id": [1], "vector": [1]}',
+    '{"id": 99999999999999999999, "vector": [1]}', '{"id": true, "vector": [1]}', '{"id": "", "vector": [1]}',
+    '{"id": "\\ud800", "vector": [1]}', '{"id": "a", "vector": [1], "note": "\\ud800"}',
+    '{"id": "a", "id": "b", "vector": [1], "vector": [2]}', '{"id": "a", "vector": [1], "": 1}',
     '{"id": "a", "vector": [1], "note": ' + "9" * 5000 + "}",
-    '{"id": "a", "vector": [1], "note": ' + "[" * 500 + "]" * 500 + "}",
-    '{"text": "\\u0000"}',
-    "[]", "null", "1", '"x"', "{", "}", "", "\x00", "\ufeff{}",
+    '{"id": "a", "vector": [1], "note": ' + "[" * 500 + "]" * 500 + "}", '{"text": "\\u0000"}', "[]", "null", "1",
+    '"x"', "{", "}", "", "\x00", "\ufeff{}",
 ]  # fmt: skip
 
 
@@ -257,10 +247,11 @@ def test_tables_of_odd_columns(run: Callable[..., int], tmp_path: Path) -> None:
 
 
 ARGUMENTS = [
-    "", " ", "-", "--", "-1", "0", "1e9", "nan", "inf", "9" * 30, "x" * 5000, "é", "\ud800", "a\x00b", "..", "/", ".", "/dev/null", "/proc/self/mem",
-    "store.nf", "missing.nf", "a.npy", "--help", "--json", "-k", "--where", "--max-false", "--vector", "--metric", "cosine", "l2", "--dtype", "float16",
-    "--no-judge", "--attributes", "year", "year:int", "a:b:c", ":", ",", "--ids", "--recall", "0.5", "2", "--memory", "1KB", "--sample", "--repair", "year > 3",
-    "index", "search", "survey", "verify", "stats",
+    "", " ", "-", "--", "-1", "0", "1e9", "nan", "inf", "9" * 30, "x" * 5000, "é", "\ud800", "a\x00b", "..", "/",
+    ".", "/dev/null", "/proc/self/mem", "store.nf", "missing.nf", "a.npy", "--help", "--json", "-k", "--where",
+    "--max-false", "--vector", "--metric", "cosine", "l2", "--dtype", "float16", "--no-judge", "--attributes",
+    "year", "year:int", "a:b:c", ":", ",", "--ids", "--recall", "0.5", "2", "--memory", "1KB", "--sample",
+    "--repair", "year > 3", "index", "search", "survey", "verify", "stats",
 ]  # fmt: skip
 
 

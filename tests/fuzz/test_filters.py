@@ -18,16 +18,22 @@ SCHEMA = {"flag": "bool", "year": "int", "score": "float", "topic": "string", "s
 
 COLUMNS = ["flag", "year", "score", "topic", "seen", '"odd name"', "nothing", "a.b", "YEAR", '""', "*"]
 LITERALS = [
-    "1", "0", "-1", "2024", "1.5", "1e400", "-1e-400", "9223372036854775807", "9223372036854775808", "9" * 400, "0x10", "1_000", "'nlp'",
-    "''", "'it''s'", "'%'", "'a\\'", "'\\_'", "'\x00'", "'\ud800'", "'2024-01-01'", "'0001-01-01T00:00:00+14:00'",
-    "'9999-12-31T23:59:59-14:00'", "'24:00'", "null", "true", "false", "current_date", "date '2024-01-01'", "interval '1' day",
-    "x'00'", "$1", "?", ":name", "b'1'", "N'x'", "{ts '2024-01-01'}", "[1]", "(1)", "((1))", "(select 1)", "cast(1 as int)",
+    "1", "0", "-1", "2024", "1.5", "1e400", "-1e-400", "9223372036854775807", "9223372036854775808", "9" * 400,
+    "0x10", "1_000", "'nlp'", "''", "'it''s'", "'%'", "'a\\'", "'\\_'", "'\x00'", "'\ud800'", "'2024-01-01'",
+    "'0001-01-01T00:00:00+14:00'", "'9999-12-31T23:59:59-14:00'", "'24:00'", "null", "true", "false", "current_date",
+    "date '2024-01-01'", "interval '1' day", "x'00'", "$1", "?", ":name", "b'1'", "N'x'", "{ts '2024-01-01'}", "[1]",
+    "(1)", "((1))", "(select 1)", "cast(1 as int)",
 ]  # fmt: skip
-OPERATORS = ["=", "!=", "<>", "<", "<=", ">", ">=", "like", "ilike", "not like", "is", "is not", "in", "not in", "==", "<=>", "~", "||", "+", "%", "::", "->", "between", "contains", "within"]  # fmt: skip
+OPERATORS = [
+    "=", "!=", "<>", "<", "<=", ">", ">=", "like", "ilike", "not like", "is", "is not", "in", "not in", "==", "<=>",
+    "~", "||", "+", "%", "::", "->", "between", "contains", "within",
+]  # fmt: skip
 TOKENS = [
-    *COLUMNS, *LITERALS, *OPERATORS, "and", "or", "not", "(", ")", ",", ";", "--", "/*", "*/", "'", '"', "`", "\\", "case when", "then", "end", "select",
-    "from", "where", "exists", "any(", "all(", "cast(", "f(", "lambda x:", "x ->", "array[", "]", "{", "}", "over (", "escape '", "collate", "symmetric",
-    "union", "with", "\n", "\t", "\u2028", "é", "😀", "\x00", "@", "#", "&", "|", "^", "!", "similar to", "rlike", "glob", "unknown", "distinct from",
+    *COLUMNS, *LITERALS, *OPERATORS, "and", "or", "not", "(", ")", ",", ";", "--", "/*", "*/", "'", '"', "`", "\\",
+    "case when", "then", "end", "select", "from", "where", "exists", "any(", "all(", "cast(", "f(", "lambda x:",
+    "x ->", "array[", "]", "{", "}", "over (", "escape '", "collate", "symmetric", "union", "with", "\n", "\t",
+    "\u2028", "é", "😀", "\x00", "@", "#", "&", "|", "^", "!", "similar to", "rlike", "glob", "unknown",
+    "distinct from",
 ]  # fmt: skip
 
 

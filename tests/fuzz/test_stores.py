@@ -1,7 +1,7 @@
-"""Stores from somebody else: rows of the catalogue that lie under right checksums, files that do, bytes that are altered.
+"""Stores from somebody else: rows of the catalogue that lie under right checksums, files that do, altered bytes.
 
-Nothing but :class:`CorruptFileError` and :class:`FormatVersionError` may come of it, nothing outside the directory may be
-touched, and what is read at all must hang together.
+Nothing but :class:`CorruptFileError` and :class:`FormatVersionError` may come of it, nothing outside the directory may
+be touched, and what is read at all must hang together.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ NAMES = (
     "plan-graph-fast",
 )
 ODD_VALUES: list[Any] = [
-    None, 0, 1, -1, 5, 2**31, 2**62, 2**63 - 1, -(2**63), 0.5, float("inf"), "", "x", "id-3-é", "5", "[", "{}", b"", b"x",
-    b"\0" * 8, b"\xff" * 64, struct.pack("<q", -1) * 4, "\x00", "a" * 5000,
+    None, 0, 1, -1, 5, 2**31, 2**62, 2**63 - 1, -(2**63), 0.5, float("inf"), "", "x", "id-3-é", "5", "[", "{}", b"",
+    b"x", b"\0" * 8, b"\xff" * 64, struct.pack("<q", -1) * 4, "\x00", "a" * 5000,
 ]  # fmt: skip
 
 

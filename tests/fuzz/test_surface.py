@@ -47,14 +47,19 @@ def odd_values() -> list[Any]:
     nan, inf = rows.copy(), rows.copy()
     nan[2, 1], inf[1, 0] = np.nan, -np.inf
     return [
-        None, True, False, 0, 1, -1, 2, 7, 64, 10**6, 2**31, 2**63, 2**64, -(2**70), 10**400, 0.0, 0.5, -0.5, 1.5, 1e308, float("nan"), float("inf"), 1 + 2j,
-        "", "x", "cosine", "l2", "é\x00", "\ud800", "a" * 10_000, b"", b"x", bytearray(b"xy"), (), (1,), [], [1], [[]], [[1.0, 2.0]], ["a", 1], [None], [[1], [1, 2]], {}, {"a": 1},
-        {1, 2}, frozenset(), range(3), Odd(), Odd, print, iter([1]), slice(None), Ellipsis, NotImplemented, ValueError("x"), Path("/nonexistent/x"), Path("\x00"),
-        np.float32(1), np.int64(3), np.bool_(True), np.array(None), np.array([]), np.empty((0, DIM), np.float32), np.empty((3, 0), np.float32), np.zeros((5, DIM), np.float32),
-        rows, rows[0], rows[:, :3], rows[None], rows.astype(np.float64), rows.astype(np.float16), rows.astype(complex), rows.astype(str), rows.astype(object), rows > 0,
-        rows.astype(np.int8), np.asfortranarray(rows), rows[::-2], nan, inf, np.full((5, DIM), 1e38, np.float32), np.full((5, DIM), 1e-40, np.float32), np.ones((1, 1), np.float32),
-        np.arange(5), np.array(["a", "b"]), np.array([2**63], np.uint64), np.datetime64("NaT"), np.array([np.timedelta64(1)]), np.ma.masked_all((2, DIM)), np.zeros(5, [("a", "f4")]),
-        np.broadcast_to(np.float32(1), (5, DIM)), memoryview(b"abc"), np.matrix(np.eye(2)), np.recarray((2,), [("a", "i4")]),
+        None, True, False, 0, 1, -1, 2, 7, 64, 10**6, 2**31, 2**63, 2**64, -(2**70), 10**400, 0.0, 0.5, -0.5, 1.5,
+        1e308, float("nan"), float("inf"), 1 + 2j, "", "x", "cosine", "l2", "é\x00", "\ud800", "a" * 10_000, b"",
+        b"x", bytearray(b"xy"), (), (1,), [], [1], [[]], [[1.0, 2.0]], ["a", 1], [None], [[1], [1, 2]], {}, {"a": 1},
+        {1, 2}, frozenset(), range(3), Odd(), Odd, print, iter([1]), slice(None), Ellipsis, NotImplemented,
+        ValueError("x"), Path("/nonexistent/x"), Path("\x00"), np.float32(1), np.int64(3), np.bool_(True),
+        np.array(None), np.array([]), np.empty((0, DIM), np.float32), np.empty((3, 0), np.float32),
+        np.zeros((5, DIM), np.float32), rows, rows[0], rows[:, :3], rows[None], rows.astype(np.float64),
+        rows.astype(np.float16), rows.astype(complex), rows.astype(str), rows.astype(object), rows > 0,
+        rows.astype(np.int8), np.asfortranarray(rows), rows[::-2], nan, inf, np.full((5, DIM), 1e38, np.float32),
+        np.full((5, DIM), 1e-40, np.float32), np.ones((1, 1), np.float32), np.arange(5), np.array(["a", "b"]),
+        np.array([2**63], np.uint64), np.datetime64("NaT"), np.array([np.timedelta64(1)]),
+        np.ma.masked_all((2, DIM)), np.zeros(5, [("a", "f4")]), np.broadcast_to(np.float32(1), (5, DIM)),
+        memoryview(b"abc"), np.matrix(np.eye(2)), np.recarray((2,), [("a", "i4")]),
     ]  # fmt: skip
 
 
@@ -339,7 +344,8 @@ def test_one_wrong_argument(rows: np.ndarray, tmp_path: Path, rounds: Rounds, mo
                 spoilt[place] = odd
             elif place >= 0:
                 named[sorted(named)[place - len(spoilt)]] = odd
-            described = f"{name}: argument {place if 0 <= place < len(arguments) else sorted(named)[place - len(arguments)] if named else ''} = {odd!r:.200}"
+            at = place if place < len(arguments) else sorted(named)[place - len(arguments)]
+            described = f"{name}: argument {at} = {odd!r:.200}"
             try:
                 call(*spoilt, **named)
             except (*ALLOWED, *OURS):

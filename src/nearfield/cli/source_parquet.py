@@ -95,9 +95,7 @@ class Parquet:
         flat = column.flatten()
         if flat.null_count:
             raise ValueError(f"{self._path}: a vector of the rows from {first} on has a missing number")
-        with np.errstate(
-            over="ignore"
-        ):  # what float32 cannot hold becomes infinite, which the store refuses by its row
+        with np.errstate(over="ignore"):  # what float32 cannot hold, the store refuses by its row
             return np.asarray(flat.to_numpy(zero_copy_only=False), np.float32).reshape(len(lengths), -1)
 
 

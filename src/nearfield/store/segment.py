@@ -216,7 +216,7 @@ class Segment(Part):
         path = self.folder / entry["file"]
         if files.size(path) != entry["bytes"] or _root(path) != entry["root"]:
             raise CorruptFileError(path, "not the file the catalogue names: its size or digest differs")
-        index = load(path, vectors=self.vectors)
+        index: Any = load(path, vectors=self.vectors)
         if len(index) != len(self.vectors):
             raise CorruptFileError(path, f"expected an index of {len(self.vectors)} rows, found {len(index)}")
         self._settings = entry["settings"]
