@@ -11,6 +11,7 @@ import os
 import random
 import signal
 import struct
+import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -59,6 +60,17 @@ def rounds() -> Iterator[Callable[[int], Iterator[random.Random]]]:
         signal.signal(signal.SIGALRM, before)
         if seeds:
             print(f"last seed {seeds[-1]}")
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where the system has one: most of the time would go into syncs."""
+    shm = Path("/dev/shm")
+    if not os.access(shm, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=shm, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 # -- JSON -------------------------------------------------------------------------------------------------------------

@@ -99,7 +99,7 @@ def test_altered_files(run: Callable[..., int], tmp_path: Path, rounds: Rounds, 
     extra = [] if kind == "npy" else ["--vector-column", "vector"]
     assert run("index", path, "a.nf", "--no-judge", *extra) == 0
     shutil.rmtree(tmp_path / "a.nf")
-    for chance in rounds(60):
+    for chance in rounds(30):
         path.write_bytes(
             mutate_bytes(sound, chance) if chance.random() < 0.9 else chance.randbytes(chance.randrange(300))
         )
@@ -257,7 +257,7 @@ ARGUMENTS = [
 
 def test_any_arguments(run: Callable[..., int], tmp_path: Path, store: Path, rounds: Rounds) -> None:
     np.save(tmp_path / "a.npy", np.random.default_rng(0).standard_normal((60, 4), np.float32))
-    for chance in rounds(250):
+    for chance in rounds(120):
         command = chance.choice(("index", "search", "survey", "verify", "stats", "search"))
         rest = chance.choices(ARGUMENTS, k=chance.randrange(6))
         if chance.random() < 0.6 and command != "index":

@@ -140,7 +140,7 @@ DEEP = {
 }
 
 
-@pytest.mark.parametrize("depth", [20, 100, 3000, 100_000])
+@pytest.mark.parametrize("depth", [25, 3000, pytest.param(100_000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", DEEP)
 def test_nesting(store: Store, rounds: Rounds, kind: str, depth: int) -> None:
     before, inside, after = DEEP[kind]
@@ -153,13 +153,13 @@ def test_nesting(store: Store, rounds: Rounds, kind: str, depth: int) -> None:
 def test_long_texts(store: Store, rounds: Rounds) -> None:
     year = "year = 2001"
     for text in (
-        " or ".join([year] * 3000),
-        " and ".join([year] * 3000),
-        f"year in ({', '.join(map(str, range(20_000)))})",
-        f"topic = '{'x' * 500_000}'",
+        " or ".join([year] * 1000),
+        " and ".join([year] * 1000),
+        f"year in ({', '.join(map(str, range(5000)))})",
+        f"topic = '{'x' * 100_000}'",
         f"topic like '{'%a' * 5000}'",
         f"topic like '{'%_' * 5000}'",
-        " " * 500_000 + year,
+        " " * 100_000 + year,
         year + "\n" * 100_000,
     ):
         for _ in rounds(1):
