@@ -5,7 +5,7 @@ PYTHON ?= python3
 SOURCES := pyproject.toml $(shell find src -name '*.py' -o -name '*.cpp' -o -name '*.hpp' -o -name CMakeLists.txt)
 SOURCES := $(filter-out %/__pycache__/%,$(SOURCES))
 
-.PHONY: demo test test-fast lint bench evidence docs clean
+.PHONY: demo test test-fast sanitize fuzz lint bench evidence docs clean
 
 demo: .venv/demo.done
 	.venv/demo/bin/nearfield demo
@@ -15,6 +15,17 @@ test: .venv/test.done
 
 test-fast: .venv/test.done
 	.venv/test/bin/python -m pytest tests -m "not slow"
+
+# The core under the address and undefined-behaviour sanitisers, then under the thread sanitiser; some ten minutes.
+sanitize: .venv/test.done
+	.venv/test/bin/python -m pip install --quiet cmake "nanobind>=2.4"
+	PYTHON=.venv/test/bin/python tests/sanitize.sh address
+	PYTHON=.venv/test/bin/python tests/sanitize.sh thread
+
+# Hostile input, and sequences of operations, for as long as one likes: SECONDS for each test.
+fuzz: .venv/test.done
+	NEARFIELD_FUZZ=$(or $(SECONDS),60) .venv/test/bin/python -m pytest tests/fuzz
+	NEARFIELD_STATES=$(or $(EXAMPLES),300) .venv/test/bin/python -m pytest tests/store/test_state_machine.py
 
 lint: .venv/test.done
 	.venv/test/bin/python -m pip install --quiet ".[lint]"

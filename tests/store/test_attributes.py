@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from nearfield.common import CorruptFileError
 from nearfield.store.attributes import check_schema, from_ipc, to_ipc, to_table
 
 SCHEMA = {"flag": "bool", "year": "int", "price": "float", "topic": "string", "seen": "timestamp"}
@@ -137,5 +138,5 @@ def test_a_schema_names_types_that_exist(schema: object, error: type[Exception])
 
 
 def test_bytes_that_are_no_arrow_file() -> None:
-    with pytest.raises(ValueError, match="not an Arrow file"):
+    with pytest.raises(CorruptFileError, match="not the attributes of a store"):
         from_ipc(b"nonsense")

@@ -312,6 +312,66 @@ def feed(path: str, batches: str, size: str) -> None:
                 store.compact()
 
 
+def drawn_rows(stamp: int, count: int, dim: int) -> dict[str, Any]:
+    """Vectors, attributes and payload that only the stamp decides; some years are missing."""
+    return {
+        "vectors": np.random.default_rng(stamp).standard_normal((count, dim), np.float32),
+        "attributes": {"year": [None if n % 5 == 4 else stamp for n in range(count)]},
+        "payload": [None if n % 3 == 0 else {"stamp": stamp} for n in range(count)],
+    }
+
+
+def content_of(store: Store) -> list[list[Any]]:
+    """Everything a store of years holds, as JSON: id, vector, year, payload, in the order of arrival."""
+    return [
+        [identifier, vector.tobytes().hex(), year, payload]
+        for batch in store.iterate(7)
+        for identifier, vector, year, payload in zip(
+            batch.ids, batch.vectors, batch.attributes.column("year").to_pylist(), batch.payload, strict=True
+        )
+    ]
+
+
+def write_once(path: str, step: str, ids: list[Any], stamp: int, killed: bool) -> None:
+    """Open a store, take one step, and end: as one should, or as one is killed."""
+    store = Store.open(path)
+    if step == "upsert":
+        store.upsert(ids, **drawn_rows(stamp, len(ids), store.dim))
+    elif step == "delete":
+        if len(store):
+            store.delete(ids)
+    elif step != "nothing":
+        getattr(store, step)()
+    if not killed:
+        store.close()
+
+
+def serve() -> None:
+    """For every request on stdin a fresh process that reads a store, or takes one step; the answer on stdout."""
+    import pyarrow.compute  # noqa: F401
+
+    import nearfield.index.graph
+    import nearfield.tune.recipe  # noqa: F401
+
+    lower_limits()
+    for line in sys.stdin:
+        request = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            try:
+                if request.pop("do") == "write":
+                    write_once(**request)
+                    answer: dict[str, Any] = {"done": True}
+                else:
+                    with Store.open(request["path"], read_only=True) as store:
+                        answer = {"done": content_of(store)}
+            except BaseException as error:
+                answer = {"error": repr(error)}
+            os.write(1, (json.dumps(answer) + "\n").encode())
+            os._exit(0)
+        os.waitpid(child, 0)
+
+
 def follow(path: str) -> None:
     """For every line on stdin print how many items a reader sees now."""
     with Store.open(Path(path), read_only=True) as store:
@@ -321,4 +381,5 @@ def follow(path: str) -> None:
 
 
 if __name__ == "__main__":
-    {"zygote": zygote, "traced": traced, "hold": hold, "feed": feed, "follow": follow}[sys.argv[1]](*sys.argv[2:])
+    commands = {"zygote": zygote, "traced": traced, "hold": hold, "feed": feed, "follow": follow, "serve": serve}
+    commands[sys.argv[1]](*sys.argv[2:])

@@ -170,4 +170,7 @@ def as_vector(value: Any, dim: int | None) -> list[float]:
         raise ValueError(f"expected a list of numbers, got {str(value)[:40]!r}")
     if dim is not None and len(value) != dim:
         raise ValueError(f"expected a vector of {dim} numbers as in the first row, got {len(value)}")
-    return value
+    try:
+        return [float(number) for number in value]
+    except OverflowError:
+        raise ValueError("expected numbers that float32 can hold, got an integer beyond them") from None

@@ -10,22 +10,32 @@ import sys
 from pathlib import Path
 from typing import Any
 
+_CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], "\ufffd")
 DONE, NO, FAILED, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
 
 
 def say(text: str = "") -> None:
     """Print a line at once, even into a pipe: each finished stage is seen when it is finished."""
-    print(text, flush=True)
+    print(_encodable(text, sys.stdout), flush=True)
 
 
 def note(text: str) -> None:
     """A remark that is not part of the answer."""
-    print(f"nearfield: {text}", file=sys.stderr, flush=True)
+    print(_encodable(f"nearfield: {text}", sys.stderr), file=sys.stderr, flush=True)
+
+
+def _encodable(text: str, stream: Any) -> str:
+    """The text with what the stream cannot say escaped: names of files need not be text, nor terminals know it all."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def print_json(value: Any) -> None:
     """One JSON document; numbers that JSON does not have become null."""
-    print(json.dumps(_plain(value), indent=2, ensure_ascii=False))
+    text = json.dumps(_plain(value), indent=2, ensure_ascii=False)
+    if _encodable(text, sys.stdout) != text:
+        text = json.dumps(_plain(value), indent=2)
+    print(text)
 
 
 def _plain(value: Any) -> Any:
@@ -59,10 +69,11 @@ def hit_lines(hits: Any) -> list[str]:
     lines = []
     for hit in hits:
         measure = f"{hit.relevance:5.2f}" if hit.relevance is not None else f"{hit.distance:5.3f}"
+        # What is stored may hold commands to a terminal.
         name = f"{hit.id}{(hit.payload or {}).get('signature', '') if isinstance(hit.payload, dict) else ''}"
-        lines.append(f"  {measure}  {name}")
+        lines.append(f"  {measure}  {name.translate(_CONTROLS)}")
         if text := snippet(hit.payload):
-            lines.append(f"         {text}")
+            lines.append(f"         {text.translate(_CONTROLS)}")
     return lines
 
 

@@ -63,9 +63,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _read_vector(path: Path) -> np.ndarray:
-    import numpy as np
+    from .source_npy import load_array
 
-    vector = np.load(path, allow_pickle=False)
+    vector = load_array(path)
     if vector.ndim == 2 and len(vector) == 1:
         return vector[0]
     if vector.ndim != 1:

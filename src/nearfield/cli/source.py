@@ -65,6 +65,8 @@ def open_source(path: Path, choice: Choice, *, ids: Path | None = None, skip_unr
         return Folder(path, skip_unreadable=skip_unreadable)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
+    if not path.is_file():
+        raise ValueError(f"{path}: expected a file or a folder, got a pipe or a device")
     kind = path.suffix.lower()
     if ids is not None and kind != ".npy":
         raise ValueError(f"--ids: goes with a .npy file; for {path.name} use --id-column")

@@ -62,5 +62,7 @@ def _text_files(folder: Path) -> Iterator[Path]:
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
-            if not name.startswith(".") and name.lower().endswith(_ENDINGS):
-                yield Path(place, name)
+            path = Path(place, name)
+            # A pipe or a device would keep us waiting for ever.
+            if not name.startswith(".") and name.lower().endswith(_ENDINGS) and (path.is_file() or not path.exists()):
+                yield path

@@ -103,7 +103,7 @@ class Csv(_Lines):
                 if columns.vector is not None:
                     try:
                         row = {**row, columns.vector: json.loads(row[columns.vector])}
-                    except ValueError:
+                    except (ValueError, RecursionError):
                         message = f"expected a list of numbers, got {row[columns.vector][:40]!r}"
                         raise ValueError(f"{path}: line {line}: {message}") from None
                 yield line, row
@@ -157,7 +157,8 @@ class Jsonl(_Lines):
 
 def _filled(chunk: Chunk, texts: list[str], vectors: list[list[float]]) -> Chunk:
     chunk.texts = texts or None
-    chunk.vectors = np.array(vectors, np.float64).astype(np.float32) if vectors else None
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, which the store refuses by its row
+        chunk.vectors = np.array(vectors, np.float64).astype(np.float32) if vectors else None
     return chunk
 
 
@@ -196,7 +197,7 @@ def _json_rows(path: Path) -> Iterator[Row]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{path}: line {number}: not JSON ({error})") from None
         if not isinstance(row, dict):
             raise ValueError(f"{path}: line {number}: expected a JSON object, got {line.strip()[:40]!r}")

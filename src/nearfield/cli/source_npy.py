@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,19 +11,16 @@ import numpy as np
 from ..common.errors import CorruptFileError
 from .source import Chunk
 
+_MAGIC = b"\x93NUMPY"
+
 
 class Npy:
     """A 2-D array; ids are row numbers, or come from a file: ``.npy`` of integers, or text with one id a line."""
 
     def __init__(self, path: Path, ids: Path | None = None):
-        try:
-            self._array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, EOFError) as error:
-            raise CorruptFileError(path, f"not a .npy file of numbers ({error})") from error
-        if not isinstance(self._array, np.ndarray) or self._array.ndim != 2 or self._array.dtype.kind not in "fiu":
-            found = (
-                f"{self._array.dtype} of shape {self._array.shape}" if hasattr(self._array, "shape") else "an archive"
-            )
+        self._array = load_array(path)
+        if self._array.ndim != 2 or self._array.dtype.kind not in "fiu":
+            found = f"{self._array.dtype} of shape {self._array.shape}"
             raise ValueError(f"{path}: expected an array of numbers of shape (n, d), got {found}")
         if not self._array.size:
             raise ValueError(f"{path}: expected at least one vector, got shape {self._array.shape}")
@@ -40,10 +38,23 @@ class Npy:
             yield Chunk(numbers if self._ids is None else self._ids[start : start + size], vectors=vectors)
 
 
+def load_array(path: Path) -> np.ndarray:
+    """The array of a ``.npy`` file, mapped: what its header claims of a length that is not there costs nothing."""
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise CorruptFileError(path, "not a .npy file of numbers")
+    try:
+        return np.lib.format.open_memmap(path, mode="r")
+    except (ArithmeticError, EOFError, LookupError, RecursionError, SyntaxError, TypeError, ValueError) as error:
+        raise CorruptFileError(path, f"not a .npy file of numbers ({error})") from error
+    except tokenize.TokenError as error:
+        raise CorruptFileError(path, f"not a .npy file of numbers ({error})") from error
+
+
 def _read_ids(path: Path, rows: int) -> list[int] | list[str]:
     ids: list[int] | list[str]
     if path.suffix.lower() == ".npy":
-        array = np.load(path, allow_pickle=False)
+        array = load_array(path)
         if array.ndim != 1 or array.dtype.kind not in "iuU":
             raise ValueError(
                 f"--ids: {path}: expected a 1-D array of integers or texts, got {array.dtype}{array.shape}"

@@ -25,6 +25,9 @@ class Parquet:
             self._file = pq.ParquetFile(path)
         except pa.ArrowInvalid as error:
             raise CorruptFileError(path, f"not a Parquet file ({str(error).splitlines()[0]})") from error
+        names = self._file.schema_arrow.names
+        if len(set(names)) < len(names):
+            raise ValueError(f"{path}: column names come twice: {', '.join(names)}")
         kinds = {field.name: _kind(field.type) for field in self._file.schema_arrow}
         self._columns = assign_columns(str(path), kinds, choice)
         self._id_is_int = self._columns.id is not None and kinds[self._columns.id] == "int"
@@ -35,6 +38,14 @@ class Parquet:
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         """Rows in the order of the file."""
+        import pyarrow as pa
+
+        try:
+            yield from self._chunks(size)
+        except (pa.ArrowException, ArithmeticError, LookupError) as error:
+            raise CorruptFileError(self._path, f"cannot be read ({str(error).splitlines()[0]})") from error
+
+    def _chunks(self, size: int) -> Iterator[Chunk]:
         roles = self._columns
         named = [roles.id, roles.text, roles.vector, *roles.attributes, *roles.rest]
         self._skipped = 0
@@ -84,7 +95,8 @@ class Parquet:
         flat = column.flatten()
         if flat.null_count:
             raise ValueError(f"{self._path}: a vector of the rows from {first} on has a missing number")
-        return np.asarray(flat.to_numpy(zero_copy_only=False), np.float32).reshape(len(lengths), -1)
+        with np.errstate(over="ignore"):  # what float32 cannot hold, the store refuses by its row
+            return np.asarray(flat.to_numpy(zero_copy_only=False), np.float32).reshape(len(lengths), -1)
 
 
 def _payload(values: dict[str, Any]) -> dict[str, Any] | None:

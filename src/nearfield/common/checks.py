@@ -99,7 +99,10 @@ def check_real(
     allowed = f"a number in {'(' if open_low else '['}{low:g}, {high:g}{')' if open_high else ']'}"
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name}: expected {allowed}, got {value!r}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError(f"{name}: expected {allowed}, got an integer beyond any float") from None
     if not (low <= number <= high) or (open_low and number == low) or (open_high and number == high):
         raise ValueError(f"{name}: expected {allowed}, got {value!r}")
     return number
@@ -126,7 +129,7 @@ def check_bytes(value: Any, name: str) -> int:
         if not 0 < size < 2**63:
             raise ValueError(f"{name}: expected bytes such as '200MB' or '1.5GiB', got {value!r}")
         return int(size)
-    return check_int(value, name, 1)
+    return check_int(value, name, 1, 2**63 - 1)
 
 
 def check_random_state(value: Any, name: str = "random_state") -> int:

@@ -28,6 +28,7 @@ import numpy as np
 import xxhash
 
 from . import files
+from .decoding import decoding, expect
 from .errors import CorruptFileError, FormatVersionError
 
 MAGIC = b"NEARFLD\0"
@@ -35,6 +36,7 @@ CONTAINER_VERSION = 1
 _PREFIX = struct.Struct("<8sIIQ")
 _ALIGN = 64
 _CHUNK = 1 << 24
+_PLAIN = "biufcSUmM"  # numbers, text and times: nothing that could hold an object or hide a record
 
 
 @dataclass(frozen=True)
@@ -164,10 +166,8 @@ def read_container(path: Path, kind: str, max_version: int, *, check: bool = Tru
     text = bytes(buffer[_PREFIX.size : _PREFIX.size + length])
     if len(text) != length or xxhash.xxh3_64_intdigest(text) != digest:
         raise CorruptFileError(path, "header is truncated or its checksum differs")
-    try:
+    with decoding(path, "header"):
         return _arrays(path, buffer, json.loads(text), length, kind, max_version, check)
-    except (KeyError, TypeError, ValueError) as error:  # a header that passes its checksum but makes no sense
-        raise CorruptFileError(path, f"header cannot be understood: {error!r}") from error
 
 
 def _arrays(
@@ -176,24 +176,51 @@ def _arrays(
     total = len(buffer)
     if header["kind"] != kind:
         raise CorruptFileError(path, f"expected a file of kind {kind!r}, found {header['kind']!r}")
-    if header["version"] > max_version:
-        raise FormatVersionError(path, header["version"], max_version)
+    version, meta = header["version"], header["meta"]
+    expect(type(version) is int and version >= 1, f"version {version!r}")
+    if version > max_version:
+        raise FormatVersionError(path, version, max_version)
     if total != header["size"]:
         raise CorruptFileError(path, f"expected {header['size']} bytes, found {total}")
-    arrays = {}
+    expect(isinstance(meta, dict) and isinstance(header["arrays"], list), "meta or arrays of another type")
+    arrays: dict[str, np.ndarray] = {}
     end = _PREFIX.size + length
     for entry in header["arrays"]:
-        if check and any(buffer[end : entry["offset"]]):
-            raise CorruptFileError(path, f"the gap before array {entry['name']!r} is not zero")
-        end = entry["offset"] + entry["nbytes"]
-        dtype = np.dtype(entry["dtype"])
-        if entry["nbytes"]:
-            flat = np.frombuffer(buffer, np.uint8, entry["nbytes"], entry["offset"])
-            if check and xxhash.xxh3_64_hexdigest(flat.data) != entry["xxh3"]:
-                raise CorruptFileError(path, f"checksum of array {entry['name']!r} differs")
-            arrays[entry["name"]] = flat.view(dtype).reshape(entry["shape"])
-        else:
-            arrays[entry["name"]] = np.zeros(entry["shape"], dtype)
-    if check and any(buffer[end:]):
+        name, dtype, shape = _described(entry)
+        offset, size = entry["offset"], entry["nbytes"]
+        expect(name not in arrays, f"two arrays named {name!r}")
+        expect(
+            type(offset) is int and offset % _ALIGN == 0 and end <= offset <= total - size,
+            f"array {name!r} of {size} bytes at {offset!r}",
+        )
+        if check and _nonzero(buffer, end, offset):
+            raise CorruptFileError(path, f"the gap before array {name!r} is not zero")
+        end = offset + size
+        flat = np.frombuffer(buffer, np.uint8, size, offset) if size else np.zeros(0, np.uint8)
+        if check and xxhash.xxh3_64_hexdigest(flat.data) != entry["xxh3"]:
+            raise CorruptFileError(path, f"checksum of array {name!r} differs")
+        arrays[name] = flat.view(dtype).reshape(shape) if size else np.zeros(shape, dtype)
+    if check and _nonzero(buffer, end, total):
         raise CorruptFileError(path, "the gap after the last array is not zero")
-    return Container(path, kind, header["version"], header["meta"], arrays, total)
+    return Container(path, kind, version, meta, arrays, total)
+
+
+def _described(entry: Any) -> tuple[str, np.dtype, tuple[int, ...]]:
+    """Name, dtype and shape of an array, which must agree with its bytes: nothing is to be taken on trust."""
+    name, text, shape, size = entry["name"], entry["dtype"], entry["shape"], entry["nbytes"]
+    expect(isinstance(name, str) and isinstance(text, str) and isinstance(shape, list), f"array {name!r}")
+    dtype = np.dtype(text)
+    known = dtype.kind in _PLAIN and dtype.itemsize > 0 and dtype.str == text and text[0] in "<|"
+    expect(known, f"array {name!r}: dtype {text!r}")
+    expect(
+        type(size) is int
+        and all(type(length) is int and length >= 0 for length in shape)
+        and size == dtype.itemsize * math.prod(shape)
+        and (size > 0 or math.prod(length for length in shape if length) < 2**48),
+        f"array {name!r}: {size!r} bytes of {text} in shape {shape!r}",
+    )
+    return name, dtype, tuple(shape)
+
+
+def _nonzero(buffer: mmap.mmap | bytes, start: int, stop: int) -> bool:
+    return stop > start and bool(np.frombuffer(buffer, np.uint8, stop - start, start).any())

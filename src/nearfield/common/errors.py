@@ -84,7 +84,7 @@ class FilterError(ValueError):
     """
 
     def __init__(self, reason: str, text: str = "", position: int | None = None):
-        self.reason = reason
+        self.reason = reason = reason if len(reason) <= 400 else reason[:397] + "..."
         self.text = text
         self.position = position
         message = f"where: {reason}"

@@ -43,9 +43,9 @@ def estimate_build(index: Index, n: int, dim: int, *, threads: int | None = None
     The build goes through phases (fit, encode, link, finish, pack); each holds what those before it made and some
     memory of its own. The largest sum is the peak.
     """
-    check_int(n, "n", 1)
+    check_int(n, "n", 1, 1 << 48)
     check_int(dim, "dim", 1, native.MAX_DIM)
-    check_int(queries, "queries", 0)
+    check_int(queries, "queries", 0, 1 << 48)
     workers = native.threads() if threads is None else check_int(threads, "threads", 1, 1024)
     reduced = dim + 1 if index._reduces and isinstance(index.metric, InnerProduct) else dim
     mapped = _mapped_dim(index.transform, reduced)

@@ -35,11 +35,13 @@ from typing import Any
 
 import numpy as np
 
+from .. import native
+from ..common.checks import check_int
 from ..common.container import read_container, write_container
-from ..common.errors import CorruptFileError
+from ..common.decoding import decoding
 from ..quantize.codec import Codec, codec_from_dict
 from ..transform.linear import LinearMap
-from .base import Index
+from .base import MAX_ROWS, Index
 
 VERSION = 1
 
@@ -76,10 +78,10 @@ def load(path: str | Path, *, vectors: np.ndarray | None = None, check: bool = T
     container = read_container(Path(path), "index", VERSION, check=check)
     meta, arrays = container.meta, container.arrays
     kinds: dict[str, type[Index]] = {"flat": Flat, "graph": Graph, "hash": Hash, "ivf": IVF}
-    try:
+    with decoding(path, "index"):  # the checksums are right: whoever wrote it was wrong
         index = _restore(kinds[meta["index"]], meta, arrays)
-    except (KeyError, TypeError, ValueError) as error:  # the checksums are right: whoever wrote it was wrong
-        raise CorruptFileError(path, f"incomplete or contradictory index: {error!r}") from error
+        if check:
+            _check_headers(index, arrays)
     if index.rescore == "vectors":
         if vectors is None:
             raise ValueError("vectors: this index rescores with the caller's vectors; pass them")
@@ -96,7 +98,7 @@ def _restore(kind: type[Index], meta: dict[str, Any], arrays: dict[str, np.ndarr
 
     maps = _part(arrays, "map.")
     linear = LinearMap.from_arrays(maps) if maps else None
-    n, dim = meta["n"], meta["dim"]
+    n, dim = check_int(meta["n"], "n", 1, MAX_ROWS - 1), check_int(meta["dim"], "dim", 1, native.MAX_DIM)
     mapped_dim = dim + 1 if kind is Graph and meta["metric"] == "ip" else dim
     if linear is not None and linear.n_features_in != mapped_dim:
         raise ValueError(f"a map of {linear.n_features_in} dimensions for rows of {mapped_dim}")
@@ -114,10 +116,25 @@ def _restore(kind: type[Index], meta: dict[str, Any], arrays: dict[str, np.ndarr
         index._attach_second(None)
         lengths["rescore"] = len(arrays["rescore"])
     elif rescore == "vectors" and index.metric.nonzero:
-        index._scale = arrays["scale"]
-        lengths["scale"] = len(arrays["scale"])
+        scale = arrays["scale"]
+        if scale.dtype != np.float32 or scale.ndim != 1 or not (np.isfinite(scale) & (scale > 0)).all():
+            raise ValueError(f"a scale of {scale.dtype} {scale.shape}, expected positive float32 ({n},)")
+        index._scale = scale
+        lengths["scale"] = len(scale)
     wrong = {name: length for name, length in lengths.items() if length != n}
     if wrong:
         raise ValueError(f"{n} rows, but {wrong}")
     index._restore(arrays)
     return index
+
+
+def _check_headers(index: Index, arrays: dict[str, np.ndarray]) -> None:
+    """ValueError where the floats before a code row are not finite: such a row has no distance to anything."""
+    codecs = [("codes", index.codec.header_floats)]
+    if isinstance(index.rescore, Codec):
+        codecs.append(("rescore", index.rescore.header_floats))
+    elif index.rescore == "residual":
+        codecs.append(("rescore", 1))
+    for name, floats in codecs:
+        if floats and not np.isfinite(np.ascontiguousarray(arrays[name][:, : 4 * floats]).view(np.float32)).all():
+            raise ValueError(f"{name}: a row whose header is not finite")

@@ -425,13 +425,17 @@ class Graph(Index):
                 raise ValueError(f"a projection of {projection.dtype} {projection.shape}")
             heads = dim if projection is None else len(projection)
             expected = (len(neighbors), native.sign_record_bytes(neighbors.shape[1], heads, self.link_bits))
-            if records.dtype != np.uint8 or records.shape != expected or units.shape != (2,) or not (units > 0).all():
+            if records.dtype != np.uint8 or records.shape != expected or not _are_units(units):
                 raise ValueError(f"signs of {records.dtype} {records.shape}, expected uint8 {expected}")
-            if center.dtype != np.float32 or center.shape != (dim,):
+            if center.dtype != np.float32 or center.shape != (dim,) or not np.isfinite(center).all():
                 raise ValueError(f"a center of {center.dtype} {center.shape}")
             self._signs = native.Signs(
                 records, (float(units[0]), float(units[1])), self.random_state, center, self.link_bits, projection
             )
+
+
+def _are_units(units: np.ndarray) -> bool:
+    return units.dtype == np.float32 and units.shape == (2,) and bool((np.isfinite(units) & (units > 0)).all())
 
 
 def _check_slack(slack: float | None) -> float:

@@ -130,6 +130,8 @@ def explain(
     (['code', 'beam'], True)
     """
     check_int(k, "k", 1, native.MAX_K)
+    if not isinstance(index, Flat | Graph | Hash | IVF):
+        raise TypeError(f"index: expected a Flat, Graph, Hash or IVF, got {type(index).__name__}")
     index.arrays()  # refuses an empty index
     exact = Flat(index.metric).build(vectors)
     if (len(exact), exact.dim) != (len(index), index.dim):

@@ -26,6 +26,7 @@ class AdditiveCodec(Codec):
     kind = "additive"
     dtype = np.dtype(np.uint8)
     coarse = True
+    header_floats = 1
 
     def space(self, codes: np.ndarray, scale: np.ndarray | None = None) -> native.Space:
         """The code rows as the native core takes them."""

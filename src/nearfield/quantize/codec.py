@@ -42,6 +42,7 @@ class Codec(ABC):
     unbiased : whether the expected score, over the codec's own randomness, is that of the vector itself.
     coarse : whether its codes are too coarse to choose a graph's links by, or slow to compare with each other: the
         links are then found by 8-bit codes, which are dropped afterwards.
+    header_floats : how many floats stand before the codes of a row.
     fits_in_blocks : whether :meth:`fit_blocks` holds no more than one block; otherwise it gathers all rows.
 
     Examples
@@ -58,6 +59,7 @@ class Codec(ABC):
     dim_: int
     unbiased: bool = False
     coarse: bool = False
+    header_floats: int = 3
     fits_in_blocks: bool = False
 
     def fit(self, vectors: Any) -> Codec:
@@ -159,6 +161,14 @@ class Codec(ABC):
     def __repr__(self) -> str:
         arguments = ", ".join(f"{k}={v!r}" for k, v in self.to_dict().items() if k != "codec")
         return f"{type(self).__name__}({arguments})"
+
+
+def restored_center(dim: int, arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """The center of a file; ValueError unless it is finite float32 (dim,)."""
+    center = np.ascontiguousarray(arrays["center"])
+    if center.dtype != np.float32 or center.shape != (dim,) or not np.isfinite(center).all():
+        raise ValueError(f"a center of {center.dtype} {center.shape}, expected finite float32 ({dim},)")
+    return center
 
 
 def codec_from_dict(

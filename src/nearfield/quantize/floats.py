@@ -26,6 +26,7 @@ class Float32(Codec):
 
     kind = "f32"
     fits_in_blocks = True
+    header_floats = 0
     dtype = np.dtype(np.float32)
 
     def fit_blocks(self, blocks: Iterable[np.ndarray]) -> Codec:
@@ -63,6 +64,7 @@ class Float16(Codec):
 
     kind = "f16"
     fits_in_blocks = True
+    header_floats = 0
     dtype = np.dtype(np.float16)
 
     def fit_blocks(self, blocks: Iterable[np.ndarray]) -> Codec:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import native
-from .codec import Codec
+from .codec import Codec, restored_center
 
 
 class RecurrentBinary(Codec):
@@ -87,7 +87,7 @@ class RecurrentBinary(Codec):
 
     def _restore(self, dim: int, arrays: dict[str, np.ndarray]) -> None:
         super()._restore(dim, arrays)
-        self.center_ = np.ascontiguousarray(arrays["center"])
+        self.center_ = restored_center(dim, arrays)
 
     def _fit(self, vectors: np.ndarray) -> None:
         self.center_ = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import native
 from ..common.checks import check_random_state
-from .codec import Codec
+from .codec import Codec, restored_center
 
 
 class RotatedQuantizer(Codec):
@@ -88,7 +88,7 @@ class RotatedQuantizer(Codec):
 
     def _restore(self, dim: int, arrays: dict[str, np.ndarray]) -> None:
         super()._restore(dim, arrays)
-        self._set_center(np.ascontiguousarray(arrays["center"]))
+        self._set_center(restored_center(dim, arrays))
 
     def _fit(self, vectors: np.ndarray) -> None:
         self._set_center(vectors.mean(axis=0, dtype=np.float64).astype(np.float32))

@@ -16,15 +16,19 @@ type            Arrow                        accepts
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..common.errors import CorruptFileError
 from .places import places
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999  # years 1 to 9999, in microseconds from 1970
 
 TYPES = ("bool", "int", "float", "string", "timestamp", "strings", "geo")
 
@@ -149,9 +153,19 @@ def _to_array(column: Any, name: str, kind: str) -> pa.Array:
         array = array.cast(target)
         if kind == "strings" and array.flatten().null_count:
             raise ValueError(f"{what}: got a list with None in it")
+        if kind == "timestamp" and not _in_range(array):
+            raise ValueError(f"{what}, expected times from year 1 to 9999 in UTC")
         return array
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
         raise ValueError(f"{what}: {error}") from None
+
+
+def _in_range(times: Any) -> bool:
+    """Whether Python can say all of these times, which are in microseconds."""
+    import pyarrow.compute as pc
+
+    ends = pc.min_max(times.cast("int64")).as_py()
+    return ends["min"] is None or (ends["min"] >= _FIRST and ends["max"] <= _LAST)
 
 
 def _allowed(found: pa.DataType, kind: str) -> bool:
@@ -238,7 +252,10 @@ def parse_timestamp(value: str | dt.date, what: str) -> dt.datetime:
             raise ValueError(f"{what}, expected ISO text such as '2024-05-01T12:00:00Z', got {value!r}") from None
     if not isinstance(value, dt.datetime):
         value = dt.datetime(value.year, value.month, value.day)
-    return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+    try:
+        return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+    except OverflowError:
+        raise ValueError(f"{what}, expected a time from year 1 to 9999 in UTC, got {value.isoformat()!r}") from None
 
 
 def to_ipc(table: pa.Table) -> pa.Buffer:
@@ -251,11 +268,23 @@ def to_ipc(table: pa.Table) -> pa.Buffer:
     return sink.getvalue()
 
 
-def from_ipc(buffer: Any) -> pa.Table:
-    """The table of an Arrow IPC file, without copying; ValueError when the bytes are not one."""
+def from_ipc(
+    buffer: Any, path: str | os.PathLike[str] | None = None, schema: Mapping[str, str] | None = None
+) -> pa.Table:
+    """The table of an Arrow IPC file, without copying; CorruptFileError when the bytes are not one.
+
+    Arrow itself believes what offsets and lengths say: all of them are checked here, before anything follows them.
+    """
     import pyarrow as pa
 
     try:
-        return pa.ipc.open_file(pa.py_buffer(buffer)).read_all()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ValueError(f"not an Arrow file: {error}") from None
+        table = pa.ipc.open_file(pa.py_buffer(buffer)).read_all()
+        table.validate(full=True)
+        if schema and not table.schema.equals(arrow_schema(schema)):
+            raise ValueError(f"columns of other types or names: {table.schema}")
+        for name, column in zip(table.schema.names, table.columns, strict=True):
+            if pa.types.is_timestamp(column.type) and not _in_range(column):
+                raise ValueError(f"column {name!r}: a time beyond year 9999")
+        return table
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
+        raise CorruptFileError(path or "attributes", f"not the attributes of a store: {error}") from None

@@ -26,7 +26,9 @@ import numpy as np
 import xxhash
 
 from ..common import files
+from ..common.decoding import decoding
 from ..common.errors import CorruptFileError, FormatVersionError, StoreLockedError
+from .description import check_description, check_settings
 
 FORMAT_VERSION = 1
 APPLICATION_ID = 0x4E465354  # "NFST"
@@ -68,9 +70,10 @@ def digest(*parts: bytes | memoryview) -> int:
 def translate(error: sqlite3.Error, path: Path) -> Exception:
     """The error a caller should see for an SQLite error: damage, a full disk and a busy file are told apart."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    # The statements here are fixed: a table or column that is not there, or no text, means an altered schema or row.
-    altered = str(error).startswith("no such ") or "decode to UTF-8" in str(error)
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or altered:
+    # The statements here are fixed: one that SQLite cannot run, or no text, means an altered file, schema or row.
+    text = str(error)
+    altered = (code == sqlite3.SQLITE_ERROR and not text.startswith("cannot ")) or "decode to UTF-8" in text
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_MISMATCH) or altered:
         return CorruptFileError(path, f"SQLite reports damage: {error}")
     if code == sqlite3.SQLITE_FULL:
         return OSError(errno.ENOSPC, f"nothing was changed: {error}", str(path))
@@ -101,7 +104,7 @@ def sqlite_errors(path: Path) -> Iterator[None]:
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        f"file:{quote(str(path))}?{mode}",
+        f"file:{quote(os.fsencode(path))}?{mode}",  # a name need not be text
         uri=True,
         isolation_level=None,
         check_same_thread=False,
@@ -232,6 +235,8 @@ class Catalogue:
             raise FormatVersionError(self.folder, version, FORMAT_VERSION)
         if version < 1:
             raise CorruptFileError(self.path, f"format version {version} never existed")
+        if connection.execute("SELECT 1 FROM sqlite_schema WHERE type IN ('trigger', 'view')").fetchone():
+            raise CorruptFileError(self.path, "holds a trigger or a view, which no store has")
 
     def close(self) -> None:
         """Close every connection and give the writer's lock back; closing twice is fine."""
@@ -375,7 +380,10 @@ def whole(path: Path, what: str, *values: Any) -> tuple[int, ...]:
 def read_state(connection: sqlite3.Connection, path: Path) -> tuple[int, ...]:
     """Number of the last transaction, how many items live, how many rows were ever added or deleted."""
     row = connection.execute("SELECT generation, items, changes FROM state").fetchone()
-    return whole(path, "table state", *(row or (None,)))
+    state = whole(path, "table state", *(row or (None,)))
+    if min(state) < 0:
+        raise CorruptFileError(path, f"table state: expected counts, found {state!r}")
+    return state
 
 
 def read_deleted(connection: sqlite3.Connection, path: Path, *, after: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -383,7 +391,7 @@ def read_deleted(connection: sqlite3.Connection, path: Path, *, after: int = 0) 
     rows = connection.execute("SELECT seq, key FROM deleted WHERE seq > ? ORDER BY seq", (after,)).fetchall()
     try:
         pairs = np.array(rows, np.int64).reshape(-1, 2)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise CorruptFileError(path, "table deleted: expected integers") from None
     return pairs[:, 0], pairs[:, 1]
 
@@ -401,10 +409,14 @@ def read_meta(connection: sqlite3.Connection, path: Path, only: str = "%") -> di
     for name, text, check in connection.execute("SELECT name, value, xxh3 FROM meta WHERE name LIKE ?", (only,)):
         if digest(str(name).encode(), str(text).encode()) != check:
             raise CorruptFileError(path, f"checksum of setting {name!r} differs")
-        values[name] = json.loads(text)
+        with decoding(path, f"setting {name!r}"):
+            values[str(name)] = json.loads(text)
     missing = [name for name in _SETTINGS if only == "%" and name not in values]
     if missing:
         raise CorruptFileError(path, f"setting {missing[0]!r} is missing")
+    if only == "%":
+        with decoding(path, "a setting"):
+            check_settings(values)
     return values
 
 
@@ -429,7 +441,9 @@ def read_segments(connection: sqlite3.Connection, path: Path) -> dict[int, dict[
         whole(path, "table segments", number, check)
         if digest(b"%d" % number, str(text).encode()) != check:
             raise CorruptFileError(path, f"checksum of segment {number}'s description differs")
-        described[number] = json.loads(text)
+        with decoding(path, f"the description of segment {number}"):
+            described[number] = json.loads(text)
+            check_description(number, described[number])
     return described
 
 
@@ -456,7 +470,8 @@ def read_payloads(connection: sqlite3.Connection, keys: Iterable[int], path: Pat
         ):
             if digest(b"%d" % key, str(text).encode()) != check:
                 raise CorruptFileError(path, f"checksum of the payload of item {key} differs")
-            found[key] = json.loads(text)
+            with decoding(path, f"the payload of item {key}"):
+                found[key] = json.loads(text)
     return found
 
 

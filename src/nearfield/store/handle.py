@@ -12,9 +12,10 @@ import numpy as np
 
 from ..common import files
 from ..common.checks import check_choice, check_int, check_real
+from ..common.decoding import decoding
 from ..common.errors import CorruptFileError
 from .attributes import check_schema
-from .catalogue import Catalogue, read_meta, read_segments
+from .catalogue import Catalogue, read_meta, read_segments, read_state
 from .ids import check_ids, is_single
 from .maintenance import Maintenance
 from .observed import Record
@@ -72,7 +73,7 @@ class Handle:
             as tags) or "geo" (latitude and longitude in degrees), for ``where=``.
         embedding : the encoder's ``fingerprint()``; vectors of another encoder are then refused.
         """
-        check_int(dim, "dim", 1, 16384)
+        dim = check_int(dim, "dim", 1, 16384)
         check_choice(metric, "metric", ("cosine", "ip", "l2"))
         check_choice(dtype, "dtype", ("float32", "float16"))
         schema = check_schema(attributes)
@@ -188,11 +189,12 @@ class Handle:
             return None
         from ..tune import Plan
 
-        return Plan.from_dict(stored)
+        with decoding(self._catalogue.path, "the plan"):
+            return Plan.from_dict(stored)
 
     def __len__(self) -> int:
         with self._catalogue.reading() as connection:
-            return int(connection.execute("SELECT items FROM state").fetchone()[0])
+            return read_state(connection, self._catalogue.path)[1]
 
     def __contains__(self, identifier: object) -> bool:
         try:

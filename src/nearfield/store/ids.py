@@ -142,6 +142,23 @@ class IdColumn:
             return cls(arrays["ids"], None)
         return cls(arrays["ids_utf8"], arrays["ids_offsets"])
 
+    def checked(self, rows: int) -> IdColumn:
+        """The column itself; ValueError when it is not of that many rows or its offsets lead astray."""
+        values, offsets = self.values, self.offsets
+        if values.ndim != 1 or values.dtype != (np.int64 if offsets is None else np.uint8):
+            raise ValueError(f"ids of {values.dtype} {values.shape}")
+        if offsets is not None and (
+            offsets.dtype != np.int64
+            or offsets.ndim != 1
+            or not len(offsets)
+            or (offsets[0], offsets[-1]) != (0, len(values))
+            or (offsets[1:] < offsets[:-1]).any()
+        ):
+            raise ValueError(f"offsets that do not ascend from 0 to the {len(values)} bytes of ids")
+        if len(self) != rows:
+            raise ValueError(f"expected {rows} ids, found {len(self)}")
+        return self
+
     def to_bytes(self) -> bytes:
         """One blob, for the catalogue."""
         if self.offsets is None:
@@ -156,10 +173,7 @@ class IdColumn:
                 raise ValueError(f"expected {8 * rows} bytes of ids, found {len(blob)}")
             return cls(np.frombuffer(blob, "<i8"), None)
         offsets = np.frombuffer(blob, "<i8", rows + 1)
-        values = np.frombuffer(blob, np.uint8, offset=8 * (rows + 1))
-        if len(values) != offsets[-1]:
-            raise ValueError(f"expected {int(offsets[-1])} bytes of ids, found {len(values)}")
-        return cls(values, offsets)
+        return cls(np.frombuffer(blob, np.uint8, offset=8 * (rows + 1)), offsets).checked(rows)
 
 
 def concatenate(columns: Sequence[IdColumn], kind: str) -> IdColumn:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..common.decoding import decoding
 from .catalogue import Catalogue, insert_segment, set_meta
 from .segment import COPY_ROWS, Segment, file_names, gather, logger, write_segment
 from .snapshot import Shape, View, Viewer
@@ -45,7 +46,9 @@ class Maintenance:
                 # of segments must not overlap, so those segments go along.
                 first = int(pending[0].part.keys[0])
                 parts = [live for live in view.parts if int(live.part.keys[-1]) >= first]
-                self._publish(view, parts, newest, choose_recipe(view, parts), None)
+                with decoding(self.catalogue.path, "the plan"):
+                    recipe = choose_recipe(view, parts)
+                self._publish(view, parts, newest, recipe, None)
         return bool(pending)
 
     def compact(self, plan: Mapping[str, Any] | None = None) -> bool:
@@ -54,8 +57,9 @@ class Maintenance:
         ``plan`` replaces the stored one in the same transaction.
         """
         with self.lock, self._pinned() as (view, newest):
-            recipe = choose_recipe(view, view.parts, plan)
-            busy = not self._is_compact(view, recipe)
+            with decoding(self.catalogue.path, "the plan"):
+                recipe = choose_recipe(view, view.parts, plan)
+                busy = not self._is_compact(view, recipe)
             if busy or plan is not None:
                 self._publish(view, view.parts, newest, recipe, plan, rewrite=busy)
             if not busy:

@@ -8,13 +8,14 @@ that grow by doubling; a view of the first n rows never changes, so a search nee
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..common.decoding import decoding, expect
 from ..common.errors import CorruptFileError
 from . import attributes as attribute_columns
 from .catalogue import digest, whole
@@ -36,6 +37,7 @@ class Block:
     ids: IdColumn
     vectors: np.ndarray
     attributes: bytes | None
+    path: Path | None = None  # of the catalogue it comes from, for errors
 
     def part(self) -> Part:
         """These rows as a part of their own, to be copied into a segment."""
@@ -49,7 +51,7 @@ class _BlockPart(Part):
 
     def table(self) -> pa.Table:
         """The attributes of these rows."""
-        return attribute_columns.from_ipc(self._block.attributes)
+        return attribute_columns.from_ipc(self._block.attributes, self._block.path)
 
 
 def _check(first_key: int, rows: int, ids: bytes, vectors: bytes | memoryview, attributes: Any) -> int:
@@ -82,23 +84,28 @@ def read_blocks(
 ) -> Iterator[Block]:
     """The blocks with a number above ``after``, ascending, their checksums verified."""
     query = "SELECT batch, first_key, rows, ids, vectors, attributes, xxh3 FROM pending WHERE batch > ? ORDER BY batch"
+    last = 0
     for batch, first_key, rows, ids, blob, columns, check in connection.execute(query, (after,)):
         whole(path, "table pending", batch, first_key, rows, check)
         if not all(isinstance(value, bytes) for value in (ids, blob, columns or b"")):
             raise CorruptFileError(path, f"pending block {batch}: expected bytes")
         if _check(first_key, rows, ids, blob, columns) != check:
             raise CorruptFileError(path, f"checksum of pending block {batch} differs")
-        vectors = np.frombuffer(blob, dtype).reshape(rows, dim)
-        yield Block(
-            batch, np.arange(first_key, first_key + rows), IdColumn.from_bytes(ids, rows, kind), vectors, columns
-        )
+        with decoding(path, f"pending block {batch}"):
+            expect(rows > 0 and last < first_key < 2**62, f"{rows} rows from key {first_key} on, after {last}")
+            vectors = np.frombuffer(blob, dtype).reshape(rows, dim)
+            column = IdColumn.from_bytes(ids, rows, kind)
+        last = first_key + rows - 1
+        yield Block(batch, np.arange(first_key, last + 1), column, vectors, columns, path)
 
 
 class _Columns:
     """The attributes of the pending rows, decoded when a filter first asks for them."""
 
-    def __init__(self) -> None:
+    def __init__(self, schema: Mapping[str, str] | None) -> None:
         self.blobs: list[bytes] = []
+        self.path: Path | None = None
+        self.schema = schema
         self._decoded: tuple[int, pa.Table | None] = (0, None)  # one tuple, so that threads see both or neither
 
     def table(self, blocks: int) -> pa.Table:
@@ -108,7 +115,7 @@ class _Columns:
         if table is None or decoded > blocks:
             decoded, table = 0, None
         if decoded < blocks:
-            fresh = [attribute_columns.from_ipc(blob) for blob in self.blobs[decoded:blocks]]
+            fresh = [attribute_columns.from_ipc(blob, self.path, self.schema) for blob in self.blobs[decoded:blocks]]
             table = pa.concat_tables([*([] if table is None else [table]), *fresh]).combine_chunks()
             self._decoded = (blocks, table)
         return table
@@ -138,13 +145,13 @@ class PendingPart(Part):
 class PendingBuffer:
     """Grows as blocks arrive. Whoever appends holds a lock; the parts it gives need none."""
 
-    def __init__(self, dim: int, dtype: np.dtype, metric: str):
+    def __init__(self, dim: int, dtype: np.dtype, metric: str, schema: Mapping[str, str] | None = None):
         self.metric = metric
         self.first_batch = 0
         self.last_batch = 0
         self.rows = 0
         self._ids: list[Id] = []
-        self._columns = _Columns()
+        self._columns = _Columns(schema)
         self._keys = np.empty(0, np.int64)
         self._vectors = np.empty((0, dim), dtype)
         self._scale = np.empty(0, np.float32)
@@ -164,6 +171,7 @@ class PendingBuffer:
         self._ids.extend(block.ids.take(np.arange(len(block.keys))))
         if block.attributes is not None:
             self._columns.blobs.append(block.attributes)
+            self._columns.path = block.path
         self.first_batch = self.first_batch or block.batch
         self.last_batch = block.batch
         self.rows = rows

@@ -126,6 +126,8 @@ def explain(view: View, hits: Nearest, k: int, condition: Filter | None, max_fal
             texts.append("ok")
         elif count == reachable:
             texts.append(short)
+        elif max_false is None:  # rows without any distance: vectors that are no numbers
+            texts.append(f"only {_items(count).replace('pass', 'can be compared')}: verify() says more")
         elif count == 0:
             texts.append(f"nothing is relevant at max_false={max_false:g}")
         else:

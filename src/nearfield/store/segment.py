@@ -29,6 +29,7 @@ import xxhash
 
 from ..common import files
 from ..common.container import Pieces, read_container, write_container
+from ..common.decoding import decoding, expect
 from ..common.errors import CorruptFileError, FormatVersionError
 from ..common.progress import Progress
 from . import attributes as attribute_columns
@@ -186,12 +187,22 @@ class Segment(Part):
     columns_trouble : why filters are not answered from codes, or None; also None when there are none to use.
     """
 
-    def __init__(self, folder: Path, number: int, description: Mapping[str, Any], *, dim: int, dtype: np.dtype):
+    def __init__(
+        self,
+        folder: Path,
+        number: int,
+        description: Mapping[str, Any],
+        *,
+        dim: int,
+        dtype: np.dtype,
+        schema: Mapping[str, str] | None = None,
+    ):
         self.folder = folder
         self.number = number
         self.description = dict(description)
         self.trouble: str | None = None
         self.columns_trouble: str | None = None
+        self._schema = schema
         self._index: Any = None
         self._settings: dict[str, Any] = {}
         self._filtered: dict[str, Any] = {}
@@ -209,6 +220,8 @@ class Segment(Part):
         arrays = container.arrays
         if arrays["vectors"].shape != (description["rows"], dim) or arrays["vectors"].dtype != dtype:
             raise CorruptFileError(path, f"expected {description['rows']} x {dim} vectors of {dtype}")
+        with decoding(path, "a segment's vectors"):
+            _check_arrays(arrays, container.meta, description)
         if description.get("attributes"):
             entry = description["attributes"]
             check_size(folder / entry["file"], entry["bytes"])
@@ -249,11 +262,14 @@ class Segment(Part):
         path = self.folder / entry["file"]
         if files.size(path) != entry["bytes"] or _root(path) != entry["root"]:
             raise CorruptFileError(path, "not the file the catalogue names: its size or digest differs")
-        index = load(path, vectors=self.vectors)
+        index: Any = load(path, vectors=self.vectors)
         if len(index) != len(self.vectors):
             raise CorruptFileError(path, f"expected an index of {len(self.vectors)} rows, found {len(index)}")
         self._settings = entry["settings"]
         self._filtered = entry.get("filtered", self._settings)
+        with decoding(path, "the settings of its search"):
+            for settings in (self._settings, self._filtered):
+                index.search(np.asarray(self.vectors[0], np.float32), 1, **settings)
         self._index = index
 
     @property
@@ -287,7 +303,9 @@ class Segment(Part):
         entry = self.description["index"]
         revision = int(entry["file"].split(".")[2]) + 1
         path = self.folder / f"{self.number:06d}.index.{revision}.nfa"
-        fresh = write_index(path, self.vectors, Recipe.from_dict(entry["recipe"]), self.metric)
+        with decoding(path, "the recipe of an index"):
+            recipe = Recipe.from_dict(entry["recipe"])
+        fresh = write_index(path, self.vectors, recipe, self.metric)
         return {**self.description, "index": fresh}
 
     def rebuild_columns(self) -> dict[str, Any]:
@@ -302,13 +320,15 @@ class Segment(Part):
         with self._lock:
             if self._table is None:
                 entry = self.description["attributes"]
+                if entry is None:
+                    path = self.folder / self.description["vectors"]["file"]
+                    raise CorruptFileError(path, "comes without attributes, although the store has some")
                 path = self.folder / entry["file"]
                 if xxhash.xxh3_64_hexdigest(self._columns) != entry["xxh3"]:
                     raise CorruptFileError(path, "its checksum differs")
-                try:
-                    self._table = attribute_columns.from_ipc(self._columns)
-                except ValueError as error:
-                    raise CorruptFileError(path, str(error)) from None
+                self._table = attribute_columns.from_ipc(self._columns, path, self._schema)
+                if self._table.num_rows != len(self):
+                    raise CorruptFileError(path, f"expected {len(self)} rows, found {self._table.num_rows}")
             return self._table
 
     def passing(self, condition: Filter) -> np.ndarray:
@@ -316,6 +336,22 @@ class Segment(Part):
         if self._coded is None or condition.tree is None:
             return super().passing(condition)
         return evaluate(condition.tree, self._coded, self.table, len(self))
+
+
+def _check_arrays(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any], description: Mapping[str, Any]) -> None:
+    """ValueError or KeyError where the arrays of a segment contradict each other or what the catalogue says."""
+    keys, rows = arrays["keys"], description["rows"]
+    expect(keys.dtype == np.int64 and keys.shape == (rows,), f"keys of {keys.dtype} {keys.shape}")
+    expect(bool((keys[1:] > keys[:-1]).all()), "keys that do not ascend")
+    ends = (description["first_key"], description["last_key"])
+    expect((int(keys[0]), int(keys[-1])) == ends, f"keys that are not from {ends[0]} to {ends[1]}")
+    IdColumn.from_arrays(arrays).checked(rows)
+    expect(meta["metric"] in ("cosine", "ip", "l2"), f"metric {meta['metric']!r}")
+    expect(("scale" in arrays) == (meta["metric"] == "cosine"), "a scale where there is none to be")
+    if "scale" in arrays:
+        scale = arrays["scale"]
+        expect(scale.dtype == np.float32 and scale.shape == (rows,), f"a scale of {scale.dtype} {scale.shape}")
+        expect(bool((np.isfinite(scale) & (scale > 0)).all()), "a scale that is no length")
 
 
 def check_size(path: Path, expected: int) -> None:

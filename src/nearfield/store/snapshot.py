@@ -6,6 +6,7 @@ next view takes over what did not change: open segments, buffers of pending rows
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 import threading
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..common.decoding import decoding, expect
 from ..common.errors import CorruptFileError
 from .catalogue import Catalogue, digest, read_deleted, read_id_type, read_meta, read_segments, read_state
 from .ids import Id
@@ -136,7 +138,7 @@ class Viewer:
         self.shape = shape
         self._lock = threading.Lock()
         self._view: View | None = None
-        self._buffer = PendingBuffer(shape.dim, shape.dtype, shape.metric)
+        self._buffer = PendingBuffer(shape.dim, shape.dtype, shape.metric, shape.schema)
         self._pending_dead = np.empty(0, np.int64)
         self._seen_seq = 0
         self._checks: list[Any] = []
@@ -183,7 +185,16 @@ class Viewer:
                 segments.append(old.part)
             else:
                 shape = self.shape
-                segments.append(Segment(self.catalogue.segments, number, description, dim=shape.dim, dtype=shape.dtype))
+                segments.append(
+                    Segment(
+                        self.catalogue.segments,
+                        number,
+                        description,
+                        dim=shape.dim,
+                        dtype=shape.dtype,
+                        schema=shape.schema,
+                    )
+                )
         renewed = any(
             number not in before or before[number].part is not part
             for number, part in zip(described, segments, strict=True)
@@ -206,7 +217,11 @@ class Viewer:
             parts.append(Live.of(pending, pending.rows_of(self._pending_dead)))
         if len(seqs):
             self._seen_seq = max(self._seen_seq, int(seqs[-1]))
-        return tuple(sorted(parts, key=lambda live: int(live.part.keys[0])))
+        ordered = sorted(parts, key=lambda live: int(live.part.keys[0]))
+        for one, other in itertools.pairwise(ordered):
+            if one.part.keys[-1] >= other.part.keys[0]:
+                raise CorruptFileError(self.catalogue.path, f"two rows have the key {int(other.part.keys[0])}")
+        return tuple(ordered)
 
     def _read_pending(self, connection: sqlite3.Connection) -> bool:
         """Bring the buffer up to date; returns whether it had to begin anew."""
@@ -216,7 +231,7 @@ class Viewer:
         kept = connection.execute("SELECT 1 FROM pending WHERE batch = ?", (self._buffer.last_batch,)).fetchone()
         renewed = self._buffer.rows > 0 and (first != self._buffer.first_batch or kept is None)
         if renewed:
-            self._buffer = PendingBuffer(shape.dim, shape.dtype, shape.metric)
+            self._buffer = PendingBuffer(shape.dim, shape.dtype, shape.metric, shape.schema)
         kind = read_id_type(connection, self.catalogue.path)
         if kind is not None and last is not None and last > self._buffer.last_batch:
             path = self.catalogue.path
@@ -240,7 +255,9 @@ class Viewer:
         if judge is None or known != stored:
             from ..decide import Judge
 
-            judge, scales = Judge.from_dict(stored["judge"]), read_scales(connection, self.catalogue.path)
+            with decoding(self.catalogue.path, "the judge"):
+                judge = Judge.from_dict(stored["judge"])
+            scales = read_scales(connection, self.catalogue.path)
             self._judge = (stored, judge, scales)
         return judge, scales
 
@@ -251,6 +268,8 @@ def read_scales(connection: sqlite3.Connection, path: Path) -> Scales:
     for block, some, theirs, check in connection.execute("SELECT * FROM scales ORDER BY block"):
         if not isinstance(some, bytes) or not isinstance(theirs, bytes) or digest(some, theirs) != check:
             raise CorruptFileError(path, f"checksum of the local scales from {block} on differs")
-        keys.append(np.frombuffer(some, "<i8"))
-        values.append(np.frombuffer(theirs, "<f4"))
+        with decoding(path, f"the local scales from {block} on"):
+            keys.append(np.frombuffer(some, "<i8"))
+            values.append(np.frombuffer(theirs, "<f4"))
+            expect(len(keys[-1]) == len(values[-1]), f"{len(keys[-1])} keys for {len(values[-1])} scales")
     return Scales(np.concatenate(keys), np.concatenate(values))

@@ -102,9 +102,13 @@ class Verifier:
             self.report.counts["segments"] += 1
             try:
                 shape = self.shape
-                segment = Segment(self.catalogue.segments, number, description, dim=shape.dim, dtype=shape.dtype)
+                segment = Segment(
+                    self.catalogue.segments, number, description, dim=shape.dim, dtype=shape.dtype, schema=shape.schema
+                )
                 if shape.schema:
                     self.report.problems += segment.wrong_codes()
+                if not _finite(segment.vectors):
+                    self.report.problems.append(f"{_name(segment)}: a vector that is not finite")
             except (CorruptFileError, FormatVersionError) as error:
                 self.report.problems.append(str(error))
                 continue
@@ -132,7 +136,7 @@ class Verifier:
     def _pending(self) -> list[Part]:
         shape = self.shape
         kind = read_id_type(self.connection, self.catalogue.path)
-        buffer = PendingBuffer(shape.dim, shape.dtype, shape.metric)
+        buffer = PendingBuffer(shape.dim, shape.dtype, shape.metric, shape.schema)
         if kind is not None:
             for block in read_blocks(self.connection, self.catalogue.path, shape.dim, shape.dtype, kind):
                 buffer.append(block)
@@ -220,6 +224,10 @@ class Verifier:
                 found[place] = hits.distances[place, -1] <= itself + 1e-6 * max(1.0, abs(float(itself)))
             missed.append(some[~found])
         return np.concatenate(missed)
+
+
+def _finite(vectors: np.ndarray) -> bool:
+    return all(np.isfinite(vectors[start : start + 8192]).all() for start in range(0, len(vectors), 8192))
 
 
 def _name(part: Part) -> str:

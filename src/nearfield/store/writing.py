@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -34,6 +35,8 @@ from .snapshot import Shape
 # milliseconds, and more would make the catalogue the bulk of the store.
 PENDING_ROWS = 65_536
 PENDING_BYTES = 256 << 20
+MAX_DEPTH = 200
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
 
 class Batch:
@@ -91,8 +94,23 @@ def _encode_payloads(payload: Any, rows: int) -> list[str | None] | None:
                 text = json.dumps(value, allow_nan=False, separators=(",", ":"))
         except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"payload: expected a JSON value, got one at position {position}: {error}") from None
+        if _depth(text) > MAX_DEPTH:
+            raise ValueError(
+                f"payload: expected at most {MAX_DEPTH} levels of nesting, got more at position {position}"
+            )
         texts.append(text)
     return texts
+
+
+def _depth(text: str) -> int:
+    """How deep JSON is nested. What one caller can still write, another with less room on its stack could not read."""
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return 0
+    depth = deepest = 0
+    for character in _BRACKETS.findall(text):
+        depth += (character in "[{") - (character in "]}")
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def check_embedding(embedding: Any, dim: int) -> dict[str, Any] | None:
@@ -103,7 +121,7 @@ def check_embedding(embedding: Any, dim: int) -> dict[str, Any] | None:
         raise TypeError(f"embedding: expected a dict, an encoder's fingerprint(), got {type(embedding).__name__}")
     try:
         fingerprint: dict[str, Any] = json.loads(json.dumps(dict(embedding), allow_nan=False))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"embedding: expected JSON values: {error}") from None
     if fingerprint.get("dim", dim) != dim:
         raise ValueError(f"embedding: expected an encoder of {dim} dimensions, got one of {fingerprint['dim']}")
@@ -225,7 +243,10 @@ class Writer:
         dead = np.sort(read_deleted(connection, path)[1])
         parts: list[Part] = [block.part() for block in blocks]
         old = self._taken_over(connection, dead, int(parts[0].keys[0]))
-        parts = [Segment(self.catalogue.segments, *item, dim=shape.dim, dtype=shape.dtype) for item in old] + parts
+        parts = [
+            Segment(self.catalogue.segments, *item, dim=shape.dim, dtype=shape.dtype, schema=shape.schema)
+            for item in old
+        ] + parts
         first_key = min(int(part.keys[0]) for part in parts)
         rows = gather([Live.of(part, part.rows_of(dead)) for part in parts], batch.kind, bool(shape.schema))
         number = self.next_number()

@@ -116,6 +116,8 @@ class LinearMap:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> LinearMap:
         """The map that :meth:`to_arrays` described."""
+        if not isinstance(arrays, Mapping):
+            raise TypeError(f"arrays: expected a dict of arrays, got {type(arrays).__name__}")
         missing = [name for name in ("matrix", "offset") if name not in arrays]
         if missing:
             raise ValueError(f"arrays: expected 'matrix' and 'offset', got {sorted(arrays)}")

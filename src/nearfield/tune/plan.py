@@ -143,13 +143,18 @@ class Plan:
     @classmethod
     def from_dict(cls, description: Mapping[str, Any]) -> Plan:
         """The plan that :meth:`to_dict` described."""
-        recipe = Recipe.from_dict(description["recipe"])
-        parts = {
-            "trials": [Trial.from_dict(trial) for trial in description["trials"]],
-            "pareto": [Trial.from_dict(trial) for trial in description.get("pareto", ())],
-            "dropped": [Forecast.from_dict(forecast) for forecast in description.get("dropped", ())],
-        }
-        return cls(**{**description, "recipe": recipe, **parts})
+        if not isinstance(description, Mapping):
+            raise TypeError(f"description: expected a dict as to_dict gives it, got {type(description).__name__}")
+        try:
+            recipe = Recipe.from_dict(description["recipe"])
+            parts = {
+                "trials": [Trial.from_dict(trial) for trial in description["trials"]],
+                "pareto": [Trial.from_dict(trial) for trial in description.get("pareto", ())],
+                "dropped": [Forecast.from_dict(forecast) for forecast in description.get("dropped", ())],
+            }
+            return cls(**{**description, "recipe": recipe, **parts})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"description: expected a plan as to_dict gives it: {error!r}") from error
 
     def shortfalls(self, trial: Trial) -> list[str]:
         """Which of the demands a trial misses: a list of "recall", "memory", "latency"; empty when it meets all."""

@@ -221,6 +221,8 @@ class Recipe:
     @classmethod
     def from_dict(cls, description: Mapping[str, Any]) -> Recipe:
         """The recipe that :meth:`to_dict` described; fields that an older version did not know take their defaults."""
+        if not isinstance(description, Mapping):
+            raise TypeError(f"description: expected a dict as to_dict gives it, got {type(description).__name__}")
         known = {field.name for field in fields(cls)}
         unknown = sorted(set(description) - known)
         if unknown:

@@ -1,0 +1,55 @@
+"""What the catalogue says of the store and its segments, checked when it is read.
+
+Checksums tell what was altered by accident. A store may also come from somebody else, and its checksums be right: a
+file name that leads out of the directory, say, would have the next compaction remove what it names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..common.checks import check_choice, check_int
+from ..common.decoding import expect
+from .attributes import check_schema
+
+_FILE = re.compile(r"[a-z]+(\.[0-9]+)?\.(nfa|arrow)")
+_LARGEST = 2**63 - 1
+
+
+def check_settings(meta: Mapping[str, Any]) -> None:
+    """ValueError or TypeError unless the settings are those of a store."""
+    check_int(meta["dim"], "dim", 1, 16384)
+    check_choice(meta["metric"], "metric", ("cosine", "ip", "l2"))
+    check_choice(meta["dtype"], "dtype", ("float32", "float16"))
+    expect(isinstance(meta["attributes"], dict), "attributes: expected an object")
+    check_schema(meta["attributes"])
+    expect(meta.get("id_type") in (None, "int", "str"), f"id_type: {meta.get('id_type')!r}")
+    for name in ("embedding", "plan", "judge"):
+        expect(meta.get(name) is None or isinstance(meta[name], dict), f"{name}: expected an object")
+
+
+def check_description(number: int, description: Any) -> None:
+    """ValueError, TypeError or KeyError unless a segment's description is whole and its files are the segment's own."""
+    expect(isinstance(description, dict), "expected an object")
+    check_int(description["rows"], "rows", 1, _LARGEST)
+    first = check_int(description["first_key"], "first_key", 1, _LARGEST)
+    check_int(description["last_key"], "last_key", first, _LARGEST)
+    for part in ("vectors", "attributes", "index"):
+        entry = description[part]
+        expect(isinstance(entry, dict) or (entry is None and part != "vectors"), f"{part}: expected an object")
+    prefix = f"{number:06d}."
+    for part, entry in description.items():
+        if not isinstance(entry, dict):
+            continue
+        name = entry["file"]
+        own = isinstance(name, str) and name.startswith(prefix) and _FILE.fullmatch(name[len(prefix) :])
+        expect(bool(own), f"{part}: {name!r} is no file of segment {number}")
+        check_int(entry["bytes"], f"{part}: bytes", 0, _LARGEST)
+        expect(isinstance(entry.get("root", entry.get("xxh3")), str), f"{part}: expected a digest")
+    index = description["index"]
+    if index is not None:
+        parts = ("recipe", "settings", *(["filtered"] if "filtered" in index else []))
+        expect(all(isinstance(index[name], dict) for name in parts), "index: expected objects")
+        expect(isinstance(index["name"], str), "index: expected a name")
