@@ -27,8 +27,11 @@ import xxhash
 
 from ..common import files
 from ..common.errors import CorruptFileError, FormatVersionError, StoreLockedError
+from .clock import NEXT, Clock
+from .slots import Slots
+from .upgrade import steps, upgrade
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 APPLICATION_ID = 0x4E465354  # "NFST"
 FILE_NAME = "catalogue.sqlite"
 LOCK_NAME = "writer.lock"
@@ -39,6 +42,7 @@ _PAGE_SIZE = 8192
 _CHECKPOINT_PAGES = 4096
 _BUSY_SECONDS = 30.0
 
+# Format 1; what later formats added is in upgrade.py.
 _SCHEMA = """
 CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL, xxh3 INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE state(one INTEGER PRIMARY KEY CHECK (one = 1), generation INTEGER NOT NULL, items INTEGER NOT NULL,
@@ -132,6 +136,9 @@ class Catalogue:
         self._pool = threading.Lock()
         self.write_lock = threading.RLock()
         self._generation: int | None = None  # known to the writer only: nobody else can commit
+        self.clock = Clock()
+        self._version = 0
+        self._slots = Slots()
         self._mode = "mode=ro"
         self._refuse_what_is_no_store()
         stat = self.path.stat()
@@ -174,7 +181,7 @@ class Catalogue:
                     connection.execute(f"PRAGMA page_size = {_PAGE_SIZE}")
                     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
                     connection.execute("PRAGMA journal_mode = WAL")
-                    connection.executescript("BEGIN;" + _SCHEMA)
+                    connection.executescript("BEGIN;" + _SCHEMA + ";".join(steps(1, FORMAT_VERSION)))
                     for name, value in meta.items():
                         set_meta(connection, name, value)
                     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -202,6 +209,8 @@ class Catalogue:
         if self._lock is not None:
             self._writer = _connect(self.path, "mode=rw")
             self._check_format(self._writer)
+            upgrade(self._writer, self.path, FORMAT_VERSION)
+            self.clock.seen(read_clock(self._writer, self.path))
             self._writer.execute("PRAGMA secure_delete = OFF")
             self._writer.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             self._writer.execute(f"PRAGMA journal_size_limit = {2 * _CHECKPOINT_PAGES * _PAGE_SIZE}")
@@ -274,9 +283,9 @@ class Catalogue:
     # -- transactions -------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def _borrowed(self) -> Iterator[sqlite3.Connection]:
+    def _borrowed(self, *, lasting: bool = False) -> Iterator[sqlite3.Connection]:
         self.ensure_usable()
-        with sqlite_errors(self.path):
+        with self._slots.taken(lasting=lasting), sqlite_errors(self.path):
             with self._pool:
                 self.ensure_usable()
                 connection = self._idle.pop() if self._idle else None
@@ -289,17 +298,28 @@ class Catalogue:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 with self._pool:
-                    if self.closed:
+                    if self.closed or len(self._idle) >= self._slots.most:
                         connection.close()
+                        if connection in self._connections:
+                            self._connections.remove(connection)
                     else:
                         self._idle.append(connection)
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection inside one read transaction: everything it reads is of one moment."""
-        with self._borrowed() as connection:
+    def reading(self, *, lasting: bool = False) -> Iterator[sqlite3.Connection]:
+        """A connection inside one read transaction: everything it reads is of one moment.
+
+        ``lasting`` is for one whose end is not ours to decide: it does not count among those that threads wait for.
+        """
+        with self._borrowed(lasting=lasting) as connection:
             connection.execute("BEGIN")
             yield connection
+
+    def expires(self, connection: sqlite3.Connection) -> bool:
+        """Whether the catalogue knows of expiry; one of format 1 that nobody has written to since does not."""
+        if self._version < 2:
+            self._version = connection.execute("PRAGMA user_version").fetchone()[0]
+        return self._version >= 2
 
     def committed_generation(self) -> int:
         """The number of the last committed transaction, whoever wrote it; costs some ten microseconds."""
@@ -327,7 +347,7 @@ class Catalogue:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
-                connection.execute("UPDATE state SET generation = generation + 1")
+                connection.execute(NEXT, (self.clock.now(),))
                 generation = connection.execute("SELECT generation FROM state").fetchone()[0]
                 self._generation = None
                 connection.execute("COMMIT")
@@ -372,6 +392,11 @@ def read_state(connection: sqlite3.Connection, path: Path) -> tuple[int, ...]:
     """Number of the last transaction, how many items live, how many rows were ever added or deleted."""
     row = connection.execute("SELECT generation, items, changes FROM state").fetchone()
     return whole(path, "table state", *(row or (None,)))
+
+
+def read_clock(connection: sqlite3.Connection, path: Path) -> int:
+    """The newest time a writer saw while something was to expire, in microseconds since 1970."""
+    return whole(path, "table state", *(connection.execute("SELECT clock FROM state").fetchone() or (None,)))[0]
 
 
 def read_deleted(connection: sqlite3.Connection, path: Path, *, after: int = 0) -> tuple[np.ndarray, np.ndarray]:

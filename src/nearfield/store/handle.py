@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 from ..common import files
 from ..common.checks import check_choice, check_int
 from ..common.errors import CorruptFileError
+from . import expiry
 from .attributes import check_schema
 from .catalogue import Catalogue, read_meta, read_segments
 from .ids import check_ids, is_single
@@ -35,6 +37,7 @@ class Handle:
         with catalogue.reading() as connection:
             meta = read_meta(connection, catalogue.path)
         self._shape = Shape(meta["dim"], np.dtype(meta["dtype"]), meta["metric"], dict(meta["attributes"]))
+        self._ttl: int | None = meta.get("ttl")
         self._viewer = Viewer(catalogue, self._shape)
         self._writer: Writer | None = None
         self._maintenance: Maintenance | None = None
@@ -55,6 +58,7 @@ class Handle:
         dtype: str = "float32",
         attributes: Mapping[str, str] | None = None,
         embedding: Mapping[str, Any] | None = None,
+        ttl: float | dt.timedelta | None = None,
     ) -> Self:
         """Make an empty store and open it for writing.
 
@@ -67,6 +71,8 @@ class Handle:
             moves cosine distances by some 1e-4.
         attributes : column name -> "bool", "int", "float", "string" or "timestamp", for ``where=``.
         embedding : the encoder's ``fingerprint()``; vectors of another encoder are then refused.
+        ttl : how long items live that are added without a ``ttl`` or ``expires`` of their own, in seconds or as a
+            timedelta: for caches, sessions and news, where yesterday's items are noise. None: until they are deleted.
         """
         check_int(dim, "dim", 1, 16384)
         check_choice(metric, "metric", ("cosine", "ip", "l2"))
@@ -75,6 +81,8 @@ class Handle:
         fingerprint = check_embedding(embedding, dim)
         folder = Path(path).absolute()
         meta = {"dim": dim, "metric": metric, "dtype": dtype, "attributes": schema, "embedding": fingerprint}
+        if ttl is not None:
+            meta["ttl"] = expiry.check_ttl(ttl)
         Catalogue.create(folder, meta)
         return cls.open(folder)
 
@@ -162,6 +170,11 @@ class Handle:
         return self._meta().get("embedding")
 
     @property
+    def ttl(self) -> dt.timedelta | None:
+        """How long items live that are added without a time of their own; None: until they are deleted."""
+        return None if self._ttl is None else dt.timedelta(microseconds=self._ttl)
+
+    @property
     def judge(self) -> Judge | None:
         """The fitted relevance judge, or None."""
         return self._reader.view(lambda view, _: view.judge)
@@ -178,7 +191,7 @@ class Handle:
 
     def __len__(self) -> int:
         with self._catalogue.reading() as connection:
-            return int(connection.execute("SELECT items FROM state").fetchone()[0])
+            return expiry.count_living(self._catalogue, connection)
 
     def __contains__(self, identifier: object) -> bool:
         try:
@@ -186,7 +199,7 @@ class Handle:
         except (TypeError, ValueError):  # nothing that could be an id
             return False
         with self._catalogue.reading() as connection:
-            return connection.execute("SELECT 1 FROM items WHERE id = ?", wanted).fetchone() is not None
+            return expiry.lives(self._catalogue, connection, wanted[0])
 
     def __repr__(self) -> str:
         mode = "closed" if self._catalogue.closed else "read-only" if self.read_only else "writer"

@@ -54,4 +54,5 @@ class Keeping(Handle):
         """Counts, bytes by file, resident memory, plan, judge, embedding and format, as plain data."""
         from .stats import collect
 
-        return self._reader.view(lambda view, _: collect(self._catalogue, self._shape, view))
+        codes = self._reader.bounds.memory()
+        return self._reader.view(lambda view, _: collect(self._catalogue, self._shape, view, codes))

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from ..common import files
-from .catalogue import FILE_NAME, FORMAT_VERSION, Catalogue
+from .catalogue import FILE_NAME, Catalogue
+from .expiry import NEVER
 from .segment import Segment, file_names
 from .snapshot import Shape, View
 
 
-def collect(catalogue: Catalogue, shape: Shape, view: View) -> dict[str, Any]:
-    """Plain data about one view: what it holds, what that costs, how it is searched."""
+def collect(catalogue: Catalogue, shape: Shape, view: View, range_codes: int = 0) -> dict[str, Any]:
+    """Plain data about one view: what it holds, what that costs, how it is searched; ``range_codes`` are bytes."""
     segments = []
     memory: dict[str, int] = {}
     sizes = {name: files.size(catalogue.folder / name) for name in _catalogue_files(catalogue)}
@@ -38,6 +39,8 @@ def collect(catalogue: Catalogue, shape: Shape, view: View) -> dict[str, Any]:
                 "trouble": part.trouble,
             }
         )
+    if range_codes:
+        memory["range_codes"] = range_codes
     judge = None
     if view.meta.get("judge"):
         from .judging import freshness
@@ -45,7 +48,7 @@ def collect(catalogue: Catalogue, shape: Shape, view: View) -> dict[str, Any]:
         judge = freshness(view.meta["judge"], view)
     return {
         "path": str(catalogue.folder),
-        "format": FORMAT_VERSION,
+        "format": 2 if view.identity else 1,
         "dim": shape.dim,
         "metric": shape.metric,
         "dtype": str(shape.dtype),
@@ -53,6 +56,7 @@ def collect(catalogue: Catalogue, shape: Shape, view: View) -> dict[str, Any]:
         "attributes": dict(shape.schema),
         "embedding": view.meta.get("embedding"),
         "items": view.items,
+        "expiring": _expiring(view),
         "pending": pending,
         "deleted": sum(len(live.part) - live.count for live in view.parts),
         "segments": segments,
@@ -62,6 +66,13 @@ def collect(catalogue: Catalogue, shape: Shape, view: View) -> dict[str, Any]:
         "plan": _plan(view),
         "judge": judge,
     }
+
+
+def _expiring(view: View) -> int:
+    """How many of the living items will expire."""
+    if view.expiry is None:
+        return 0
+    return sum(int((view.expires(live.part.keys[live.rows()]) < NEVER).sum()) for live in view.parts)
 
 
 def _catalogue_files(catalogue: Catalogue) -> list[str]:
