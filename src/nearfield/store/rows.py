@@ -123,6 +123,11 @@ class Part(ABC):
             self._space = native.make_space(kind, self.vectors, self.vectors.shape[1], scale=self._scale)
         return self._space
 
+    def inverse_lengths(self, some: slice) -> np.ndarray:
+        """1 / Euclidean length of some rows, for cosine."""
+        assert self._scale is not None
+        return self._scale[some]
+
     def take_ids(self, rows: np.ndarray) -> list[Id]:
         """The ids in ``rows``."""
         if isinstance(self._ids, IdColumn):

@@ -1,0 +1,197 @@
+"""Pages: a search that goes on where the last one ended, by a cursor.
+
+A cursor holds the score and the key of the last hit, so the next page begins right behind it, whatever was added,
+deleted, sealed or compacted in between: scores of stored vectors do not change, nor do keys. No item comes twice.
+What is added later shows when it lies farther than the cursor, and not when it lies nearer.
+
+A page deep in the answer is searched as wide as all pages up to it and half as wide again, so page p costs about what
+a search for 1.5 p k hits does. Where that is more than a twentieth of the store, the stored vectors are scanned, which
+costs nearly the same at every depth.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import xxhash
+
+from .. import native
+from .filters import Filter
+from .rows import Queries
+from .search import Nearest, nearest, scores_of
+from .snapshot import View
+
+_FORMAT = 1
+_LAYOUT = struct.Struct("<B8sQQfqI")  # format, store, query, search; score, key, hits so far
+_CHECK = struct.Struct("<Q")
+# A page that needs a larger part of the store than this is read off a scan.
+_SCAN_SHARE = 20
+
+
+class Mark(NamedTuple):
+    """Where a page ended: behind the hit of this native score and key, ``seen`` hits from the beginning."""
+
+    score: float
+    key: int
+    seen: int
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a cursor belongs to: a store, its queries, and what else decides which hits there are in which order."""
+
+    store: bytes
+    metric: str
+    queries: np.ndarray
+    where: str | None
+
+    @classmethod
+    def of(cls, view: View, path: Any, metric: str, queries: np.ndarray, condition: Filter | None) -> Origin:
+        """That of a search in a view of the store at ``path``; a store of format 1 has no number but its place."""
+        store = view.identity or xxhash.xxh3_64_digest(os.fsencode(path))
+        return cls(store, metric, queries, None if condition is None else condition.key)
+
+    def query(self, number: int) -> int:
+        """The digest of one query."""
+        return xxhash.xxh3_64_intdigest(np.ascontiguousarray(self.queries[number], np.float32).tobytes())
+
+    @property
+    def search(self) -> int:
+        """The digest of metric and filter."""
+        text = self.metric if self.where is None else f"{self.metric} where {self.where}"
+        return xxhash.xxh3_64_intdigest(text.encode(errors="surrogatepass"))
+
+
+class Pages:
+    """The ends of the pages of one search, from which :attr:`Hits.cursor` is made when somebody asks for it.
+
+    Until then it keeps the view; what is pickled are the cursors.
+    """
+
+    def __init__(self, origin: Origin, view: View, hits: Nearest, seen: np.ndarray):
+        self._source: tuple[Origin, View, Nearest, np.ndarray] | None = (origin, view, hits, seen)
+        self._made: dict[int, str | None] = {}
+
+    def cursor(self, number: int) -> str | None:
+        """The cursor behind the last hit of a query; None when its page is not full, so that nothing comes after it."""
+        if number not in self._made:
+            assert self._source is not None
+            self._made[number] = _cursor(*self._source, number)
+        return self._made[number]
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self._source is not None:
+            for number in range(len(self._source[0].queries)):
+                self.cursor(number)
+        return {"_source": None, "_made": self._made}
+
+
+def _cursor(origin: Origin, view: View, hits: Nearest, seen: np.ndarray, number: int) -> str | None:
+    if not hits.keys.shape[1] or hits.keys[number, -1] < 0:
+        return None
+    # Hits of one distance may have different scores, and stand in the order of their keys.
+    tied = hits.distances[number] == hits.distances[number, -1]
+    asked = Queries(origin.queries[number : number + 1], origin.metric)
+    keys = hits.keys[number, tied]
+    scores = scores_of(view, asked, slice(None), hits.parts[number, tied][None], hits.rows[number, tied][None])[0]
+    last = np.lexsort((keys, scores))[-1]
+    mark = float(scores[last]), int(keys[last]), int(seen[number])
+    body = _LAYOUT.pack(_FORMAT, origin.store, origin.query(number), origin.search, *mark)
+    return base64.urlsafe_b64encode(body + _CHECK.pack(xxhash.xxh3_64_intdigest(body))).rstrip(b"=").decode()
+
+
+def read_cursors(after: Any, origin: Origin, path: Any) -> list[Mark]:
+    """The marks of ``after=``: a cursor, or one a query; ValueError when one is of another store, query or search."""
+    cursors = [after] if isinstance(after, str) else after
+    if not isinstance(cursors, Sequence) or not all(isinstance(cursor, str) for cursor in cursors):
+        raise TypeError(f"after: expected a cursor (hits.cursor), or one a query, got {after!r}")
+    if len(cursors) != len(origin.queries):
+        raise ValueError(f"after: expected {len(origin.queries)} cursors, one a query, got {len(cursors)}")
+    return [_read(cursor, origin, number, path) for number, cursor in enumerate(cursors)]
+
+
+def _read(cursor: str, origin: Origin, number: int, path: Any) -> Mark:
+    try:
+        blob = base64.b64decode(cursor.encode() + b"=" * (-len(cursor) % 4), b"-_", validate=True)
+    except (UnicodeEncodeError, binascii.Error):
+        blob = b""
+    body, check = blob[: _LAYOUT.size], blob[_LAYOUT.size :]
+    if len(check) != _CHECK.size or _CHECK.unpack(check)[0] != xxhash.xxh3_64_intdigest(body):
+        raise ValueError(
+            f"after: expected a cursor as hits.cursor gives it, got {cursor[:80]!r}, which is none or altered"
+        )
+    version, store, query, search, score, key, seen = _LAYOUT.unpack(body)
+    if version != _FORMAT:
+        raise ValueError(f"after: expected a cursor of format {_FORMAT}, got one of format {version}")
+    if store != origin.store:
+        raise ValueError(f"after: expected a cursor of {path} (store {_name(origin.store)}), got one of {_name(store)}")
+    if query != origin.query(number):
+        raise ValueError(
+            f"after: expected a cursor of query {number} (digest {origin.query(number):016x}), "
+            f"got one of another query ({query:016x})"
+        )
+    if search != origin.search:
+        where = "no where=" if origin.where is None else f"where={origin.where.partition(':')[2][:80]!r}"
+        raise ValueError(
+            f"after: expected a cursor of a search with {where} and metric {origin.metric!r} (digest "
+            f"{origin.search:016x}), got one of another search ({search:016x})"
+        )
+    return Mark(score, key, seen)
+
+
+def _name(store: bytes) -> str:
+    return store.hex()
+
+
+def page(
+    view: View,
+    metric: str,
+    queries: np.ndarray,
+    k: int,
+    *,
+    marks: Sequence[Mark],
+    condition: Filter | None = None,
+    beam: int | None = None,
+) -> Nearest:
+    """Like :func:`nearest`, the ``k`` that come behind the marks in order of score and key."""
+    asked = Queries(queries, metric)
+    score = np.array([mark.score for mark in marks], np.float32)[:, None]
+    key = np.array([mark.key for mark in marks], np.int64)[:, None]
+    out = Nearest.none(len(queries), k)
+    width = max((mark.seen for mark in marks), default=0) + k
+    todo = np.arange(len(queries))
+    while todo.size:
+        if width > native.MAX_K:
+            raise ValueError(f"after: expected a page that ends within the first {native.MAX_K} items; use iterate()")
+        # The last hits of a search are those that an index misses most easily: it is asked for more than are read.
+        wide = min(width + width // 2, native.MAX_K)
+        exact = wide * _SCAN_SHARE > view.items
+        found = nearest(view, metric, queries[todo], wide, condition=condition, beam=beam, exact=exact)
+        scores = scores_of(view, asked, todo, found.parts, found.rows)
+        behind = (scores > score[todo]) | ((scores == score[todo]) & (found.keys > key[todo]))
+        behind &= found.keys >= 0
+        ready = (behind.sum(axis=1) >= k) | (wide >= found.allowed)
+        order = np.lexsort((found.keys, scores, ~behind), axis=1)[:, :k]
+        for name in ("distances", "keys", "parts", "rows"):
+            column = np.take_along_axis(getattr(found, name), order, axis=1)
+            missing = ~np.take_along_axis(behind, order, axis=1)
+            column[missing] = np.inf if name == "distances" else -1
+            getattr(out, name)[todo[ready], : column.shape[1]] = column[ready]
+        todo = todo[~ready]
+        width *= 2
+    return out
+
+
+def explain_page(view: View, hits: Nearest, k: int, condition: Filter | None, max_false: float | None) -> list[str]:
+    """Per query ``"ok"``, or that the answer ends within this page."""
+    why = "the last page: no further item"
+    if max_false is not None:
+        why += f", or none that is relevant at max_false={max_false:g}"
+    return ["ok" if count == k else why for count in (hits.keys >= 0).sum(axis=1).tolist()]
