@@ -13,13 +13,14 @@ def test_no_more_than_so_many_are_inside() -> None:
 
     def work() -> None:
         for _ in range(20):
-            with slots.taken():
-                with lock:
-                    inside[0] += 1
-                    most[0] = max(most[0], inside[0])
-                time.sleep(0.0002)
-                with lock:
-                    inside[0] -= 1
+            assert slots.enter()
+            with lock:
+                inside[0] += 1
+                most[0] = max(most[0], inside[0])
+            time.sleep(0.0002)
+            with lock:
+                inside[0] -= 1
+            slots.leave()
 
     threads = [threading.Thread(target=work) for _ in range(12)]
     for thread in threads:
@@ -31,7 +32,7 @@ def test_no_more_than_so_many_are_inside() -> None:
 
 def test_nobody_waits_for_himself_or_for_a_lasting_stay() -> None:
     slots = Slots(1)
-    with slots.taken(lasting=True), slots.taken(lasting=True), slots.taken(), slots.taken():
-        pass
-    with slots.taken():
-        pass
+    assert not slots.enter(lasting=True) and not slots.enter(lasting=True)
+    for _ in range(2):
+        assert slots.enter() and not slots.enter()
+        slots.leave()

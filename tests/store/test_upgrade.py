@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
+import signal
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -141,3 +143,30 @@ def test_nothing_is_done_where_nothing_is_to_do(make: Callable[..., Store]) -> N
     with Store.open(store.path) as store:
         assert store._catalogue.committed_generation() == before
     assert steps(2, 2) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_process_killed_in_an_upgrade_leaves_a_whole_store(
+    old: Path, content: Callable[[Store], Any], tmp_path: Path
+) -> None:
+    with Store.open(old, read_only=True) as reader:
+        before = content(reader)
+    for number in range(len(STEPS[2]) + 3):
+        path = tmp_path / f"{number}.nf"
+        shutil.copytree(old, path)
+        child = os.fork()
+        if child == 0:
+            count = iter(range(1000))
+
+            def kill(name: str, _: Path, count: Any = count, number: int = number) -> None:
+                if name == "upgrade" and next(count) == number:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+            with files.fault_injection(kill):
+                Store.open(path)
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+        with Store.open(path, read_only=True) as reader:
+            assert content(reader) == before
+        with Store.open(path) as store:
+            assert content(store) == before and store.stats()["format"] == 2 and store.verify().ok

@@ -29,6 +29,7 @@ from ..common import files
 from ..common.errors import CorruptFileError, FormatVersionError, StoreLockedError
 from .clock import NEXT, Clock
 from .slots import Slots
+from .sqlite_errors import BUSY_SECONDS, sqlite_errors
 from .upgrade import steps, upgrade
 
 FORMAT_VERSION = 2
@@ -40,7 +41,6 @@ SEGMENTS_NAME = "segments"
 _SETTINGS = ("dim", "metric", "dtype", "attributes")
 _PAGE_SIZE = 8192
 _CHECKPOINT_PAGES = 4096
-_BUSY_SECONDS = 30.0
 
 # Format 1; what later formats added is in upgrade.py.
 _SCHEMA = """
@@ -69,47 +69,13 @@ def digest(*parts: bytes | memoryview) -> int:
     return number - 2**64 if number >= 2**63 else number
 
 
-def translate(error: sqlite3.Error, path: Path) -> Exception:
-    """The error a caller should see for an SQLite error: damage, a full disk and a busy file are told apart."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    # The statements here are fixed: a table or column that is not there, or no text, means an altered schema or row.
-    altered = str(error).startswith("no such ") or "decode to UTF-8" in str(error)
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or altered:
-        return CorruptFileError(path, f"SQLite reports damage: {error}")
-    if code == sqlite3.SQLITE_FULL:
-        return OSError(errno.ENOSPC, f"nothing was changed: {error}", str(path))
-    if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL):
-        return OSError(errno.EIO, f"nothing was changed: {error}", str(path))
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
-        return OSError(errno.EROFS, f"nothing was changed: {error}", str(path))
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return TimeoutError(f"{path}: another program keeps the catalogue locked for more than {_BUSY_SECONDS:g} s")
-    if code == sqlite3.SQLITE_TOOBIG:
-        return ValueError(f"payload: larger than SQLite can hold: {error}")
-    return error
-
-
-@contextlib.contextmanager
-def sqlite_errors(path: Path) -> Iterator[None]:
-    """Raise what :func:`translate` says instead of an SQLite error."""
-    try:
-        yield
-    except UnicodeDecodeError as error:
-        raise CorruptFileError(path, f"text that is not UTF-8: {error}") from error
-    except sqlite3.Error as error:
-        better = translate(error, path)
-        if better is error:
-            raise
-        raise better from error
-
-
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"file:{quote(str(path))}?{mode}",
         uri=True,
         isolation_level=None,
         check_same_thread=False,
-        timeout=_BUSY_SECONDS,
+        timeout=BUSY_SECONDS,
     )
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA trusted_schema = OFF")
@@ -210,7 +176,6 @@ class Catalogue:
             self._writer = _connect(self.path, "mode=rw")
             self._check_format(self._writer)
             upgrade(self._writer, self.path, FORMAT_VERSION)
-            self.clock.seen(read_clock(self._writer, self.path))
             self._writer.execute("PRAGMA secure_delete = OFF")
             self._writer.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             self._writer.execute(f"PRAGMA journal_size_limit = {2 * _CHECKPOINT_PAGES * _PAGE_SIZE}")
@@ -285,25 +250,36 @@ class Catalogue:
     @contextlib.contextmanager
     def _borrowed(self, *, lasting: bool = False) -> Iterator[sqlite3.Connection]:
         self.ensure_usable()
-        with self._slots.taken(lasting=lasting), sqlite_errors(self.path):
-            with self._pool:
-                self.ensure_usable()
-                connection = self._idle.pop() if self._idle else None
-                if connection is None:
-                    connection = _connect(self.path, self._mode)
-                    self._connections.append(connection)
-            try:
-                yield connection
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                with self._pool:
-                    if self.closed or len(self._idle) >= self._slots.most:
-                        connection.close()
-                        if connection in self._connections:
-                            self._connections.remove(connection)
-                    else:
-                        self._idle.append(connection)
+        waited = self._slots.enter(lasting=lasting)
+        try:
+            with sqlite_errors(self.path):
+                connection = self._lend()
+                try:
+                    yield connection
+                finally:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+                    self._take_back(connection)
+        finally:
+            if waited:
+                self._slots.leave()
+
+    def _lend(self) -> sqlite3.Connection:
+        with self._pool:
+            self.ensure_usable()
+            if not self._idle:
+                self._idle.append(_connect(self.path, self._mode))
+                self._connections.append(self._idle[-1])
+            return self._idle.pop()
+
+    def _take_back(self, connection: sqlite3.Connection) -> None:
+        with self._pool:
+            if not self.closed and len(self._idle) < self._slots.most:
+                self._idle.append(connection)
+                return
+            connection.close()
+            if connection in self._connections:
+                self._connections.remove(connection)
 
     @contextlib.contextmanager
     def reading(self, *, lasting: bool = False) -> Iterator[sqlite3.Connection]:
@@ -392,11 +368,6 @@ def read_state(connection: sqlite3.Connection, path: Path) -> tuple[int, ...]:
     """Number of the last transaction, how many items live, how many rows were ever added or deleted."""
     row = connection.execute("SELECT generation, items, changes FROM state").fetchone()
     return whole(path, "table state", *(row or (None,)))
-
-
-def read_clock(connection: sqlite3.Connection, path: Path) -> int:
-    """The newest time a writer saw while something was to expire, in microseconds since 1970."""
-    return whole(path, "table state", *(connection.execute("SELECT clock FROM state").fetchone() or (None,)))[0]
 
 
 def read_deleted(connection: sqlite3.Connection, path: Path, *, after: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ the newest time they saw with every transaction, and readers begin from there.
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import math
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -25,7 +26,7 @@ import numpy as np
 
 from ..common.errors import CorruptFileError
 from .attributes import parse_timestamp
-from .catalogue import read_clock
+from .catalogue import whole
 from .clock import Clock
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 NEVER = np.iinfo(np.int64).max
 # What one add or delete removes of what has expired: so many rows, or twice what it brings, whichever is more.
-PURGED_AT_ONCE = 1024
+PURGED_AT_ONCE = 128
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _LAST = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
@@ -120,25 +121,31 @@ def as_datetime(moment: int) -> dt.datetime | None:
 
 def present(catalogue: Catalogue, connection: sqlite3.Connection) -> int:
     """The time now, not before what the last writer saw."""
-    catalogue.clock.seen(read_clock(connection, catalogue.path))
+    row = connection.execute("SELECT clock FROM state").fetchone()
+    catalogue.clock.seen(*whole(catalogue.path, "table state", *(row or (None,))))
     return catalogue.clock.now()
 
 
 def count_living(catalogue: Catalogue, connection: sqlite3.Connection) -> int:
     """How many items there are now."""
-    items = int(connection.execute("SELECT items FROM state").fetchone()[0])
     if not catalogue.expires(connection):
-        return items
+        return int(connection.execute("SELECT items FROM state").fetchone()[0])
+    items, clock = connection.execute("SELECT items, clock FROM state").fetchone()
+    if not clock:  # nothing ever expired here
+        return int(items)
     now = present(catalogue, connection)
-    return items - int(connection.execute("SELECT COUNT(*) FROM expiry WHERE at <= ?", (now,)).fetchone()[0])
+    return int(items) - int(connection.execute("SELECT COUNT(*) FROM expiry WHERE at <= ?", (now,)).fetchone()[0])
 
 
 def lives(catalogue: Catalogue, connection: sqlite3.Connection, identifier: int | str) -> bool:
     """Whether there is an item of this id now."""
-    found = connection.execute("SELECT key FROM items WHERE id = ?", (identifier,)).fetchone()
-    if found is None or not catalogue.expires(connection):
+    if not catalogue.expires(connection):
+        return connection.execute("SELECT 1 FROM items WHERE id = ?", (identifier,)).fetchone() is not None
+    query = "SELECT key, (SELECT clock FROM state) FROM items WHERE id = ?"
+    found = connection.execute(query, (identifier,)).fetchone()
+    if found is None or not found[1]:
         return found is not None
-    return not expired_among(connection, found, present(catalogue, connection))
+    return not expired_among(connection, found[:1], present(catalogue, connection))
 
 
 def insert(connection: sqlite3.Connection, first_key: int, at: np.ndarray) -> None:
@@ -224,19 +231,19 @@ class ExpiryBuffer:
     def read(self, connection: sqlite3.Connection, path: Path) -> None:
         """Take over what was added since the last time. Keys only grow, and an item's expiry does not change."""
         after = int(self.keys[self.rows - 1]) if self.rows else -1
-        found = connection.execute("SELECT key, at FROM expiry WHERE key > ? ORDER BY key", (after,)).fetchall()
-        if not found:
-            return
+        found = connection.execute("SELECT key, at FROM expiry WHERE key > ? ORDER BY key", (after,))
         try:
-            pairs = np.array(found, np.int64)
+            pairs = np.fromiter(itertools.chain.from_iterable(found), np.int64).reshape(-1, 2)
         except (TypeError, ValueError, OverflowError):
             raise CorruptFileError(path, "table expiry: expected integers") from None
+        if not len(pairs):
+            return
         rows = self.rows + len(pairs)
         if rows > len(self.keys):
             self.keys, self.at = (_grown(array, max(rows, 2 * self.rows, 64)) for array in (self.keys, self.at))
         self.keys[self.rows : rows], self.at[self.rows : rows] = pairs[:, 0], pairs[:, 1]
         self.rows = rows
-        if rows - len(self.soonest) > max(PURGED_AT_ONCE, len(self.soonest) // 4):
+        if rows - len(self.soonest) > max(1024, len(self.soonest) // 4):
             self.soonest = np.argsort(self.at[:rows], kind="stable")
 
     def view(self) -> Expiry | None:

@@ -36,6 +36,8 @@ class Handle:
         self._catalogue = catalogue
         with catalogue.reading() as connection:
             meta = read_meta(connection, catalogue.path)
+            if catalogue.expires(connection):
+                expiry.present(catalogue, connection)  # time goes on from where the last writer saw it
         self._shape = Shape(meta["dim"], np.dtype(meta["dtype"]), meta["metric"], dict(meta["attributes"]))
         self._ttl: int | None = meta.get("ttl")
         self._viewer = Viewer(catalogue, self._shape)

@@ -136,8 +136,8 @@ class Hits:
         pages = self._rows[-1]
         if pages is None:
             return None
-        cursors = [pages.cursor(self._number + place) for place in range(len(self._rows[0]))]
-        return cursors[0] if self._single else cursors
+        cursors = pages.cursors()
+        return cursors[self._number] if self._single else cursors
 
     def __len__(self) -> int:
         """Hits found for one query, or the number of queries."""

@@ -72,28 +72,34 @@ class Origin:
 class Pages:
     """The ends of the pages of one search, from which :attr:`Hits.cursor` is made when somebody asks for it.
 
-    Until then it keeps the view; what is pickled are the cursors.
+    Made for every search, so it only takes its arguments. It keeps the view until then; pickled are the cursors.
     """
 
-    def __init__(self, origin: Origin, view: View, hits: Nearest, seen: np.ndarray):
-        self._source: tuple[Origin, View, Nearest, np.ndarray] | None = (origin, view, hits, seen)
-        self._made: dict[int, str | None] = {}
+    __slots__ = ("_made", "_source")
 
-    def cursor(self, number: int) -> str | None:
-        """The cursor behind the last hit of a query; None when its page is not full, so that nothing comes after it."""
-        if number not in self._made:
+    def __init__(self, view: View, hits: Nearest, k: int, marks: Sequence[Mark] | None, *origin: Any):
+        self._source: tuple[Any, ...] | None = (view, hits, k, marks, origin)
+        self._made: list[str | None] | None = None
+
+    def cursors(self) -> list[str | None]:
+        """For each query the cursor behind its last hit; None where its page is not full: nothing comes after it."""
+        if self._made is None:
             assert self._source is not None
-            self._made[number] = _cursor(*self._source, number)
-        return self._made[number]
+            view, hits, k, marks, origin = self._source
+            source = Origin.of(view, *origin)
+            seen = [k] * len(hits.keys) if marks is None else [k + mark.seen for mark in marks]
+            self._made = [_cursor(source, view, hits, count, number) for number, count in enumerate(seen)]
+            self._source = None
+        return self._made
 
-    def __getstate__(self) -> dict[str, Any]:
-        if self._source is not None:
-            for number in range(len(self._source[0].queries)):
-                self.cursor(number)
-        return {"_source": None, "_made": self._made}
+    def __getstate__(self) -> list[str | None]:
+        return self.cursors()
+
+    def __setstate__(self, made: list[str | None]) -> None:
+        self._source, self._made = None, made
 
 
-def _cursor(origin: Origin, view: View, hits: Nearest, seen: np.ndarray, number: int) -> str | None:
+def _cursor(origin: Origin, view: View, hits: Nearest, seen: int, number: int) -> str | None:
     if not hits.keys.shape[1] or hits.keys[number, -1] < 0:
         return None
     # Hits of one distance may have different scores, and stand in the order of their keys.
@@ -102,7 +108,7 @@ def _cursor(origin: Origin, view: View, hits: Nearest, seen: np.ndarray, number:
     keys = hits.keys[number, tied]
     scores = scores_of(view, asked, slice(None), hits.parts[number, tied][None], hits.rows[number, tied][None])[0]
     last = np.lexsort((keys, scores))[-1]
-    mark = float(scores[last]), int(keys[last]), int(seen[number])
+    mark = float(scores[last]), int(keys[last]), seen
     body = _LAYOUT.pack(_FORMAT, origin.store, origin.query(number), origin.search, *mark)
     return base64.urlsafe_b64encode(body + _CHECK.pack(xxhash.xxh3_64_intdigest(body))).rstrip(b"=").decode()
 

@@ -20,20 +20,21 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import native
-from ..metric import get_metric
+from ..metric import Metric, get_metric
 from .filters import Filter
 from .rows import Part, Queries
 from .search import nearest
 from .segment import Segment
 from .snapshot import View
 
-# Fewer rows than this are read as they are.
+# Fewer rows than this are read as they are, and rows for so many queries at once that their bytes do not count.
 CODED_ROWS = 8192
+CODED_QUERIES = 16
 # Codes are made when a segment has answered so many range queries: making them costs about what these did.
-CODED_AFTER = 32
+CODED_AFTER = 100
 # Scores computed at once, and rows: few calls for one query, blocks that stay in a cache for many.
 _SCORES, _LEAST_ROWS, _MOST_ROWS = 1 << 17, 1024, 16384
-_ENCODED_AT_ONCE = 8192
+_BLOCK = 1024  # of rows that share a bound
 
 # The core rounds a query to steps of 1/16065 of its largest value or, in many dimensions, of 255 / 2.1e9 of the sum of
 # its values; half a step in every dimension is at most this times sqrt(d), as a share of the query's length.
@@ -56,42 +57,52 @@ class Within(NamedTuple):
 
 
 class Codes:
-    """8-bit codes of a part's rows and how far each lies from what its codes stand for."""
+    """8-bit codes of a part's rows and, for every block of them, how far a row lies at most from what its codes say."""
 
     def __init__(self, part: Part, metric: str):
         dim = part.vectors.shape[1]
-        step = max(1, len(part) // _ENCODED_AT_ONCE)
-        self.center = (
-            _exact_rows(part, metric, slice(None, None, step)).mean(axis=0, dtype=np.float64).astype(np.float32)
-        )
+        step = max(1, len(part) // _BLOCK)
+        sample = _exact_rows(part, metric, slice(None, None, step))
+        self.center = sample.mean(axis=0, dtype=np.float64).astype(np.float32)
         codes = np.empty((len(part), native.code_row_bytes("sq8", dim)), np.uint8)
-        self.error = np.empty(len(part))
-        self.length = np.empty(len(part))  # of the row, and of what its codes stand for from the center on
-        for start in range(0, len(part), _ENCODED_AT_ONCE):
-            some = slice(start, start + _ENCODED_AT_ONCE)
-            exact = _exact_rows(part, metric, some)
-            codes[some] = native.encode("sq8", exact, self.center)
-            stood = native.decode("sq8", codes[some], self.center).astype(np.float64)
-            self.error[some] = np.linalg.norm(exact - stood, axis=1) * (1 + 1e-6)
-            self.length[some] = np.linalg.norm(stood - self.center, axis=1) + np.linalg.norm(
-                exact.astype(np.float64), axis=1
-            )
+        errors, lengths = [], []
+        for start in range(0, len(part), _BLOCK):
+            exact = _exact_rows(part, metric, slice(start, start + _BLOCK))
+            some = native.encode("sq8", exact, self.center)
+            stood = native.decode("sq8", some, self.center)
+            codes[start : start + _BLOCK] = some
+            length = _longest(exact) + _longest(stood - self.center)
+            errors.append(_longest(exact - stood) + _SINGLE * length)
+            lengths.append(length)
+        self.error, self.length = np.array(errors), np.array(lengths)
         self.space = native.make_space("sq8", codes, dim, center=self.center)
         self.rounded = _ROUNDED * np.sqrt(dim)
         self.single = _SINGLE * (dim + 64)
         self.bytes = codes.nbytes + self.error.nbytes + self.length.nbytes
 
-    def limits(self, queries: Queries, radius: float, rows: np.ndarray) -> np.ndarray:
-        """For each query the score by codes beyond which none of these rows can lie within the radius."""
-        error, length = float(self.error[rows].max()), float(self.length[rows].max())
+    def sizes(self, queries: Queries) -> np.ndarray:
+        """The lengths of the queries, from where the codes count."""
         prepared = queries.prepared.astype(np.float64)
-        if queries.metric.native == "l2":
-            size = np.linalg.norm(prepared - self.center, axis=1)
-            wrong = 2 * size * length * self.rounded + self.single * (size + length) ** 2
+        return np.linalg.norm(prepared - self.center if queries.metric.native == "l2" else prepared, axis=1)
+
+    def limits(self, metric: Metric, sizes: np.ndarray, radius: float, rows: np.ndarray) -> np.ndarray:
+        """For each query the score by codes beyond which none of these rows, ascending, can lie within the radius."""
+        blocks = slice(int(rows[0]) // _BLOCK, int(rows[-1]) // _BLOCK + 1)
+        error, length = self.error[blocks].max(), self.length[blocks].max()
+        if metric.native == "l2":
+            wrong = 2 * sizes * length * self.rounded + self.single * (sizes + length) ** 2
             return np.square(radius * (1 + self.single) + error) + wrong
-        size = np.linalg.norm(prepared, axis=1)
-        score = radius - 1 + 2e-7 if queries.metric.name == "cosine" else radius
-        return score + size * (error + length * (self.rounded + self.single))
+        score = radius - 1 + 2e-7 if metric.name == "cosine" else radius
+        return score + sizes * (error + length * (self.rounded + self.single))
+
+
+def _longest(rows: np.ndarray) -> float:
+    """The length of the longest row, not less than it is."""
+    scale = float(np.abs(rows).max(initial=0.0))
+    if not scale:
+        return 0.0
+    rows = rows / np.float32(scale)  # so that no square overflows or vanishes
+    return scale * float(np.sqrt(np.einsum("ij,ij->i", rows, rows).max())) * (1 + _SINGLE * (rows.shape[1] + 64))
 
 
 def _exact_rows(part: Part, metric: str, some: slice) -> np.ndarray:
@@ -110,7 +121,7 @@ class Bounds:
 
     def of(self, part: Part, queries: Queries) -> Codes | None:
         """The codes of a part; None where its rows are better read as they are, or the codes are being made."""
-        if not isinstance(part, Segment) or len(part) < CODED_ROWS:
+        if not isinstance(part, Segment) or len(part) < CODED_ROWS or len(queries) > CODED_QUERIES:
             return None
         known = self._codes.get(part)
         if known is not None or not self._making.acquire(blocking=False):
@@ -152,17 +163,18 @@ def _in_part(
     """Per query the distances and rows within the radius, in any order."""
     metric, edge = queries.metric, np.float32(radius)
     step = min(max(_SCORES // len(queries), _LEAST_ROWS), _MOST_ROWS)
+    sizes = None if codes is None else codes.sizes(queries)
     who, where, near = [], [], []
     for start in range(0, len(rows), step):
         some = rows[start : start + step]
-        if codes is None:
+        if codes is None or sizes is None:
             scores = native.score(part.space, queries.prepared, some, metric=metric.native)
             distances = metric.distances_from_scores(scores)
             query, place = np.nonzero(distances <= edge)
             near.append(distances[query, place])
         else:
             scores = native.score(codes.space, queries.prepared, some, metric=metric.native)
-            query, place = np.nonzero(scores <= codes.limits(queries, float(edge), some)[:, None])
+            query, place = np.nonzero(scores <= codes.limits(metric, sizes, float(edge), some)[:, None])
         who.append(query)
         where.append(some[place])
     order = np.argsort(np.concatenate(who), kind="stable")

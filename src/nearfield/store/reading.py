@@ -98,13 +98,12 @@ class Reader:
         def answer(view: View, connection: Any) -> Hits:
             relevance = pages = groups = None
             find: Callable[..., Nearest] = nearest
-            origin = Origin.of(view, self.catalogue.folder, metric, array, condition)
-            seen = np.full(len(array), k)
+            marks = None
+            origin = (self.catalogue.folder, metric, array, condition)
             if name is not None:
                 find = partial(grouped, groups=self._groups, name=name, size=group_size)
             elif after is not None:
-                marks = read_cursors(after, origin, self.catalogue.folder)
-                seen += np.array([mark.seen for mark in marks], np.int64)
+                marks = read_cursors(after, Origin.of(view, *origin), self.catalogue.folder)
                 find = partial(page, marks=marks)
             if view.judge is not None:
                 hits, relevance = judged(
@@ -119,7 +118,7 @@ class Reader:
                 groups = _split(self._groups.values(view, name, parts, rows), columns)
                 status = explain_groups(view, hits, groups, k, condition, max_false)
             else:
-                pages = Pages(origin, view, hits, seen)
+                pages = Pages(view, hits, k, marks, *origin)
                 reasons = explain if after is None else explain_page
                 status = reasons(view, hits, k, condition, max_false)
             found, payloads = self._details(view, connection, hits.keys, parts, rows, payload, attributes)

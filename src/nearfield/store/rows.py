@@ -223,9 +223,7 @@ class Live:
         if self.words is None:
             return Live.of(self.part, dead)
         words = self.words.copy()
-        gone = np.zeros(len(self.part), bool)
-        gone[dead] = True
-        words &= ~native.pack_bits(gone)
+        np.bitwise_and.at(words, dead // 64, ~(np.uint64(1) << (dead % 64).astype(np.uint64)))
         return Live(self.part, words, native.count_bits(words))
 
     def rows(self) -> np.ndarray:

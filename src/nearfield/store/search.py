@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,11 +76,14 @@ def nearest(
     else:
         empty = np.empty((len(queries), 0))
         answers.append((empty.astype(np.float32), *(empty.astype(np.int64),) * 3))
-        distances, keys, parts, rows = (np.concatenate(column, axis=1) for column in zip(*answers, strict=True))
-        order = np.lexsort((keys, distances), axis=1)
-        _settle_ties(view, asked, k, order, distances, keys, parts, rows)
-        order = order[:, :k]
-        distances, keys, parts, rows = (np.take_along_axis(a, order, axis=1) for a in (distances, keys, parts, rows))
+        every = [np.concatenate(column, axis=1) for column in zip(*answers, strict=True)]
+        order = np.lexsort((every[1], every[0]), axis=1)[:, : k + 1]
+        distances, keys, parts, rows = (np.take_along_axis(column, order, axis=1) for column in every)
+        if distances.shape[1] > k:
+            tied = np.flatnonzero(distances[:, k - 1] == distances[:, k])
+            if tied.size:
+                _settle_ties(view, asked, tied, every, (distances, keys, parts, rows))
+            distances, keys, parts, rows = (column[:, :k] for column in (distances, keys, parts, rows))
     gap = ((0, 0), (0, k - distances.shape[1]))
     if gap[1][1]:
         distances = np.pad(distances, gap, constant_values=np.inf)
@@ -89,20 +92,17 @@ def nearest(
 
 
 def _settle_ties(
-    view: View, asked: Queries, k: int, order: np.ndarray, distances: np.ndarray, *where: np.ndarray
+    view: View, asked: Queries, tied: np.ndarray, every: Sequence[np.ndarray], chosen: Sequence[np.ndarray]
 ) -> None:
-    """Where the k-th and the next are equally near, the scores decide, in place, as they do within a part.
+    """Where the k-th and the next are equally near, the scores decide, as they do within a part.
 
     Different scores may become one distance. Which of them are among the first k must not depend on where they are
-    stored, or pages would leave some out.
+    stored, or pages would leave some out. ``tied`` are those queries, ``every`` all candidates; ``chosen`` is changed.
     """
-    if order.shape[1] <= k:
-        return
-    ends = np.take_along_axis(distances, order[:, k - 1 : k + 1], axis=1)
-    keys, parts, rows = where
-    for query in np.flatnonzero((ends[:, 0] == ends[:, 1]) & np.isfinite(ends[:, 0])).tolist():
-        one = slice(query, query + 1)
-        order[query] = np.lexsort((keys[query], scores_of(view, asked, one, parts[one], rows[one])[0]))
+    _, keys, parts, rows = (column[tied] for column in every)
+    order = np.lexsort((keys, scores_of(view, asked, tied, parts, rows)), axis=1)[:, : chosen[0].shape[1]]
+    for column, source in zip(chosen, every, strict=True):
+        column[tied] = np.take_along_axis(source[tied], order, axis=1)
 
 
 def scores_of(view: View, asked: Queries, some: slice | np.ndarray, parts: np.ndarray, rows: np.ndarray) -> np.ndarray:

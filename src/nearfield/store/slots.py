@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Iterator
 
 # A connection takes two file descriptors and some hundred kilobytes; a search holds one for some ten microseconds.
 MOST = 32
 
 
 class Slots:
-    """At most ``most`` threads inside :meth:`taken` at a time; the others wait in line.
+    """At most ``most`` threads between :meth:`enter` and :meth:`leave` at a time; the others wait in line.
 
     Whoever is inside and asks again goes on at once, or it could wait for itself. So does one whose stay is lasting (an
     iteration that its caller leaves open): its number is the caller's affair.
@@ -19,8 +17,9 @@ class Slots:
     Examples
     --------
     >>> slots = Slots(1)
-    >>> with slots.taken(), slots.taken():
-    ...     pass
+    >>> slots.enter(), slots.enter()
+    (True, False)
+    >>> slots.leave()
     """
 
     def __init__(self, most: int = MOST):
@@ -28,15 +27,15 @@ class Slots:
         self._free = threading.BoundedSemaphore(most)
         self._mine = threading.local()
 
-    @contextlib.contextmanager
-    def taken(self, *, lasting: bool = False) -> Iterator[None]:
-        """Wait for a slot and hold it."""
+    def enter(self, *, lasting: bool = False) -> bool:
+        """Wait for a slot and take it; returns whether one was taken, and is to be given back with :meth:`leave`."""
         if lasting or getattr(self._mine, "held", False):
-            yield
-            return
-        with self._free:
-            self._mine.held = True
-            try:
-                yield
-            finally:
-                self._mine.held = False
+            return False
+        self._free.acquire()
+        self._mine.held = True
+        return True
+
+    def leave(self) -> None:
+        """Give the slot back."""
+        self._mine.held = False
+        self._free.release()

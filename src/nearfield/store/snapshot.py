@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..common.errors import CorruptFileError
-from .catalogue import Catalogue, digest, read_clock, read_deleted, read_id_type, read_meta, read_segments, read_state
+from .catalogue import Catalogue, digest, read_deleted, read_id_type, read_meta, read_segments, read_state
 from .clock import Clock
-from .expiry import NEVER, Expiry, ExpiryBuffer
+from .expiry import NEVER, Expiry, ExpiryBuffer, present
 from .ids import Id
 from .pending import PendingBuffer, read_blocks
 from .rows import Live
@@ -266,7 +266,7 @@ class Viewer:
     def _expiring(self, connection: sqlite3.Connection) -> tuple[Expiry | None, bytes]:
         """When items expire, and the store's identity; nothing of it in a store of format 1."""
         if self.catalogue.expires(connection):
-            self.catalogue.clock.seen(read_clock(connection, self.catalogue.path))
+            present(self.catalogue, connection)
             self._expiry.read(connection, self.catalogue.path)
             if not self._identity:
                 (identity,) = connection.execute("SELECT identity FROM state").fetchone()
