@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -220,6 +222,23 @@ def test_a_copy_goes_on_where_its_original_was(make: Callable[..., Store], vecto
     store.snapshot(store.path.with_name("copy.nf"))
     with Store.open(store.path.with_name("copy.nf")) as copy:
         assert copy.search(vectors[100], 5, after=first.cursor).ids == store.search(vectors[100], 10).ids[5:]
+
+
+def test_hits_keep_no_view_alive(make: Callable[..., Store], vectors: np.ndarray, low_limits: None) -> None:
+    store = make()
+    store.add(list(range(100)), vectors[:100])
+    store.compact()
+    hits = store.search(vectors[200], 5)
+    view = weakref.ref(store._viewer.current())
+    store.add([1000], vectors[100:101])
+    store.compact()
+    store.search(vectors[0])
+    gc.collect()
+    assert view() is None
+    assert (
+        store.search(vectors[200], 5, after=hits.cursor).ids
+        == [identifier for identifier in store.search(vectors[200], 11).ids if identifier != 1000][5:10]
+    )
 
 
 def test_small_ends(make: Callable[..., Store], vectors: np.ndarray) -> None:

@@ -15,6 +15,7 @@ import base64
 import binascii
 import os
 import struct
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ import numpy as np
 import xxhash
 
 from .. import native
+from ..metric import get_metric
 from .filters import Filter
 from .rows import Queries
 from .search import Nearest, nearest, scores_of
@@ -53,9 +55,9 @@ class Origin:
     where: str | None
 
     @classmethod
-    def of(cls, view: View, path: Any, metric: str, queries: np.ndarray, condition: Filter | None) -> Origin:
-        """That of a search in a view of the store at ``path``; a store of format 1 has no number but its place."""
-        store = view.identity or xxhash.xxh3_64_digest(os.fsencode(path))
+    def of(cls, identity: bytes, path: Any, metric: str, queries: np.ndarray, condition: Filter | None) -> Origin:
+        """That of a search in the store at ``path``; one of format 1 has no identity but its place."""
+        store = identity or xxhash.xxh3_64_digest(os.fsencode(path))
         return cls(store, metric, queries, None if condition is None else condition.key)
 
     def query(self, number: int) -> int:
@@ -72,23 +74,25 @@ class Origin:
 class Pages:
     """The ends of the pages of one search, from which :attr:`Hits.cursor` is made when somebody asks for it.
 
-    Made for every search, so it only takes its arguments. It keeps the view until then; pickled are the cursors.
+    Made for every search, so it only takes its arguments. It does not keep the view alive, and with it files that a
+    compaction replaced: should nobody else do when a cursor is asked for, which takes a write in between, the score of
+    the last hit is that of its distance, and the next page may miss or repeat what is exactly as far away.
     """
 
     __slots__ = ("_made", "_source")
 
     def __init__(self, view: View, hits: Nearest, k: int, marks: Sequence[Mark] | None, *origin: Any):
-        self._source: tuple[Any, ...] | None = (view, hits, k, marks, origin)
+        self._source: tuple[Any, ...] | None = (weakref.ref(view), view.identity, hits, k, marks, origin)
         self._made: list[str | None] | None = None
 
     def cursors(self) -> list[str | None]:
         """For each query the cursor behind its last hit; None where its page is not full: nothing comes after it."""
         if self._made is None:
             assert self._source is not None
-            view, hits, k, marks, origin = self._source
-            source = Origin.of(view, *origin)
+            view, identity, hits, k, marks, origin = self._source
+            source = Origin.of(identity, *origin)
             seen = [k] * len(hits.keys) if marks is None else [k + mark.seen for mark in marks]
-            self._made = [_cursor(source, view, hits, count, number) for number, count in enumerate(seen)]
+            self._made = [_cursor(source, view(), hits, count, number) for number, count in enumerate(seen)]
             self._source = None
         return self._made
 
@@ -99,14 +103,18 @@ class Pages:
         self._source, self._made = None, made
 
 
-def _cursor(origin: Origin, view: View, hits: Nearest, seen: int, number: int) -> str | None:
+def _cursor(origin: Origin, view: View | None, hits: Nearest, seen: int, number: int) -> str | None:
     if not hits.keys.shape[1] or hits.keys[number, -1] < 0:
         return None
     # Hits of one distance may have different scores, and stand in the order of their keys.
-    tied = hits.distances[number] == hits.distances[number, -1]
-    asked = Queries(origin.queries[number : number + 1], origin.metric)
+    distance = hits.distances[number, -1]
+    tied = hits.distances[number] == distance
     keys = hits.keys[number, tied]
-    scores = scores_of(view, asked, slice(None), hits.parts[number, tied][None], hits.rows[number, tied][None])[0]
+    if view is None:
+        scores = np.full(len(keys), get_metric(origin.metric).scores_from_distances(distance), np.float32)
+    else:
+        asked = Queries(origin.queries[number : number + 1], origin.metric)
+        scores = scores_of(view, asked, slice(None), hits.parts[number, tied][None], hits.rows[number, tied][None])[0]
     last = np.lexsort((keys, scores))[-1]
     mark = float(scores[last]), int(keys[last]), seen
     body = _LAYOUT.pack(_FORMAT, origin.store, origin.query(number), origin.search, *mark)

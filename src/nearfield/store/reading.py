@@ -103,7 +103,7 @@ class Reader:
             if name is not None:
                 find = partial(grouped, groups=self._groups, name=name, size=group_size)
             elif after is not None:
-                marks = read_cursors(after, Origin.of(view, *origin), self.catalogue.folder)
+                marks = read_cursors(after, Origin.of(view.identity, *origin), self.catalogue.folder)
                 find = partial(page, marks=marks)
             if view.judge is not None:
                 hits, relevance = judged(
