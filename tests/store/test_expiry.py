@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import math
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nearfield.common import files
 from nearfield.store import Store, expiry
 from nearfield.store import clock as clocks
 from nearfield.store.expiry import NEVER, ExpiryBuffer, moments
@@ -176,6 +178,23 @@ def test_a_clock_set_back_resurrects_nobody(make: Callable[..., Store], vectors:
             assert len(again) == 2 and again.search(vectors[0], 2).ids.count(1) == 0 and 3 not in again
 
 
+def test_closing_writes_down_what_has_expired(make: Callable[..., Store], vectors: np.ndarray, wall: Wall) -> None:
+    store = make()
+    store.add([1, 2], vectors[:2], expires=[START + 10, None])
+    wall.seconds += 20
+    store.close()
+    wall.seconds -= 20
+    with Store.open(store.path) as again:
+        assert len(again) == 1 and 1 not in again
+    other = make("b.nf")
+    other.add([1], vectors[:1], ttl=10)
+    wall.seconds += 20
+    other._catalogue._writer.execute("PRAGMA query_only = ON")
+    other.close()  # a disk that refuses does not keep a store from closing
+    with Store.open(other.path) as again:
+        assert len(again) == 0
+
+
 def test_a_reader_takes_over_the_writers_time(make: Callable[..., Store], vectors: np.ndarray, wall: Wall) -> None:
     store = make()
     store.add([1, 2], vectors[:2], expires=[START + 10, START + 100])
@@ -283,6 +302,50 @@ def test_a_bad_ttl_makes_no_store(make: Callable[..., Store]) -> None:
     with pytest.raises(ValueError, match="ttl: expected more than 0"):
         make(ttl=0)
     assert make(ttl=60).ttl == dt.timedelta(minutes=1)
+
+
+@pytest.mark.slow
+def test_a_disk_that_fails_at_any_moment_resurrects_nobody(
+    make: Callable[..., Store], vectors: np.ndarray, wall: Wall, low_limits: None, content: Callable[[Store], Any]
+) -> None:
+    """Every file operation of a seal, a compaction and an add that becomes a segment, after half of all has expired."""
+    jobs: list[Callable[[Store], Any]] = [
+        lambda store: store.seal(),
+        lambda store: store.compact(),
+        lambda store: store.add(list(range(200, 300)), vectors[200:300], ttl=100),
+    ]
+    for number, job in enumerate(jobs):
+        failing, step = True, 0
+        while failing:
+            store = make(f"{number}-{step}.nf")
+            store.add(list(range(30)), vectors[:30], expires=[START + 10 + 10 * (i % 2) for i in range(30)])
+            store.seal()
+            store.add(list(range(30, 60)), vectors[30:60], expires=[START + 10 + 10 * (i % 2) for i in range(30)])
+            wall.seconds = START + 15
+            before = content(store)
+            assert sorted(before) == list(range(1, 60, 2))
+            count = iter(range(1000))
+
+            def fail(name: str, path: Any, count: Any = count, step: int = step) -> None:
+                if next(count) == step:
+                    raise OSError(errno.ENOSPC, "injected")
+
+            try:
+                with files.fault_injection(fail):
+                    job(store)
+                failing = next(count) > step
+            except OSError:
+                failing = True
+                assert content(store) == before
+            store.close()
+            wall.seconds = START - 100
+            with Store.open(store.path) as again:
+                found = content(again)
+                assert {i: row for i, row in found.items() if i < 200} == before and again.verify().ok
+                assert len(found) in (30, 130)
+            wall.seconds = START
+            step += 1
+        assert step > 5 or number == 2
 
 
 def test_a_copy_keeps_its_times(make: Callable[..., Store], vectors: np.ndarray, wall: Wall) -> None:

@@ -52,6 +52,22 @@ class Asking(Handle):
         Returns
         -------
         Hits : distances are exact whatever index found them; ``status`` says why there are fewer than k.
+
+        Examples
+        --------
+        >>> import tempfile, numpy as np
+        >>> from nearfield.store import Store
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> store = Store.create(folder.name + "/a.nf", dim=2, metric="l2", attributes={"page": "string"})
+        >>> rows = np.float32([[0, 0], [0, 1], [0, 2], [0, 3]])
+        >>> store.add([1, 2, 3, 4], rows, attributes={"page": ["a", "a", "b", "b"]})
+        4
+        >>> store.search(rows[0], k=2, group_by="page").ids
+        [1, 3]
+        >>> first = store.search(rows[0], k=2)
+        >>> first.ids, store.search(rows[0], k=2, after=first.cursor).ids
+        ([1, 2], [3, 4])
+        >>> store.close(); folder.cleanup()
         """
         return self._reader.search(queries, k, where, payload, attributes, max_false, beam, group_by, group_size, after)
 
@@ -82,6 +98,21 @@ class Asking(Handle):
         -------
         Hits for one query, a list of them for many: as long as the answer is, nearest first, without padding.
         ``status`` is ``"ok"``, or says how many there are when ``limit`` cut the answer.
+
+        Examples
+        --------
+        >>> import tempfile, numpy as np
+        >>> from nearfield.store import Store
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> store = Store.create(folder.name + "/a.nf", dim=2, metric="l2")
+        >>> rows = np.float32([[0, 0], [0, 1], [0, 2], [0, 3]])
+        >>> store.add([1, 2, 3, 4], rows)
+        4
+        >>> store.search_range(rows[0], 2.0).ids
+        [1, 2, 3]
+        >>> store.search_range(rows[0], 2.0, limit=1).status
+        'limit: the nearest 1 of 3 items within the radius'
+        >>> store.close(); folder.cleanup()
         """
         return self._reader.search_range(queries, radius, where, limit, payload, attributes)
 

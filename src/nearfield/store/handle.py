@@ -124,6 +124,8 @@ class Handle:
 
     def close(self) -> None:
         """Give the writer's lock and all files back. Nothing is lost without it; closing twice is fine."""
+        if self._writer is not None:
+            self._writer.keep_time()
         self._catalogue.close()
 
     def __enter__(self) -> Self:

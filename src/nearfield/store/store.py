@@ -81,6 +81,17 @@ class Store(Asking, Keeping):
         An expired item is not found, counted or returned by anything from that moment on, and its id is free. Its
         rows leave the disk with the next writes, a seal or :meth:`compact` at the latest. The clock never goes
         backwards: a store takes the newest time that it saw, or that its last writer wrote down.
+
+        Examples
+        --------
+        >>> import tempfile, numpy as np
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> store = Store.create(folder.name + "/cache.nf", dim=2, ttl=3600)
+        >>> store.add(["a", "b"], np.eye(2, dtype=np.float32), expires=["2001-01-01", "2999-01-01"])
+        2
+        >>> len(store), "a" in store, store.get("b").expires.year
+        (1, False, 2999)
+        >>> store.close(); folder.cleanup()
         """
         return self._put(ids, vectors, attributes, payload, embedding, ttl, expires, replace=False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 
 from ..common import files
 from ..common.checks import check_vectors
+from ..common.errors import CorruptFileError
 from . import attributes as attribute_columns
 from . import expiry
 from .catalogue import (
@@ -198,6 +200,20 @@ class Writer:
             both = gone + late
             connection.execute("UPDATE state SET items = items - ?, changes = changes + ?", (both, both))
         return gone
+
+    def keep_time(self) -> None:
+        """Where something has expired since the last write, write down that it has; a disk that refuses is left alone.
+
+        A clock that is set back before the next writer comes then brings nothing back.
+        """
+        if self.catalogue.closed or self.catalogue.pid != os.getpid():
+            return
+        with contextlib.suppress(OSError, CorruptFileError):
+            with self.catalogue.reading() as connection:
+                late = expiry.due(connection, self.catalogue.clock.now(), 1)
+            if late:
+                with self.catalogue.writing() as connection:
+                    self._purge(connection, expiry.PURGED_AT_ONCE)
 
     def purge(self) -> int:
         """Delete everything that has expired; returns how many items that was."""
