@@ -30,7 +30,7 @@ from .snapshot import View
 # Fewer rows than this are read as they are, and rows for so many queries at once that their bytes do not count.
 CODED_ROWS = 8192
 CODED_QUERIES = 16
-# Codes are made when a segment has answered so many range queries: making them costs about what these did.
+# Codes are made when a segment has answered so many range queries: making them takes what some fifty save by them.
 CODED_AFTER = 100
 # Scores computed at once, and rows: few calls for one query, blocks that stay in a cache for many.
 _SCORES, _LEAST_ROWS, _MOST_ROWS = 1 << 17, 1024, 16384
