@@ -82,6 +82,7 @@ def test_under_a_filter(make: Callable[..., Store], vectors: np.ndarray, low_lim
     assert [row["doc"] for row in hits.attributes if row] == [
         group for group, i in zip(hits.groups, hits.ids, strict=True) if i is not None
     ]
+    assert store.stats()["memory"]["group_codes"] == 300 * 4
     assert store.search(vectors[400], 9, where="year < 3", group_by="doc").status == "only 3 groups pass the filter"
     assert store.search(vectors[400], 9, where="year < 1", group_by="doc").status == "only 1 group passes the filter"
     assert store.search(vectors[400], 9, where="year < 0", group_by="doc").status == "no item passes the filter"

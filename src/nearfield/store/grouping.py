@@ -89,6 +89,10 @@ class Groups:
                 self._known.setdefault(part, {})[name] = coded
         return coded
 
+    def memory(self) -> int:
+        """Bytes of all numbers; the values themselves come on top, once each."""
+        return sum(coded.codes.nbytes for known in list(self._known.values()) for coded in list(known.values()))
+
     def values(self, view: View, name: str, parts: np.ndarray, rows: np.ndarray) -> list[Any]:
         """The values at ``(part, row)``; None where the part is -1."""
         return [

@@ -54,5 +54,6 @@ class Keeping(Handle):
         """Counts, bytes by file, resident memory, plan, judge, embedding and format, as plain data."""
         from .stats import collect
 
-        codes = self._reader.bounds.memory()
-        return self._reader.view(lambda view, _: collect(self._catalogue, self._shape, view, codes))
+        reader = self._reader
+        codes = {"range_codes": reader.bounds.memory(), "group_codes": reader.groups.memory()}
+        return reader.view(lambda view, _: collect(self._catalogue, self._shape, view, codes))

@@ -5,7 +5,7 @@ deleted, sealed or compacted in between: scores of stored vectors do not change,
 What is added later shows when it lies farther than the cursor, and not when it lies nearer.
 
 A page deep in the answer is searched as wide as all pages up to it and half as wide again, so page p costs about what
-a search for 1.5 p k hits does. Where that is more than a twentieth of the store, the stored vectors are scanned, which
+a search for 1.5 p k hits does. Where that is more than a fortieth of the store, the stored vectors are scanned, which
 costs nearly the same at every depth.
 """
 
@@ -33,8 +33,8 @@ from .snapshot import View
 _FORMAT = 1
 _LAYOUT = struct.Struct("<B8sQQfqI")  # format, store, query, search; score, key, hits so far
 _CHECK = struct.Struct("<Q")
-# A page that needs a larger part of the store than this is read off a scan.
-_SCAN_SHARE = 20
+# A page that needs a larger part of the store than one in so many is read off a scan: that is where a walk costs as much.
+_SCAN_SHARE = 40
 
 
 class Mark(NamedTuple):

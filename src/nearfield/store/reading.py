@@ -36,7 +36,7 @@ class Reader:
         self.viewer = viewer
         self.maintenance = maintenance
         self._filters: dict[str, Filter] = {}
-        self._groups = Groups()
+        self.groups = Groups()
         self.bounds = Bounds()
         self._repair_failed = False
 
@@ -101,7 +101,7 @@ class Reader:
             marks = None
             origin = (self.catalogue.folder, metric, array, condition)
             if name is not None:
-                find = partial(grouped, groups=self._groups, name=name, size=group_size)
+                find = partial(grouped, groups=self.groups, name=name, size=group_size)
             elif after is not None:
                 marks = read_cursors(after, Origin.of(view.identity, *origin), self.catalogue.folder)
                 find = partial(page, marks=marks)
@@ -115,7 +115,7 @@ class Reader:
                 hits = find(view, metric, array, columns, condition=condition, beam=beam)
             parts, rows = hits.parts.ravel(), hits.rows.ravel()
             if name is not None:
-                groups = _split(self._groups.values(view, name, parts, rows), columns)
+                groups = _split(self.groups.values(view, name, parts, rows), columns)
                 status = explain_groups(view, hits, groups, k, condition, max_false)
             else:
                 pages = Pages(view, hits, k, marks, *origin)

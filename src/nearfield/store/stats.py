@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ..common import files
@@ -11,8 +12,8 @@ from .segment import Segment, file_names
 from .snapshot import Shape, View
 
 
-def collect(catalogue: Catalogue, shape: Shape, view: View, range_codes: int = 0) -> dict[str, Any]:
-    """Plain data about one view: what it holds, what that costs, how it is searched; ``range_codes`` are bytes."""
+def collect(catalogue: Catalogue, shape: Shape, view: View, codes: Mapping[str, int] | None = None) -> dict[str, Any]:
+    """Plain data about one view: what it holds, what that costs, how it is searched; ``codes`` are bytes in memory."""
     segments = []
     memory: dict[str, int] = {}
     sizes = {name: files.size(catalogue.folder / name) for name in _catalogue_files(catalogue)}
@@ -39,8 +40,7 @@ def collect(catalogue: Catalogue, shape: Shape, view: View, range_codes: int = 0
                 "trouble": part.trouble,
             }
         )
-    if range_codes:
-        memory["range_codes"] = range_codes
+    memory |= {name: size for name, size in (codes or {}).items() if size}
     judge = None
     if view.meta.get("judge"):
         from .judging import freshness
