@@ -33,7 +33,7 @@ from .snapshot import View
 _FORMAT = 1
 _LAYOUT = struct.Struct("<B8sQQfqI")  # format, store, query, search; score, key, hits so far
 _CHECK = struct.Struct("<Q")
-# A page that needs a larger part of the store than one in so many is read off a scan: that is where a walk costs as much.
+# A page that needs more than one in so many of all items is read off a scan: a walk would cost as much.
 _SCAN_SHARE = 40
 
 
