@@ -105,3 +105,32 @@ def test_a_moved_model_is_found_again(run, tmp_path: Path) -> None:
 def test_bad_numbers(run, store: Path, options: tuple[str, ...]) -> None:
     answer = run("search", store, "words", *options)
     assert (answer.code, answer.err.count("\n")) == (2, 1)
+
+
+def test_groups(run, store: Path) -> None:
+    answer = run("search", store, "a train to the coast", "-k", "3", "--group-by", "topic", "--json").json
+    groups = [hit["group"] for hit in answer["hits"]]
+    assert groups[0] == "rail" and len(set(groups)) == len(groups) == 3
+    bad = run("search", store, "a train", "--group-by", "topik")
+    assert (bad.code, "unknown attribute 'topik'" in bad.err) == (2, True)
+
+
+def test_everything_within_a_distance(run, store: Path) -> None:
+    nearest = run("search", store, "a train to the coast", "-k", "5", "--json").json["hits"]
+    radius = nearest[2]["distance"]
+    within = run("search", store, "a train to the coast", "--within", radius, "--json").json
+    assert [hit["id"] for hit in within["hits"]][:3] == [hit["id"] for hit in nearest[:3]]
+    assert all(hit["distance"] <= radius for hit in within["hits"]) and "cursor" not in within
+    cut = run("search", store, "a train to the coast", "--within", radius, "-k", "1")
+    assert cut.code == 0 and "(limit: the nearest 1 of " in cut.out
+    nothing = run("search", store, "a train to the coast", "--within", "0")
+    assert (nothing.code, nothing.out.strip()) == (1, "nothing lies within 0")
+    assert "without --group-by" in run("search", store, "a", "--within", "1", "--group-by", "topic").err
+
+
+def test_the_next_page(run, store: Path) -> None:
+    both = run("search", store, "a train", "-k", "6", "--json").json["hits"]
+    first = run("search", store, "a train", "-k", "3", "--json").json
+    second = run("search", store, "a train", "-k", "3", "--after", first["cursor"], "--json").json
+    assert [hit["id"] for hit in first["hits"] + second["hits"]] == [hit["id"] for hit in both]
+    assert "cursor of query" in run("search", store, "a ship", "--after", first["cursor"]).err

@@ -14,7 +14,7 @@ import pytest
 
 from nearfield.common import CorruptFileError, FormatVersionError, StoreLockedError
 from nearfield.store import Store, catalogue
-from nearfield.store.catalogue import FORMAT_VERSION, Catalogue, digest, read_meta, set_meta, translate
+from nearfield.store.catalogue import FORMAT_VERSION, Catalogue, digest, read_meta, set_meta
 
 
 def sql(path: Path, *statements: str) -> None:
@@ -60,25 +60,6 @@ def test_digests_fit_sqlite() -> None:
     assert len(set(values)) == 200
     assert min(values) < 0 < max(values) < 2**63
     assert digest(b"a", b"b") == digest(b"ab")
-
-
-@pytest.mark.parametrize(
-    ("code", "kind"),
-    [
-        (sqlite3.SQLITE_FULL, OSError),
-        (sqlite3.SQLITE_IOERR_WRITE, OSError),
-        (sqlite3.SQLITE_READONLY, OSError),
-        (sqlite3.SQLITE_CORRUPT, CorruptFileError),
-        (sqlite3.SQLITE_NOTADB, CorruptFileError),
-        (sqlite3.SQLITE_BUSY, TimeoutError),
-        (sqlite3.SQLITE_TOOBIG, ValueError),
-        (sqlite3.SQLITE_MISUSE, sqlite3.OperationalError),
-    ],
-)
-def test_sqlite_errors_are_told_apart(code: int, kind: type[Exception]) -> None:
-    error = sqlite3.OperationalError("it said so")
-    error.sqlite_errorcode = code
-    assert isinstance(translate(error, Path("a.nf")), kind)
 
 
 def test_what_is_no_store(tmp_path: Path) -> None:
@@ -275,7 +256,7 @@ def test_many_threads_read_at_once(make: Callable[..., Store], vectors: np.ndarr
 def test_a_foreign_lock_times_out_with_a_clear_error(
     make: Callable[..., Store], vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nearfield.store.catalogue._BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("nearfield.store.catalogue.BUSY_SECONDS", 0.05)
     store = make()
     other = sqlite3.connect(store.path / "catalogue.sqlite", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

@@ -3,6 +3,9 @@
 The text is encoded by the encoder the store was made with. Hits come with their relevance, from 0 to 1, where the store
 has a judge, and with their distance otherwise. With --max-false 0.05 an answer is cut where nothing is relevant any
 more; a query to which the store holds no answer then gets one in at most 5 of 100 cases. Exit code 1: nothing found.
+
+--group-by document shows the best hit of each document. --within 0.2 asks for everything within a distance instead of
+the nearest; -k then limits how much of it is shown. --json names a cursor, with which --after gets the next page.
 """
 
 from __future__ import annotations
@@ -27,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-false", type=float, metavar="RATE", help="cut what is not relevant: 0.05 is a good start; 1 keeps all"
     )
+    parser.add_argument("--group-by", metavar="COLUMN", help="one hit for each value of this attribute")
+    parser.add_argument("--within", type=float, metavar="DISTANCE", help="everything within this distance, up to -k")
+    parser.add_argument("--after", metavar="CURSOR", help="the page behind this cursor")
     parser.add_argument("--vector", type=Path, metavar="FILE", help="ask with the vector in this .npy file, not a text")
     parser.add_argument("--json", action="store_true", help="print JSON, with payload and attributes")
     add_encoder_argument(parser, "where the store's encoder is now, if its model has moved")
@@ -40,23 +46,30 @@ def run(arguments: argparse.Namespace) -> int:
     if bool(text) == (arguments.vector is not None):
         raise ValueError("search: expected a question, or --vector FILE.npy, and not both")
     with Store.open(arguments.store, read_only=True) as store:
-        hits = store.search(
+        query = (
             _read_vector(arguments.vector)
             if arguments.vector
-            else encoder_of(store.embedding, arguments.encoder, arguments.store).encode(text),
-            arguments.k,
-            where=arguments.where,
-            payload=True,
-            attributes=arguments.json and bool(store.attributes),
-            max_false=arguments.max_false,
+            else encoder_of(store.embedding, arguments.encoder, arguments.store).encode(text)
         )
+        shown = {"payload": True, "attributes": arguments.json and bool(store.attributes), "where": arguments.where}
+        if arguments.within is not None:
+            for name in ("max_false", "group_by", "after"):
+                if getattr(arguments, name) is not None:
+                    raise ValueError(f"--within: expected without --{name.replace('_', '-')}")
+            hits: Any = store.search_range(query, arguments.within, limit=arguments.k, **shown)
+        else:
+            names = ("max_false", "group_by", "after")
+            hits = store.search(query, arguments.k, **shown, **{name: getattr(arguments, name) for name in names})
     found = list(hits)
     if arguments.json:
-        print_json({"query": text or None, "status": hits.status, "hits": [_described(hit) for hit in found]})
+        answer = {"query": text or None, "status": hits.status, "hits": [_described(hit) for hit in found]}
+        print_json(answer | ({"cursor": hits.cursor} if hits.cursor else {}))
     elif found:
         say("\n".join(hit_lines(found)))
         if hits.status != "ok":
             say(f"  ({hits.status})")
+    elif arguments.within is not None:
+        say(f"nothing lies within {arguments.within:g}")
     else:
         say(hits.status)
     return DONE if found else NO
@@ -75,7 +88,7 @@ def _read_vector(path: Path) -> np.ndarray:
 
 def _described(hit: Any) -> dict[str, Any]:
     entry = {"id": hit.id, "distance": hit.distance}
-    for name in ("relevance", "payload", "attributes"):
+    for name in ("relevance", "payload", "attributes", "group"):
         if getattr(hit, name) is not None:
             entry[name] = getattr(hit, name)
     return entry

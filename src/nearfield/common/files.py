@@ -162,3 +162,8 @@ def unlock(descriptor: int) -> None:
     """Give a lock back, also when a forked child still holds a copy of the descriptor."""
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     os.close(descriptor)
+
+
+def step(operation: str, path: Path) -> None:
+    """Announce a step that somebody else does on disk (SQLite's, in an upgrade), so that a test can make it fail."""
+    _announce(operation, path)

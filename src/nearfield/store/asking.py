@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..common.checks import check_int
@@ -23,6 +23,9 @@ class Asking(Handle):
         attributes: bool = False,
         max_false: float | None = None,
         beam: int | None = None,
+        group_by: str | None = None,
+        group_size: int = 1,
+        after: str | Sequence[str] | None = None,
     ) -> Hits:
         """The ``k`` nearest items of each query, of the last committed moment.
 
@@ -37,12 +40,82 @@ class Asking(Handle):
         max_false : cut every answer where the judge finds nothing relevant any more; needs :meth:`fit_judge`.
             See :meth:`nearfield.decide.Judge.keep` for what the rate means.
         beam : how far a graph is searched; None takes what the plan measured.
+        group_by : an attribute of type bool, int, string or timestamp: the answer has at most ``group_size`` hits for
+            each of its values, and ``k`` groups: such as ten documents, of which the items are passages. The groups
+            are those with the nearest items; missing values are one group, as in SQL. ``hits.groups`` names them.
+        group_size : hits a group; 1 is right for a list of results, 2 or 3 to show more of each.
+        after : ``hits.cursor`` of the page before, one a query: the next ``k`` hits. No item comes twice, whatever is
+            written between pages; what is added later shows when it is farther away than the cursor. The cursor must
+            come from the same query and ``where`` on the same store, or a copy of it; ``k`` may change. Page p costs
+            about what ``k = 1.5 p k`` does, at most a scan of the vectors. For everything there is, take
+            :meth:`iterate` or :meth:`search_range`, which are one call and complete.
 
         Returns
         -------
         Hits : distances are exact whatever index found them; ``status`` says why there are fewer than k.
+
+        Examples
+        --------
+        >>> import tempfile, numpy as np
+        >>> from nearfield.store import Store
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> store = Store.create(folder.name + "/a.nf", dim=2, metric="l2", attributes={"page": "string"})
+        >>> rows = np.float32([[0, 0], [0, 1], [0, 2], [0, 3]])
+        >>> store.add([1, 2, 3, 4], rows, attributes={"page": ["a", "a", "b", "b"]})
+        4
+        >>> store.search(rows[0], k=2, group_by="page").ids
+        [1, 3]
+        >>> first = store.search(rows[0], k=2)
+        >>> first.ids, store.search(rows[0], k=2, after=first.cursor).ids
+        ([1, 2], [3, 4])
+        >>> store.close(); folder.cleanup()
         """
-        return self._reader.search(queries, k, where, payload, attributes, max_false, beam)
+        return self._reader.search(queries, k, where, payload, attributes, max_false, beam, group_by, group_size, after)
+
+    def search_range(
+        self,
+        queries: Any,
+        radius: float,
+        *,
+        where: Any = None,
+        limit: int | None = None,
+        payload: bool = False,
+        attributes: bool = False,
+    ) -> Hits | list[Hits]:
+        """All items within a distance of each query, none missing: for near-duplicates, clustering, alerts.
+
+        Choose :meth:`search` for the best few, which looks at a small part of the store. This looks at all of it,
+        through 8-bit codes with an error bound where a segment is searched this way often.
+
+        Parameters
+        ----------
+        queries : (d,) or (q, d) float32; many at once share the work.
+        radius : the largest distance, included: for cosine 0.05 is nearly the same text, 0.3 the same topic with most
+            encoders; ``hits.distances`` of a few searches show the scale of yours.
+        where, payload, attributes : as in :meth:`search`.
+        limit : keep the nearest so many of each query; None keeps all, which may be the whole store.
+
+        Returns
+        -------
+        Hits for one query, a list of them for many: as long as the answer is, nearest first, without padding.
+        ``status`` is ``"ok"``, or says how many there are when ``limit`` cut the answer.
+
+        Examples
+        --------
+        >>> import tempfile, numpy as np
+        >>> from nearfield.store import Store
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> store = Store.create(folder.name + "/a.nf", dim=2, metric="l2")
+        >>> rows = np.float32([[0, 0], [0, 1], [0, 2], [0, 3]])
+        >>> store.add([1, 2, 3, 4], rows)
+        4
+        >>> store.search_range(rows[0], 2.0).ids
+        [1, 2, 3]
+        >>> store.search_range(rows[0], 2.0, limit=1).status
+        'limit: the nearest 1 of 3 items within the radius'
+        >>> store.close(); folder.cleanup()
+        """
+        return self._reader.search_range(queries, radius, where, limit, payload, attributes)
 
     def get(self, ids: Any) -> Any:
         """The items of these ids, None where there is none; a single id is answered with a single item."""

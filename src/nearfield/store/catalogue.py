@@ -28,9 +28,13 @@ import xxhash
 from ..common import files
 from ..common.decoding import decoding
 from ..common.errors import CorruptFileError, FormatVersionError, StoreLockedError
+from .clock import NEXT, Clock
 from .description import check_description, check_settings
+from .slots import Slots
+from .sqlite_errors import BUSY_SECONDS, sqlite_errors
+from .upgrade import steps, upgrade
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 APPLICATION_ID = 0x4E465354  # "NFST"
 FILE_NAME = "catalogue.sqlite"
 LOCK_NAME = "writer.lock"
@@ -39,8 +43,8 @@ SEGMENTS_NAME = "segments"
 _SETTINGS = ("dim", "metric", "dtype", "attributes")
 _PAGE_SIZE = 8192
 _CHECKPOINT_PAGES = 4096
-_BUSY_SECONDS = 30.0
 
+# Format 1; what later formats added is in upgrade.py.
 _SCHEMA = """
 CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL, xxh3 INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE state(one INTEGER PRIMARY KEY CHECK (one = 1), generation INTEGER NOT NULL, items INTEGER NOT NULL,
@@ -67,48 +71,13 @@ def digest(*parts: bytes | memoryview) -> int:
     return number - 2**64 if number >= 2**63 else number
 
 
-def translate(error: sqlite3.Error, path: Path) -> Exception:
-    """The error a caller should see for an SQLite error: damage, a full disk and a busy file are told apart."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    # The statements here are fixed: one that SQLite cannot run, or no text, means an altered file, schema or row.
-    text = str(error)
-    altered = (code == sqlite3.SQLITE_ERROR and not text.startswith("cannot ")) or "decode to UTF-8" in text
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_MISMATCH) or altered:
-        return CorruptFileError(path, f"SQLite reports damage: {error}")
-    if code == sqlite3.SQLITE_FULL:
-        return OSError(errno.ENOSPC, f"nothing was changed: {error}", str(path))
-    if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL):
-        return OSError(errno.EIO, f"nothing was changed: {error}", str(path))
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
-        return OSError(errno.EROFS, f"nothing was changed: {error}", str(path))
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return TimeoutError(f"{path}: another program keeps the catalogue locked for more than {_BUSY_SECONDS:g} s")
-    if code == sqlite3.SQLITE_TOOBIG:
-        return ValueError(f"payload: larger than SQLite can hold: {error}")
-    return error
-
-
-@contextlib.contextmanager
-def sqlite_errors(path: Path) -> Iterator[None]:
-    """Raise what :func:`translate` says instead of an SQLite error."""
-    try:
-        yield
-    except UnicodeDecodeError as error:
-        raise CorruptFileError(path, f"text that is not UTF-8: {error}") from error
-    except sqlite3.Error as error:
-        better = translate(error, path)
-        if better is error:
-            raise
-        raise better from error
-
-
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"file:{quote(os.fsencode(path))}?{mode}",  # a name need not be text
         uri=True,
         isolation_level=None,
         check_same_thread=False,
-        timeout=_BUSY_SECONDS,
+        timeout=BUSY_SECONDS,
     )
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA trusted_schema = OFF")
@@ -135,6 +104,9 @@ class Catalogue:
         self._pool = threading.Lock()
         self.write_lock = threading.RLock()
         self._generation: int | None = None  # known to the writer only: nobody else can commit
+        self.clock = Clock()
+        self._version = 0
+        self._slots = Slots()
         self._mode = "mode=ro"
         self._refuse_what_is_no_store()
         stat = self.path.stat()
@@ -177,7 +149,7 @@ class Catalogue:
                     connection.execute(f"PRAGMA page_size = {_PAGE_SIZE}")
                     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
                     connection.execute("PRAGMA journal_mode = WAL")
-                    connection.executescript("BEGIN;" + _SCHEMA)
+                    connection.executescript("BEGIN;" + _SCHEMA + ";".join(steps(1, FORMAT_VERSION)))
                     for name, value in meta.items():
                         set_meta(connection, name, value)
                     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -209,6 +181,7 @@ class Catalogue:
             self._writer.execute("BEGIN IMMEDIATE")
             self._writer.execute("DELETE FROM meta WHERE FALSE")
             self._writer.execute("ROLLBACK")
+            upgrade(self._writer, self.path, FORMAT_VERSION)
             self._writer.execute("PRAGMA secure_delete = OFF")
             self._writer.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             self._writer.execute(f"PRAGMA journal_size_limit = {2 * _CHECKPOINT_PAGES * _PAGE_SIZE}")
@@ -283,32 +256,54 @@ class Catalogue:
     # -- transactions -------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def _borrowed(self) -> Iterator[sqlite3.Connection]:
+    def _borrowed(self, *, lasting: bool = False) -> Iterator[sqlite3.Connection]:
         self.ensure_usable()
-        with sqlite_errors(self.path):
-            with self._pool:
-                self.ensure_usable()
-                connection = self._idle.pop() if self._idle else None
-                if connection is None:
-                    connection = _connect(self.path, self._mode)
-                    self._connections.append(connection)
-            try:
-                yield connection
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                with self._pool:
-                    if self.closed:
-                        connection.close()
-                    else:
-                        self._idle.append(connection)
+        waited = self._slots.enter(lasting=lasting)
+        try:
+            with sqlite_errors(self.path):
+                connection = self._lend()
+                try:
+                    yield connection
+                finally:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+                    self._take_back(connection)
+        finally:
+            if waited:
+                self._slots.leave()
+
+    def _lend(self) -> sqlite3.Connection:
+        with self._pool:
+            self.ensure_usable()
+            if not self._idle:
+                self._idle.append(_connect(self.path, self._mode))
+                self._connections.append(self._idle[-1])
+            return self._idle.pop()
+
+    def _take_back(self, connection: sqlite3.Connection) -> None:
+        with self._pool:
+            if not self.closed and len(self._idle) < self._slots.most:
+                self._idle.append(connection)
+                return
+            connection.close()
+            if connection in self._connections:
+                self._connections.remove(connection)
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection inside one read transaction: everything it reads is of one moment."""
-        with self._borrowed() as connection:
+    def reading(self, *, lasting: bool = False) -> Iterator[sqlite3.Connection]:
+        """A connection inside one read transaction: everything it reads is of one moment.
+
+        ``lasting`` is for one whose end is not ours to decide: it does not count among those that threads wait for.
+        """
+        with self._borrowed(lasting=lasting) as connection:
             connection.execute("BEGIN")
             yield connection
+
+    def expires(self, connection: sqlite3.Connection) -> bool:
+        """Whether the catalogue knows of expiry; one of format 1 that nobody has written to since does not."""
+        if self._version < 2:
+            self._version = connection.execute("PRAGMA user_version").fetchone()[0]
+        return self._version >= 2
 
     def committed_generation(self) -> int:
         """The number of the last committed transaction, whoever wrote it; costs some ten microseconds."""
@@ -336,7 +331,7 @@ class Catalogue:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
-                connection.execute("UPDATE state SET generation = generation + 1")
+                connection.execute(NEXT, (self.clock.now(),))
                 generation = connection.execute("SELECT generation FROM state").fetchone()[0]
                 self._generation = None
                 connection.execute("COMMIT")

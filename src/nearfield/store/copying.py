@@ -10,8 +10,9 @@ from pathlib import Path
 
 from ..common import files
 from ..common.errors import CorruptFileError
-from .catalogue import FILE_NAME, SEGMENTS_NAME, Catalogue, publish_directory, read_segments, sqlite_errors
+from .catalogue import FILE_NAME, SEGMENTS_NAME, Catalogue, publish_directory, read_segments
 from .segment import derived_names, file_names
+from .sqlite_errors import sqlite_errors
 
 _ATTEMPTS = 20
 

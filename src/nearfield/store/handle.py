@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,8 +15,9 @@ from ..common import files
 from ..common.checks import check_choice, check_int, check_real
 from ..common.decoding import decoding
 from ..common.errors import CorruptFileError
+from . import expiry
 from .attributes import check_schema
-from .catalogue import Catalogue, read_meta, read_segments, read_state
+from .catalogue import Catalogue, read_meta, read_segments
 from .ids import check_ids, is_single
 from .maintenance import Maintenance
 from .observed import Record
@@ -37,14 +39,20 @@ class Handle:
         self._catalogue = catalogue
         with catalogue.reading() as connection:
             meta = read_meta(connection, catalogue.path)
+            if catalogue.expires(connection):
+                expiry.present(catalogue, connection)  # time goes on from where the last writer saw it
         self._shape = Shape(meta["dim"], np.dtype(meta["dtype"]), meta["metric"], dict(meta["attributes"]))
+        self._ttl: int | None = meta.get("ttl")
         self._viewer = Viewer(catalogue, self._shape)
         self._writer: Writer | None = None
         self._maintenance: Maintenance | None = None
         if not catalogue.read_only:
             self._writer = Writer(catalogue, self._shape)
             self._maintenance = Maintenance(catalogue, self._shape, self._viewer, self._writer)
-        self._watch = Watch(self._shape, self._viewer.current, Record(catalogue.folder), watch)
+        viewer = self._viewer
+        self._watch = Watch(
+            self._shape, lambda: viewer.current().unexpired(catalogue.clock), Record(catalogue.folder), watch
+        )
         self._reader = Reader(catalogue, self._shape, self._viewer, self._maintenance, self._watch)
 
     # -- opening and closing ------------------------------------------------------------------------------------------
@@ -59,6 +67,7 @@ class Handle:
         dtype: str = "float32",
         attributes: Mapping[str, str] | None = None,
         embedding: Mapping[str, Any] | None = None,
+        ttl: float | dt.timedelta | None = None,
     ) -> Self:
         """Make an empty store and open it for writing.
 
@@ -72,6 +81,8 @@ class Handle:
         attributes : column name -> "bool", "int", "float", "string", "timestamp", "strings" (a list of strings, such
             as tags) or "geo" (latitude and longitude in degrees), for ``where=``.
         embedding : the encoder's ``fingerprint()``; vectors of another encoder are then refused.
+        ttl : how long items live that are added without a ``ttl`` or ``expires`` of their own, in seconds or as a
+            timedelta: for caches, sessions and news, where yesterday's items are noise. None: until they are deleted.
         """
         dim = check_int(dim, "dim", 1, 16384)
         check_choice(metric, "metric", ("cosine", "ip", "l2"))
@@ -80,6 +91,8 @@ class Handle:
         fingerprint = check_embedding(embedding, dim)
         folder = Path(path).absolute()
         meta = {"dim": dim, "metric": metric, "dtype": dtype, "attributes": schema, "embedding": fingerprint}
+        if ttl is not None:
+            meta["ttl"] = expiry.check_ttl(ttl)
         Catalogue.create(folder, meta)
         return cls.open(folder)
 
@@ -129,6 +142,8 @@ class Handle:
     def close(self) -> None:
         """Give the writer's lock and all files back. Nothing is lost without it; closing twice is fine."""
         self._watch.close()
+        if self._writer is not None:
+            self._writer.keep_time()
         self._catalogue.close()
 
     def __enter__(self) -> Self:
@@ -177,6 +192,11 @@ class Handle:
         return self._meta().get("embedding")
 
     @property
+    def ttl(self) -> dt.timedelta | None:
+        """How long items live that are added without a time of their own; None: until they are deleted."""
+        return None if self._ttl is None else dt.timedelta(microseconds=self._ttl)
+
+    @property
     def judge(self) -> Judge | None:
         """The fitted relevance judge, or None."""
         return self._reader.view(lambda view, _: view.judge)
@@ -194,7 +214,7 @@ class Handle:
 
     def __len__(self) -> int:
         with self._catalogue.reading() as connection:
-            return read_state(connection, self._catalogue.path)[1]
+            return expiry.count_living(self._catalogue, connection)
 
     def __contains__(self, identifier: object) -> bool:
         try:
@@ -202,7 +222,7 @@ class Handle:
         except (TypeError, ValueError):  # nothing that could be an id
             return False
         with self._catalogue.reading() as connection:
-            return connection.execute("SELECT 1 FROM items WHERE id = ?", wanted).fetchone() is not None
+            return expiry.lives(self._catalogue, connection, wanted[0])
 
     def __repr__(self) -> str:
         mode = "closed" if self._catalogue.closed else "read-only" if self.read_only else "writer"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,10 +14,13 @@ from .ids import Id
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from .paging import Pages
+
 
 @dataclass(frozen=True)
 class Item:
-    """One stored item, as :meth:`Store.get` returns it.
+    """One stored item, as :meth:`Store.get` returns it; ``expires`` is the time from which on it is gone, None: it
+    stays.
 
     Examples
     --------
@@ -28,6 +32,7 @@ class Item:
     vector: np.ndarray
     attributes: dict[str, Any] | None = None
     payload: Any = None
+    expires: dt.datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,8 @@ class Batch:
     """Some stored items in the order of their arrival, as :meth:`Store.iterate` yields them: columns, for bulk work.
 
     ``vectors`` is (n, d) in the store's dtype, ``attributes`` a pyarrow table (None without a schema), ``payload`` a
-    list with None where an item has none.
+    list with None where an item has none, ``expires`` a list of times with None where an item stays, or None where
+    nothing in the store expires.
 
     Examples
     --------
@@ -47,6 +53,7 @@ class Batch:
     vectors: np.ndarray
     attributes: pa.Table | None
     payload: list[Any]
+    expires: list[dt.datetime | None] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -67,6 +74,7 @@ class Hit:
     relevance: float | None = None
     attributes: dict[str, Any] | None = None
     payload: Any = None
+    group: Any = None
 
 
 class Hits:
@@ -74,7 +82,9 @@ class Hits:
 
     For one query every field is a list or 1-D array of length ``k``; for many queries there is one such row a query.
     Where there are fewer than ``k`` hits the rest is missing: id None, distance +inf, relevance 0, payload None, and
-    ``status`` says why.
+    ``status`` says why. With ``group_by`` there are ``k * group_size`` columns, and the missing ones say nothing but
+    that groups have fewer items; ``status`` speaks of groups. The answer to a range search is as long as it is: nothing
+    is missing.
 
     Attributes
     ----------
@@ -84,6 +94,9 @@ class Hits:
     status : ``"ok"``, or why there are fewer than k hits (one text, or one a query)
     attributes : list of dict or None; None when not asked for
     payload : list of JSON values; None when not asked for
+    groups : list of the values of ``group_by``, None for items without one; None when not asked for
+    cursor : text for ``after=`` to get the next page, or None after the last (one, or a list of one a query); None
+        also where there are no pages, with ``group_by`` and for a range search
 
     Examples
     --------
@@ -101,9 +114,13 @@ class Hits:
         relevance: np.ndarray | None = None,
         attributes: list[list[dict[str, Any] | None]] | None = None,
         payload: list[list[Any]] | None = None,
+        groups: list[list[Any]] | None = None,
+        pages: Pages | None = None,
         single: bool = False,
+        number: int = 0,
     ):
-        self._rows = (ids, distances, status, relevance, attributes, payload)
+        self._number = number  # of the first query here, among those that were searched together
+        self._rows = (ids, distances, status, relevance, attributes, payload, groups, pages)
         self._single = single
         self.ids: Any = ids[0] if single else ids
         self.distances: np.ndarray = distances[0] if single else distances
@@ -111,6 +128,16 @@ class Hits:
         self.relevance: np.ndarray | None = relevance[0] if single and relevance is not None else relevance
         self.attributes: Any = attributes[0] if single and attributes is not None else attributes
         self.payload: Any = payload[0] if single and payload is not None else payload
+        self.groups: Any = groups[0] if single and groups is not None else groups
+
+    @property
+    def cursor(self) -> Any:
+        """Where this page ends, for ``after=``; None when nothing comes after it."""
+        pages = self._rows[-1]
+        if pages is None:
+            return None
+        cursors = pages.cursors()
+        return cursors[self._number] if self._single else cursors
 
     def __len__(self) -> int:
         """Hits found for one query, or the number of queries."""
@@ -120,7 +147,7 @@ class Hits:
         """The :class:`Hit` at a rank of one query, or the :class:`Hits` of one query of many."""
         if self._single:
             return list(self)[index]
-        ids, distances, status, relevance, attributes, payload = self._rows
+        ids, distances, status, relevance, attributes, payload, groups, pages = self._rows
         if not -len(ids) <= index < len(ids):
             raise IndexError(f"expected a query from 0 to {len(ids) - 1}, got {index}")
         one = slice(index, index + 1) if index != -1 else slice(index, None)
@@ -131,6 +158,9 @@ class Hits:
             relevance=None if relevance is None else relevance[one],
             attributes=None if attributes is None else attributes[one],
             payload=None if payload is None else payload[one],
+            groups=None if groups is None else groups[one],
+            pages=pages,
+            number=self._number + index % len(ids),
             single=True,
         )
 
@@ -147,6 +177,7 @@ class Hits:
                     None if self.relevance is None else float(self.relevance[rank]),
                     None if self.attributes is None else self.attributes[rank],
                     None if self.payload is None else self.payload[rank],
+                    None if self.groups is None else self.groups[rank],
                 )
 
     def __repr__(self) -> str:

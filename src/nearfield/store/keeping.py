@@ -59,4 +59,6 @@ class Keeping(Handle):
         """
         from .stats import collect
 
-        return self._reader.view(lambda view, _: collect(self._catalogue, self._shape, view, self._watch))
+        reader = self._reader
+        codes = {"range_codes": reader.bounds.memory(), "group_codes": reader.groups.memory()}
+        return reader.view(lambda view, _: collect(self._catalogue, self._shape, view, self._watch, codes))

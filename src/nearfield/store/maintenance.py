@@ -83,6 +83,7 @@ class Maintenance:
     def _pinned(self) -> Iterator[tuple[View, int]]:
         """A view and the newest deletion it shows; its pending blocks are claimed, so that no add seals them."""
         with self.catalogue.write_lock:
+            self.writer.purge()
             view = self.viewer.current()
             with self.catalogue.reading() as connection:
                 newest = connection.execute("SELECT COALESCE(MAX(seq), 0) FROM deleted").fetchone()[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -10,11 +11,15 @@ import numpy as np
 from ..common.checks import check_int, check_real, check_vectors
 from ..common.errors import CorruptFileError
 from .catalogue import Catalogue, find_keys, read_payloads
+from .expiry import as_datetime
 from .filters import Filter
+from .grouping import Groups, check_column, explain_groups, grouped
 from .hits import Batch, Hits, Item
 from .ids import check_ids, is_single
 from .maintenance import Maintenance
-from .search import explain, judged, nearest
+from .paging import Origin, Pages, explain_page, page, read_cursors
+from .ranging import Bounds, explain_range, relevances, within
+from .search import Nearest, explain, judged, nearest
 from .segment import logger
 from .snapshot import Shape, View, Viewer
 from .watch import Watch
@@ -36,6 +41,8 @@ class Reader:
         self.maintenance = maintenance
         self.watch = watch
         self._filters: dict[str, Filter] = {}
+        self.groups = Groups()
+        self.bounds = Bounds()
         self._repair_failed = False
 
     def view(self, answer: Callable[[View, Any], Answer], *, transaction: bool = False) -> Answer:
@@ -45,12 +52,12 @@ class Reader:
             self._try_repair(self.maintenance)
             view = self.viewer.current()
         if not transaction:
-            return answer(view, None)
+            return answer(view.unexpired(self.catalogue.clock), None)
         while True:
             with self.catalogue.reading() as connection:
                 pinned = self.viewer.at(connection)
                 if pinned is not None:
-                    return answer(pinned, connection)
+                    return answer(pinned.unexpired(self.catalogue.clock), connection)
 
     def _try_repair(self, maintenance: Maintenance) -> None:
         """The writer rebuilds a damaged derived file when it meets one; if it cannot, searches go on without it."""
@@ -73,41 +80,62 @@ class Reader:
         attributes: bool,
         max_false: float | None,
         beam: int | None,
+        group_by: Any = None,
+        group_size: int = 1,
+        after: Any = None,
     ) -> Hits:
         """See :meth:`Store.search`."""
         metric = self.shape.metric
-        array, single = check_vectors(queries, "queries", dim=self.shape.dim, nonzero=metric == "cosine")
+        array, single, condition = self._asked(queries, where, attributes)
         check_int(k, "k", 1, MAX_K)
         if beam is not None:
             check_int(beam, "beam", 1, MAX_K)
         if max_false is not None:
             check_real(max_false, "max_false", 0.0, 1.0)
-        condition = self._filter(where)
-        if attributes and not self.shape.schema:
-            raise ValueError("attributes: this store has none; name them in Store.create(attributes={...})")
+        check_int(group_size, "group_size", 1, MAX_K // k)
+        name = None if group_by is None else check_column(group_by, self.shape.schema)
+        if name is None and group_size != 1:
+            raise ValueError(f"group_size: expected 1 without group_by, got {group_size}")
+        if name is not None and after is not None:
+            raise ValueError("after: expected None with group_by, since the groups of an answer depend on all of it")
+        columns = k * group_size
 
         def answer(view: View, connection: Any) -> Hits:
-            relevance = None
+            relevance = pages = groups = None
+            find: Callable[..., Nearest] = nearest
+            marks = None
+            origin = (self.catalogue.folder, metric, array, condition)
+            if name is not None:
+                find = partial(grouped, groups=self.groups, name=name, size=group_size)
+            elif after is not None:
+                marks = read_cursors(after, Origin.of(view.identity, *origin), self.catalogue.folder)
+                find = partial(page, marks=marks)
             if view.judge is not None:
-                hits, relevance = judged(view, metric, array, k, condition=condition, beam=beam, max_false=max_false)
+                hits, relevance = judged(
+                    view, metric, array, columns, condition=condition, beam=beam, max_false=max_false, find=find
+                )
             elif max_false is not None:
                 raise ValueError("max_false: this store has no judge; fit one with fit_judge()")
             else:
-                hits = nearest(view, metric, array, k, condition=condition, beam=beam)
+                hits = find(view, metric, array, columns, condition=condition, beam=beam)
             parts, rows = hits.parts.ravel(), hits.rows.ravel()
-            found = payloads = None
-            if attributes:
-                found = _split(view.gather_attributes(parts, rows), k)
-            if payload:
-                known = read_payloads(connection, np.unique(hits.keys).tolist(), self.catalogue.path)
-                payloads = [[known.get(key) for key in row] for row in hits.keys.tolist()]
+            if name is not None:
+                groups = _split(self.groups.values(view, name, parts, rows), columns)
+                status = explain_groups(view, hits, groups, k, condition, max_false)
+            else:
+                pages = Pages(view, hits, k, marks, *origin)
+                reasons = explain if after is None else explain_page
+                status = reasons(view, hits, k, condition, max_false)
+            found, payloads = self._details(view, connection, hits.keys, parts, rows, payload, attributes)
             return Hits(
-                _split(view.gather_ids(parts, rows), k),
+                _split(view.gather_ids(parts, rows), columns),
                 hits.distances,
-                explain(view, hits, k, condition, max_false),
+                status,
                 relevance=relevance,
                 attributes=found,
                 payload=payloads,
+                groups=groups,
+                pages=pages,
                 single=single,
             )
 
@@ -115,6 +143,70 @@ class Reader:
         if beam is None:  # with a beam of its own a query makes its own choice
             self.watch.offer(array, k, condition)
         return answered
+
+    def search_range(
+        self, queries: Any, radius: float, where: Any, limit: int | None, payload: bool, attributes: bool
+    ) -> Hits | list[Hits]:
+        """See :meth:`Store.search_range`."""
+        metric = self.shape.metric
+        array, single, condition = self._asked(queries, where, attributes)
+        low = -np.inf if metric == "ip" else 0.0
+        check_real(radius, "radius", low, np.inf, open_low=metric == "ip", open_high=True)
+        if limit is not None:
+            check_int(limit, "limit", 1, MAX_K)
+
+        def answer(view: View, connection: Any) -> list[Hits]:
+            found = within(view, metric, array, float(radius), condition=condition, bounds=self.bounds)
+            kept = [near.first(limit) for near in found]
+            relevance = relevances(view, metric, array, kept)
+            answers = []
+            for number, (near, every) in enumerate(zip(kept, found, strict=True)):
+                one = near.keys[None]
+                values, payloads = self._details(view, connection, one, near.parts, near.rows, payload, attributes)
+                answers.append(
+                    Hits(
+                        [view.gather_ids(near.parts, near.rows)],
+                        near.distances[None],
+                        [explain_range(len(near.keys), len(every.keys))],
+                        relevance=None if relevance is None else relevance[number][None],
+                        attributes=values,
+                        payload=payloads,
+                        single=True,
+                    )
+                )
+            return answers
+
+        answers = self.view(answer, transaction=payload)
+        return answers[0] if single else answers
+
+    def _asked(self, queries: Any, where: Any, attributes: bool) -> tuple[np.ndarray, bool, Filter | None]:
+        """What every search is given, checked."""
+        nonzero = self.shape.metric == "cosine"
+        array, single = check_vectors(queries, "queries", dim=self.shape.dim, nonzero=nonzero)
+        condition = self._filter(where)
+        if attributes and not self.shape.schema:
+            raise ValueError("attributes: this store has none; name them in Store.create(attributes={...})")
+        return array, single, condition
+
+    def _details(
+        self,
+        view: View,
+        connection: Any,
+        keys: np.ndarray,
+        parts: np.ndarray,
+        rows: np.ndarray,
+        payload: bool,
+        attributes: bool,
+    ) -> tuple[Any, Any]:
+        """Attributes and payloads of hits, as far as they are asked for."""
+        found = payloads = None
+        if attributes:
+            values = view.gather_attributes(parts, rows)
+            found = _split(values, keys.shape[1]) if keys.size else [[] for _ in keys]
+        if payload:
+            known = read_payloads(connection, np.unique(keys).tolist(), self.catalogue.path)
+            payloads = [[known.get(key) for key in row] for row in keys.tolist()]
+        return found, payloads
 
     def _filter(self, where: Any) -> Filter | None:
         if where is None:
@@ -136,12 +228,20 @@ class Reader:
             wanted, _ = check_ids(ids, view.meta.get("id_type"), unique=False)
             keys = find_keys(connection, dict.fromkeys(wanted))
             column = np.array([keys.get(identifier, -1) for identifier in wanted], np.int64)
+            until = view.expires(column)
+            column[until == 0] = -1
             parts, rows = view.locate(column)
             vectors = view.gather_vectors(parts, rows, self.shape)
             found = view.gather_attributes(parts, rows) if self.shape.schema else [None] * len(wanted)
             payloads = read_payloads(connection, keys.values(), self.catalogue.path)
             return [
-                Item(identifier, vectors[place], found[place], payloads.get(int(column[place])))
+                Item(
+                    identifier,
+                    vectors[place],
+                    found[place],
+                    payloads.get(int(column[place])),
+                    as_datetime(until[place]),
+                )
                 if parts[place] >= 0
                 else None
                 for place, identifier in enumerate(wanted)
@@ -153,10 +253,10 @@ class Reader:
     def iterate(self, batch_size: int) -> Iterator[Batch]:
         """See :meth:`Store.iterate`."""
         while True:
-            with self.catalogue.reading() as connection:
+            with self.catalogue.reading(lasting=True) as connection:
                 view = self.viewer.at(connection)
                 if view is not None:
-                    yield from self._batches(view, connection, batch_size)
+                    yield from self._batches(view.unexpired(self.catalogue.clock), connection, batch_size)
                     return
 
     def _batches(self, view: View, connection: Any, batch_size: int) -> Iterator[Batch]:
@@ -182,7 +282,10 @@ class Reader:
                     table = table.take(np.argsort(np.argsort(where, kind="stable")))
             ids: list[Any] = view.gather_ids(where, some)
             vectors = view.gather_vectors(where, some, self.shape)
-            yield Batch(ids, vectors, table, [payloads.get(key) for key in wanted])
+            expires = None
+            if view.expiry is not None:
+                expires = [as_datetime(at) for at in view.expires(keys[start : start + batch_size]).tolist()]
+            yield Batch(ids, vectors, table, [payloads.get(key) for key in wanted], expires)
 
 
 def _split(flat: list[Any], k: int) -> list[list[Any]]:

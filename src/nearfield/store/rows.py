@@ -125,6 +125,11 @@ class Part(ABC):
             self._space = native.make_space(kind, self.vectors, self.vectors.shape[1], scale=self._scale)
         return self._space
 
+    def inverse_lengths(self, some: slice) -> np.ndarray:
+        """1 / Euclidean length of some rows, for cosine."""
+        assert self._scale is not None
+        return self._scale[some]
+
     def take_ids(self, rows: np.ndarray) -> list[Id]:
         """The ids in ``rows``."""
         if isinstance(self._ids, IdColumn):
@@ -228,9 +233,7 @@ class Live:
         if self.words is None:
             return Live.of(self.part, dead)
         words = self.words.copy()
-        gone = np.zeros(len(self.part), bool)
-        gone[dead] = True
-        words &= ~native.pack_bits(gone)
+        np.bitwise_and.at(words, dead // 64, ~(np.uint64(1) << (dead % 64).astype(np.uint64)))
         return Live(self.part, words, native.count_bits(words))
 
     def rows(self) -> np.ndarray:

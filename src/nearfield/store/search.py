@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from .. import native
 from ..metric import get_metric
 from .filters import Filter
 from .rows import Queries
@@ -24,6 +26,12 @@ class Nearest:
     parts: np.ndarray
     rows: np.ndarray
     allowed: int
+
+    @classmethod
+    def none(cls, queries: int, k: int, allowed: int = 0) -> Nearest:
+        """All of it missing, to be filled in."""
+        keys, parts, rows = (np.full((queries, k), -1) for _ in range(3))
+        return cls(np.full((queries, k), np.inf, np.float32), keys, parts, rows, allowed)
 
     def first(self, k: int) -> Nearest:
         """The first ``k`` columns."""
@@ -68,14 +76,48 @@ def nearest(
     else:
         empty = np.empty((len(queries), 0))
         answers.append((empty.astype(np.float32), *(empty.astype(np.int64),) * 3))
-        distances, keys, parts, rows = (np.concatenate(column, axis=1) for column in zip(*answers, strict=True))
-        order = np.lexsort((keys, distances), axis=1)[:, :k]
-        distances, keys, parts, rows = (np.take_along_axis(a, order, axis=1) for a in (distances, keys, parts, rows))
+        every = [np.concatenate(column, axis=1) for column in zip(*answers, strict=True)]
+        order = np.lexsort((every[1], every[0]), axis=1)[:, : k + 1]
+        distances, keys, parts, rows = (np.take_along_axis(column, order, axis=1) for column in every)
+        if distances.shape[1] > k:
+            tied = np.flatnonzero(distances[:, k - 1] == distances[:, k])
+            if tied.size:
+                _settle_ties(view, asked, tied, every, (distances, keys, parts, rows))
+            distances, keys, parts, rows = (column[:, :k] for column in (distances, keys, parts, rows))
     gap = ((0, 0), (0, k - distances.shape[1]))
     if gap[1][1]:
         distances = np.pad(distances, gap, constant_values=np.inf)
         keys, parts, rows = (np.pad(array, gap, constant_values=-1) for array in (keys, parts, rows))
     return Nearest(distances, keys, parts, rows, total)
+
+
+def _settle_ties(
+    view: View, asked: Queries, tied: np.ndarray, every: Sequence[np.ndarray], chosen: Sequence[np.ndarray]
+) -> None:
+    """Where the k-th and the next are equally near, the scores decide, as they do within a part.
+
+    Different scores may become one distance. Which of them are among the first k must not depend on where they are
+    stored, or pages would leave some out. ``tied`` are those queries, ``every`` all candidates; ``chosen`` is changed.
+    """
+    _, keys, parts, rows = (column[tied] for column in every)
+    order = np.lexsort((keys, scores_of(view, asked, tied, parts, rows)), axis=1)[:, : chosen[0].shape[1]]
+    for column, source in zip(chosen, every, strict=True):
+        column[tied] = np.take_along_axis(source[tied], order, axis=1)
+
+
+def scores_of(view: View, asked: Queries, some: slice | np.ndarray, parts: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The native scores of ``some`` queries with the items at ``(part, row)``, float32; +inf where the part is -1.
+
+    Distances follow from them and keep their order, but not all of their digits.
+    """
+    scores = np.full(parts.shape, np.inf, np.float32)
+    prepared, metric = asked.prepared[some], asked.metric.native
+    for query, (theirs, lines) in enumerate(zip(parts, rows, strict=True)):
+        for number in np.unique(theirs[theirs >= 0]).tolist():
+            here = np.flatnonzero(theirs == number)
+            space = view.parts[number].part.space
+            scores[query, here] = native.score(space, prepared[query : query + 1], lines[here], metric=metric)[0]
+    return scores
 
 
 def judged(
@@ -87,20 +129,22 @@ def judged(
     condition: Filter | None,
     beam: int | None,
     max_false: float | None,
+    find: Callable[..., Nearest] = nearest,
 ) -> tuple[Nearest, np.ndarray]:
     """The ``k`` nearest allowed items and their relevance; with ``max_false``, cut where it ends.
 
     The judge looks at a query's neighbourhood in the whole store. With a filter the neighbours that do not pass are
     therefore searched as well: they set the scale, and only those that pass are returned.
+    ``find`` is :func:`nearest`, or what answers otherwise by the same arguments, such as a page or groups.
     """
     judge = view.judge
     assert judge is not None and view.scales is not None
-    if condition is None:
+    if condition is None and find is nearest:
         around = nearest(view, metric, queries, max(k, judge.k), beam=beam)
         hits = around.first(k)
     else:
         around = nearest(view, metric, queries, judge.k, beam=beam)
-        hits = nearest(view, metric, queries, k, condition=condition, beam=beam)
+        hits = find(view, metric, queries, k, condition=condition, beam=beam)
     neighbors = around.first(judge.k)
     scales = view.scales.of(neighbors.keys)
     asked = get_metric(metric).prepare_queries(queries) if judge.uses_queries_ else None

@@ -10,7 +10,7 @@ import itertools
 import sqlite3
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,8 @@ import numpy as np
 from ..common.decoding import decoding, expect
 from ..common.errors import CorruptFileError
 from .catalogue import Catalogue, digest, read_deleted, read_id_type, read_meta, read_segments, read_state
+from .clock import Clock
+from .expiry import NEVER, Expiry, ExpiryBuffer, present
 from .ids import Id
 from .pending import PendingBuffer, read_blocks
 from .rows import Live
@@ -67,6 +69,9 @@ class View:
     changes : how many rows were ever added or deleted; grows with every write.
     meta : the settings: id type, embedding, plan, judge.
     judge, scales : the fitted judge and the local scales of the items it saw, or None.
+    expiry : when items expire; None when none does.
+    moment : what had expired by then, in microseconds since 1970, is taken out of ``parts`` and ``items``; 0: nothing.
+    identity : the store's own number, 8 bytes; empty in a store of format 1.
     """
 
     generation: int
@@ -76,6 +81,9 @@ class View:
     meta: Mapping[str, Any]
     judge: Judge | None
     scales: Scales | None
+    expiry: Expiry | None = None
+    moment: int = 0
+    identity: bytes = b""
 
     @cached_property
     def troubled(self) -> bool:
@@ -91,6 +99,34 @@ class View:
     def pending(self) -> int:
         """How many pending rows are alive."""
         return sum(live.count for live in self.parts if not isinstance(live.part, Segment))
+
+    @cached_property
+    def _unexpired(self) -> list[tuple[int, View]]:
+        """The last view that :meth:`unexpired` made, and until when it holds: the one thing here that is replaced."""
+        return [(0, self)]
+
+    def unexpired(self, clock: Clock) -> View:
+        """This view without the items that have expired by now; itself when none has."""
+        if self.expiry is None:
+            return self
+        now = clock.now()
+        until, known = self._unexpired[0]
+        if now < until:
+            return known
+        keys = np.sort(self.expiry.between(known.moment, now))
+        until = self.expiry.next_after(now)
+        if len(keys):
+            parts = tuple(live.without(live.part.rows_of(keys)) for live in known.parts)
+            known = replace(known, parts=parts, items=sum(live.count for live in parts), moment=now)
+        self._unexpired[0] = (until, known)
+        return known
+
+    def expires(self, keys: np.ndarray) -> np.ndarray:
+        """When the items with these keys expire, :data:`NEVER` for those that do not; 0 for those that have."""
+        if self.expiry is None:
+            return np.full(np.shape(keys), NEVER)
+        at = self.expiry.of(keys)
+        return np.where(at <= self.moment, 0, at)
 
     def locate(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """For each key the number of its part and its row there; part -1 where no part has it."""
@@ -144,6 +180,8 @@ class Viewer:
         self._checks: list[Any] = []
         self._meta: Mapping[str, Any] = {}
         self._judge: tuple[Any, Judge | None, Scales | None] = (None, None, None)
+        self._expiry = ExpiryBuffer()
+        self._identity = b""
 
     def current(self) -> View:
         """The view of the last committed transaction."""
@@ -170,7 +208,9 @@ class Viewer:
                     return None
                 raise CorruptFileError(str(error.filename), "missing, although the catalogue names it") from error
             meta = self._settings(connection)
-            self._view = View(generation, parts, items, changes, meta, *self._judge_of(connection, meta))
+            judge = self._judge_of(connection, meta)
+            expiry, identity = self._expiring(connection)
+            self._view = View(generation, parts, items, changes, meta, *judge, expiry=expiry, identity=identity)
             return self._view
 
     def _parts(self, connection: sqlite3.Connection) -> tuple[Live, ...]:
@@ -204,6 +244,8 @@ class Viewer:
         since = 0 if renewed else self._seen_seq
         seqs, dead = read_deleted(connection, self.catalogue.path, after=since)
         fresh = dead[seqs > self._seen_seq]
+        if self._expiry.forget(fresh) or renewed:
+            self._expiry = ExpiryBuffer()
         parts = []
         for part in segments:
             old = before.get(part.number)
@@ -242,6 +284,18 @@ class Viewer:
             for block in read_blocks(connection, path, shape.dim, shape.dtype, kind, after=self._buffer.last_batch):
                 self._buffer.append(block)
         return renewed
+
+    def _expiring(self, connection: sqlite3.Connection) -> tuple[Expiry | None, bytes]:
+        """When items expire, and the store's identity; nothing of it in a store of format 1."""
+        if self.catalogue.expires(connection):
+            present(self.catalogue, connection)
+            self._expiry.read(connection, self.catalogue.path)
+            if not self._identity:
+                (identity,) = connection.execute("SELECT identity FROM state").fetchone()
+                if not isinstance(identity, bytes) or len(identity) != 8:
+                    raise CorruptFileError(self.catalogue.path, "table state: expected an identity of 8 bytes")
+                self._identity = identity
+        return self._expiry.view(), self._identity
 
     def _settings(self, connection: sqlite3.Connection) -> Mapping[str, Any]:
         """The settings; a plan and a judge are long, so they are decoded again only when something changed."""

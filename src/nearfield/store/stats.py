@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ..common import files
-from .catalogue import FILE_NAME, FORMAT_VERSION, Catalogue
+from .catalogue import FILE_NAME, Catalogue
+from .expiry import NEVER
 from .segment import DERIVED, PRIMARY, Segment, file_names
 from .snapshot import Shape, View
 from .watch import Watch
 
 
-def collect(catalogue: Catalogue, shape: Shape, view: View, watch: Watch) -> dict[str, Any]:
-    """Plain data about one view: what it holds, what that costs, how it is searched."""
+def collect(
+    catalogue: Catalogue, shape: Shape, view: View, watch: Watch, codes: Mapping[str, int] | None = None
+) -> dict[str, Any]:
+    """Plain data about one view: what it holds, what that costs, how it is searched; ``codes`` are bytes in memory."""
     segments = []
     memory: dict[str, int] = {}
     sizes = {name: files.size(catalogue.folder / name) for name in _catalogue_files(catalogue)}
@@ -39,6 +43,7 @@ def collect(catalogue: Catalogue, shape: Shape, view: View, watch: Watch) -> dic
                 "trouble": part.trouble or part.columns_trouble,
             }
         )
+    memory |= {name: size for name, size in (codes or {}).items() if size}
     judge = None
     if view.meta.get("judge"):
         from .judging import freshness
@@ -46,7 +51,7 @@ def collect(catalogue: Catalogue, shape: Shape, view: View, watch: Watch) -> dic
         judge = freshness(view.meta["judge"], view)
     return {
         "path": str(catalogue.folder),
-        "format": FORMAT_VERSION,
+        "format": 2 if view.identity else 1,
         "dim": shape.dim,
         "metric": shape.metric,
         "dtype": str(shape.dtype),
@@ -54,6 +59,7 @@ def collect(catalogue: Catalogue, shape: Shape, view: View, watch: Watch) -> dic
         "attributes": dict(shape.schema),
         "embedding": view.meta.get("embedding"),
         "items": view.items,
+        "expiring": _expiring(view),
         "pending": pending,
         "deleted": sum(len(live.part) - live.count for live in view.parts),
         "segments": segments,
@@ -64,6 +70,13 @@ def collect(catalogue: Catalogue, shape: Shape, view: View, watch: Watch) -> dic
         "judge": judge,
         "recall": watch.record.report(view, watch.asked, watch.share),
     }
+
+
+def _expiring(view: View) -> int:
+    """How many of the living items will expire."""
+    if view.expiry is None:
+        return 0
+    return sum(int((view.expires(live.part.keys[live.rows()]) < NEVER).sum()) for live in view.parts)
 
 
 def _catalogue_files(catalogue: Catalogue) -> list[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..common.checks import check_choice, check_int, check_random_state
 from .asking import Asking
+from .expiry import moments
 from .ids import check_ids, is_single
 from .keeping import Keeping
 from .maintenance import living_vectors
@@ -45,7 +47,17 @@ class Store(Asking, Keeping):
     >>> store.close(); folder.cleanup()
     """
 
-    def add(self, ids: Any, vectors: Any, *, attributes: Any = None, payload: Any = None, embedding: Any = None) -> int:
+    def add(
+        self,
+        ids: Any,
+        vectors: Any,
+        *,
+        attributes: Any = None,
+        payload: Any = None,
+        embedding: Any = None,
+        ttl: float | dt.timedelta | None = None,
+        expires: Any = None,
+    ) -> int:
         """Add new items, all or none of them; returns how many. Durable when it returns.
 
         Batches of a thousand or more are fastest: each call is one synced transaction.
@@ -57,27 +69,76 @@ class Store(Asking, Keeping):
         attributes : pyarrow table, dict of columns, DataFrame, or list of dicts; what is missing is null.
         payload : list of JSON values, returned on request.
         embedding : fingerprint of the encoder that made the vectors; ValueError when it is not the store's.
+        ttl : how long the items live, in seconds or as a timedelta; ``float("inf")``: until they are deleted. None
+            takes the store's own (:meth:`create`).
+        expires : instead of ``ttl``, the time from which on an item is gone, one for all or a list of one per item:
+            datetime, numpy datetime64, ISO text (UTC unless they say a zone), seconds since 1970, or None for never.
 
         Raises
         ------
         ValueError, TypeError : something does not fit, or an id exists already; nothing was changed.
         OSError : the disk is full or fails; nothing was changed.
+
+        Notes
+        -----
+        An expired item is not found, counted or returned by anything from that moment on, and its id is free. Its
+        rows leave the disk with the next writes, a seal or :meth:`compact` at the latest. The clock never goes
+        backwards: a store takes the newest time that it saw, or that its last writer wrote down.
+
+        Examples
+        --------
+        >>> import tempfile, numpy as np
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> store = Store.create(folder.name + "/cache.nf", dim=2, ttl=3600)
+        >>> store.add(["a", "b"], np.eye(2, dtype=np.float32), expires=["2001-01-01", "2999-01-01"])
+        2
+        >>> len(store), "a" in store, store.get("b").expires.year
+        (1, False, 2999)
+        >>> store.close(); folder.cleanup()
         """
-        return self._put(ids, vectors, attributes, payload, embedding, replace=False)
+        return self._put(ids, vectors, attributes, payload, embedding, ttl, expires, replace=False)
 
     def upsert(
-        self, ids: Any, vectors: Any, *, attributes: Any = None, payload: Any = None, embedding: Any = None
+        self,
+        ids: Any,
+        vectors: Any,
+        *,
+        attributes: Any = None,
+        payload: Any = None,
+        embedding: Any = None,
+        ttl: float | dt.timedelta | None = None,
+        expires: Any = None,
     ) -> int:
-        """Like :meth:`add`, but an item whose id exists is replaced whole: vector, attributes and payload."""
-        return self._put(ids, vectors, attributes, payload, embedding, replace=True)
+        """Like :meth:`add`, but an item whose id exists is replaced whole: vector, attributes, payload and expiry."""
+        return self._put(ids, vectors, attributes, payload, embedding, ttl, expires, replace=True)
 
-    def _put(self, ids: Any, vectors: Any, attributes: Any, payload: Any, embedding: Any, *, replace: bool) -> int:
+    def _put(
+        self,
+        ids: Any,
+        vectors: Any,
+        attributes: Any,
+        payload: Any,
+        embedding: Any,
+        ttl: Any,
+        expires: Any,
+        *,
+        replace: bool,
+    ) -> int:
         writer = self._writing()[0]
         if is_single(ids):
             payload = None if payload is None else [payload]
             attributes = [attributes] if isinstance(attributes, Mapping) else attributes
         fingerprint = check_embedding(embedding, self.dim)
-        batch = Incoming(self._shape, writer.kind, ids, vectors, attributes, payload)
+        clock = self._catalogue.clock
+        batch = Incoming(
+            self._shape,
+            writer.kind,
+            ids,
+            vectors,
+            attributes,
+            payload,
+            lambda rows: moments(ttl, expires, rows, self._ttl, clock),
+        )
         return writer.put(batch, replace=replace, embedding=fingerprint)
 
     def delete(self, ids: Any) -> int:
@@ -131,6 +192,7 @@ class Store(Asking, Keeping):
         from ..tune import tune
 
         with maintenance.lock:
+            maintenance.writer.purge()
             view = self._viewer.current()
             if not view.items:
                 raise ValueError("optimize: the store is empty; add items first")
@@ -189,6 +251,7 @@ class Store(Asking, Keeping):
 
         judge = Judge(hidden=hidden, nearest=nearest, random_state=random_state)
         with maintenance.lock:
+            maintenance.writer.purge()
             view = self._viewer.current()
             scales = judging.fit(
                 judge, view, self._shape, sample=sample, background=background, vectors=queries is not None

@@ -12,6 +12,7 @@ from ..common import files
 from ..common.errors import CorruptFileError, FormatVersionError
 from ..metric import get_metric
 from .catalogue import Catalogue, digest, read_deleted, read_id_type, read_meta, read_segments
+from .expiry import ExpiryBuffer
 from .pending import PendingBuffer, read_blocks
 from .rows import Live, Part, Queries
 from .segment import Segment, file_names
@@ -78,6 +79,7 @@ class Verifier:
             report.counts["files"], report.counts["bytes"] = 1, files.size(path)
             read_meta(self.connection, path)
             read_scales(self.connection, path)
+            self._expiry()
             parts = [*self._segments(), *self._pending()]
             if not report.problems:
                 dead = read_deleted(self.connection, path)[1]
@@ -93,6 +95,16 @@ class Verifier:
         except CorruptFileError as error:
             report.problems.append(str(error))
         return report
+
+    def _expiry(self) -> None:
+        """What expires are items."""
+        if not self.catalogue.expires(self.connection):
+            return
+        ExpiryBuffer().read(self.connection, self.catalogue.path)
+        query = "SELECT COUNT(*) FROM expiry WHERE NOT EXISTS (SELECT 1 FROM items WHERE items.key = expiry.key)"
+        strays = self.connection.execute(query).fetchone()[0]
+        if strays:
+            self.report.problems.append(f"{self.catalogue.path}: {strays} times of expiry belong to no item")
 
     def _segments(self) -> list[Part]:
         parts: list[Part] = []

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..common import files
 from ..common.checks import check_vectors
+from ..common.errors import CorruptFileError
 from . import attributes as attribute_columns
+from . import expiry
 from .catalogue import (
     Catalogue,
     digest,
@@ -42,7 +45,16 @@ _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 class Batch:
     """What one add or upsert brings, checked."""
 
-    def __init__(self, shape: Shape, kind: str | None, ids: Any, vectors: Any, attributes: Any, payload: Any):
+    def __init__(
+        self,
+        shape: Shape,
+        kind: str | None,
+        ids: Any,
+        vectors: Any,
+        attributes: Any,
+        payload: Any,
+        expires: Callable[[int], np.ndarray | None] = lambda rows: None,
+    ):
         nonzero = shape.metric == "cosine"
         array, _ = check_vectors(vectors, dim=shape.dim, nonzero=nonzero) if not _empty(vectors) else (None, False)
         self.vectors = np.empty((0, shape.dim), shape.dtype) if array is None else _as_stored(array, shape)
@@ -52,6 +64,7 @@ class Batch:
             raise ValueError(f"ids: expected one id per vector, got {rows} ids for {len(self.vectors)} vectors")
         self.table = attribute_columns.to_table(attributes, shape.schema, rows)
         self.payloads = _encode_payloads(payload, rows)
+        self.expires = expires(rows)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -163,6 +176,7 @@ class Writer:
             return 0
         replaced: list[str] = []
         with self.catalogue.writing() as connection:
+            lapsed = self._purge(connection, max(expiry.PURGED_AT_ONCE, 2 * len(batch)))
             if embedding is not None:
                 self._same_embedding(connection, embedding)
             kind = read_id_type(connection, self.catalogue.path)
@@ -170,8 +184,10 @@ class Writer:
                 set_meta(connection, "id_type", batch.kind)
             elif kind != batch.kind:  # another thread's first add came first
                 raise TypeError(f"ids: this store has {kind} ids, got {batch.ids[0]!r} at position 0")
-            gone = self._remove(connection, find_keys(connection, batch.ids)) if replace else 0
+            gone = self._remove(connection, find_keys(connection, batch.ids)) if replace else lapsed(batch.ids)
             first_key = self._insert(connection, batch)
+            if batch.expires is not None:
+                expiry.insert(connection, first_key, batch.expires)
             rows = len(batch)
             connection.execute("UPDATE state SET items = items + ?, changes = changes + ?", (rows - gone, rows + gone))
             column = IdColumn.from_list(batch.ids, batch.kind)
@@ -196,14 +212,65 @@ class Writer:
     def delete(self, ids: list[Id]) -> int:
         """Delete those ids that exist; returns how many did."""
         with self.catalogue.writing() as connection:
+            lapsed = self._purge(connection, max(expiry.PURGED_AT_ONCE, 2 * len(ids)))
+            late = lapsed(ids)
             gone = self._remove(connection, find_keys(connection, ids))
-            connection.execute("UPDATE state SET items = items - ?, changes = changes + ?", (gone, gone))
+            both = gone + late
+            connection.execute("UPDATE state SET items = items - ?, changes = changes + ?", (both, both))
         return gone
+
+    def keep_time(self) -> None:
+        """Where something has expired since the last write, write down that it has; a disk that refuses is left alone.
+
+        A clock that is set back before the next writer comes then brings nothing back.
+        """
+        if self.catalogue.closed or self.catalogue.pid != os.getpid():
+            return
+        with contextlib.suppress(OSError, CorruptFileError):
+            with self.catalogue.reading() as connection:
+                late = expiry.due(connection, self.catalogue.clock.now(), 1)
+            if late:
+                with self.catalogue.writing() as connection:
+                    self._purge(connection, expiry.PURGED_AT_ONCE)
+
+    def purge(self) -> int:
+        """Delete everything that has expired; returns how many items that was."""
+        total = 0
+        while True:
+            with self.catalogue.reading() as connection:
+                if not expiry.due(connection, self.catalogue.clock.now(), 1):
+                    return total
+            with self.catalogue.writing() as connection:
+                before = connection.execute("SELECT items FROM state").fetchone()[0]
+                self._purge(connection, PENDING_ROWS)
+                total += before - connection.execute("SELECT items FROM state").fetchone()[0]
+
+    def _purge(self, connection: sqlite3.Connection, most: int) -> Callable[[list[Id]], int]:
+        """Delete up to ``most`` items that have expired.
+
+        Returns a function that deletes those of given ids that have expired as well, and returns how many they were.
+        """
+        now = self.catalogue.clock.now()
+        keys = expiry.due(connection, now, most)
+        if keys:
+            gone = self._remove(connection, {key: key for key in keys})
+            connection.execute("UPDATE state SET items = items - ?, changes = changes + ?", (gone, gone))
+        rest = len(keys) == most
+
+        def lapsed(ids: list[Id]) -> int:
+            if not rest:
+                return 0
+            found = find_keys(connection, ids)
+            late = set(expiry.expired_among(connection, found.values(), now))
+            return self._remove(connection, {name: key for name, key in found.items() if key in late})
+
+        return lapsed
 
     def _remove(self, connection: sqlite3.Connection, keys: Mapping[Id, int]) -> int:
         rows = [(key,) for key in sorted(keys.values())]
         connection.executemany("DELETE FROM items WHERE key = ?", rows)
         connection.executemany("INSERT INTO deleted(key) VALUES (?)", rows)
+        connection.executemany("DELETE FROM expiry WHERE key = ?", rows)
         return len(rows)
 
     def _insert(self, connection: sqlite3.Connection, batch: Batch) -> int:
