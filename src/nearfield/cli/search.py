@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-false", type=float, metavar="RATE", help="cut what is not relevant: 0.05 is a good start; 1 keeps all"
     )
     parser.add_argument("--vector", type=Path, metavar="FILE", help="ask with the vector in this .npy file, not a text")
+    parser.add_argument("--at", metavar="TAG", help="ask the store as it was when this tag was made")
     parser.add_argument("--json", action="store_true", help="print JSON, with payload and attributes")
     add_encoder_argument(parser, "where the store's encoder is now, if its model has moved")
 
@@ -39,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     text = " ".join(arguments.text).strip()
     if bool(text) == (arguments.vector is not None):
         raise ValueError("search: expected a question, or --vector FILE.npy, and not both")
-    with Store.open(arguments.store, read_only=True) as store:
+    with Store.open(arguments.store, read_only=True, at=arguments.at) as store:
         hits = store.search(
             _read_vector(arguments.vector)
             if arguments.vector

@@ -159,3 +159,10 @@ def unlock(descriptor: int) -> None:
     """Give a lock back, also when a forked child still holds a copy of the descriptor."""
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     os.close(descriptor)
+
+
+def identity(path: Path) -> tuple[int, int]:
+    """Device and number of the file: equal for two names of one file, as hard links are."""
+    _announce("stat", path)
+    found = os.stat(path)
+    return found.st_dev, found.st_ino

@@ -118,7 +118,7 @@ class Catalogue:
     A writer holds ``writer.lock`` for as long as it is open.
     """
 
-    def __init__(self, folder: Path, *, read_only: bool):
+    def __init__(self, folder: Path, *, read_only: bool, immutable: bool = False):
         self.folder = folder
         self.path = folder / FILE_NAME
         self.segments = folder / SEGMENTS_NAME
@@ -132,7 +132,7 @@ class Catalogue:
         self._pool = threading.Lock()
         self.write_lock = threading.RLock()
         self._generation: int | None = None  # known to the writer only: nobody else can commit
-        self._mode = "mode=ro"
+        self._mode = "immutable=1" if immutable else "mode=ro"  # a tag: nobody ever changes it
         self._refuse_what_is_no_store()
         stat = self.path.stat()
         self._inode = (stat.st_dev, stat.st_ino)

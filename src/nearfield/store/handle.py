@@ -20,6 +20,7 @@ from .maintenance import Maintenance
 from .reading import Reader
 from .segment import check_files, file_names
 from .snapshot import Shape, Viewer
+from .tags import open_tag, remove_half_made
 from .writing import Writer, check_embedding, remove_files
 
 if TYPE_CHECKING:
@@ -79,8 +80,8 @@ class Handle:
         return cls.open(folder)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], *, read_only: bool = False) -> Self:
-        """Open a store.
+    def open(cls, path: str | os.PathLike[str], *, read_only: bool = False, at: str | None = None) -> Self:
+        """Open a store, or with ``at`` one of its tags, as it was when :meth:`tag` was called: to be read only.
 
         Opening reads the catalogue and looks at the size of every file; vectors are read by the first search, which
         verifies their checksums. The writer removes files that a killed process left behind.
@@ -88,9 +89,12 @@ class Handle:
         Raises
         ------
         StoreLockedError : another handle writes to it; ``read_only=True`` follows that writer instead.
+        ValueError : ``at`` is not one of its tags.
         CorruptFileError, FormatVersionError, FileNotFoundError, ValueError : damaged, newer, absent, not a store.
         """
-        catalogue = Catalogue(Path(path).absolute(), read_only=read_only)
+        folder = Path(path).absolute()
+        read_only = read_only or at is not None
+        catalogue = Catalogue(folder, read_only=read_only) if at is None else open_tag(folder, at, "at")
         try:
             while True:
                 generation = catalogue.committed_generation()
@@ -107,6 +111,7 @@ class Handle:
                 named = {name for description in described.values() for name in file_names(description)}
                 present = files.list_directory(catalogue.segments)
                 remove_files(catalogue, [name for name in present if name not in named])
+                remove_half_made(catalogue.folder)
             return cls(catalogue)
         except BaseException:
             catalogue.close()

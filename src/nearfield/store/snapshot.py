@@ -183,7 +183,8 @@ class Viewer:
             else:
                 shape = self.shape
                 segments.append(Segment(self.catalogue.segments, number, description, dim=shape.dim, dtype=shape.dtype))
-        renewed = any(
+        # A segment that is gone without another in its place: the store went back to a tag without segments.
+        renewed = not before.keys() <= described.keys() or any(
             number not in before or before[number].part is not part
             for number, part in zip(described, segments, strict=True)
         )

@@ -8,6 +8,7 @@ from ..common import files
 from .catalogue import FILE_NAME, FORMAT_VERSION, Catalogue
 from .segment import Segment, file_names
 from .snapshot import Shape, View
+from .tags import tag_bytes, tag_names
 
 
 def collect(catalogue: Catalogue, shape: Shape, view: View) -> dict[str, Any]:
@@ -43,6 +44,7 @@ def collect(catalogue: Catalogue, shape: Shape, view: View) -> dict[str, Any]:
         from .judging import freshness
 
         judge = freshness(view.meta["judge"], view)
+    tags = tag_names(catalogue.folder)
     return {
         "path": str(catalogue.folder),
         "format": FORMAT_VERSION,
@@ -61,6 +63,8 @@ def collect(catalogue: Catalogue, shape: Shape, view: View) -> dict[str, Any]:
         "memory": memory,
         "plan": _plan(view),
         "judge": judge,
+        "tags": tags,
+        "tag_bytes": tag_bytes(catalogue.folder) if tags else 0,
     }
 
 
