@@ -141,8 +141,7 @@ def lock_exclusive(path: Path) -> int | None:
     except OSError:
         os.close(descriptor)
         return None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    os.pwrite(descriptor, b"%010d" % os.getpid(), 0)  # always as long: truncating would have to be logged by the disk
     return descriptor
 
 

@@ -337,6 +337,26 @@ class Catalogue:
                     connection.execute("ROLLBACK")
                 raise
 
+    def trim(self) -> None:
+        """Give back what an open store holds only to be quick: connections that nobody uses, and cached pages."""
+        with self._pool, sqlite_errors(self.path):
+            if self.closed:
+                return
+            spare = self._idle if self._lock is not None else []
+            self._idle = [] if spare else self._idle
+            self._connections = [connection for connection in self._connections if connection not in spare]
+            for connection in spare:
+                connection.close()
+            for connection in self._idle:
+                connection.execute("PRAGMA shrink_memory")
+        if self._writer is not None and self.write_lock.acquire(blocking=False):
+            try:
+                with sqlite_errors(self.path):
+                    if self._writer is not None:
+                        self._writer.execute("PRAGMA shrink_memory")
+            finally:
+                self.write_lock.release()
+
     def shrink(self) -> None:
         """Give the catalogue's free pages back to the file system; fold the log into the file as far as readers let."""
         with self.write_lock, sqlite_errors(self.path):

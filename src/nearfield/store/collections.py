@@ -8,6 +8,7 @@ again, the least recently used first, when more are open than allowed or togethe
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import threading
 import time
@@ -27,6 +28,9 @@ from .store import Store
 
 _ENDING = ".nf"
 
+# The catalogues of so many, those used last, keep what makes them quick; each of the others gives up some 200 kB.
+_WARM = 16
+
 
 class _Entry:
     """One collection that is open, being opened, or being closed (then ``store`` is None)."""
@@ -35,6 +39,7 @@ class _Entry:
         self.store: Store | None = None
         self.users = 0
         self.bytes = 0
+        self.warm = True
 
 
 class Collections:
@@ -215,6 +220,7 @@ class Collections:
                 if fresh:
                     raise FileExistsError(f"name: there is a collection here already: {self.folder / file}")
                 entry.users += 1
+                entry.warm = True
                 self._entries.move_to_end(file)
                 return entry
             entry = self._entries[file] = _Entry()
@@ -258,6 +264,10 @@ class Collections:
                 self._retire(file, entry)
             while self.memory is not None and self._bytes > self.memory and self._close_one():
                 pass
+            for other in itertools.islice(reversed(self._entries.values()), _WARM, _WARM + 2):
+                if other.warm and other.store is not None and not other.users:
+                    other.store._catalogue.trim()
+                    other.warm = False
             self._changed.notify_all()
 
     def _close_one(self) -> bool:
