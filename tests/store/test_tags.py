@@ -134,10 +134,11 @@ def test_only_the_writer_tags(make: Make, vectors: np.ndarray) -> None:
         store.tags()
 
 
-@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "injected"), KeyboardInterrupt()])
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "injected"), KeyboardInterrupt(), SystemExit()])
 def test_a_failed_tag_leaves_nothing(
     make: Make, vectors: np.ndarray, low_limits: None, content: Any, error: BaseException
 ) -> None:
+    """One operation fails, or (SystemExit) that one and all after it, as when the process is killed there."""
     store = make()
     store.add(list(range(100)), vectors[:100])
     store.compact()
@@ -151,14 +152,15 @@ def test_a_failed_tag_leaves_nothing(
         count = iter(range(10_000))
 
         def fail(operation: str, path: Path, count: Any = count, number: int = number) -> None:
-            if next(count) == number:
+            position = next(count)
+            if position == number or (position > number and isinstance(error, SystemExit)):
                 raise error
 
         try:
             with files.fault_injection(fail):
                 store.tag("x")
                 store.untag("x")
-        except (OSError, KeyboardInterrupt):
+        except (OSError, KeyboardInterrupt, SystemExit):
             pass
         store.close()
         store = Store.open(store.path)  # removes what is half made
@@ -227,3 +229,19 @@ def test_a_damaged_tag_is_named_and_harms_nothing_else(make: Make, vectors: np.n
     with Store.open(store.path, at="x") as tagged, pytest.raises(CorruptFileError):
         tagged.search(vectors[0], 1)
     store.untag("x")
+
+
+def test_a_tag_that_is_made_anew_is_another(make: Make, vectors: np.ndarray) -> None:
+    """Who has it open keeps the old one as far as it was read, and never sees a mixture."""
+    store = make()
+    store.add([1, 2], vectors[:2])
+    store.tag("x")
+    with Store.open(store.path, at="x") as tagged:
+        iteration = tagged.iterate(1)
+        assert next(iteration).ids == [1]  # holds the one connection
+        store.untag("x")
+        store.add([3], vectors[2:3])
+        store.tag("x")
+        with pytest.raises(FileNotFoundError, match="removed while it was open"):
+            len(tagged)
+        assert next(iteration).ids == [2]

@@ -198,6 +198,11 @@ class Catalogue:
         if self.path.stat().st_size == 0:
             raise CorruptFileError(self.path, "truncated to nothing")
 
+    def _refuse_another_file(self) -> None:
+        stat = self.path.stat()
+        if (stat.st_dev, stat.st_ino) != self._inode:  # a tag that was removed and made anew, or a store in its place
+            raise FileNotFoundError(errno.ENOENT, "removed while it was open", str(self.folder))
+
     def _open_connections(self) -> None:
         if self._lock is not None:
             self._writer = _connect(self.path, "mode=rw")
@@ -281,6 +286,7 @@ class Catalogue:
                 self.ensure_usable()
                 connection = self._idle.pop() if self._idle else None
                 if connection is None:
+                    self._refuse_another_file()
                     connection = _connect(self.path, self._mode)
                     self._connections.append(connection)
             try:
@@ -338,24 +344,15 @@ class Catalogue:
                 raise
 
     def trim(self) -> None:
-        """Give back what an open store holds only to be quick: connections that nobody uses, and cached pages."""
-        with self._pool, sqlite_errors(self.path):
-            if self.closed:
-                return
-            spare = self._idle if self._lock is not None else []
-            self._idle = [] if spare else self._idle
-            self._connections = [connection for connection in self._connections if connection not in spare]
-            for connection in spare:
-                connection.close()
-            for connection in self._idle:
-                connection.execute("PRAGMA shrink_memory")
-        if self._writer is not None and self.write_lock.acquire(blocking=False):
-            try:
-                with sqlite_errors(self.path):
-                    if self._writer is not None:
-                        self._writer.execute("PRAGMA shrink_memory")
-            finally:
-                self.write_lock.release()
+        """Give back what an open store holds only to be quick: spare connections and cached pages."""
+        with self.write_lock, self._pool, sqlite_errors(self.path):
+            if self._writer is not None:
+                for connection in self._idle:
+                    self._connections.remove(connection)
+                    connection.close()
+                self._idle = []
+            for kept in (*self._idle, *([self._writer] if self._writer is not None else [])):
+                kept.execute("PRAGMA shrink_memory")
 
     def shrink(self) -> None:
         """Give the catalogue's free pages back to the file system; fold the log into the file as far as readers let."""

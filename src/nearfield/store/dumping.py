@@ -93,9 +93,9 @@ def _chunks(
     with pq.ParquetWriter(
         pa.PythonFile(sink, mode="w"),
         schema,
-        # Floats never go through a dictionary, which takes 0 and -0 for one value; vectors do not compress.
+        # Floats never go through a dictionary, which takes 0 and -0 for one value.
         use_dictionary=[name for name, type_ in settings["attributes"].items() if type_ == "string"],
-        compression={name: "none" if name == names["vector"] else "zstd" for name in _leaves(schema)},
+        compression="zstd",
         write_statistics=[name for name in schema.names if name != names["vector"]],
         write_page_checksum=True,
     ) as writer:
@@ -142,13 +142,6 @@ def dump_schema(settings: Mapping[str, Any], kind: str, names: Mapping[str, str]
     said = {name: settings.get(name) for name in ("dim", "metric", "dtype", "attributes", "embedding", "plan")}
     text = json.dumps({"version": DUMP_VERSION, "columns": dict(names), "id_type": kind, **said})
     return pa.schema(fields, metadata={METADATA_KEY: text.encode()})
-
-
-def _leaves(schema: Any) -> list[str]:
-    """The names by which Parquet knows the columns: a list's numbers stand below it."""
-    import pyarrow as pa
-
-    return [f"{field.name}.list.element" if pa.types.is_fixed_size_list(field.type) else field.name for field in schema]
 
 
 def _table(batch: Batch, schema: Any, names: Mapping[str, str]) -> Any:

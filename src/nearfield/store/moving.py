@@ -181,7 +181,7 @@ class Moving(Handle):
 
         What is there appears complete or not at all, and an earlier copy there stays whole until then. Only files
         that the last copy does not hold are sent: segments never change, so after some adds that is the catalogue and
-        little else. Take :meth:`snapshot` on a local disk: it syncs what it writes.
+        little else. Tags stay behind. Take :meth:`snapshot` on a local disk: it syncs what it writes.
 
         Parameters
         ----------
