@@ -56,3 +56,11 @@ def test_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(MissingExtraError, match=r"nearfield\[remote\]"):
         open_place("memory://x")
+
+
+def test_keys_in_an_address_are_not_shown() -> None:
+    url = "s3://key:secret@bucket/folder?endpoint_override=127.0.0.1%3A1&scheme=http&region=us-east-1"
+    assert open_place(url).url == "s3://bucket/folder"
+    pytest.importorskip("fsspec", reason="needs nearfield[remote]")
+    with pytest.raises(ValueError, match="url: 'nonsense://bucket/x' cannot be opened"):
+        open_place("nonsense://key:secret@bucket/x?token=1")

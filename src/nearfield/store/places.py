@@ -8,6 +8,7 @@ whole, read whole, listed and removed. It may be seen half written, as local fil
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from ..common.checks import require
 # More would not make a transfer faster; less costs a request each on some object storages.
 CHUNK = 8 << 20
 
+_USER = re.compile(r"://[^/@]*@")
 _PYARROW = ("file", "s3", "gs", "gcs", "hdfs", "viewfs", "abfs", "abfss")
 
 
@@ -82,6 +84,7 @@ def open_place(url: str | os.PathLike[str], filesystem: Any = None) -> Place:
         raise TypeError(f"url: expected an address such as 's3://bucket/folder', got {url!r}")
     from pyarrow import fs
 
+    shown = _USER.sub("://", text).partition("?")[0]  # what an address says of keys is for nobody's log
     scheme, found, rest = text.partition("://")
     if filesystem is not None:
         if isinstance(filesystem, fs.FileSystem):
@@ -90,21 +93,21 @@ def open_place(url: str | os.PathLike[str], filesystem: Any = None) -> Place:
             path, filesystem = filesystem._strip_protocol(text), _wrapped(filesystem)
         else:
             raise TypeError(f"filesystem: expected one of pyarrow.fs or of fsspec, got {type(filesystem).__name__}")
-        return Place(filesystem, path, text)
+        return Place(filesystem, path, shown)
     if not found:
         return Place(fs.LocalFileSystem(), str(Path(text).absolute()), text)
     if scheme.lower() in _PYARROW:
         try:
             opened, path = fs.FileSystem.from_uri(text)
         except (ValueError, ImportError) as error:
-            raise ValueError(f"url: {text!r} cannot be opened: {error}") from error
-        return Place(opened, path, text)
+            raise ValueError(f"url: {shown!r} cannot be opened: {error}") from error
+        return Place(opened, path, shown)
     core = require("fsspec", "remote").core
     try:
         opened, path = core.url_to_fs(text)
     except (ValueError, ImportError) as error:  # an unknown address, or a package that fsspec wants for it
-        raise ValueError(f"url: {text!r} cannot be opened: {error}") from error
-    return Place(_wrapped(opened), path, text)
+        raise ValueError(f"url: {shown!r} cannot be opened: {error}") from error
+    return Place(_wrapped(opened), path, shown)
 
 
 def _wrapped(filesystem: Any) -> Any:
