@@ -15,6 +15,7 @@ from typing import Any
 LONGEST = 200
 
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_.")
+_AS_IT_IS = re.compile(r"[a-z0-9_-][a-z0-9_.-]*")
 _ESCAPED = re.compile(r"%([0-9a-f]{2})")
 
 
@@ -41,6 +42,8 @@ def escape(name: Any, parameter: str) -> str:
 
 def unescape(text: str) -> str | None:
     """The name behind a directory's name, or None when it is none that :func:`escape` gives."""
+    if _AS_IT_IS.fullmatch(text) and len(text) <= LONGEST:  # most names, and there may be thousands of them
+        return text
     raw = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text)
     try:
         name = raw.encode("latin-1").decode()
