@@ -212,6 +212,17 @@ def test_every_nth_operation_there_fails(
     assert stopped == {"list", "read", "mkdir", "open", "write", "delete"}
 
 
+def test_what_an_interrupted_upload_left_is_not_believed(
+    filled: Store, objects: Objects, tmp_path: Path, content: Any
+) -> None:
+    """An object of the right name and size that no copy vouches for may hold anything: it is sent again."""
+    filled.copy_to("bucket/a", filesystem=filesystem(objects))
+    objects.objects = {path: bytes(len(data)) for path, data in objects.objects.items() if "/objects/" in path}
+    again = filled.copy_to("bucket/a", filesystem=filesystem(objects))
+    assert again["sent_files"] == again["files"]
+    assert fetched(objects, tmp_path / "b.nf", content) == content(filled)
+
+
 def test_a_download_that_fails_leaves_nothing(filled: Store, objects: Objects, tmp_path: Path, content: Any) -> None:
     filled.copy_to("bucket/a", filesystem=filesystem(objects))
     expected = content(filled)

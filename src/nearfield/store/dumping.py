@@ -93,7 +93,7 @@ def _chunks(
     with pq.ParquetWriter(
         pa.PythonFile(sink, mode="w"),
         schema,
-        # Floats never go through a dictionary, which takes 0 and -0 for one value.
+        # A dictionary is worth its while where values repeat.
         use_dictionary=[name for name, type_ in settings["attributes"].items() if type_ == "string"],
         compression="zstd",
         write_statistics=[name for name in schema.names if name != names["vector"]],
