@@ -291,3 +291,23 @@ def test_a_catalogue_that_cannot_be_written_is_refused_when_a_writer_opens(
             Store.open(store.path)
     assert caught.value.errno == errno.EROFS
     Store.open(store.path).close()  # the lock was given back
+
+
+def test_trimming_gives_back_connections_and_nothing_else(make: Callable[..., Store], vectors: np.ndarray) -> None:
+    store = make()
+    store.add([1, 2], vectors[:2], payload=["a", "b"])
+    iteration = store.iterate(1)
+    first = next(iteration)
+    store.search(vectors[0], 1, payload=True)
+    with Store.open(store.path, read_only=True) as reader:
+        reader.search(vectors[0], 1)
+        for handle in (store, reader):
+            handle._catalogue.trim()
+            assert handle.search(vectors[1], 1, payload=True).payload == ["b"]
+        assert [*first.ids, *(identifier for batch in iteration for identifier in batch.ids)] == [1, 2]
+        store.add([3], vectors[2:3])
+        store._catalogue.trim()
+        assert reader.search(vectors[2], 1).ids == store.search(vectors[2], 1).ids == [3]
+    assert store.verify().ok
+    store.close()
+    store._catalogue.trim()

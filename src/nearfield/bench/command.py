@@ -1,4 +1,4 @@
-"""``nearfield bench``: our index beside its peers, how its costs grow and scale, and the store's own speed."""
+"""``nearfield bench``: our index beside its peers, how its costs grow and scale, the store's own speed."""
 
 from __future__ import annotations
 
@@ -58,7 +58,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     filters.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
     scaling = commands.add_parser("scaling", help="what a second thread gives, and what this machine could give")
     scaling.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
-    for command in (peers, report, store, growth, filters, scaling):
+    collections = commands.add_parser("collections", help="thousands of small collections in one process")
+    collections.add_argument("--count", type=int, default=10_000, help="how many (default: 10000; some 2 GB of disk)")
+    collections.add_argument(
+        "--folder", type=Path, default=None, help="where they are made (default: a temporary folder)"
+    )
+    collections.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
+    for command in (peers, report, store, growth, filters, scaling, collections):
         command.add_argument("--out", type=Path, default=Path("bench/results"), help="folder of the results")
 
 
@@ -100,6 +106,13 @@ def run(arguments: argparse.Namespace) -> int:
         from .scaling import run_scaling
 
         print(run_scaling(out, quick=arguments.quick))
+        return 0
+    if arguments.bench == "collections":
+        from .collections import run_collections
+
+        count = 40 if arguments.quick else arguments.count
+        requests = {"requests": 200} if arguments.quick else {}
+        print(run_collections(out, count=count, folder=arguments.folder, **requests))
         return 0
     from .store import run_store
 

@@ -11,7 +11,7 @@ from typing import Any
 ID_NAMES = ("id", "_id", "doc_id", "docid")
 TEXT_NAMES = ("text", "content", "body", "document", "passage", "sentence")
 VECTOR_NAMES = ("vector", "embedding", "vectors", "embeddings")
-TYPES = ("bool", "int", "float", "string", "timestamp")
+TYPES = ("bool", "int", "float", "string", "timestamp", "strings", "geo")
 
 _INT = re.compile(r"-?(?:0|[1-9]\d*)")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?")

@@ -18,6 +18,9 @@ COMMANDS = {
     "tune": "find and apply the fastest recipe that reaches a recall within a budget",
     "verify": "check every file of a store, and that every item is found",
     "stats": "what a store holds and what that costs",
+    "dump": "write a store's items to a Parquet file",
+    "load": "make a store of a Parquet file: a dump, or any with a column of vectors",
+    "tag": "keep moments of a store under names, and go back to them",
     "bench": "measure beside the peers",
     "evidence": "measure what papers claim",
 }

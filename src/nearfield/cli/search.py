@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--within", type=float, metavar="DISTANCE", help="everything within this distance, up to -k")
     parser.add_argument("--after", metavar="CURSOR", help="the page behind this cursor")
     parser.add_argument("--vector", type=Path, metavar="FILE", help="ask with the vector in this .npy file, not a text")
+    parser.add_argument("--at", metavar="TAG", help="ask the store as it was when this tag was made")
     parser.add_argument("--json", action="store_true", help="print JSON, with payload and attributes")
     add_encoder_argument(parser, "where the store's encoder is now, if its model has moved")
 
@@ -45,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     text = " ".join(arguments.text).strip()
     if bool(text) == (arguments.vector is not None):
         raise ValueError("search: expected a question, or --vector FILE.npy, and not both")
-    with Store.open(arguments.store, read_only=True) as store:
+    with Store.open(arguments.store, read_only=True, at=arguments.at) as store:
         query = (
             _read_vector(arguments.vector)
             if arguments.vector

@@ -55,6 +55,8 @@ def _lines(stats: dict[str, Any]) -> list[tuple[str, str]]:
         changed = f"{judge['changed_since']:.1%} changed since"
         lines[-1] = ("judge", f"fitted on {judge['fitted_on_items']:,} items, {changed}{stale}")
     lines += [("recall", text) for text in _recall(stats["recall"])]
+    if stats["tags"]:
+        lines.append(("tags", f"{', '.join(stats['tags'])} ({format_bytes(stats['tag_bytes'])} of their own)"))
     troubles = [str(segment["trouble"]) for segment in stats["segments"] if segment["trouble"]]
     return lines + [("trouble", text) for text in troubles]
 

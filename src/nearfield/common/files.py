@@ -144,8 +144,7 @@ def lock_exclusive(path: Path) -> int | None:
         os.close(descriptor)
         return None
     with contextlib.suppress(OSError):  # the lock holds without a name in it, also on a full disk
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        os.pwrite(descriptor, b"%010d" % os.getpid(), 0)  # always as long: truncating would have to be logged
     return descriptor
 
 
@@ -167,3 +166,10 @@ def unlock(descriptor: int) -> None:
 def step(operation: str, path: Path) -> None:
     """Announce a step that somebody else does on disk (SQLite's, in an upgrade), so that a test can make it fail."""
     _announce(operation, path)
+
+
+def identity(path: Path) -> tuple[int, int]:
+    """Device and number of the file: equal for two names of one file, as hard links are."""
+    _announce("stat", path)
+    found = os.stat(path)
+    return found.st_dev, found.st_ino

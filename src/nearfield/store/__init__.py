@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..common.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .collections import Collections as Collections
     from .filters import Filter as Filter
     from .hits import Batch as Batch
     from .hits import Hit as Hit
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
     from .store import Store as Store
     from .verify import VerifyReport as VerifyReport
 
-__all__ = ["Batch", "Filter", "Hit", "Hits", "Item", "Store", "VerifyReport"]
+__all__ = ["Batch", "Collections", "Filter", "Hit", "Hits", "Item", "Store", "VerifyReport"]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "Batch": ".hits",
+        "Collections": ".collections",
         "Filter": ".filters",
         "Hit": ".hits",
         "Hits": ".hits",

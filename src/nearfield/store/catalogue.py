@@ -90,7 +90,7 @@ class Catalogue:
     A writer holds ``writer.lock`` for as long as it is open.
     """
 
-    def __init__(self, folder: Path, *, read_only: bool):
+    def __init__(self, folder: Path, *, read_only: bool, immutable: bool = False):
         self.folder = folder
         self.path = folder / FILE_NAME
         self.segments = folder / SEGMENTS_NAME
@@ -107,7 +107,7 @@ class Catalogue:
         self.clock = Clock()
         self._version = 0
         self._slots = Slots()
-        self._mode = "mode=ro"
+        self._mode = "immutable=1" if immutable else "mode=ro"  # a tag: nobody ever changes it
         self._refuse_what_is_no_store()
         stat = self.path.stat()
         self._inode = (stat.st_dev, stat.st_ino)
@@ -172,6 +172,11 @@ class Catalogue:
             raise ValueError(f"{self.folder}: not a nearfield store (no {FILE_NAME} in it)")
         if self.path.stat().st_size == 0:
             raise CorruptFileError(self.path, "truncated to nothing")
+
+    def _refuse_another_file(self) -> None:
+        stat = self.path.stat()
+        if (stat.st_dev, stat.st_ino) != self._inode:  # a tag that was removed and made anew, or a store in its place
+            raise FileNotFoundError(errno.ENOENT, "removed while it was open", str(self.folder))
 
     def _open_connections(self) -> None:
         if self._lock is not None:
@@ -276,6 +281,7 @@ class Catalogue:
         with self._pool:
             self.ensure_usable()
             if not self._idle:
+                self._refuse_another_file()
                 self._idle.append(_connect(self.path, self._mode))
                 self._connections.append(self._idle[-1])
             return self._idle.pop()
@@ -340,6 +346,17 @@ class Catalogue:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+
+    def trim(self) -> None:
+        """Give back what an open store holds only to be quick: spare connections and cached pages."""
+        with self.write_lock, self._pool, sqlite_errors(self.path):
+            if self._writer is not None:
+                for connection in self._idle:
+                    self._connections.remove(connection)
+                    connection.close()
+                self._idle = []
+            for kept in (*self._idle, *([self._writer] if self._writer is not None else [])):
+                kept.execute("PRAGMA shrink_memory")
 
     def shrink(self) -> None:
         """Give the catalogue's free pages back to the file system; fold the log into the file as far as readers let."""

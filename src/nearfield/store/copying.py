@@ -6,28 +6,29 @@ import contextlib
 import errno
 import os
 import sqlite3
+import threading
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ..common import files
 from ..common.errors import CorruptFileError
-from .catalogue import FILE_NAME, SEGMENTS_NAME, Catalogue, publish_directory, read_segments
+from .catalogue import FILE_NAME, SEGMENTS_NAME, Catalogue, publish_directory, read_segments, set_meta
 from .segment import derived_names, file_names
 from .sqlite_errors import sqlite_errors
 
 _ATTEMPTS = 20
 
 
-def copy_store(catalogue: Catalogue, target: Path) -> None:
+def copy_store(catalogue: Catalogue, target: Path, *, mark: Mapping[str, Any] | None = None) -> None:
     """Copy the last committed moment to ``target``, a new store: complete or not at all.
 
     Segment files never change, so they get a second name (a hard link) where the file system allows it and are copied
     elsewhere; the catalogue goes through SQLite's backup, inside the read transaction that names the files.
+    ``mark`` is what a tag says of itself.
     """
-    if target.exists():
-        raise FileExistsError(errno.EEXIST, "exists already", str(target))
-    if not target.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "no such directory to copy the store into", str(target.parent))
-    temporary = target.with_name(f".{target.name}.copying-{os.getpid()}")
+    refuse_target(target)
+    temporary = beside(target)
     try:
         for attempt in range(1, _ATTEMPTS + 1):
             files.remove_tree(temporary)
@@ -35,7 +36,7 @@ def copy_store(catalogue: Catalogue, target: Path) -> None:
             files.make_directory(temporary / SEGMENTS_NAME)
             generation = catalogue.committed_generation()
             try:
-                _fill(catalogue, temporary)
+                _fill(catalogue, temporary, mark)
                 break
             except FileNotFoundError as error:  # a compaction replaced the files after the transaction began
                 if attempt == _ATTEMPTS or catalogue.committed_generation() == generation:
@@ -46,7 +47,20 @@ def copy_store(catalogue: Catalogue, target: Path) -> None:
         raise
 
 
-def _fill(catalogue: Catalogue, temporary: Path) -> None:
+def refuse_target(target: Path) -> None:
+    """Say early that no store can be made at ``target``."""
+    if target.exists():
+        raise FileExistsError(errno.EEXIST, "exists already", str(target))
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "no such directory to copy the store into", str(target.parent))
+
+
+def beside(target: Path) -> Path:
+    """Where a store is put together before it gets its name; each thread has a place of its own."""
+    return target.with_name(f".{target.name}.copying-{os.getpid()}-{threading.get_ident()}")
+
+
+def _fill(catalogue: Catalogue, temporary: Path, mark: Mapping[str, Any] | None) -> None:
     with catalogue.reading() as connection:
         for description in read_segments(connection, catalogue.path).values():
             for name in file_names(description):
@@ -63,6 +77,15 @@ def _fill(catalogue: Catalogue, temporary: Path) -> None:
             sqlite_errors(temporary / FILE_NAME),
             contextlib.closing(sqlite3.connect(temporary / FILE_NAME, isolation_level=None)) as copy,
         ):
-            copy.execute("PRAGMA synchronous = FULL")
-            connection.backup(copy)
+            back_up(connection, copy, mark)
     files.sync_directory(temporary)
+
+
+def back_up(connection: sqlite3.Connection, copy: sqlite3.Connection, mark: Mapping[str, Any] | None = None) -> None:
+    """The catalogue of this moment into another file; a copy of a tag is a store like any other, without its mark."""
+    copy.execute("PRAGMA synchronous = FULL")
+    connection.backup(copy)
+    if mark is not None:
+        set_meta(copy, "tag", dict(mark))
+    else:
+        copy.execute("DELETE FROM meta WHERE name = 'tag'")

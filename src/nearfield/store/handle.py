@@ -24,6 +24,7 @@ from .observed import Record
 from .reading import Reader
 from .segment import check_files, file_names
 from .snapshot import Shape, Viewer
+from .tags import open_tag, remove_half_made
 from .watch import Watch
 from .writing import Writer, check_embedding, remove_files
 
@@ -97,8 +98,10 @@ class Handle:
         return cls.open(folder)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], *, read_only: bool = False, watch: float = 0.01) -> Self:
-        """Open a store.
+    def open(
+        cls, path: str | os.PathLike[str], *, read_only: bool = False, at: str | None = None, watch: float = 0.01
+    ) -> Self:
+        """Open a store, or with ``at`` one of its tags, as it was when :meth:`tag` was called: to be read only.
 
         Opening reads the catalogue and looks at the size of every file; vectors are read by the first search, which
         verifies their checksums. The writer removes files that a killed process left behind.
@@ -107,6 +110,7 @@ class Handle:
         ----------
         path : the store's directory.
         read_only : follow another process that writes.
+        at : the name of a tag.
         watch : the most of one core's time spent on repeating a sample of the queries exactly, once a few dozen were
             asked: ``stats()["recall"]`` then tells the recall of what is really asked. A sample of the queries is left
             in the store's directory, readers too leave one. 0 watches nothing and writes nothing.
@@ -114,10 +118,13 @@ class Handle:
         Raises
         ------
         StoreLockedError : another handle writes to it; ``read_only=True`` follows that writer instead.
+        ValueError : ``at`` is not one of its tags.
         CorruptFileError, FormatVersionError, FileNotFoundError, ValueError : damaged, newer, absent, not a store.
         """
         check_real(watch, "watch", 0.0, 1.0)
-        catalogue = Catalogue(Path(path).absolute(), read_only=read_only)
+        folder = Path(path).absolute()
+        read_only = read_only or at is not None
+        catalogue = Catalogue(folder, read_only=read_only) if at is None else open_tag(folder, at, "at")
         try:
             while True:
                 generation = catalogue.committed_generation()
@@ -134,7 +141,8 @@ class Handle:
                 named = {name for description in described.values() for name in file_names(description)}
                 present = files.list_directory(catalogue.segments)
                 remove_files(catalogue, [name for name in present if name not in named])
-            return cls(catalogue, watch)
+                remove_half_made(catalogue.folder)
+            return cls(catalogue, watch if at is None else 0.0)
         except BaseException:
             catalogue.close()
             raise

@@ -20,7 +20,7 @@ class Keeping(Handle):
         """Copy the last committed moment to ``path``, a store of its own, while writing goes on.
 
         Segment files are hard-linked on the same file system, so a copy there costs little; it guards against
-        mistakes, not against a failing disk. FileExistsError when ``path`` exists.
+        mistakes, not against a failing disk. Tags stay behind. FileExistsError when ``path`` exists.
         """
         from .copying import copy_store
 

@@ -112,7 +112,8 @@ def derived_names(description: Mapping[str, Any]) -> list[str]:
     return [description[part]["file"] for part in DERIVED if description.get(part)]
 
 
-def _root(path: Path) -> str:
+def container_root(path: Path) -> str:
+    """The digest of a container that the catalogue keeps: it covers all its bytes."""
     return bytes(files.map_file(path)[_ROOT]).hex()
 
 
@@ -135,7 +136,7 @@ def write_segment(folder: Path, number: int, rows: Rows, *, metric: str, recipe:
             "rows": len(rows.keys),
             "first_key": int(rows.keys[0]),
             "last_key": int(rows.keys[-1]),
-            "vectors": {"file": names[0], "bytes": size, "root": _root(path)},
+            "vectors": {"file": names[0], "bytes": size, "root": containercontainer_root(path)},
             "attributes": None,
             "index": None,
         }
@@ -164,7 +165,7 @@ def write_index(path: Path, vectors: np.ndarray, recipe: Any, metric: str) -> di
     return {
         "file": path.name,
         "bytes": files.size(path),
-        "root": _root(path),
+        "root": containercontainer_root(path),
         "recipe": recipe.to_dict(),
         # Said again in plain words and settings, so that searching needs nothing of what tuning needs.
         "name": str(recipe),
@@ -175,7 +176,7 @@ def write_index(path: Path, vectors: np.ndarray, recipe: Any, metric: str) -> di
 
 def _write_columns(path: Path, table: pa.Table) -> dict[str, Any]:
     size = write_columns(path, table)
-    return {"file": path.name, "bytes": size, "root": _root(path)}
+    return {"file": path.name, "bytes": size, "root": container_root(path)}
 
 
 class Segment(Part):
@@ -215,7 +216,7 @@ class Segment(Part):
         path = folder / entry["file"]
         check_size(path, entry["bytes"])
         container = read_container(path, _KIND, VECTORS_VERSION)
-        if _root(path) != entry["root"]:
+        if containercontainer_root(path) != entry["root"]:
             raise CorruptFileError(path, "not the file the catalogue names: its digest differs")
         arrays = container.arrays
         if arrays["vectors"].shape != (description["rows"], dim) or arrays["vectors"].dtype != dtype:
@@ -251,7 +252,7 @@ class Segment(Part):
     def _load_columns(self) -> None:
         entry = self.description["columns"]
         path = self.folder / entry["file"]
-        if files.size(path) != entry["bytes"] or _root(path) != entry["root"]:
+        if files.size(path) != entry["bytes"] or container_root(path) != entry["root"]:
             raise CorruptFileError(path, "not the file the catalogue names: its size or digest differs")
         self._coded = read_columns(path, len(self.vectors))
 
@@ -260,7 +261,7 @@ class Segment(Part):
 
         entry = self.description["index"]
         path = self.folder / entry["file"]
-        if files.size(path) != entry["bytes"] or _root(path) != entry["root"]:
+        if files.size(path) != entry["bytes"] or containercontainer_root(path) != entry["root"]:
             raise CorruptFileError(path, "not the file the catalogue names: its size or digest differs")
         index: Any = load(path, vectors=self.vectors)
         if len(index) != len(self.vectors):

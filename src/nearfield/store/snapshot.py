@@ -235,7 +235,8 @@ class Viewer:
                         schema=shape.schema,
                     )
                 )
-        renewed = any(
+        # A segment that is gone without another in its place: the store went back to a tag without segments.
+        renewed = not before.keys() <= described.keys() or any(
             number not in before or before[number].part is not part
             for number, part in zip(described, segments, strict=True)
         )

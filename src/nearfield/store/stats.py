@@ -10,6 +10,7 @@ from .catalogue import FILE_NAME, Catalogue
 from .expiry import NEVER
 from .segment import DERIVED, PRIMARY, Segment, file_names
 from .snapshot import Shape, View
+from .tags import tag_bytes, tag_names
 from .watch import Watch
 
 
@@ -49,6 +50,7 @@ def collect(
         from .judging import freshness
 
         judge = freshness(view.meta["judge"], view)
+    tags = tag_names(catalogue.folder)
     return {
         "path": str(catalogue.folder),
         "format": 2 if view.identity else 1,
@@ -69,6 +71,8 @@ def collect(
         "plan": _plan(view),
         "judge": judge,
         "recall": watch.record.report(view, watch.asked, watch.share),
+        "tags": tags,
+        "tag_bytes": tag_bytes(catalogue.folder) if tags else 0,
     }
 
 

@@ -12,6 +12,7 @@ from .expiry import moments
 from .ids import check_ids, is_single
 from .keeping import Keeping
 from .maintenance import living_vectors
+from .moving import Moving
 from .writing import Batch as Incoming
 from .writing import check_embedding
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 LEAST_OBSERVED = 100
 
 
-class Store(Asking, Keeping):
+class Store(Asking, Keeping, Moving):
     """A durable collection of vectors in one directory: crash-safe, searchable at once, measured.
 
     Make one with :meth:`create`, open it with :meth:`open`; both are context managers. An add, upsert or delete is
