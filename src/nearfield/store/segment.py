@@ -136,7 +136,7 @@ def write_segment(folder: Path, number: int, rows: Rows, *, metric: str, recipe:
             "rows": len(rows.keys),
             "first_key": int(rows.keys[0]),
             "last_key": int(rows.keys[-1]),
-            "vectors": {"file": names[0], "bytes": size, "root": containercontainer_root(path)},
+            "vectors": {"file": names[0], "bytes": size, "root": container_root(path)},
             "attributes": None,
             "index": None,
         }
@@ -165,7 +165,7 @@ def write_index(path: Path, vectors: np.ndarray, recipe: Any, metric: str) -> di
     return {
         "file": path.name,
         "bytes": files.size(path),
-        "root": containercontainer_root(path),
+        "root": container_root(path),
         "recipe": recipe.to_dict(),
         # Said again in plain words and settings, so that searching needs nothing of what tuning needs.
         "name": str(recipe),
@@ -216,7 +216,7 @@ class Segment(Part):
         path = folder / entry["file"]
         check_size(path, entry["bytes"])
         container = read_container(path, _KIND, VECTORS_VERSION)
-        if containercontainer_root(path) != entry["root"]:
+        if container_root(path) != entry["root"]:
             raise CorruptFileError(path, "not the file the catalogue names: its digest differs")
         arrays = container.arrays
         if arrays["vectors"].shape != (description["rows"], dim) or arrays["vectors"].dtype != dtype:
@@ -261,7 +261,7 @@ class Segment(Part):
 
         entry = self.description["index"]
         path = self.folder / entry["file"]
-        if files.size(path) != entry["bytes"] or containercontainer_root(path) != entry["root"]:
+        if files.size(path) != entry["bytes"] or container_root(path) != entry["root"]:
             raise CorruptFileError(path, "not the file the catalogue names: its size or digest differs")
         index: Any = load(path, vectors=self.vectors)
         if len(index) != len(self.vectors):
