@@ -112,6 +112,13 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     return connection
 
 
+def _log_ahead(connection: sqlite3.Connection, path: Path) -> None:
+    """Switch to WAL mode. Where SQLite cannot, it stays silent in another, whose commits a power loss may undo."""
+    mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+    if mode != "wal":
+        raise OSError(errno.EIO, f"nothing was changed: the log cannot be made (journal mode {mode!r})", str(path))
+
+
 class Catalogue:
     """The open catalogue of one store: a connection that writes, and as many that read as threads ask for.
 
@@ -173,7 +180,7 @@ class Catalogue:
                 try:
                     connection.execute(f"PRAGMA page_size = {_PAGE_SIZE}")
                     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-                    connection.execute("PRAGMA journal_mode = WAL")
+                    _log_ahead(connection, temporary / FILE_NAME)
                     connection.executescript("BEGIN;" + _SCHEMA)
                     for name, value in meta.items():
                         set_meta(connection, name, value)
@@ -206,6 +213,7 @@ class Catalogue:
             self._writer.execute("BEGIN IMMEDIATE")
             self._writer.execute("DELETE FROM meta WHERE FALSE")
             self._writer.execute("ROLLBACK")
+            _log_ahead(self._writer, self.path)
             self._writer.execute("PRAGMA secure_delete = OFF")
             self._writer.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             self._writer.execute(f"PRAGMA journal_size_limit = {2 * _CHECKPOINT_PAGES * _PAGE_SIZE}")
