@@ -214,6 +214,7 @@ class Catalogue:
             self._writer.execute("DELETE FROM meta WHERE FALSE")
             self._writer.execute("ROLLBACK")
             _log_ahead(self._writer, self.path)
+            files.sync_directory(self.folder)  # the log's name must last; SQLite syncs it too, but passes over an error
             self._writer.execute("PRAGMA secure_delete = OFF")
             self._writer.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             self._writer.execute(f"PRAGMA journal_size_limit = {2 * _CHECKPOINT_PAGES * _PAGE_SIZE}")
