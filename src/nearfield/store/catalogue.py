@@ -365,7 +365,7 @@ def publish_directory(temporary: Path, folder: Path) -> None:
         files.rename(temporary, folder)
     except BaseException as error:
         if not temporary.exists():  # renamed, but not known to be durable: as if it had never been there
-            files.remove_tree(folder)
+            files.rename(folder, temporary)  # the name goes first: what it names is never seen in part
         if isinstance(error, OSError) and error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
             raise FileExistsError(errno.EEXIST, "exists already", str(folder)) from error
         raise
