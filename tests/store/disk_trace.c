@@ -61,7 +61,7 @@ static size_t root_length;
 static int trace = -1;
 static char tracked[FILES];
 static long calls, syncs, fault_at = -1;
-static int fault_kind, fault_error;
+static int fault_kind, fault_error, reads_failed;
 static char fault_name[64];
 static char letters[1 << 16]; /* of every call that could fail: r(ead), w(rite), m(ore that needs room), o(ther) */
 
@@ -105,6 +105,7 @@ static int faulty(const char *name, int wants_room) {
     if (fault_at < 0 || number < fault_at || (number > fault_at && fault_kind != FAIL_FROM)) return 0;
     if (!wants_room && (fault_error == ENOSPC || fault_error == EDQUOT)) return 0;
     if (number == fault_at) snprintf(fault_name, sizeof fault_name, "%s", name);
+    reads_failed += letter == 'r';
     errno = fault_error;
     return 1;
 }
@@ -138,6 +139,7 @@ void trace_fault(long number, int kind, int error) {
 }
 
 long trace_calls(void) { return calls; }
+int trace_reads_failed(void) { return reads_failed; }
 const char *trace_letters(void) { return letters; }
 const char *trace_fault_name(void) { return fault_name; }
 

@@ -314,6 +314,7 @@ class Loop:
 
     def run(self, seconds: float) -> None:
         """Until the time is up; then one last opening, which must find everything."""
+        self.start("read", 2.0)  # returns when the imports are done
         end = time.monotonic() + seconds
         try:
             while time.monotonic() < end:

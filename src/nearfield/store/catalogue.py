@@ -84,6 +84,13 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     return connection
 
 
+def _log_ahead(connection: sqlite3.Connection, path: Path) -> None:
+    """Switch to WAL mode. Where SQLite cannot, it stays silent in another, whose commits a power loss may undo."""
+    mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+    if mode != "wal":
+        raise OSError(errno.EIO, f"nothing was changed: the log cannot be made (journal mode {mode!r})", str(path))
+
+
 class Catalogue:
     """The open catalogue of one store: a connection that writes, and as many that read as threads ask for.
 
@@ -148,7 +155,7 @@ class Catalogue:
                 try:
                     connection.execute(f"PRAGMA page_size = {_PAGE_SIZE}")
                     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-                    connection.execute("PRAGMA journal_mode = WAL")
+                    _log_ahead(connection, temporary / FILE_NAME)
                     connection.executescript("BEGIN;" + _SCHEMA + ";".join(steps(1, FORMAT_VERSION)))
                     for name, value in meta.items():
                         set_meta(connection, name, value)
@@ -186,6 +193,8 @@ class Catalogue:
             self._writer.execute("BEGIN IMMEDIATE")
             self._writer.execute("DELETE FROM meta WHERE FALSE")
             self._writer.execute("ROLLBACK")
+            _log_ahead(self._writer, self.path)
+            files.sync_directory(self.folder)  # the log's name must last; SQLite syncs it too, but passes over an error
             upgrade(self._writer, self.path, FORMAT_VERSION)
             self._writer.execute("PRAGMA secure_delete = OFF")
             self._writer.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
@@ -373,7 +382,7 @@ def publish_directory(temporary: Path, folder: Path) -> None:
         files.rename(temporary, folder)
     except BaseException as error:
         if not temporary.exists():  # renamed, but not known to be durable: as if it had never been there
-            files.remove_tree(folder)
+            files.rename(folder, temporary)  # the name goes first: what it names is never seen in part
         if isinstance(error, OSError) and error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
             raise FileExistsError(errno.EEXIST, "exists already", str(folder)) from error
         raise
