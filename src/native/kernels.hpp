@@ -98,6 +98,11 @@ struct Kernels {
   // Puts offered[0..count), in any order and at most kOffers, into the sorted keys[0..size), of which the lowest `width`
   // stay; returns the place of the lowest one. Room for width + kOffers keys and one vector more.
   size_t (*merge)(uint64_t* keys, size_t size, size_t width, uint64_t* offered, unsigned count);
+  // Filters (kernels_predicates.hpp): a bit for each of 64 * words codes of `width` bytes, set where code - low <= last,
+  // or where the table, of `size` words (8 for codes of one byte), has the code's bit.
+  void (*codes_between)(const void* codes, unsigned width, size_t words, uint32_t low, uint32_t last, uint64_t* out);
+  void (*codes_among)(const void* codes, unsigned width, size_t words, const uint32_t* table, uint32_t size,
+                      uint64_t* out);
 };
 
 enum class Level { scalar = 0, avx2 = 1, avx512 = 2 };

@@ -2,6 +2,7 @@
 #include "kernels.hpp"
 #include "kernels_additive.hpp"
 #include "kernels_common.hpp"
+#include "kernels_predicates.hpp"
 
 #if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
 #include <immintrin.h>
@@ -302,7 +303,7 @@ constexpr Kernels table = {floats<false, float>, floats<true, float>, floats<fal
                            signs,                hadamard,            link,
                            gauge,                round,
                            combine,              nearest,             lookup,
-                           merge};
+                           merge,                codes_between,       codes_among};
 
 }  // namespace
 

@@ -2,6 +2,7 @@
 #include "kernels.hpp"
 #include "kernels_additive.hpp"
 #include "kernels_common.hpp"
+#include "kernels_predicates.hpp"
 
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VNNI__)
 #include <immintrin.h>
@@ -566,7 +567,7 @@ constexpr Kernels table = {floats<false, float>, floats<true, float>, floats<fal
                            signs,                hadamard,            link,
                            gauge,                round,
                            combine,              nearest,             lookup,
-                           merge_keys};
+                           merge_keys,           codes_between,       codes_among};
 
 }  // namespace
 

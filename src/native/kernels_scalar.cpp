@@ -4,6 +4,7 @@
 #include "kernels.hpp"
 #include "kernels_additive.hpp"
 #include "kernels_common.hpp"
+#include "kernels_predicates.hpp"
 
 namespace nearfield {
 
@@ -183,7 +184,7 @@ const Kernels& scalar_kernels() {
                            signs,                hadamard,            link,
                            gauge,                round,
                            combine,              nearest,             lookup,
-                           merge};
+                           merge,                codes_between,       codes_among};
   return k;
 }
 

@@ -239,8 +239,13 @@ bool links_valid(const In<uint32_t, 2>& neighbors) {
 
 }  // namespace
 
+namespace nearfield {
+void bind_predicates(nb::module_& m);
+}
+
 NB_MODULE(_core, m) {
   nb::set_leak_warnings(false);
+  bind_predicates(m);
   if (const char* forced = std::getenv("NEARFIELD_SIMD"); forced && *forced) force_level(forced);
 
   nb::class_<PySpace>(m, "Space",

@@ -152,7 +152,23 @@ def test_a_lock_is_given_back_when_its_process_ends(tmp_path: Path) -> None:
     files.unlock(descriptor)
 
 
+def test_a_lock_is_held_also_where_its_holder_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.pwrite", full)
+        descriptor = files.lock_exclusive(tmp_path / "lock")
+    assert descriptor is not None
+    assert files.lock_exclusive(tmp_path / "lock") is None and files.lock_holder(tmp_path / "lock") is None
+    files.unlock(descriptor)
+
+
 def test_the_holder_of_an_absent_or_empty_lock_is_nobody(tmp_path: Path) -> None:
+    (tmp_path / "torn").write_bytes(b"12\xff")
+    assert files.lock_holder(tmp_path / "torn") is None
     assert files.lock_holder(tmp_path / "absent") is None
     (tmp_path / "empty").touch()
     assert files.lock_holder(tmp_path / "empty") is None

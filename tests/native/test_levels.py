@@ -89,7 +89,7 @@ def compiled(name, folder):
     """The object file of one source, with the flags that the build uses."""
     flags = re.search(r"target_compile_options\(_core PRIVATE (.*?)\)", CMAKE)[1].split()
     flags += ["-std=c++20", "-fPIC", *WIDE.get(name, [])]
-    if name == "module.cpp":
+    if name.startswith("module"):
         nanobind = pytest.importorskip("nanobind", reason="needs nanobind, the binding generator")
         flags += [f"-I{nanobind.include_dir()}", f"-I{sysconfig.get_path('include')}"]
     output = folder / f"{name}.o"

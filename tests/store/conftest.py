@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,17 +18,54 @@ import pytest
 
 from nearfield.store import Store, maintenance, writing
 
-WORKER = Path(__file__).with_name("worker.py")
+HERE = Path(__file__).parent
+WORKER = HERE / "worker.py"
 SCHEMA = {"year": "int", "topic": "string"}
+
+
+def load(path: Path) -> ModuleType:
+    """A module beside the tests: they cannot import from each other."""
+    name = f"nearfield_store_{path.stem}"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, path)
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
 
 
 @pytest.fixture(scope="session")
 def shared() -> ModuleType:
     """The functions of ``worker.py``, for both sides of a test."""
-    spec = importlib.util.spec_from_file_location("nearfield_store_worker", WORKER)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load(WORKER)
+
+
+@pytest.fixture(scope="session")
+def disk_model() -> ModuleType:
+    """What a disk may hold after the power failed: ``disk_model.py``."""
+    return load(HERE / "disk_model.py")
+
+
+@pytest.fixture(scope="session")
+def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``disk_trace.c``, compiled; skips where a program's calls cannot be watched this way."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if sys.platform != "linux" or compiler is None:
+        pytest.skip("needs Linux and a C compiler to watch what SQLite does to the disk")
+    library = tmp_path_factory.mktemp("shim") / "disk_trace.so"
+    flags = ["-shared", "-fPIC", "-O1", "-ldl", "-lpthread"]
+    subprocess.run([compiler, HERE / "disk_trace.c", *flags, "-o", library], check=True)
+    # Does it see what Python's SQLite writes?
+    probe = (
+        "import ctypes, sqlite3, sys\nshim = ctypes.CDLL(None)\nshim.trace_start(sys.argv[1].encode(), b'')\n"
+        "sqlite3.connect(sys.argv[1] + '/a').execute('CREATE TABLE t(a)')\nprint(shim.trace_calls())"
+    )
+    folder = tmp_path_factory.mktemp("probe").resolve()
+    environment = {**os.environ, "LD_PRELOAD": str(library)}
+    command = [sys.executable, "-c", probe, folder]
+    seen = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if not seen.stdout.strip().isdigit() or int(seen.stdout) < 5:
+        pytest.skip(f"LD_PRELOAD does not show what SQLite writes here (it may be linked statically): {seen.stderr}")
+    return library
 
 
 @pytest.fixture
@@ -78,9 +116,12 @@ def worker() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """``worker("command", argument, ...)``: another process running ``worker.py``, killed when the test ends."""
     running = []
 
-    def start(*arguments: Any) -> subprocess.Popen[str]:
+    def start(*arguments: Any, preload: Path | None = None) -> subprocess.Popen[str]:
         command = [sys.executable, str(WORKER), *map(str, arguments)]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        environment = {**os.environ, **({} if preload is None else {"LD_PRELOAD": str(preload)})}
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=environment
+        )
         running.append(process)
         return process
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sqlite3
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from nearfield.common import CorruptFileError, FormatVersionError, StoreLockedError
-from nearfield.store import Store
+from nearfield.store import Store, catalogue
 from nearfield.store.catalogue import FORMAT_VERSION, Catalogue, digest, read_meta, set_meta, translate
 
 
@@ -295,3 +296,17 @@ def test_closing_while_others_read(make: Callable[..., Store], vectors: np.ndarr
         len(store)
     assert sum(len(batch) for batch in batches) == 9
     assert Catalogue(store.path, read_only=True).committed_generation() > 1
+
+
+def test_a_catalogue_that_cannot_be_written_is_refused_when_a_writer_opens(
+    make: Callable[..., Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make()
+    store.close()
+    connect = catalogue._connect
+    with monkeypatch.context() as patch:
+        patch.setattr(catalogue, "_connect", lambda path, _: connect(path, "mode=ro"))
+        with pytest.raises(OSError, match="readonly") as caught:
+            Store.open(store.path)
+    assert caught.value.errno == errno.EROFS
+    Store.open(store.path).close()  # the lock was given back

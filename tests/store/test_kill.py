@@ -7,6 +7,8 @@ import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +19,7 @@ import pytest
 from nearfield.store import Store
 
 KILLS = 220
+LOOP_SECONDS = float(os.environ.get("NEARFIELD_KILL_SECONDS", "20"))
 
 
 def expected(shared: Any, model: dict[int, int]) -> dict[int, tuple[bytes, Any, Any]]:
@@ -83,3 +86,18 @@ def test_killed_writer_loses_nothing_acknowledged(
     process.stdin.close()
     assert acknowledged > KILLS  # the kills did not all come before the first write
     assert undecided > KILLS / 4
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(LOOP_SECONDS + 300)
+def test_kill_loop(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Writers, readers and compaction in processes of their own; ``NEARFIELD_KILL_SECONDS=1200`` for twenty minutes."""
+    command = [sys.executable, Path(__file__).with_name("kill_loop.py"), "--seconds", str(LOOP_SECONDS)]
+    outcome = subprocess.run([*command, "--folder", tmp_path], capture_output=True, text=True)
+    kept = tmp_path_factory.mktemp("kill_loop") / "trace.jsonl"
+    if outcome.returncode and (tmp_path / "trace.jsonl").exists():
+        shutil.copy(tmp_path / "trace.jsonl", kept)
+    assert outcome.returncode == 0, f"{outcome.stdout}{outcome.stderr}\nThe trace is kept as {kept}"
+    counts = json.loads(outcome.stdout)
+    assert counts["writers killed"] > LOOP_SECONDS / 4 and counts["readers killed"] > LOOP_SECONDS / 8
+    assert counts["writes acknowledged"] > counts["writers killed"]

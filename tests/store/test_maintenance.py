@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections.abc import Callable
@@ -237,6 +238,95 @@ def test_writes_during_a_build_are_kept(
     monkeypatch.undo()
     store.compact()
     assert content(store) == expected and store.verify().ok
+
+
+def test_a_segment_written_during_a_build_takes_its_rows_out_of_the_pending_ones(
+    make: Callable[..., Store], vectors: np.ndarray, low_limits: None, content: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The compaction has the first pending rows; those added since become a segment, and those replaced are gone."""
+    store = make()
+    store.add(list(range(40)), vectors[:40], payload=[0] * 40)
+    reader = Store.open(store.path, read_only=True)
+    building, done = threading.Event(), threading.Event()
+    link = Graph._link
+
+    def slow(self: Graph, raw: Any, progress: Any) -> None:
+        building.set()
+        assert done.wait(30)
+        link(self, raw, progress)
+
+    monkeypatch.setattr(Graph, "_link", slow)
+    thread = threading.Thread(target=store.compact)
+    thread.start()
+    try:
+        assert building.wait(30)
+        store.add(list(range(40, 80)), vectors[40:80], payload=[1] * 40)
+        store.upsert(list(range(50, 60)), vectors[150:160], payload=[2] * 10)
+        expected = {i: (vectors[i + 100 if 50 <= i < 60 else i].tobytes(), None) for i in range(100)}
+        for handle in (store, reader):  # both have seen the rows as pending
+            assert {i: row[:2] for i, row in content(handle).items()} == {i: expected[i] for i in range(80)}
+        store.add(list(range(80, 100)), vectors[80:100], payload=[3] * 20)
+        assert len(store.stats()["segments"]) == 1
+        for handle in (store, reader):
+            assert {i: row[:2] for i, row in content(handle).items()} == expected
+            hits = handle.search(vectors[55], 100)
+            assert sorted(hits.ids) == list(range(100)) and hits.distances[0] > 0
+    finally:
+        done.set()
+        thread.join()
+    for handle in (store, reader):
+        assert {i: row[:2] for i, row in content(handle).items()} == expected and handle.verify().ok
+    reader.close()
+
+
+@pytest.mark.parametrize("next_", ["seal", "compact", "add"])
+def test_a_segment_written_during_a_build_that_fails_lies_between_pending_rows(
+    make: Callable[..., Store], vectors: np.ndarray, low_limits: None, content: Any, monkeypatch: Any, next_: str
+) -> None:
+    """Pending, segment, pending in the order of arrival: whatever comes next keeps the order, and the dead dead."""
+    store = make(attributes={"year": "int"})
+    model: dict[int, Any] = {}
+
+    def put(first: int, last: int, shift: int = 0) -> None:
+        ids, rows = list(range(first, last)), vectors[first + shift : last + shift]
+        for i, row in zip(ids, rows, strict=True):
+            model.pop(i, None)
+            model[i] = (row.tobytes(), {"year": i + shift}, shift)
+        store.upsert(ids, rows, attributes={"year": [i + shift for i in ids]}, payload=[shift] * len(ids))
+
+    put(0, 40)
+
+    def fail(self: Graph, raw: Any, progress: Any) -> None:
+        put(40, 80)
+        put(80, 105)  # with those before more than the limit: a segment
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Graph, "_link", fail)
+        store.compact()
+    put(105, 110)
+    store.delete([3, 50, 51, 107])
+    for i in (3, 50, 51, 107):
+        del model[i]
+    put(55, 60, shift=200)
+    with Store.open(store.path, read_only=True) as reader:
+        assert list(content(reader).items()) == list(model.items())
+        if next_ == "add":
+            put(200, 230)
+            put(230, 240)
+        else:
+            getattr(store, next_)()
+        for handle in (store, reader):
+            assert list(content(handle).items()) == list(model.items())
+            assert handle.verify().ok, str(handle.verify())
+            hits = handle.search(vectors[50], 500, attributes=True)
+            assert sorted(hits.ids[: len(model)]) == sorted(model) and len(hits) == len(model)
+            assert all(hit.attributes == model[hit.id][1] for hit in hits)
+    spans = [(live.part.keys[0], live.part.keys[-1]) for live in store._viewer.current().parts]
+    assert all(before[1] < after[0] for before, after in itertools.pairwise(spans))
+    store.compact()
+    assert list(content(store).items()) == list(model.items()) and store.verify().ok
+    files_of(store)
 
 
 def test_a_damaged_index_is_rebuilt_by_the_writer_and_bypassed_by_a_reader(

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nearfield import native
 from nearfield.common import CorruptFileError, files
 from nearfield.common.container import Pieces
 from nearfield.store.attributes import to_table
 from nearfield.store.filters import Filter
 from nearfield.store.ids import IdColumn
-from nearfield.store.segment import MASKS_KEPT, Rows, Segment, check_files, file_names, write_segment
+from nearfield.store.masks import MASKS_KEPT
+from nearfield.store.segment import Rows, Segment, check_files, derived_names, file_names, write_segment
 from nearfield.tune import Recipe
 
 SCHEMA = {"year": "int"}
@@ -75,7 +77,8 @@ def test_masks_are_remembered_and_forgotten(
     segment = reopen(tmp_path, built)
     condition = Filter("year < 3", SCHEMA)
     words = segment.mask(condition)
-    monkeypatch.setattr(Filter, "mask", lambda *_: pytest.fail("evaluated twice"))
+    assert np.array_equal(native.unpack_bits(words, 500), np.arange(500) < 3)
+    monkeypatch.setattr("nearfield.store.segment.evaluate", lambda *_: pytest.fail("evaluated twice"))
     assert segment.mask(Filter("year < 3", SCHEMA)) is words
     monkeypatch.undo()
     for year in range(MASKS_KEPT + 5):
@@ -102,7 +105,7 @@ def test_any_failure_leaves_no_file(tmp_path: Path, vectors: np.ndarray) -> None
             assert os.listdir(folder) == []
 
 
-@pytest.mark.parametrize("part", ["vectors", "attributes", "index"])
+@pytest.mark.parametrize("part", ["vectors", "attributes", "index", "columns"])
 @pytest.mark.parametrize("harm", ["truncate", "extend", "flip", "swap"])
 def test_harm_is_named_for_primary_files_and_survived_for_derived_ones(
     tmp_path: Path, built: dict[str, Any], vectors: np.ndarray, part: str, harm: str
@@ -118,10 +121,18 @@ def test_harm_is_named_for_primary_files_and_survived_for_derived_ones(
     else:  # a sound file, but of another segment
         other = write_segment(tmp_path, 9, rows_of(vectors[::-1].copy()), metric="cosine", recipe=GRAPH)
         content = bytearray((tmp_path / other[part]["file"]).read_bytes())
-        if part == "attributes":
+        if part in ("attributes", "columns"):  # those are the same in both
             content[500] ^= 1
     path.write_bytes(content)
-    if part == "index":
+    if part == "columns":
+        segment = reopen(tmp_path, built)
+        assert segment.trouble is None and built[part]["file"] in segment.columns_trouble
+        assert native.count_bits(segment.mask(Filter("year < 3", SCHEMA))) == 3  # by the Arrow column
+        fixed = {**built, "columns": segment.rebuild_columns()}
+        assert fixed["columns"]["file"] == "000003.columns.2.nfa"
+        again = reopen(tmp_path, fixed)
+        assert again.columns_trouble is None and again.wrong_codes() == []
+    elif part == "index":
         segment = reopen(tmp_path, built)
         assert segment.index is None and built[part]["file"] in segment.trouble
         fixed = segment.rebuild_index()
@@ -163,9 +174,11 @@ def test_vectors_of_another_shape_are_refused(tmp_path: Path, built: dict[str, A
 
 def test_the_build_is_the_same_bytes_again(tmp_path: Path, built: dict[str, Any], vectors: np.ndarray) -> None:
     again = write_segment(tmp_path, 4, rows_of(vectors), metric="cosine", recipe=GRAPH)
-    assert again["index"]["root"] == built["index"]["root"] and again["vectors"]["root"] == built["vectors"]["root"]
+    assert all(again[part]["root"] == built[part]["root"] for part in ("vectors", "index", "columns"))
 
 
 def test_names_of_files(built: dict[str, Any]) -> None:
-    assert file_names(built) == ["000003.vectors.nfa", "000003.attributes.arrow", "000003.index.1.nfa"]
+    derived = ["000003.index.1.nfa", "000003.columns.1.nfa"]
+    assert file_names(built) == ["000003.vectors.nfa", "000003.attributes.arrow", *derived]
+    assert derived_names(built) == derived
     assert file_names({"vectors": {"file": "a"}, "attributes": None}) == ["a"]

@@ -27,8 +27,8 @@ def test_a_sound_store(mixed: Store) -> None:
     report = mixed.verify()
     assert report.ok and not report.problems
     assert report.counts["items"] == 217 and report.counts["segments"] == 2 and report.counts["not_found"] == 0
-    assert report.counts["files"] == 6 and report.counts["searched"] == 217
-    assert str(report).startswith("ok: 217 items, 2 segments, 6 files")
+    assert report.counts["files"] == 8 and report.counts["searched"] == 217
+    assert str(report).startswith("ok: 217 items, 2 segments, 8 files")
     assert mixed.verify(sample=10).counts["searched"] == 30
 
 

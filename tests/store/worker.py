@@ -5,20 +5,49 @@ Run as ``python worker.py COMMAND PATH ...``; talks in lines on stdin and stdout
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import random
+import shutil
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nearfield import native
-from nearfield.store import Store, maintenance, writing
+from nearfield.common import files
+from nearfield.common.errors import CorruptFileError
+from nearfield.store import Store, catalogue, maintenance, writing
 
 DIM = 4
 IDS = 120
+STEPS: list[tuple[str, list[int]]] = [
+    ("create", []),
+    ("add", list(range(30))),
+    ("seal", []),
+    ("upsert", list(range(20, 40))),
+    ("add", list(range(40, 90))),  # with what is pending more than the limit: a segment
+    ("delete", list(range(5, 60, 5))),
+    ("compact", []),
+    ("add", list(range(90, 100))),
+    ("snapshot", []),
+    ("optimize", []),
+    ("delete", list(range(90, 95))),
+    ("compact", []),
+    ("upsert", list(range(80, 100))),
+    ("close", []),
+    ("read", []),  # a reader comes first, and stays
+    ("open", []),
+    ("delete", list(range(0, 100, 7))),
+    ("upsert", list(range(10, 70))),  # mostly worn-out segments are taken over
+    ("seal", []),
+    ("add", list(range(100, 115))),
+    ("optimize", []),
+    ("close", []),
+]
 
 
 def vector_of(stamp: int, identifier: int) -> np.ndarray:
@@ -77,12 +106,43 @@ def apply_to_model(model: dict[int, int], name: str, ids: list[int], stamp: int)
     return after
 
 
+def stamps_of(store: Store) -> dict[int, int]:
+    """The same of a store, every row of which must be whole: vector, attributes and payload of one write."""
+    found = {}
+    for batch in store.iterate(50):
+        stamps = batch.attributes.column("stamp").to_pylist()
+        for identifier, vector, stamp, payload in zip(batch.ids, batch.vectors, stamps, batch.payload, strict=True):
+            assert identifier not in found, f"item {identifier} is there twice"
+            assert (vector == vector_of(stamp, identifier)).all(), f"the vector of item {identifier} is torn"
+            assert payload == {"stamp": stamp, "id": identifier}, f"item {identifier} is torn: {payload}, not {stamp}"
+            found[identifier] = stamp
+    return found
+
+
+def models() -> list[dict[int, int] | None]:
+    """What a store must hold before the first of STEPS, and after each; None: it is not there."""
+    found: list[dict[int, int] | None] = [None, {}]
+    for stamp, (name, ids) in enumerate(STEPS[1:], 1):
+        found.append(apply_to_model(found[-1], name, ids, stamp))
+    return found
+
+
 def lower_limits() -> None:
     """So that a few rows reach every path."""
     writing.PENDING_ROWS = 40
     maintenance.MIN_INDEXED = 20
     maintenance.SCANNED_ROWS = 20
     native.set_threads(1)
+
+
+def plan_at_once() -> None:
+    """``optimize`` without the measuring: the same graph every time, so that every run makes the same calls."""
+    import nearfield.tune as room
+
+    vectors = np.random.default_rng(0).standard_normal((100, DIM), np.float32)
+    recipe = room.Recipe("graph", bits=8, rescore=8, degree=8).to_dict()
+    plan = room.Plan.from_dict({**room.tune(vectors, recall=0.5).to_dict(), "recipe": recipe})
+    room.tune = lambda *_, **__: plan
 
 
 def write_until_killed(path: str, seed: int, stamp: int, log: int) -> None:
@@ -100,13 +160,17 @@ def write_until_killed(path: str, seed: int, stamp: int, log: int) -> None:
             stamp += 1
 
 
-def zygote() -> None:
-    """Fork a writer for every line ``path seed stamp`` of stdin: the imports are paid once."""
+def import_all() -> None:
+    """What a store ever imports, before a fork: it is paid once."""
     import pyarrow.compute  # noqa: F401
 
     import nearfield.index.graph
     import nearfield.tune.recipe  # noqa: F401
 
+
+def zygote() -> None:
+    """Fork a writer for every line ``path seed stamp`` of stdin."""
+    import_all()
     lower_limits()
     for line in sys.stdin:
         path, seed, stamp = json.loads(line)
@@ -116,6 +180,117 @@ def zygote() -> None:
         print(json.dumps({"pid": child}), flush=True)
         os.waitpid(child, 0)
         print(json.dumps({"ended": child}), flush=True)
+
+
+class Traced:
+    """STEPS on a store under the eyes of ``disk_trace.c``, perhaps with one call that fails."""
+
+    def __init__(self, folder: Path, trace: str, fault: list[int] | None):
+        self.path = folder / "a.nf"
+        self.shim = ctypes.CDLL(None)
+        self.shim.trace_fault_name.restype = self.shim.trace_letters.restype = ctypes.c_char_p
+        self.shim.trace_start(str(folder).encode(), trace.encode())
+        self.shim.trace_fault(*(fault or [-1, 0, 0]))
+        self.failed: list[str] = []
+        self.store: Store | None = None
+        self.reader: Store | None = None
+
+    def run(self) -> None:
+        """Do all steps; the one that meets the fault is looked at and, where it did not happen, done again."""
+        before: dict[int, int] | None = None
+        for stamp, after in enumerate(models()[1:]):
+            name, ids = STEPS[stamp]
+            self.shim.trace_mark(f"begin {stamp}".encode())
+            try:
+                self.step(name, ids, stamp)
+            except (OSError, CorruptFileError) as error:
+                # SQLite takes a sector that cannot be read for damage, and so it is.
+                unreadable = self.shim.trace_fault_name() == b"read"
+                assert unreadable or not isinstance(error, CorruptFileError), f"no damage: {error!r}"
+                self.shim.trace_fault(-1, 0, 0)
+                assert not self.failed, "a step failed after the disk was well again"
+                self.failed.append(f"{name}: {error!r}")
+                if not self.happened(name, stamp, before, after):
+                    self.step(name, ids, stamp)
+            self.shim.trace_mark(f"done {stamp}".encode())
+            before = after
+
+    def step(self, name: str, ids: list[int], stamp: int) -> None:
+        """One step."""
+        if name == "create":
+            self.store = Store.create(self.path, DIM, metric="l2", attributes={"stamp": "int"})
+        elif name == "open":
+            self.store = Store.open(self.path)
+        elif name == "close":
+            self.store.close()
+        elif name == "read":
+            self.reader = Store.open(self.path, read_only=True)
+            assert stamps_of(self.reader) == models()[stamp]
+        else:
+            apply(self.store, name, ids, stamp)
+
+    def happened(self, name: str, stamp: int, before: dict[int, int] | None, after: dict[int, int]) -> bool:
+        """Whether a step that reported an error happened all the same; it must not be anything between."""
+        if name == "create":
+            if self.path.exists():
+                self.store = Store.open(self.path)
+            return self.path.exists()
+        if name in ("read", "open", "close"):
+            return False
+        if name == "snapshot":
+            shutil.rmtree(self.path.with_name(f"copy-{stamp}.nf"), ignore_errors=True)
+            return False
+        found = stamps_of(self.store)
+        assert found in (before, after), f"after an error in {name} the store holds neither the old nor the new"
+        return found == after and before != after
+
+
+def forget_to_sync(what: str) -> None:
+    """Break the store, so that a test can show that it would notice."""
+    if what == "files":
+        files.os = type("Careless", (), {**vars(os), "fsync": lambda _: None})
+    elif what == "directories":
+        files.sync_directory = lambda _: None
+    else:
+        connect = catalogue._connect
+
+        def careless(*arguments: Any) -> Any:
+            connection = connect(*arguments)
+            connection.execute("PRAGMA synchronous = OFF")
+            return connection
+
+        catalogue._connect = careless
+
+
+def traced() -> None:
+    """Fork for every line ``{folder, trace, fault, pages, careless}`` of stdin; answer with what came of it."""
+    import_all()
+    lower_limits()
+    plan_at_once()
+    checkpoint = catalogue._CHECKPOINT_PAGES
+    for line in sys.stdin:
+        request = json.loads(line)
+        catalogue._CHECKPOINT_PAGES = request["pages"] or checkpoint
+        if os.fork() == 0:
+            if request["careless"]:
+                forget_to_sync(request["careless"])
+            work = Traced(Path(request["folder"]), request["trace"], request["fault"])
+            error = None
+            try:
+                work.run()
+            except BaseException:
+                error = traceback.format_exc()
+            answer = {
+                "calls": work.shim.trace_letters().decode(),
+                "call": work.shim.trace_fault_name().decode(),
+                "failed": work.failed,
+                "error": error,
+            }
+            print(json.dumps(answer), flush=True)
+            os._exit(0)
+        _, status = os.wait()
+        if status:  # it crashed, without a word
+            print(json.dumps({"calls": "", "call": "", "failed": [], "error": f"ended with {status}"}), flush=True)
 
 
 def hold(path: str) -> None:
@@ -206,4 +381,5 @@ def follow(path: str) -> None:
 
 
 if __name__ == "__main__":
-    {"zygote": zygote, "hold": hold, "feed": feed, "follow": follow, "serve": serve}[sys.argv[1]](*sys.argv[2:])
+    commands = {"zygote": zygote, "traced": traced, "hold": hold, "feed": feed, "follow": follow, "serve": serve}
+    commands[sys.argv[1]](*sys.argv[2:])

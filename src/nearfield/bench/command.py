@@ -1,4 +1,4 @@
-"""``nearfield bench``: our index beside its peers, how its costs grow, and the store's own speed."""
+"""``nearfield bench``: our index beside its peers, how its costs grow and scale, and the store's own speed."""
 
 from __future__ import annotations
 
@@ -53,7 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--folder", type=Path, default=None, help="where the rows are kept meanwhile (default: the system's)"
     )
     growth.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
-    for command in (peers, report, store, growth):
+    filters = commands.add_parser("filters", help="filters on coded columns beside pyarrow's compute functions")
+    filters.add_argument("--rows", type=int, default=10_000_000, help="rows (default: 10000000; two minutes, 4 GB)")
+    filters.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
+    scaling = commands.add_parser("scaling", help="what a second thread gives, and what this machine could give")
+    scaling.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
+    for command in (peers, report, store, growth, filters, scaling):
         command.add_argument("--out", type=Path, default=Path("bench/results"), help="folder of the results")
 
 
@@ -85,6 +90,16 @@ def run(arguments: argparse.Namespace) -> int:
         from .growth import run_growth
 
         print(run_growth(out, rows=2_000 if arguments.quick else arguments.rows, folder=arguments.folder))
+        return 0
+    if arguments.bench == "filters":
+        from .filters import run_filters
+
+        print(run_filters(out, rows=20_000 if arguments.quick else arguments.rows))
+        return 0
+    if arguments.bench == "scaling":
+        from .scaling import run_scaling
+
+        print(run_scaling(out, quick=arguments.quick))
         return 0
     from .store import run_store
 

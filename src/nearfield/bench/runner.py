@@ -89,10 +89,14 @@ class Worker:
         answer: dict[str, Any] = json.loads(line)
         return answer
 
-    def ask(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Wake the process, send, and wait for the answer."""
+    def begin(self, message: dict[str, Any]) -> None:
+        """Wake the process and send; :meth:`receive` has the answer."""
         self._process.send_signal(signal.SIGCONT)
         self._send(message)
+
+    def ask(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Wake the process, send, and wait for the answer."""
+        self.begin(message)
         return self.receive()
 
     def _last_words(self) -> str:
@@ -138,7 +142,7 @@ def cached(path: Path, expected: dict[str, Any]) -> bool:
 
 
 @contextmanager
-def _laid_out(workload: data.Workload) -> Iterator[Path]:
+def laid_out(workload: data.Workload) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="nearfield-bench-") as name:
         data.write(workload, Path(name))
         yield Path(name)
@@ -177,7 +181,7 @@ def run_peers(chosen: Sequence[Peer], names: Sequence[str], out: Path, plan: Pla
     """Measure every chosen peer on every named data set; results are left under ``out``."""
     for name in names:
         workload = data.WORKLOADS[name](plan.rows, plan.queries)
-        with _laid_out(workload) as folder:
+        with laid_out(workload) as folder:
             _run_workload(chosen, workload, folder, out, plan, fresh)
 
 

@@ -54,5 +54,17 @@ def _lines(stats: dict[str, Any]) -> list[tuple[str, str]]:
         stale = "; stale, fit it again" if judge["stale"] else ""
         changed = f"{judge['changed_since']:.1%} changed since"
         lines[-1] = ("judge", f"fitted on {judge['fitted_on_items']:,} items, {changed}{stale}")
+    lines += [("recall", text) for text in _recall(stats["recall"])]
     troubles = [str(segment["trouble"]) for segment in stats["segments"] if segment["trouble"]]
     return lines + [("trouble", text) for text in troubles]
+
+
+def _recall(recall: dict[str, Any]) -> list[str]:
+    """What was found by repeating queries that were really asked."""
+    texts = [
+        "{recall:.3f} ({low:.3f} to {high:.3f}) of {sampled:,} queries {queries}".format_map(line)
+        for line in recall["classes"]
+    ]
+    alarms = [f"ALARM: {line['alarm']}" for line in recall["classes"] if line["alarm"]]
+    advice = [recall["advice"]] if recall["advice"] else []
+    return [*texts, *alarms, *recall["drift"], *advice]

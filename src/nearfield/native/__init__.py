@@ -21,7 +21,7 @@ import numpy as np
 from ..common.checks import check_choice, check_int, check_vectors
 from . import _core
 from ._core import Space
-from .bits import allow_words, count_bits, pack_bits
+from .bits import allow_words, count_bits, pack_bits, unpack_bits
 from .pool import set_threads, threads
 from .pool import thread_count as _threads
 from .rows import rotate, unit
@@ -58,6 +58,7 @@ __all__ = [
     "stitch",
     "threads",
     "unit",
+    "unpack_bits",
 ]
 
 MAX_DIM = 16384

@@ -19,6 +19,17 @@ def pack_bits(mask: np.ndarray) -> np.ndarray:
     return words.view(np.uint64)
 
 
+def unpack_bits(words: np.ndarray, n: int) -> np.ndarray:
+    """The first ``n`` bits as a bool array: what :func:`pack_bits` packed.
+
+    Examples
+    --------
+    >>> unpack_bits(np.array([5], np.uint64), 3)
+    array([ True, False,  True])
+    """
+    return np.unpackbits(words.view(np.uint8), count=n, bitorder="little").view(bool)
+
+
 def count_bits(words: np.ndarray) -> int:
     """How many bits are set.
 

@@ -30,8 +30,9 @@ class Asking(Handle):
         ----------
         queries : (d,) or (q, d) float32.
         k : how many hits a query.
-        where : a condition on the attributes: SQL text such as ``"year >= 2024 and topic in ('vision', 'nlp')"`` or a
-            pyarrow expression.
+        where : a condition on the attributes: SQL text such as ``"year >= 2024 and topic in ('vision', 'nlp')"``,
+            ``"contains(tags, 'new')"`` or ``"within(place, 52.5, 13.4, 10)"`` (km), or a pyarrow expression. See
+            :class:`nearfield.store.Filter`.
         payload, attributes : whether hits carry them.
         max_false : cut every answer where the judge finds nothing relevant any more; needs :meth:`fit_judge`.
             See :meth:`nearfield.decide.Judge.keep` for what the rate means.

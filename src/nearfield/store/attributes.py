@@ -8,6 +8,8 @@ type            Arrow                        accepts
 ``float``       float64                      numbers, None; NaN stays a number that compares false
 ``string``      large_string                 text, None
 ``timestamp``   timestamp[us, UTC]           datetime, date, numpy datetime64, ISO text, None; without a zone it is UTC
+``strings``     large_list(large_string)     a list, tuple or set of text, None; no None inside
+``geo``         struct(lat, lon: float64)    (latitude, longitude) in degrees, {"lat": ..., "lon": ...}, (n, 2) array
 ==============  ===========================  ========================================================================
 """
 
@@ -21,13 +23,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..common.errors import CorruptFileError
+from .places import places
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999  # years 1 to 9999, in microseconds from 1970
 
-TYPES = ("bool", "int", "float", "string", "timestamp")
+TYPES = ("bool", "int", "float", "string", "timestamp", "strings", "geo")
 
 
 def check_schema(schema: Any) -> dict[str, str]:
@@ -56,6 +59,8 @@ def arrow_type(kind: str) -> pa.DataType:
         "float": pa.float64(),
         "string": pa.large_string(),
         "timestamp": pa.timestamp("us", tz="UTC"),
+        "strings": pa.large_list(pa.large_string()),
+        "geo": pa.struct([("lat", pa.float64()), ("lon", pa.float64())]),
     }[kind]
 
 
@@ -123,6 +128,8 @@ def _to_array(column: Any, name: str, kind: str) -> pa.Array:
     what = f"attributes: column {name!r} is of type {kind}"
     target = arrow_type(kind)
     try:
+        if kind == "geo":
+            return places(column, what)
         if isinstance(column, pa.Array | pa.ChunkedArray):
             array = column
             if kind == "timestamp" and _is_text(array.type):
@@ -144,6 +151,8 @@ def _to_array(column: Any, name: str, kind: str) -> pa.Array:
         if kind == "timestamp" and (pa.types.is_date(array.type) or getattr(array.type, "tz", 0) is None):
             array = array.cast(pa.timestamp("us")).cast(target)
         array = array.cast(target)
+        if kind == "strings" and array.flatten().null_count:
+            raise ValueError(f"{what}: got a list with None in it")
         if kind == "timestamp" and not _in_range(array):
             raise ValueError(f"{what}, expected times from year 1 to 9999 in UTC")
         return array
@@ -175,6 +184,7 @@ def _allowed(found: pa.DataType, kind: str) -> bool:
         "float": number,
         "string": text,
         "timestamp": kinds.is_timestamp(found) or kinds.is_date(found) or text,
+        "strings": _is_list(found) and (_is_text(found.value_type) or kinds.is_null(found.value_type)),
     }[kind]
 
 
@@ -182,6 +192,16 @@ def _is_text(found: pa.DataType) -> bool:
     import pyarrow as pa
 
     return pa.types.is_string(found) or pa.types.is_large_string(found)
+
+
+def _is_list(found: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return pa.types.is_list(found) or pa.types.is_large_list(found) or pa.types.is_fixed_size_list(found)
+
+
+def _all_text(values: Iterable[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
 
 
 def _plain(value: Any, kind: str, what: str) -> Any:
@@ -200,6 +220,7 @@ def _plain(value: Any, kind: str, what: str) -> Any:
         "float": isinstance(value, int | float) and not isinstance(value, bool),
         "string": isinstance(value, str),
         "timestamp": isinstance(value, dt.date | str),
+        "strings": isinstance(value, list | tuple | set | frozenset | np.ndarray),
     }[kind]
     if not fits:
         raise TypeError(f"{what}, got {value!r}")
@@ -209,6 +230,11 @@ def _plain(value: Any, kind: str, what: str) -> Any:
         return int(value)
     if kind == "timestamp":
         return parse_timestamp(value, what)
+    if kind == "strings":
+        items = sorted(value) if isinstance(value, set | frozenset) and _all_text(value) else list(value)
+        if not _all_text(items):
+            raise TypeError(f"{what}, got {value!r}")
+        return [_plain(item, "string", what) for item in items]
     if kind == "string":
         try:
             value.encode()

@@ -205,6 +205,10 @@ class Catalogue:
         if self._lock is not None:
             self._writer = _connect(self.path, "mode=rw")
             self._check_format(self._writer)
+            # SQLite reads where it may not write, and would say so at the first add only, and at every one after it.
+            self._writer.execute("BEGIN IMMEDIATE")
+            self._writer.execute("DELETE FROM meta WHERE FALSE")
+            self._writer.execute("ROLLBACK")
             self._writer.execute("PRAGMA secure_delete = OFF")
             self._writer.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             self._writer.execute(f"PRAGMA journal_size_limit = {2 * _CHECKPOINT_PAGES * _PAGE_SIZE}")

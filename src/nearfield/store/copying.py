@@ -11,7 +11,7 @@ from pathlib import Path
 from ..common import files
 from ..common.errors import CorruptFileError
 from .catalogue import FILE_NAME, SEGMENTS_NAME, Catalogue, publish_directory, read_segments, sqlite_errors
-from .segment import file_names
+from .segment import derived_names, file_names
 
 _ATTEMPTS = 20
 
@@ -53,7 +53,7 @@ def _fill(catalogue: Catalogue, temporary: Path) -> None:
                 try:
                     files.size(source)
                 except FileNotFoundError:
-                    if description.get("index") and name == description["index"]["file"]:
+                    if name in derived_names(description):
                         continue  # derived: the copy rebuilds it
                     raise
                 files.link_or_copy(source, temporary / SEGMENTS_NAME / name)

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from ..common import files
-from ..common.checks import check_choice, check_int
+from ..common.checks import check_choice, check_int, check_real
 from ..common.decoding import decoding
 from ..common.errors import CorruptFileError
 from .attributes import check_schema
 from .catalogue import Catalogue, read_meta, read_segments, read_state
 from .ids import check_ids, is_single
 from .maintenance import Maintenance
+from .observed import Record
 from .reading import Reader
 from .segment import check_files, file_names
 from .snapshot import Shape, Viewer
+from .watch import Watch
 from .writing import Writer, check_embedding, remove_files
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 class Handle:
     """The part of :class:`nearfield.store.Store` that every other part stands on."""
 
-    def __init__(self, catalogue: Catalogue):
+    def __init__(self, catalogue: Catalogue, watch: float):
         self._catalogue = catalogue
         with catalogue.reading() as connection:
             meta = read_meta(connection, catalogue.path)
@@ -42,7 +44,8 @@ class Handle:
         if not catalogue.read_only:
             self._writer = Writer(catalogue, self._shape)
             self._maintenance = Maintenance(catalogue, self._shape, self._viewer, self._writer)
-        self._reader = Reader(catalogue, self._shape, self._viewer, self._maintenance)
+        self._watch = Watch(self._shape, self._viewer.current, Record(catalogue.folder), watch)
+        self._reader = Reader(catalogue, self._shape, self._viewer, self._maintenance, self._watch)
 
     # -- opening and closing ------------------------------------------------------------------------------------------
 
@@ -66,7 +69,8 @@ class Handle:
         metric : "cosine" (text embeddings), "ip" (the length carries meaning) or "l2" (raw coordinates).
         dtype : "float32" keeps every bit; "float16" halves disk and page cache and rounds to 3 decimal digits, which
             moves cosine distances by some 1e-4.
-        attributes : column name -> "bool", "int", "float", "string" or "timestamp", for ``where=``.
+        attributes : column name -> "bool", "int", "float", "string", "timestamp", "strings" (a list of strings, such
+            as tags) or "geo" (latitude and longitude in degrees), for ``where=``.
         embedding : the encoder's ``fingerprint()``; vectors of another encoder are then refused.
         """
         dim = check_int(dim, "dim", 1, 16384)
@@ -80,17 +84,26 @@ class Handle:
         return cls.open(folder)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], *, read_only: bool = False) -> Self:
+    def open(cls, path: str | os.PathLike[str], *, read_only: bool = False, watch: float = 0.01) -> Self:
         """Open a store.
 
         Opening reads the catalogue and looks at the size of every file; vectors are read by the first search, which
         verifies their checksums. The writer removes files that a killed process left behind.
+
+        Parameters
+        ----------
+        path : the store's directory.
+        read_only : follow another process that writes.
+        watch : the most of one core's time spent on repeating a sample of the queries exactly, once a few dozen were
+            asked: ``stats()["recall"]`` then tells the recall of what is really asked. A sample of the queries is left
+            in the store's directory, readers too leave one. 0 watches nothing and writes nothing.
 
         Raises
         ------
         StoreLockedError : another handle writes to it; ``read_only=True`` follows that writer instead.
         CorruptFileError, FormatVersionError, FileNotFoundError, ValueError : damaged, newer, absent, not a store.
         """
+        check_real(watch, "watch", 0.0, 1.0)
         catalogue = Catalogue(Path(path).absolute(), read_only=read_only)
         try:
             while True:
@@ -108,13 +121,14 @@ class Handle:
                 named = {name for description in described.values() for name in file_names(description)}
                 present = files.list_directory(catalogue.segments)
                 remove_files(catalogue, [name for name in present if name not in named])
-            return cls(catalogue)
+            return cls(catalogue, watch)
         except BaseException:
             catalogue.close()
             raise
 
     def close(self) -> None:
         """Give the writer's lock and all files back. Nothing is lost without it; closing twice is fine."""
+        self._watch.close()
         self._catalogue.close()
 
     def __enter__(self) -> Self:

@@ -32,7 +32,7 @@ class Keeping(Handle):
         Parameters
         ----------
         sample : how many items of each index are searched by their own vector; None searches all of them.
-        repair : rebuild indexes found damaged or missing (the writer only); primary files cannot be rebuilt.
+        repair : rebuild indexes and codes found damaged or missing (the writer only); primary files cannot be rebuilt.
         """
         from .verify import Verifier
 
@@ -51,7 +51,12 @@ class Keeping(Handle):
         return report
 
     def stats(self) -> dict[str, Any]:
-        """Counts, bytes by file, resident memory, plan, judge, embedding and format, as plain data."""
+        """Counts, bytes by file, resident memory, plan, judge, embedding and format, as plain data.
+
+        ``["recall"]`` tells what was really asked, from queries repeated by this handle and by other processes: recall
+        with its interval for each class of filters, an alarm where the plan's promise is not kept, drift of queries
+        and of items in points of recall, and what optimizing again would gain. See ``docs/concepts-watch.md``.
+        """
         from .stats import collect
 
-        return self._reader.view(lambda view, _: collect(self._catalogue, self._shape, view))
+        return self._reader.view(lambda view, _: collect(self._catalogue, self._shape, view, self._watch))

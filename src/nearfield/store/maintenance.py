@@ -42,9 +42,13 @@ class Maintenance:
         with self.lock, self._pinned() as (view, newest):
             pending = [live for live in view.parts if not isinstance(live.part, Segment)]
             if pending:
+                # A compaction that did not finish may have left segments between its pending rows and later ones: keys
+                # of segments must not overlap, so those segments go along.
+                first = int(pending[0].part.keys[0])
+                parts = [live for live in view.parts if int(live.part.keys[-1]) >= first]
                 with decoding(self.catalogue.path, "the plan"):
-                    recipe = choose_recipe(view, pending)
-                self._publish(view, pending, newest, recipe, None)
+                    recipe = choose_recipe(view, parts)
+                self._publish(view, parts, newest, recipe, None)
         return bool(pending)
 
     def compact(self, plan: Mapping[str, Any] | None = None) -> bool:
@@ -58,6 +62,8 @@ class Maintenance:
                 busy = not self._is_compact(view, recipe)
             if busy or plan is not None:
                 self._publish(view, view.parts, newest, recipe, plan, rewrite=busy)
+            if not busy:
+                busy = self._code_columns(view.segments)
         if busy:
             with contextlib.suppress(OSError):  # the compaction stands; what cannot be given back now is later
                 self.catalogue.shrink()
@@ -107,8 +113,9 @@ class Maintenance:
             if plan is not None:
                 set_meta(connection, "plan", dict(plan))
             if rewrite and parts:
-                first, last = int(parts[0].part.keys[0]), int(parts[-1].part.keys[-1])
-                if not isinstance(parts[-1].part, Segment):
+                first = min(int(live.part.keys[0]) for live in parts)
+                last = max(int(live.part.keys[-1]) for live in parts)
+                if len(old) < len(parts):
                     connection.execute("DELETE FROM pending WHERE batch <= ?", (self.writer.claimed_batch,))
                 connection.executemany("DELETE FROM segments WHERE number = ?", [(part.number,) for part in old])
                 connection.execute("DELETE FROM deleted WHERE seq <= ? AND key BETWEEN ? AND ?", (newest, first, last))
@@ -118,22 +125,37 @@ class Maintenance:
             remove_files(self.catalogue, file_names(part.description))
 
     def repair(self, segments: Iterable[Segment]) -> list[str]:
-        """Rebuild those indexes that are damaged or missing; returns the names of the new files."""
+        """Rebuild those derived files that are damaged or missing; returns the names of the new ones."""
         rebuilt = []
         with self.lock:
             for segment in segments:
+                description = dict(segment.description)
                 if segment.trouble is not None:
                     logger.warning("%s: rebuilding the index (%s)", self.catalogue.folder, segment.trouble)
-                    description = segment.rebuild_index()
-                    with (
-                        self.catalogue.writing() as connection,
-                        removing_on_error(self.catalogue, {"index": description["index"]}),
-                    ):
-                        connection.execute("DELETE FROM segments WHERE number = ?", (segment.number,))
-                        insert_segment(connection, segment.number, description)
-                    remove_files(self.catalogue, [segment.description["index"]["file"]])
+                    description = self._replace(segment.number, description, "index", segment.rebuild_index()["index"])
                     rebuilt.append(description["index"]["file"])
+                if segment.columns_trouble is not None:
+                    logger.warning("%s: coding the columns again (%s)", self.catalogue.folder, segment.columns_trouble)
+                    description = self._replace(segment.number, description, "columns", segment.rebuild_columns())
+                    rebuilt.append(description["columns"]["file"])
         return rebuilt
+
+    def _code_columns(self, segments: Iterable[Segment]) -> bool:
+        """Give segments of an older version the codes of their columns; returns whether there were any."""
+        older = [part for part in segments if part.description["attributes"] and not part.description.get("columns")]
+        for segment in older:
+            self._replace(segment.number, segment.description, "columns", segment.rebuild_columns())
+        return bool(older)
+
+    def _replace(self, number: int, before: Mapping[str, Any], part: str, entry: dict[str, Any]) -> dict[str, Any]:
+        """Name a new derived file of a segment in place of the old one; returns the new description."""
+        description = {**before, part: entry}
+        with self.catalogue.writing() as connection, removing_on_error(self.catalogue, {part: entry}):
+            connection.execute("DELETE FROM segments WHERE number = ?", (number,))
+            insert_segment(connection, number, description)
+        if before.get(part):
+            remove_files(self.catalogue, [before[part]["file"]])
+        return description
 
 
 def choose_recipe(view: View, parts: Any, plan: Mapping[str, Any] | None = None) -> Any:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..common.checks import check_int, check_real, check_vectors
+from ..common.errors import CorruptFileError
 from .catalogue import Catalogue, find_keys, read_payloads
 from .filters import Filter
 from .hits import Batch, Hits, Item
@@ -16,6 +17,7 @@ from .maintenance import Maintenance
 from .search import explain, judged, nearest
 from .segment import logger
 from .snapshot import Shape, View, Viewer
+from .watch import Watch
 
 Answer = TypeVar("Answer")
 MAX_K = 1 << 20
@@ -25,11 +27,14 @@ _FILTERS_KEPT = 128
 class Reader:
     """Answers of one open store; safe to call from many threads."""
 
-    def __init__(self, catalogue: Catalogue, shape: Shape, viewer: Viewer, maintenance: Maintenance | None):
+    def __init__(
+        self, catalogue: Catalogue, shape: Shape, viewer: Viewer, maintenance: Maintenance | None, watch: Watch
+    ):
         self.catalogue = catalogue
         self.shape = shape
         self.viewer = viewer
         self.maintenance = maintenance
+        self.watch = watch
         self._filters: dict[str, Filter] = {}
         self._repair_failed = False
 
@@ -48,14 +53,14 @@ class Reader:
                     return answer(pinned, connection)
 
     def _try_repair(self, maintenance: Maintenance) -> None:
-        """The writer rebuilds a damaged index when it meets one; if it cannot, searches go on scanning the vectors."""
+        """The writer rebuilds a damaged derived file when it meets one; if it cannot, searches go on without it."""
         if self._repair_failed or not maintenance.lock.acquire(blocking=False):
             return
         try:
             maintenance.repair(self.viewer.current().segments)
-        except OSError as error:
+        except (OSError, CorruptFileError) as error:  # what it would be rebuilt from may be damaged too
             self._repair_failed = True
-            logger.warning("%s: an index cannot be rebuilt now: %s", self.catalogue.folder, error)
+            logger.warning("%s: a derived file cannot be rebuilt now: %s", self.catalogue.folder, error)
         finally:
             maintenance.lock.release()
 
@@ -106,7 +111,10 @@ class Reader:
                 single=single,
             )
 
-        return self.view(answer, transaction=payload)
+        answered = self.view(answer, transaction=payload)
+        if beam is None:  # with a beam of its own a query makes its own choice
+            self.watch.offer(array, k, condition)
+        return answered
 
     def _filter(self, where: Any) -> Filter | None:
         if where is None:
@@ -155,19 +163,26 @@ class Reader:
         places = [np.full(live.count, number) for number, live in enumerate(view.parts)]
         parts = np.concatenate([np.empty(0, np.int64), *places])
         rows = np.concatenate([np.empty(0, np.int64), *(live.rows() for live in view.parts)])
+        keys = np.concatenate([np.empty(0, np.int64), *(live.part.keys[live.rows()] for live in view.parts)])
+        if (np.diff(keys) < 0).any():  # segments between pending rows
+            order = np.argsort(keys, kind="stable")
+            parts, rows = parts[order], rows[order]
+            keys = keys[order]
         for start in range(0, len(rows), batch_size):
             where, some = parts[start : start + batch_size], rows[start : start + batch_size]
-            pieces = [(view.parts[number].part, some[where == number]) for number in np.unique(where)]
-            keys = np.concatenate([part.keys[wanted] for part, wanted in pieces]).tolist()
-            payloads = read_payloads(connection, keys, self.catalogue.path)
+            wanted = keys[start : start + batch_size].tolist()
+            payloads = read_payloads(connection, wanted, self.catalogue.path)
             table = None
             if self.shape.schema:
                 import pyarrow as pa
 
-                table = pa.concat_tables([part.table().take(wanted) for part, wanted in pieces]).combine_chunks()
+                pieces = [view.parts[number].part.table().take(some[where == number]) for number in np.unique(where)]
+                table = pa.concat_tables(pieces).combine_chunks()
+                if (np.diff(where) < 0).any():
+                    table = table.take(np.argsort(np.argsort(where, kind="stable")))
             ids: list[Any] = view.gather_ids(where, some)
             vectors = view.gather_vectors(where, some, self.shape)
-            yield Batch(ids, vectors, table, [payloads.get(key) for key in keys])
+            yield Batch(ids, vectors, table, [payloads.get(key) for key in wanted])
 
 
 def _split(flat: list[Any], k: int) -> list[list[Any]]:

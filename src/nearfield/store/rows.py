@@ -19,6 +19,7 @@ from .. import native
 from ..metric import get_metric
 from .filters import Filter
 from .ids import Id, IdColumn
+from .masks import Masks
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -96,6 +97,7 @@ class Part(ABC):
         self._ids = ids
         self._scale = scale
         self._space: Any = None
+        self._masks = Masks()
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -153,7 +155,15 @@ class Part(ABC):
         """The attributes of all rows."""
 
     def mask(self, condition: Filter) -> np.ndarray:
-        """Which rows pass, packed."""
+        """Which rows pass, packed; the last masks are remembered, since predicates repeat."""
+        words = self._masks.get(condition.key)
+        if words is None:
+            words = self.passing(condition)
+            self._masks.put(condition.key, words)
+        return words
+
+    def passing(self, condition: Filter) -> np.ndarray:
+        """The same, evaluated anew."""
         return native.pack_bits(condition.mask(self.table()))
 
     def search(
@@ -227,7 +237,7 @@ class Live:
         """The numbers of the living rows, ascending."""
         if self.words is None:
             return np.arange(len(self.part))
-        return np.flatnonzero(np.unpackbits(self.words.view(np.uint8), count=len(self.part), bitorder="little"))
+        return np.flatnonzero(native.unpack_bits(self.words, len(self.part)))
 
     def allowed(self, condition: Filter | None) -> tuple[np.ndarray | None, int]:
         """The bitset a search may return rows from, and how many rows that is."""

@@ -6,10 +6,12 @@ file                              kind       holds
 ``NNNNNN.vectors.nfa``            primary    raw vectors, keys, ids, and for cosine 1 / length of each vector
 ``NNNNNN.attributes.arrow``       primary    the attribute columns (Arrow IPC), only with a schema
 ``NNNNNN.index.R.nfa``            derived    the index; R counts how often it was rebuilt
+``NNNNNN.columns.R.nfa``          derived    the attributes as codes, which filters are answered from
 ================================  =========  =====================================================================
 
 The catalogue names each file with its size and a digest that covers all its bytes. A primary file that does not agree
-is refused by name. A derived one is rebuilt by a writer; a reader scans the raw vectors instead and says so.
+is refused by name. A derived one is rebuilt by a writer; a reader scans the raw vectors, or asks the Arrow columns,
+instead and says so.
 """
 
 from __future__ import annotations
@@ -17,7 +19,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,16 +33,19 @@ from ..common.decoding import decoding, expect
 from ..common.errors import CorruptFileError, FormatVersionError
 from ..common.progress import Progress
 from . import attributes as attribute_columns
+from .columns import Column, differences, read_columns, write_columns
 from .filters import Filter
 from .ids import IdColumn, concatenate
+from .programs import evaluate
 from .rows import Live, Part, inverse_lengths
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 VECTORS_VERSION = 1
-MASKS_KEPT = 64
 COPY_ROWS = 8192
+PRIMARY = ("vectors", "attributes")
+DERIVED = ("index", "columns")
 _KIND = "store.vectors"
 _ROOT = slice(16, 24)  # of a container: the checksum of its header, which holds the checksum of every array
 
@@ -61,17 +65,20 @@ class Rows:
 def gather(parts: Sequence[Live], kind: str, typed: bool) -> Rows:
     """The living rows of some parts, in order of key, without holding the vectors in memory.
 
-    ``kind`` is that of the ids; ``typed`` says whether there are attributes.
+    ``kind`` is that of the ids; ``typed`` says whether there are attributes. Parts may lie between each other's rows.
     """
     living = [(live, live.rows()) for live in parts]
     first = parts[0].part.vectors
     keys = np.concatenate([live.part.keys[rows] for live, rows in living])
+    if (np.diff(keys) < 0).any():
+        living = _in_turn(living, keys)
+        keys = np.concatenate([live.part.keys[rows] for live, rows in living])
     ids = concatenate([live.part.select_ids(rows) for live, rows in living if len(rows)], kind)
 
     def vectors() -> Iterator[np.ndarray]:
         for live, rows in living:
             for start in range(0, len(rows), COPY_ROWS):
-                if live.words is None:
+                if len(rows) == len(live.part.keys):
                     yield live.part.vectors[start : start + COPY_ROWS]
                 else:
                     yield live.part.vectors[rows[start : start + COPY_ROWS]]
@@ -84,9 +91,25 @@ def gather(parts: Sequence[Live], kind: str, typed: bool) -> Rows:
     return Rows(keys, ids, Pieces(first.dtype, (len(keys), first.shape[1]), vectors), table)
 
 
+def _in_turn(living: Sequence[tuple[Live, np.ndarray]], keys: np.ndarray) -> list[tuple[Live, np.ndarray]]:
+    """The same rows in runs of ascending keys, each run of one part."""
+    numbers = np.concatenate([np.full(len(rows), number) for number, (_, rows) in enumerate(living)])
+    rows = np.concatenate([rows for _, rows in living])
+    order = np.argsort(keys, kind="stable")
+    numbers, rows = numbers[order], rows[order]
+    starts = np.flatnonzero(np.diff(numbers, prepend=-1)).tolist()
+    ends = [*starts[1:], len(rows)]
+    return [(living[numbers[start]][0], rows[start:end]) for start, end in zip(starts, ends, strict=True)]
+
+
 def file_names(description: Mapping[str, Any]) -> list[str]:
     """The names of a segment's files."""
-    return [description[part]["file"] for part in ("vectors", "attributes", "index") if description.get(part)]
+    return [description[part]["file"] for part in (*PRIMARY, *DERIVED) if description.get(part)]
+
+
+def derived_names(description: Mapping[str, Any]) -> list[str]:
+    """Those of them that can be made again."""
+    return [description[part]["file"] for part in DERIVED if description.get(part)]
 
 
 def _root(path: Path) -> str:
@@ -99,7 +122,8 @@ def write_segment(folder: Path, number: int, rows: Rows, *, metric: str, recipe:
     ``recipe`` (a :class:`nearfield.tune.Recipe`) says which index to build; None scans. On any error, ctrl-C included,
     the files are removed.
     """
-    names = [f"{number:06d}.vectors.nfa", f"{number:06d}.attributes.arrow", f"{number:06d}.index.1.nfa"]
+    endings = ("vectors.nfa", "attributes.arrow", "index.1.nfa", "columns.1.nfa")
+    names = [f"{number:06d}.{ending}" for ending in endings]
     try:
         arrays: dict[str, np.ndarray | Pieces] = {"keys": rows.keys, "vectors": rows.vectors, **rows.ids.to_arrays()}
         if metric == "cosine":
@@ -120,6 +144,7 @@ def write_segment(folder: Path, number: int, rows: Rows, *, metric: str, recipe:
             size = files.write_atomic(folder / names[1], [buffer])
             check = xxhash.xxh3_64_hexdigest(buffer)
             description["attributes"] = {"file": names[1], "bytes": size, "xxh3": check}
+            description["columns"] = _write_columns(folder / names[3], rows.attributes)
         if recipe is not None:
             vectors = read_container(path, _KIND, VECTORS_VERSION, check=False).arrays["vectors"]
             description["index"] = write_index(folder / names[2], vectors, recipe, metric)
@@ -148,12 +173,18 @@ def write_index(path: Path, vectors: np.ndarray, recipe: Any, metric: str) -> di
     }
 
 
+def _write_columns(path: Path, table: pa.Table) -> dict[str, Any]:
+    size = write_columns(path, table)
+    return {"file": path.name, "bytes": size, "root": _root(path)}
+
+
 class Segment(Part):
     """An open segment: files mapped, the vectors' checksums verified, its index loaded.
 
     Attributes
     ----------
     trouble : why the index is not used, or None.
+    columns_trouble : why filters are not answered from codes, or None; also None when there are none to use.
     """
 
     def __init__(
@@ -170,11 +201,12 @@ class Segment(Part):
         self.number = number
         self.description = dict(description)
         self.trouble: str | None = None
+        self.columns_trouble: str | None = None
         self._schema = schema
         self._index: Any = None
         self._settings: dict[str, Any] = {}
         self._filtered: dict[str, Any] = {}
-        self._masks: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._coded: dict[str, Column] | None = None
         self._lock = threading.Lock()
         self._table: pa.Table | None = None
         self._columns: Any = None
@@ -208,6 +240,20 @@ class Segment(Part):
                 self.trouble = f"{description['index']['file']}: missing"
             except (CorruptFileError, FormatVersionError, ValueError) as error:
                 self.trouble = str(error)
+        if description.get("columns"):
+            try:
+                self._load_columns()
+            except FileNotFoundError:
+                self.columns_trouble = f"{description['columns']['file']}: missing"
+            except (CorruptFileError, FormatVersionError) as error:
+                self.columns_trouble = str(error)
+
+    def _load_columns(self) -> None:
+        entry = self.description["columns"]
+        path = self.folder / entry["file"]
+        if files.size(path) != entry["bytes"] or _root(path) != entry["root"]:
+            raise CorruptFileError(path, "not the file the catalogue names: its size or digest differs")
+        self._coded = read_columns(path, len(self.vectors))
 
     def _load_index(self) -> None:
         from ..index import load
@@ -241,6 +287,15 @@ class Segment(Part):
         """The recipe's settings of searches that not all rows may answer."""
         return self._filtered
 
+    def troubles(self) -> dict[str, str | None]:
+        """By part of the description: why that derived file is not used, or None."""
+        return {"index": self.trouble, "columns": self.columns_trouble}
+
+    def wrong_codes(self) -> list[str]:
+        """Compare the codes with the attributes; a sentence for every column that they do not agree on."""
+        wrong = differences(self._coded or {}, self.table())
+        return [f"{self.folder / self.description['columns']['file']}: {text}" for text in wrong]
+
     def rebuild_index(self) -> dict[str, Any]:
         """Build the damaged or missing index again under its next name; returns the new description of the segment."""
         from ..tune import Recipe
@@ -252,6 +307,13 @@ class Segment(Part):
             recipe = Recipe.from_dict(entry["recipe"])
         fresh = write_index(path, self.vectors, recipe, self.metric)
         return {**self.description, "index": fresh}
+
+    def rebuild_columns(self) -> dict[str, Any]:
+        """Code the attributes again under the next name; returns the file's description."""
+        entry = self.description.get("columns")
+        revision = int(entry["file"].split(".")[2]) + 1 if entry else 1
+        path = self.folder / f"{self.number:06d}.columns.{revision}.nfa"
+        return _write_columns(path, self.table())
 
     def table(self) -> pa.Table:
         """The attribute columns, their checksum verified when they are first asked for."""
@@ -269,18 +331,11 @@ class Segment(Part):
                     raise CorruptFileError(path, f"expected {len(self)} rows, found {self._table.num_rows}")
             return self._table
 
-    def mask(self, condition: Filter) -> np.ndarray:
-        """Which rows pass, packed; the last masks are remembered, since predicates repeat."""
-        with self._lock:
-            if condition.key in self._masks:
-                self._masks.move_to_end(condition.key)
-                return self._masks[condition.key]
-        words = super().mask(condition)
-        with self._lock:
-            self._masks[condition.key] = words
-            while len(self._masks) > MASKS_KEPT:
-                self._masks.popitem(last=False)
-        return words
+    def passing(self, condition: Filter) -> np.ndarray:
+        """Which rows pass, packed: from the codes where there are some, else from the Arrow columns."""
+        if self._coded is None or condition.tree is None:
+            return super().passing(condition)
+        return evaluate(condition.tree, self._coded, self.table, len(self))
 
 
 def _check_arrays(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any], description: Mapping[str, Any]) -> None:
@@ -308,7 +363,7 @@ def check_size(path: Path, expected: int) -> None:
 
 def check_files(folder: Path, description: Mapping[str, Any]) -> None:
     """CorruptFileError unless the primary files are there with their sizes; a look at the directory, no reading."""
-    for part in ("vectors", "attributes"):
+    for part in PRIMARY:
         entry = description.get(part)
         if entry:
             try:

@@ -61,7 +61,8 @@ class View:
     Attributes
     ----------
     generation : the number of the transaction it shows.
-    parts : segments, then the pending rows: ascending and disjoint in their keys.
+    parts : segments and the pending rows, by their first key. Segments are ascending and disjoint in their keys;
+        a compaction that did not finish may have left some between pending rows.
     items : how many items are alive.
     changes : how many rows were ever added or deleted; grows with every write.
     meta : the settings: id type, embedding, plan, judge.
@@ -78,8 +79,8 @@ class View:
 
     @cached_property
     def troubled(self) -> bool:
-        """Whether an index is damaged or missing."""
-        return any(segment.trouble is not None for segment in self.segments)
+        """Whether a derived file is damaged or missing."""
+        return any(segment.trouble is not None or segment.columns_trouble is not None for segment in self.segments)
 
     @property
     def segments(self) -> list[Segment]:
@@ -218,15 +219,21 @@ class Viewer:
             self._seen_seq = max(self._seen_seq, int(seqs[-1]))
         ordered = sorted(parts, key=lambda live: int(live.part.keys[0]))
         for one, other in itertools.pairwise(ordered):
-            if one.part.keys[-1] >= other.part.keys[0]:
-                raise CorruptFileError(self.catalogue.path, f"two rows have the key {int(other.part.keys[0])}")
+            if one.part.keys[-1] >= other.part.keys[0]:  # segments may lie between pending rows, but share no key
+                twice = other.part.rows_of(one.part.keys)
+                if len(twice):
+                    raise CorruptFileError(
+                        self.catalogue.path, f"two rows have the key {int(other.part.keys[twice[0]])}"
+                    )
         return tuple(ordered)
 
     def _read_pending(self, connection: sqlite3.Connection) -> bool:
         """Bring the buffer up to date; returns whether it had to begin anew."""
         shape = self.shape
         first, last = connection.execute("SELECT MIN(batch), MAX(batch) FROM pending").fetchone()
-        renewed = first != self._buffer.first_batch and self._buffer.rows > 0
+        # A compaction takes blocks from the front; a segment written while one is under way takes them from the back.
+        kept = connection.execute("SELECT 1 FROM pending WHERE batch = ?", (self._buffer.last_batch,)).fetchone()
+        renewed = self._buffer.rows > 0 and (first != self._buffer.first_batch or kept is None)
         if renewed:
             self._buffer = PendingBuffer(shape.dim, shape.dtype, shape.metric, shape.schema)
         kind = read_id_type(connection, self.catalogue.path)

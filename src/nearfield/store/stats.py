@@ -6,11 +6,12 @@ from typing import Any
 
 from ..common import files
 from .catalogue import FILE_NAME, FORMAT_VERSION, Catalogue
-from .segment import Segment, file_names
+from .segment import DERIVED, PRIMARY, Segment, file_names
 from .snapshot import Shape, View
+from .watch import Watch
 
 
-def collect(catalogue: Catalogue, shape: Shape, view: View) -> dict[str, Any]:
+def collect(catalogue: Catalogue, shape: Shape, view: View, watch: Watch) -> dict[str, Any]:
     """Plain data about one view: what it holds, what that costs, how it is searched."""
     segments = []
     memory: dict[str, int] = {}
@@ -23,8 +24,8 @@ def collect(catalogue: Catalogue, shape: Shape, view: View) -> dict[str, Any]:
             memory["pending"] = part.vectors.nbytes
             continue
         description = part.description
-        for entry in ("vectors", "attributes", "index"):
-            if description[entry]:
+        for entry in (*PRIMARY, *DERIVED):
+            if description.get(entry):
                 sizes[description[entry]["file"]] = description[entry]["bytes"]
         costs = {"mapped": part.vectors.nbytes} if part.index is None else part.index.memory()
         for name, size in costs.items():
@@ -35,7 +36,7 @@ def collect(catalogue: Catalogue, shape: Shape, view: View) -> dict[str, Any]:
                 "rows": len(part),
                 "items": live.count,
                 "index": _index_name(part),
-                "trouble": part.trouble,
+                "trouble": part.trouble or part.columns_trouble,
             }
         )
     judge = None
@@ -61,6 +62,7 @@ def collect(catalogue: Catalogue, shape: Shape, view: View) -> dict[str, Any]:
         "memory": memory,
         "plan": _plan(view),
         "judge": judge,
+        "recall": watch.record.report(view, watch.asked, watch.share),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..common.checks import check_int, check_random_state
+from ..common.checks import check_choice, check_int, check_random_state
 from .asking import Asking
 from .ids import check_ids, is_single
 from .keeping import Keeping
@@ -16,6 +16,9 @@ from .writing import check_embedding
 if TYPE_CHECKING:
     from ..decide import Judge
     from ..tune import Plan
+
+# Fewer queries than this are too few to plan by.
+LEAST_OBSERVED = 100
 
 
 class Store(Asking, Keeping):
@@ -113,9 +116,18 @@ class Store(Asking, Keeping):
 
         The plan is kept with the store, shown by :meth:`stats`, and used by every later seal and compaction. See
         :func:`nearfield.tune.tune` for the parameters; when the target cannot be met the plan says so and the
-        closest recipe is applied.
+        closest recipe is applied. ``queries="observed"`` takes those that were really asked, of which a sample is kept
+        while the store is searched (a hundred at least; see :meth:`stats`).
         """
         maintenance = self._writing()[1]
+        if isinstance(queries, str):
+            check_choice(queries, "queries", ("observed",))
+            queries = self._watch.record.queries(self._viewer.current())
+            if len(queries) < LEAST_OBSERVED:
+                raise ValueError(
+                    f"queries: expected at least {LEAST_OBSERVED} observed queries, found {len(queries)}; search the "
+                    "store with what is asked of it for a while, or give the queries"
+                )
         from ..tune import tune
 
         with maintenance.lock:

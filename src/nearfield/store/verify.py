@@ -106,19 +106,25 @@ class Verifier:
                     self.catalogue.segments, number, description, dim=shape.dim, dtype=shape.dtype, schema=shape.schema
                 )
                 if shape.schema:
-                    segment.table()
+                    self.report.problems += segment.wrong_codes()
                 if not _finite(segment.vectors):
                     self.report.problems.append(f"{_name(segment)}: a vector that is not finite")
             except (CorruptFileError, FormatVersionError) as error:
                 self.report.problems.append(str(error))
                 continue
-            if segment.trouble is not None:
+            if segment.trouble is not None or segment.columns_trouble is not None:
                 self.damaged.append(segment)
+            if segment.trouble is not None:
                 self.report.problems.append(
                     f"{segment.trouble}; searches scan the vectors instead, and a writer rebuilds it"
                 )
+            if segment.columns_trouble is not None:
+                self.report.problems.append(
+                    f"{segment.columns_trouble}; filters ask the Arrow columns instead, and a writer rebuilds it"
+                )
+            bad = [part for part, why in segment.troubles().items() if why is not None]
             for name in file_names(description):
-                if segment.trouble is None or name != description["index"]["file"]:
+                if name not in [description[part]["file"] for part in bad]:
                     self.report.counts["files"] += 1
                     self.report.counts["bytes"] += files.size(self.catalogue.segments / name)
             parts.append(segment)

@@ -242,31 +242,39 @@ class Writer:
         blocks.append(Block(0, np.arange(first_key, first_key + len(batch)), ids, batch.vectors, columns))
         dead = np.sort(read_deleted(connection, path)[1])
         parts: list[Part] = [block.part() for block in blocks]
-        old = self._worn_out(connection, dead)
+        old = self._taken_over(connection, dead, int(parts[0].keys[0]))
         parts = [
             Segment(self.catalogue.segments, *item, dim=shape.dim, dtype=shape.dtype, schema=shape.schema)
             for item in old
         ] + parts
+        first_key = min(int(part.keys[0]) for part in parts)
         rows = gather([Live.of(part, part.rows_of(dead)) for part in parts], batch.kind, bool(shape.schema))
         number = self.next_number()
         description = write_segment(self.catalogue.segments, number, rows, metric=shape.metric)
         with removing_on_error(self.catalogue, description):
             connection.execute("DELETE FROM pending WHERE batch > ?", (claimed,))
-            connection.execute("DELETE FROM deleted WHERE key >= ?", (int(parts[0].keys[0]),))
+            connection.execute("DELETE FROM deleted WHERE key >= ?", (first_key,))
             connection.executemany("DELETE FROM segments WHERE number = ?", [(number,) for number, _ in old])
             insert_segment(connection, number, description)
         return [name for _, description in old for name in file_names(description)]
 
-    def _worn_out(self, connection: sqlite3.Connection, dead: np.ndarray) -> list[tuple[int, dict[str, Any]]]:
-        """The newest segments without an index of which little is alive: the next segment takes their rows over.
+    def _taken_over(
+        self, connection: sqlite3.Connection, dead: np.ndarray, first_key: int
+    ) -> list[tuple[int, dict[str, Any]]]:
+        """The segments whose rows the next one takes over, which begins with pending rows from ``first_key`` on.
 
-        Without this, replacing the same items again and again would leave a trail of nearly empty segments. What one
-        overflow copies is bounded by the pending limit.
+        Those between pending rows, as a compaction that did not finish may leave them: keys of segments must not
+        overlap. And the newest without an index of which little is alive: otherwise replacing the same items again and
+        again would leave a trail of nearly empty segments. What one overflow copies of these is bounded by the pending
+        limit.
         """
         found: list[tuple[int, dict[str, Any]]] = []
         room = PENDING_ROWS
         described = read_segments(connection, self.catalogue.path)
         for number, description in sorted(described.items(), key=lambda item: -item[1]["first_key"]):
+            if description["last_key"] > first_key:
+                found.append((number, description))
+                continue
             first, last = np.searchsorted(dead, (description["first_key"], description["last_key"] + 1))
             living = description["rows"] - int(last - first)
             room -= living
