@@ -39,4 +39,4 @@ elif [ "$mode" = address ]; then
 else
   tests=(tests/store/test_threads.py tests/native/test_pool.py)
 fi
-"$python" -m pytest -n 0 -x -p no:faulthandler "${tests[@]}"
+"$python" -m pytest -n 0 -x -s -p no:faulthandler "${tests[@]}"
