@@ -20,7 +20,7 @@ case "$mode" in
 esac
 
 cmake -S src/native -B "$work/$mode" -DPython_EXECUTABLE="$("$python" -c 'import sys; print(sys.executable)')" \
-  -DCMAKE_BUILD_TYPE=RelWithDebInfo -DNEARFIELD_SANITIZE="$sanitize" >"$work/cmake.log"
+  -DCMAKE_BUILD_TYPE=Debug -DNEARFIELD_OPTIMIZE=-O1 -DNEARFIELD_SANITIZE="$sanitize" >"$work/cmake.log"
 cmake --build "$work/$mode" --parallel "${JOBS:-2}" >"$work/build.log"
 mkdir -p "$work/$mode-package"
 cp -r src/nearfield "$work/$mode-package/"
@@ -39,4 +39,4 @@ elif [ "$mode" = address ]; then
 else
   tests=(tests/store/test_threads.py tests/native/test_pool.py)
 fi
-"$python" -m pytest -n 0 -x -p no:faulthandler "${tests[@]}"
+"$python" -m pytest -n 0 -x -s -p no:faulthandler "${tests[@]}"

@@ -170,3 +170,15 @@ UNITS = {"": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "Mi
 @given(st.integers(1, 10**6), st.sampled_from(list(UNITS)), st.sampled_from(["", " "]))
 def test_sizes_are_what_their_units_say(number: int, unit: str, space: str) -> None:
     assert check_bytes(f"{number}{space}{unit}", "memory") == number * UNITS[unit]
+
+
+def test_a_signalling_nan_is_refused_without_a_warning() -> None:
+    with pytest.raises(ValueError, match="NaN or infinity in row 1"):
+        check_vectors(np.uint32([[1, 2], [0x7F800001, 3]]).view(np.float32))
+
+
+def test_an_integer_beyond_any_float_is_refused() -> None:
+    with pytest.raises(ValueError, match="beyond any float"):
+        check_real(10**400, "rate", 0.0, 1.0)
+    with pytest.raises(ValueError, match="memory: expected an integer"):
+        check_bytes(2**63, "memory")

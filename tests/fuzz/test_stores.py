@@ -20,7 +20,8 @@ import pytest
 import xxhash
 
 from nearfield.common import CorruptFileError, FormatVersionError
-from nearfield.store import Store
+from nearfield.store import Store, maintenance
+from nearfield.store.attributes import TYPES
 
 Rounds = Callable[[int], Iterator[random.Random]]
 REFUSED = (CorruptFileError, FormatVersionError)
@@ -32,11 +33,55 @@ NAMES = (
     "plan-graph",
     "plan-lists-rotated",
     "plan-graph-fast",
+    "now",
+    "now",
 )
+ASKED = [
+    {"where": text}
+    for text in (
+        "\"of string\" in ('é', 'x') or \"of float\" < 0",
+        'not "of bool" and year between 1990 and 2005',
+        "\"of timestamp\" > '2000-01-01' or \"of string\" like '%é%'",
+        "contains(\"of strings\", 'a')",
+        'within("of geo", 48, 11, 100)',
+    )
+]
 ODD_VALUES: list[Any] = [
     None, 0, 1, -1, 5, 2**31, 2**62, 2**63 - 1, -(2**63), 0.5, float("inf"), "", "x", "id-3-é", "5", "[", "{}", b"",
     b"x", b"\0" * 8, b"\xff" * 64, struct.pack("<q", -1) * 4, "\x00", "a" * 5000,
 ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def stores(corpus: Path) -> Path:
+    """The stores of the corpus, and one as it is made now, with every type of attribute."""
+    path = corpus / "stores" / "now.nf"
+    if path.exists():
+        return path.parent
+    rows = np.random.default_rng(5).standard_normal((90, 8)).astype(np.float32)
+    examples: dict[str, Any] = {
+        "bool": [True, False, None],
+        "int": [2000, 2010, None],
+        "float": [0.5, -1e9, None],
+        "string": ["é", "", None],
+        "timestamp": ["2024-05-01", "1999-01-01T10:00:00", None],
+        "strings": [["a", "b"], [], None],
+        "geo": [(48.1, 11.6), (-33.9, 151.2), None],
+    }
+    kinds = [kind for kind in TYPES if kind in examples]
+    names = {("year" if kind == "int" else f"of {kind}"): kind for kind in kinds}
+    with pytest.MonkeyPatch.context() as patch, Store.create(path, 8, attributes=names) as store:
+        patch.setattr(maintenance, "MIN_INDEXED", 20)
+        patch.setattr(maintenance, "SCANNED_ROWS", 20)
+        ids = [f"id-{n}-é" for n in range(90)]
+        columns = {name: [examples[kind][n % 3] for n in range(90)] for name, kind in names.items()}
+        store.add(ids[:60], rows[:60], attributes={name: column[:60] for name, column in columns.items()})
+        store.compact()
+        store.add(
+            ids[60:], rows[60:], attributes={name: column[60:] for name, column in columns.items()}, payload=ids[60:]
+        )
+        store.delete(ids[3:80:7])
+    return path.parent
 
 
 def signed(number: int) -> int:
@@ -146,8 +191,10 @@ def attempt(call: Callable[[], Any]) -> Any:
 
 def read_all(store: Store, queries: np.ndarray) -> None:
     report = attempt(store.verify)
-    for options in ({}, {"payload": True}, {"attributes": bool(store.attributes)}, {"where": "year > 2005"}):
-        if "where" in options and "year" not in store.attributes:
+    for options in ({}, {"payload": True}, {"attributes": bool(store.attributes)}, {"where": "year > 2005"}, *ASKED):
+        if "where" in options and (
+            "year" not in store.attributes or ("of" in options["where"]) != ("of bool" in store.attributes)
+        ):
             continue
         hits = attempt(lambda options=options: store.search(queries, 4, **options))
         if hits is not None and report is not None and report.ok:
@@ -176,7 +223,7 @@ def write_all(store: Store, vectors: np.ndarray, folder: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_rows_that_lie(
-    corpus: Path,
+    stores: Path,
     corpus_vectors: np.ndarray,
     tmp_path: Path,
     rounds: Rounds,
@@ -184,13 +231,13 @@ def test_rows_that_lie(
     dump_json: Any,
     mutate_bytes: Any,
 ) -> None:
-    queries = np.load(corpus / "queries.npy")[:2]
+    queries = np.load(stores.parent / "queries.npy")[:2]
     refused = opened = 0
     for number, chance in enumerate(rounds(49)):
         name = NAMES[number % len(NAMES)]
         folder = tmp_path / f"{number}"
         path = folder / "inner" / "a.nf"
-        shutil.copytree(corpus / "stores" / f"{name}.nf", path)
+        shutil.copytree(stores / f"{name}.nf", path)
         canaries = [folder / "canary", folder / "inner" / "canary", path / "canary"]
         for canary in canaries:
             canary.write_text("sings")
@@ -217,7 +264,7 @@ def test_rows_that_lie(
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_files_that_lie(
-    corpus: Path,
+    stores: Path,
     corpus_vectors: np.ndarray,
     tmp_path: Path,
     rounds: Rounds,
@@ -227,11 +274,11 @@ def test_files_that_lie(
 ) -> None:
     """Segment files altered, and the catalogue's size and digest of them made to agree."""
     split, join = containers
-    queries = np.load(corpus / "queries.npy")[:2]
+    queries = np.load(stores.parent / "queries.npy")[:2]
     for number, chance in enumerate(rounds(49)):
         name = NAMES[number % len(NAMES)]
         path = tmp_path / f"{number}" / "a.nf"
-        shutil.copytree(corpus / "stores" / f"{name}.nf", path)
+        shutil.copytree(stores / f"{name}.nf", path)
         segments = sorted((path / "segments").iterdir())
         if not segments:
             continue
@@ -280,13 +327,13 @@ def test_files_that_lie(
 
 
 def test_a_catalogue_of_altered_bytes(
-    corpus: Path, corpus_vectors: np.ndarray, tmp_path: Path, rounds: Rounds, mutate_bytes: Any
+    stores: Path, corpus_vectors: np.ndarray, tmp_path: Path, rounds: Rounds, mutate_bytes: Any
 ) -> None:
-    queries = np.load(corpus / "queries.npy")[:2]
+    queries = np.load(stores.parent / "queries.npy")[:2]
     for number, chance in enumerate(rounds(24)):
         path = tmp_path / f"{number}" / "a.nf"
         name = ("parts-cosine", "unclosed", "judged")[number % 3]
-        shutil.copytree(corpus / "stores" / f"{name}.nf", path)
+        shutil.copytree(stores / f"{name}.nf", path)
         victim = chance.choice(
             [file for file in path.iterdir() if file.name.startswith("catalogue") and not file.name.endswith("shm")]
         )
@@ -304,9 +351,9 @@ def test_a_catalogue_of_altered_bytes(
         shutil.rmtree(path.parent, ignore_errors=True)
 
 
-def test_a_file_name_that_leads_out_is_refused(corpus: Path, tmp_path: Path) -> None:
+def test_a_file_name_that_leads_out_is_refused(stores: Path, tmp_path: Path) -> None:
     path = tmp_path / "a.nf"
-    shutil.copytree(corpus / "stores" / "parts-plain.nf", path)
+    shutil.copytree(stores / "parts-plain.nf", path)
     (tmp_path / "precious.nfa").write_text("precious")
     connection = sqlite3.connect(path / "catalogue.sqlite", isolation_level=None)
     number, text = connection.execute("SELECT number, description FROM segments").fetchone()
@@ -324,9 +371,9 @@ def test_a_file_name_that_leads_out_is_refused(corpus: Path, tmp_path: Path) -> 
     assert (tmp_path / "precious.nfa").read_text() == "precious"
 
 
-def test_a_trigger_in_the_catalogue_is_refused(corpus: Path, tmp_path: Path) -> None:
+def test_a_trigger_in_the_catalogue_is_refused(stores: Path, tmp_path: Path) -> None:
     path = tmp_path / "a.nf"
-    shutil.copytree(corpus / "stores" / "parts-plain.nf", path)
+    shutil.copytree(stores / "parts-plain.nf", path)
     connection = sqlite3.connect(path / "catalogue.sqlite", isolation_level=None)
     connection.execute("CREATE TRIGGER t AFTER INSERT ON items BEGIN DELETE FROM items; END")
     connection.close()

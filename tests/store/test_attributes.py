@@ -140,3 +140,26 @@ def test_a_schema_names_types_that_exist(schema: object, error: type[Exception])
 def test_bytes_that_are_no_arrow_file() -> None:
     with pytest.raises(CorruptFileError, match="not the attributes of a store"):
         from_ipc(b"nonsense")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        np.array([2**62], "datetime64[us]"),
+        pa.array([2**62], pa.timestamp("us")),
+        pa.array([-(2**62)], pa.timestamp("us", "UTC")),
+        ["0001-01-01T00:00:00+14:00"],
+        ["9999-12-31T23:59:59-14:00"],
+    ],
+)
+def test_a_time_that_python_cannot_say_is_refused(odd) -> None:
+    with pytest.raises(ValueError, match="year 1 to 9999"):
+        to_table({"seen": odd}, SCHEMA, 1)
+
+
+def test_columns_of_another_schema_are_damage() -> None:
+    table = to_table({"year": [1, 2]}, SCHEMA, 2)
+    assert from_ipc(to_ipc(table), "a.arrow", SCHEMA).equals(table)
+    for other in ({"year": "int"}, {**SCHEMA, "year": "float"}, {**SCHEMA, "more": "int"}):
+        with pytest.raises(CorruptFileError, match=r"a\.arrow: not the attributes of a store: columns of other types"):
+            from_ipc(to_ipc(table), "a.arrow", other)

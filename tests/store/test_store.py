@@ -57,3 +57,8 @@ def test_a_relative_path_survives_a_change_of_directory(
         store.add([1], vectors[:1])
         store.seal()
         assert store.search(vectors[0], 1).ids == [1]
+
+
+def test_dimensions_may_be_a_number_of_numpy(tmp_path: Path) -> None:
+    with Store.create(tmp_path / "a.nf", np.int64(4)) as store:  # type: ignore[arg-type]
+        assert store.dim == 4 and type(store.dim) is int

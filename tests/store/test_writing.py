@@ -218,3 +218,22 @@ def test_the_first_add_of_many_threads_fixes_the_id_type(make: Callable[..., Sto
         thread.join()
     assert len(refused) == 6 and len({type(ids[0]) for ids in refused}) == 1
     assert len(store) == 6 and store.verify().ok
+
+
+def test_a_payload_nested_too_deep_to_be_read_by_all_is_refused(
+    make: Callable[..., Store], vectors: np.ndarray
+) -> None:
+    store = make()
+    deep: Any = ["[{" * 300]  # brackets in text are no nesting
+    for _ in range(198):
+        deep = [deep]
+    store.add([1], vectors[:1], payload=[deep])
+    assert store.get(1).payload == deep
+    with pytest.raises(ValueError, match="at most 200 levels of nesting, got more at position 1"):
+        store.add([2, 3], vectors[:2], payload=[None, {"a": [deep]}])
+    assert len(store) == 1
+    embedding: Any = {}
+    for _ in range(100_000):
+        embedding = {"a": embedding}
+    with pytest.raises(ValueError, match="embedding: expected JSON values"):
+        store.add([4], vectors[:1], embedding=embedding)

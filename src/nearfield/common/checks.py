@@ -60,7 +60,8 @@ def check_vectors(
             )
         array = converted
     array = np.ascontiguousarray(array)
-    squares = np.einsum("ij,ij->i", array, array)
+    with np.errstate(invalid="ignore", over="ignore"):
+        squares = np.einsum("ij,ij->i", array, array)
     doubtful = (squares == 0) | ~np.isfinite(squares) if nonzero else ~(squares <= MAX_LENGTH**2)
     if doubtful.any():
         _refuse(array, np.flatnonzero(doubtful), name, nonzero, first_row)
@@ -70,7 +71,8 @@ def check_vectors(
 def _refuse(array: np.ndarray, rows: np.ndarray, name: str, nonzero: bool, first_row: int) -> None:
     for row in rows:
         where = f"in row {first_row + int(row)}"
-        values = array[row].astype(np.float64)
+        with np.errstate(invalid="ignore"):  # a NaN of the kind that signals
+            values = array[row].astype(np.float64)
         if not np.isfinite(values).all():
             raise ValueError(f"{name}: expected finite values, got NaN or infinity {where}")
         length = float(np.sqrt(values @ values))

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..common.container import read_container, write_container
+from ..common.decoding import decoding
 from ..common.errors import CorruptFileError
 from ..native.predicates import ordered
 from .predicates import coordinates, list_rows, raw_numbers
@@ -231,7 +232,7 @@ def read_columns(path: Path, rows: int) -> dict[str, Column]:
     """
     container = read_container(path, _KIND, COLUMNS_VERSION)
     columns = {}
-    try:
+    with decoding(path, "columns"):
         for number, entry in enumerate(container.meta["columns"]):
             arrays = {
                 name.split(".", 1)[1]: array
@@ -242,6 +243,4 @@ def read_columns(path: Path, rows: int) -> dict[str, Column]:
             if codes.shape != (rows,) or codes.dtype not in (np.uint8, np.uint16, np.uint32):
                 raise CorruptFileError(path, f"expected {rows} codes of column {entry['name']!r}")
             columns[entry["name"]] = Column(entry["form"], entry["kind"], codes, entry["count"], arrays)
-    except (KeyError, TypeError, IndexError) as error:
-        raise CorruptFileError(path, f"columns cannot be understood: {error!r}") from error
     return columns

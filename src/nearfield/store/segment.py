@@ -336,7 +336,8 @@ class Segment(Part):
         """Which rows pass, packed: from the codes where there are some, else from the Arrow columns."""
         if self._coded is None or condition.tree is None:
             return super().passing(condition)
-        return evaluate(condition.tree, self._coded, self.table, len(self))
+        with decoding(self.folder / self.description["columns"]["file"], "the codes of a column"):
+            return evaluate(condition.tree, self._coded, self.table, len(self))
 
 
 def _check_arrays(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any], description: Mapping[str, Any]) -> None:

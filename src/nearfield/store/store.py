@@ -68,7 +68,7 @@ class Store(Asking, Keeping, Moving):
         ids : unique ints (64 bits) or non-empty strings; the first add fixes which. One id with one vector is fine.
         vectors : (n, d) float32, or anything that becomes float32 without loss.
         attributes : pyarrow table, dict of columns, DataFrame, or list of dicts; what is missing is null.
-        payload : list of JSON values, returned on request.
+        payload : list of JSON values, at most 200 levels deep, returned on request.
         embedding : fingerprint of the encoder that made the vectors; ValueError when it is not the store's.
         ttl : how long the items live, in seconds or as a timedelta; ``float("inf")``: until they are deleted. None
             takes the store's own (:meth:`create`).

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..common import files
+from ..common.checks import check_vectors
 from ..common.errors import CorruptFileError, FormatVersionError
 from ..metric import get_metric
 from .catalogue import Catalogue, digest, read_deleted, read_id_type, read_meta, read_segments
@@ -119,8 +120,9 @@ class Verifier:
                 )
                 if shape.schema:
                     self.report.problems += segment.wrong_codes()
-                if not _finite(segment.vectors):
-                    self.report.problems.append(f"{_name(segment)}: a vector that is not finite")
+                odd = _odd(segment.vectors, get_metric(shape.metric).nonzero)
+                if odd is not None:
+                    self.report.problems.append(f"{_name(segment)}: {odd}")
             except (CorruptFileError, FormatVersionError) as error:
                 self.report.problems.append(str(error))
                 continue
@@ -238,8 +240,14 @@ class Verifier:
         return np.concatenate(missed)
 
 
-def _finite(vectors: np.ndarray) -> bool:
-    return all(np.isfinite(vectors[start : start + 8192]).all() for start in range(0, len(vectors), 8192))
+def _odd(vectors: np.ndarray, nonzero: bool) -> str | None:
+    """What is wrong with a vector that no add would have taken."""
+    try:
+        for start in range(0, len(vectors), 8192):
+            check_vectors(vectors[start : start + 8192], nonzero=nonzero, first_row=start)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def _name(part: Part) -> str:
