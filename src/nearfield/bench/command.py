@@ -1,4 +1,4 @@
-"""``nearfield bench``: our index beside its peers, how its costs grow, and the store's own speed."""
+"""``nearfield bench``: our index beside its peers, how its costs grow, and what a store promises, measured."""
 
 from __future__ import annotations
 
@@ -53,7 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--folder", type=Path, default=None, help="where the rows are kept meanwhile (default: the system's)"
     )
     growth.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
-    for command in (peers, report, store, growth):
+    living = commands.add_parser("living", help="recall and speed after deletes and replacements, beside a fresh build")
+    living.add_argument("--rows", type=int, default=115_659, help="rows (default: 115659; some ten minutes)")
+    living.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
+    sizing = commands.add_parser("sizing", help="what a store was estimated to take, and what it took")
+    sizing.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
+    for command in (peers, report, store, growth, living, sizing):
         command.add_argument("--out", type=Path, default=Path("bench/results"), help="folder of the results")
 
 
@@ -85,6 +90,16 @@ def run(arguments: argparse.Namespace) -> int:
         from .growth import run_growth
 
         print(run_growth(out, rows=2_000 if arguments.quick else arguments.rows, folder=arguments.folder))
+        return 0
+    if arguments.bench == "living":
+        from .living import run_living
+
+        print(run_living(out, rows=4_000, recalls=(None,)) if arguments.quick else run_living(out, rows=arguments.rows))
+        return 0
+    if arguments.bench == "sizing":
+        from .sizing import run_sizing
+
+        print(run_sizing(out, rows=(3_000,)) if arguments.quick else run_sizing(out))
         return 0
     from .store import run_store
 

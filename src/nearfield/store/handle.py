@@ -19,6 +19,7 @@ from .ids import check_ids, is_single
 from .maintenance import Maintenance
 from .reading import Reader
 from .segment import check_files, file_names
+from .sizing import check_limit
 from .snapshot import Shape, Viewer
 from .writing import Writer, check_embedding, remove_files
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 class Handle:
     """The part of :class:`nearfield.store.Store` that every other part stands on."""
 
-    def __init__(self, catalogue: Catalogue):
+    def __init__(self, catalogue: Catalogue, memory: int | None = None):
         self._catalogue = catalogue
         with catalogue.reading() as connection:
             meta = read_meta(connection, catalogue.path)
@@ -40,7 +41,7 @@ class Handle:
         self._maintenance: Maintenance | None = None
         if not catalogue.read_only:
             self._writer = Writer(catalogue, self._shape)
-            self._maintenance = Maintenance(catalogue, self._shape, self._viewer, self._writer)
+            self._maintenance = Maintenance(catalogue, self._shape, self._viewer, self._writer, memory)
         self._reader = Reader(catalogue, self._shape, self._viewer, self._maintenance)
 
     # -- opening and closing ------------------------------------------------------------------------------------------
@@ -55,6 +56,7 @@ class Handle:
         dtype: str = "float32",
         attributes: Mapping[str, str] | None = None,
         embedding: Mapping[str, Any] | None = None,
+        memory: int | str | None = None,
     ) -> Self:
         """Make an empty store and open it for writing.
 
@@ -67,7 +69,9 @@ class Handle:
             moves cosine distances by some 1e-4.
         attributes : column name -> "bool", "int", "float", "string" or "timestamp", for ``where=``.
         embedding : the encoder's ``fingerprint()``; vectors of another encoder are then refused.
+        memory : a limit for this handle, see :meth:`open`.
         """
+        check_limit(memory)
         check_int(dim, "dim", 1, 16384)
         check_choice(metric, "metric", ("cosine", "ip", "l2"))
         check_choice(dtype, "dtype", ("float32", "float16"))
@@ -76,20 +80,29 @@ class Handle:
         folder = Path(path).absolute()
         meta = {"dim": dim, "metric": metric, "dtype": dtype, "attributes": schema, "embedding": fingerprint}
         Catalogue.create(folder, meta)
-        return cls.open(folder)
+        return cls.open(folder, memory=memory)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], *, read_only: bool = False) -> Self:
+    def open(cls, path: str | os.PathLike[str], *, read_only: bool = False, memory: int | str | None = None) -> Self:
         """Open a store.
 
         Opening reads the catalogue and looks at the size of every file; vectors are read by the first search, which
         verifies their checksums. The writer removes files that a killed process left behind.
+
+        Parameters
+        ----------
+        path : the directory.
+        read_only : follow a writer, or read where nobody writes; any number of handles may.
+        memory : most bytes, as a number or "2GB", that :meth:`seal`, :meth:`compact`, :meth:`optimize` and the repair
+            of an index may take. What needs more is refused beforehand, with both figures, and nothing is changed.
+            None means what the system has available. It does not bound searches: see :meth:`stats` for those.
 
         Raises
         ------
         StoreLockedError : another handle writes to it; ``read_only=True`` follows that writer instead.
         CorruptFileError, FormatVersionError, FileNotFoundError, ValueError : damaged, newer, absent, not a store.
         """
+        limit = check_limit(memory)
         catalogue = Catalogue(Path(path).absolute(), read_only=read_only)
         try:
             while True:
@@ -107,7 +120,7 @@ class Handle:
                 named = {name for description in described.values() for name in file_names(description)}
                 present = files.list_directory(catalogue.segments)
                 remove_files(catalogue, [name for name in present if name not in named])
-            return cls(catalogue)
+            return cls(catalogue, limit)
         except BaseException:
             catalogue.close()
             raise

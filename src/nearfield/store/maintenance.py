@@ -15,8 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from .catalogue import Catalogue, insert_segment, set_meta
+from .catalogue import Catalogue, insert_segment, read_segments, set_meta
+from .mending import Missed, mend_index
 from .segment import COPY_ROWS, Segment, file_names, gather, logger, write_segment
+from .sizing import Limit
 from .snapshot import Shape, View, Viewer
 from .writing import Writer, remove_files, removing_on_error
 
@@ -29,12 +31,13 @@ SCANNED_ROWS = 20_000
 class Maintenance:
     """Seals and compacts one store; one job at a time, in the thread that asks."""
 
-    def __init__(self, catalogue: Catalogue, shape: Shape, viewer: Viewer, writer: Writer):
+    def __init__(self, catalogue: Catalogue, shape: Shape, viewer: Viewer, writer: Writer, memory: int | None = None):
         self.catalogue = catalogue
         self.shape = shape
         self.viewer = viewer
         self.writer = writer
         self.lock = threading.RLock()
+        self.limit = Limit(memory)
 
     def seal(self) -> bool:
         """Move the pending rows into a segment of their own; returns whether there were any."""
@@ -42,6 +45,7 @@ class Maintenance:
             pending = [live for live in view.parts if not isinstance(live.part, Segment)]
             if pending:
                 recipe = choose_recipe(view, pending)
+                self.limit.refuse_segment(self.shape, pending, recipe, "sealing")
                 self._publish(view, pending, newest, recipe, None)
         return bool(pending)
 
@@ -52,23 +56,14 @@ class Maintenance:
         """
         with self.lock, self._pinned() as (view, newest):
             recipe = choose_recipe(view, view.parts, plan)
-            busy = not self._is_compact(view, recipe)
+            busy = not is_compact(view, recipe)
+            if busy:
+                self.limit.refuse_segment(self.shape, view.parts, recipe, "compacting")
             if busy or plan is not None:
                 self._publish(view, view.parts, newest, recipe, plan, rewrite=busy)
-        if busy:
-            with contextlib.suppress(OSError):  # the compaction stands; what cannot be given back now is later
-                self.catalogue.shrink()
+        with contextlib.suppress(OSError):  # the compaction stands; what cannot be given back now is later
+            self.catalogue.shrink()
         return busy
-
-    def _is_compact(self, view: View, recipe: Any) -> bool:
-        if not view.parts:
-            return True
-        if len(view.parts) > 1 or view.parts[0].words is not None or not isinstance(view.parts[0].part, Segment):
-            return False
-        entry = view.parts[0].part.description.get("index")
-        if entry is None or recipe is None:
-            return entry is None and recipe is None
-        return bool(type(recipe).from_dict(entry["recipe"]) == recipe)  # files of older versions lack some fields
 
     @contextlib.contextmanager
     def _pinned(self) -> Iterator[tuple[View, int]]:
@@ -121,16 +116,44 @@ class Maintenance:
             for segment in segments:
                 if segment.trouble is not None:
                     logger.warning("%s: rebuilding the index (%s)", self.catalogue.folder, segment.trouble)
+                    self.limit.refuse_rebuild(len(segment), self.shape, segment.recipe)
                     description = segment.rebuild_index()
-                    with (
-                        self.catalogue.writing() as connection,
-                        removing_on_error(self.catalogue, {"index": description["index"]}),
-                    ):
-                        connection.execute("DELETE FROM segments WHERE number = ?", (segment.number,))
-                        insert_segment(connection, segment.number, description)
-                    remove_files(self.catalogue, [segment.description["index"]["file"]])
-                    rebuilt.append(description["index"]["file"])
+                    if self._publish_index(segment, description):
+                        rebuilt.append(description["index"]["file"])
         return rebuilt
+
+    def mend(self, found: Iterable[Missed]) -> list[str]:
+        """Link the rows that walks miss, each index by one transaction; returns the names of the new files."""
+        linked = []
+        with self.lock:
+            for missed in found:
+                description = mend_index(missed)
+                if self._publish_index(missed.segment, description):
+                    linked.append(description["index"]["file"])
+        return linked
+
+    def _publish_index(self, segment: Segment, description: Mapping[str, Any]) -> bool:
+        """Name a segment's new index instead of the old; False when the segment was replaced meanwhile."""
+        new = {"index": description["index"]}
+        with self.catalogue.writing() as connection, removing_on_error(self.catalogue, new):
+            current = read_segments(connection, self.catalogue.path).get(segment.number)
+            if there := current == segment.description:
+                connection.execute("DELETE FROM segments WHERE number = ?", (segment.number,))
+                insert_segment(connection, segment.number, dict(description))
+        remove_files(self.catalogue, [(segment.description if there else new)["index"]["file"]])
+        return there
+
+
+def is_compact(view: View, recipe: Any) -> bool:
+    """Whether a compaction would find nothing to do."""
+    if not view.parts:
+        return True
+    if len(view.parts) > 1 or view.parts[0].words is not None or not isinstance(view.parts[0].part, Segment):
+        return False
+    entry = view.parts[0].part.description.get("index")
+    if entry is None or recipe is None:
+        return entry is None and recipe is None
+    return bool(type(recipe).from_dict(entry["recipe"]) == recipe)  # files of older versions lack some fields
 
 
 def choose_recipe(view: View, parts: Any, plan: Mapping[str, Any] | None = None) -> Any:

@@ -53,7 +53,7 @@ class Reader:
             return
         try:
             maintenance.repair(self.viewer.current().segments)
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             self._repair_failed = True
             logger.warning("%s: an index cannot be rebuilt now: %s", self.catalogue.folder, error)
         finally:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 VECTORS_VERSION = 1
 MASKS_KEPT = 64
 COPY_ROWS = 8192
-_KIND = "store.vectors"
+KIND = "store.vectors"
 _ROOT = slice(16, 24)  # of a container: the checksum of its header, which holds the checksum of every array
 
 logger = logging.getLogger("nearfield.store")
@@ -105,7 +106,7 @@ def write_segment(folder: Path, number: int, rows: Rows, *, metric: str, recipe:
             scale = [inverse_lengths(piece) for piece in rows.vectors.make()]
             arrays["scale"] = np.concatenate([np.zeros(0, np.float32), *scale])
         path = folder / names[0]
-        size = write_container(path, _KIND, VECTORS_VERSION, {"metric": metric}, arrays)
+        size = write_container(path, KIND, VECTORS_VERSION, {"metric": metric}, arrays)
         description: dict[str, Any] = {
             "rows": len(rows.keys),
             "first_key": int(rows.keys[0]),
@@ -120,7 +121,7 @@ def write_segment(folder: Path, number: int, rows: Rows, *, metric: str, recipe:
             check = xxhash.xxh3_64_hexdigest(buffer)
             description["attributes"] = {"file": names[1], "bytes": size, "xxh3": check}
         if recipe is not None:
-            vectors = read_container(path, _KIND, VECTORS_VERSION, check=False).arrays["vectors"]
+            vectors = read_container(path, KIND, VECTORS_VERSION, check=False).arrays["vectors"]
             description["index"] = write_index(folder / names[2], vectors, recipe, metric)
         return description
     except BaseException:
@@ -132,19 +133,25 @@ def write_segment(folder: Path, number: int, rows: Rows, *, metric: str, recipe:
 
 def write_index(path: Path, vectors: np.ndarray, recipe: Any, metric: str) -> dict[str, Any]:
     """Build and save the index a recipe describes over raw vectors; returns its description."""
+    began = time.perf_counter()
     with Progress("building the index", len(vectors)) as bar:
         index = recipe.make(metric, random_state=0).build(vectors, progress=lambda done: bar.update(done - bar.done))
+    seconds = time.perf_counter() - began
     index.save(path)
     return {
-        "file": path.name,
-        "bytes": files.size(path),
-        "root": _root(path),
+        **describe_index(path),
+        "seconds": round(seconds, 3),
         "recipe": recipe.to_dict(),
         # Said again in plain words and settings, so that searching needs nothing of what tuning needs.
         "name": str(recipe),
         "settings": recipe.search_settings(),
         "filtered": recipe.search_settings(filtered=True),
     }
+
+
+def describe_index(path: Path) -> dict[str, Any]:
+    """What tells an index's file from any other."""
+    return {"file": path.name, "bytes": files.size(path), "root": _root(path)}
 
 
 class Segment(Part):
@@ -171,7 +178,7 @@ class Segment(Part):
         entry = description["vectors"]
         path = folder / entry["file"]
         check_size(path, entry["bytes"])
-        container = read_container(path, _KIND, VECTORS_VERSION)
+        container = read_container(path, KIND, VECTORS_VERSION)
         if _root(path) != entry["root"]:
             raise CorruptFileError(path, "not the file the catalogue names: its digest differs")
         arrays = container.arrays
@@ -225,14 +232,21 @@ class Segment(Part):
         """The recipe's settings of searches that not all rows may answer."""
         return self._filtered
 
-    def rebuild_index(self) -> dict[str, Any]:
-        """Build the damaged or missing index again under its next name; returns the new description of the segment."""
+    @property
+    def recipe(self) -> Any:
+        """How the index was built, to build it again."""
         from ..tune import Recipe
 
-        entry = self.description["index"]
-        revision = int(entry["file"].split(".")[2]) + 1
-        path = self.folder / f"{self.number:06d}.index.{revision}.nfa"
-        fresh = write_index(path, self.vectors, Recipe.from_dict(entry["recipe"]), self.metric)
+        return Recipe.from_dict(self.description["index"]["recipe"])
+
+    def next_index(self) -> Path:
+        """The path of the index's next revision: files never change."""
+        revision = int(self.description["index"]["file"].split(".")[2]) + 1
+        return self.folder / f"{self.number:06d}.index.{revision}.nfa"
+
+    def rebuild_index(self) -> dict[str, Any]:
+        """Build the damaged or missing index again under its next name; returns the new description of the segment."""
+        fresh = write_index(self.next_index(), self.vectors, self.recipe, self.metric)
         return {**self.description, "index": fresh}
 
     def table(self) -> pa.Table:

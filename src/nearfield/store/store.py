@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from ..tune import Plan
 
 
+# Most rows that a plan is measured on.
+_TUNED_ROWS = 150_000
+
+
 class Store(Asking, Keeping):
     """A durable collection of vectors in one directory: crash-safe, searchable at once, measured.
 
@@ -122,6 +126,7 @@ class Store(Asking, Keeping):
             view = self._viewer.current()
             if not view.items:
                 raise ValueError("optimize: the store is empty; add items first")
+            maintenance.limit.refuse_tuning(self._shape, view.parts, _TUNED_ROWS)
             plan = tune(
                 living_vectors(view, self._shape),
                 metric=self.metric,
@@ -130,6 +135,7 @@ class Store(Asking, Keeping):
                 memory=memory,
                 latency=latency,
                 queries=queries,
+                sample=_TUNED_ROWS,
                 share_queries=False,  # later compactions would have none to build with
                 random_state=random_state,
             )
