@@ -60,7 +60,7 @@ def compact(path):
 
 compact(path.with_name("small.nf"))
 n, dim = rows.shape
-said = estimate(n, dim, recipe, sample=np.array(rows[:: max(1, n // 10_000)]))
+said = estimate(n, dim, recipe, sample=np.array(rows[:: max(1, n // 20_000)]))
 print(json.dumps({"found": compact(path), "said": [said.peak, said.resident, said.disk]}))
 """
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from .catalogue import Catalogue, insert_segment, read_segments, set_meta
 from .mending import Missed, mend_index
-from .segment import COPY_ROWS, Segment, file_names, gather, logger, write_segment
+from .segment import Segment, copied_rows, file_names, gather, logger, write_segment
 from .sizing import Limit
 from .snapshot import Shape, View, Viewer
 from .writing import Writer, remove_files, removing_on_error
@@ -175,11 +175,11 @@ def living_vectors(view: View, shape: Shape) -> np.ndarray:
     if len(view.parts) == 1 and view.parts[0].words is None:
         return view.parts[0].part.vectors
     vectors = np.empty((view.items, shape.dim), shape.dtype)
-    place = 0
+    place, step = 0, copied_rows(shape.dim)
     for live in view.parts:
         rows = live.rows()
-        for start in range(0, len(rows), COPY_ROWS):
-            some = rows[start : start + COPY_ROWS]
+        for start in range(0, len(rows), step):
+            some = rows[start : start + step]
             vectors[place : place + len(some)] = live.part.vectors[some]
             place += len(some)
     return vectors

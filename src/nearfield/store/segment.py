@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 VECTORS_VERSION = 1
 MASKS_KEPT = 64
-COPY_ROWS = 8192
+_COPIED = 1 << 20
 KIND = "store.vectors"
 _ROOT = slice(16, 24)  # of a container: the checksum of its header, which holds the checksum of every array
 
@@ -68,13 +68,15 @@ def gather(parts: Sequence[Live], kind: str, typed: bool) -> Rows:
     keys = np.concatenate([live.part.keys[rows] for live, rows in living])
     ids = concatenate([live.part.select_ids(rows) for live, rows in living if len(rows)], kind)
 
+    step = copied_rows(first.shape[1])
+
     def vectors() -> Iterator[np.ndarray]:
         for live, rows in living:
-            for start in range(0, len(rows), COPY_ROWS):
+            for start in range(0, len(rows), step):
                 if live.words is None:
-                    yield live.part.vectors[start : start + COPY_ROWS]
+                    yield live.part.vectors[start : start + step]
                 else:
-                    yield live.part.vectors[rows[start : start + COPY_ROWS]]
+                    yield live.part.vectors[rows[start : start + step]]
 
     table = None
     if typed:
@@ -82,6 +84,11 @@ def gather(parts: Sequence[Live], kind: str, typed: bool) -> Rows:
 
         table = pa.concat_tables([live.part.table().take(rows) for live, rows in living]).combine_chunks()
     return Rows(keys, ids, Pieces(first.dtype, (len(keys), first.shape[1]), vectors), table)
+
+
+def copied_rows(dim: int) -> int:
+    """How many vectors are copied at a time."""
+    return max(1, _COPIED // dim)
 
 
 def file_names(description: Mapping[str, Any]) -> list[str]:
