@@ -1,4 +1,4 @@
-"""Every living item is reachable, proved by following links; what is not is linked again at the cost of a walk each."""
+"""Every living item is reachable, proved by following links; what is not is linked again at the cost of two walks."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_an_item_that_is_reached_but_not_found_gets_a_link(
     missed = Missed(segment, np.empty(0, np.int64), np.array([7]))
     assert len(missed) == 1
     assert store._maintenance.mend([missed]) == ["000002.index.2.nfa"]
-    assert int((store._viewer.current().segments[0].index._neighbors == 7).sum()) == before + 1
+    assert int((store._viewer.current().segments[0].index._neighbors == 7).sum()) > before
     assert store.verify().ok
 
 

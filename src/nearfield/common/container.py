@@ -148,7 +148,7 @@ def container_bytes(
     Examples
     --------
     >>> container_bytes("example", 1, {}, {"keys": ("<i8", (1000,))})
-    8320
+    8256
     """
     entries: list[dict[str, Any]] = [
         {

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 def mend_graph(
     space: Space, neighbors: np.ndarray, entries: np.ndarray, missed: np.ndarray, *, beam: int
 ) -> np.ndarray:
-    """The lists with a link more to each of the rows ``missed``, and to every row that no walk could come to.
+    """The lists with some links more to each of the rows ``missed``, and to every row that no walk could come to.
 
-    A walk of width ``beam`` for each finds the near row that is given the link; a full list gives up its last one, and
-    what that led to is linked elsewhere if need be. All rows can be reached in the result, uint32 ``(n, degree)``.
+    Two walks of width ``beam`` for each find the near rows that get a link to it; a full list gives up its last one,
+    and what that led to is linked elsewhere if need be. All rows can be reached in the result, uint32 ``(n, degree)``.
     """
     lists = np.array(neighbors, np.uint32, order="C")
     _core.graph_mend(space, lists, entries, beam, np.ascontiguousarray(missed, np.uint32))

@@ -34,7 +34,7 @@ class Keeping(Handle):
         ----------
         sample : how many items of each index are searched by their own vector; None searches all of them.
         repair : the writer only: rebuild indexes found damaged or missing, and link items that a graph does not lead
-            to. A link costs a walk an item, not a build. Primary files cannot be rebuilt. The report is of what was
+            to. That costs two walks an item, not a build. Primary files cannot be rebuilt. The report is of what was
             found before; ``report.repairs`` says what was done.
         """
         from .verify import Verifier

@@ -1,4 +1,4 @@
-"""Repair of an index that stands: links for items that walks miss, at the cost of a walk for each of them."""
+"""Repair of an index that stands: links for items that walks miss, at the cost of two walks for each of them."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Missed:
 def mend_index(missed: Missed) -> dict[str, Any]:
     """Link what was missed and write the index under its next name; returns the segment's new description.
 
-    Codes, and all links but those that make room, stay as they are. Takes as many walks of the build's width as there
-    are missed or unreachable rows, a pass over the links, and the writing of one file of the index's size.
+    Codes, and all links but those that make room, stay as they are. Takes two walks of the build's width for each
+    missed or unreachable row, two passes over the links, and the writing of one file of the index's size.
     """
     segment = missed.segment
     entry = segment.description["index"]

@@ -109,8 +109,8 @@ def estimate(
     Examples
     --------
     >>> from nearfield.tune import Recipe
-    >>> print(estimate(1_000_000, 384, Recipe("graph", bits=8, rescore="vectors")))
-    592 MB of memory to build, 532 MB to search, 2.12 GB on disk
+    >>> print(estimate(1_000_000, 384, Recipe("graph", bits=8, rescore="vectors"), threads=1))
+    637 MB of memory to build, 532 MB to search, 2.12 GB on disk
     """
     check_int(n, "n", 1)
     check_int(dim, "dim", 1, 16384)
