@@ -7,6 +7,7 @@ import pytest
 from nearfield.bench import data, sizing
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="own pages are read from /proc")
 def test_said_and_found_are_written(tmp_path: Path, monkeypatch) -> None:
     def make(rows: int | None = None, count: int = 5) -> data.Workload:

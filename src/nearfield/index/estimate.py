@@ -11,6 +11,7 @@ from ..metric.inner_product import InnerProduct
 from ..quantize.codec import Codec
 from ..quantize.two_level import TwoLevelQuantizer
 from ..transform.linear import LinearMap
+from .directions import BLOCK as DIFFERENCES
 
 if TYPE_CHECKING:
     from .base import Index
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 _BLOCKS = 3 << 20
 # The same where rows are parted into lists.
 _PARTED = 6 << 20
+# What was freed, such as the differences between rows that directions are found from, serves again only allocations of
+# up to 32 MB (glibc); for a larger one it stays beside.
+_REUSED = 32 << 20
 # The build's walks together in one thread.
 _WALKS = 4
 
@@ -115,7 +119,10 @@ def graph_phases(
         phases.append({"graph": links + wider, "queries": queries * sample * 16 + 16 * n, "finer": finer})
         links = links if record else wider
     if record:
-        phases.append({"graph": links + n * record, "packing": 4 * n * heads + 8 * n, "finer": finer})
+        packing = 4 * n * heads + 8 * n
+        if heads < dim and 4 * n * heads > _REUSED:
+            packing += DIFFERENCES * 8 * dim
+        phases.append({"graph": links + n * record, "packing": packing, "finer": finer})
         links += n * record
     phases.append({"graph": links})
     return phases

@@ -58,7 +58,8 @@ class Keeping(Handle):
         """How much space :meth:`Store.compact` would give back, and what it needs meanwhile; changes nothing.
 
         Takes a look at every file and at the pages of the catalogue; with attributes, their columns are put together
-        once, since their size shows no sooner.
+        once, since their size shows no sooner; and where a plan asks for the fast layout and no index has it yet, a
+        small graph is built to learn its size.
         """
         from .reclaiming import measure
 
