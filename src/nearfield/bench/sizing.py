@@ -51,6 +51,7 @@ def compact(path):
         watcher = threading.Thread(target=watch)
         watcher.start()
         store._maintenance.compact(plan)
+        most[0] = max(most[0], now())
         done.set()
         watcher.join()
         store.search(rows[0], 10)
