@@ -80,6 +80,11 @@ class Hanger {
   unsigned length(uint32_t id) const;
 };
 
+// Links the rows `missed`, which walks come by too seldom, and every row that cannot be reached, from rows near them.
+// See graph_mend.cpp.
+void mend(const Space& space, uint32_t* neighbors, unsigned degree, const std::vector<uint32_t>& entries, unsigned beam,
+          const uint32_t* missed, size_t count, const Check& check);
+
 // Hangs every row that cannot be reached from the entries below a near one that can, as `order` names them. `links` are
 // those the hanger writes.
 void connect(const Space& space, Hanger& hanger, const Links& links, unsigned beam,

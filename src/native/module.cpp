@@ -564,6 +564,24 @@ NB_MODULE(_core, m) {
     mark_reachable(links, entries.data(), entries.shape(0), reached.data());
   });
 
+  m.def(
+      "graph_mend",
+      [](const PySpace& base, Out<uint32_t, 2> neighbors, In<uint32_t, 1> entries, unsigned beam,
+         In<uint32_t, 1> missed) {
+        const In<uint32_t, 2> lists(neighbors);
+        check_links(lists, entries, base.space);
+        demand(links_valid(lists), "neighbors: a link leads out of the graph");
+        demand(neighbors.shape(1) >= 1 && beam >= 1, "neighbors, beam: expected room for a link, and at least 1");
+        for (size_t i = 0; i < missed.shape(0); ++i)
+          demand(missed.data()[i] < base.space.n, "missed: row out of range");
+        const std::vector<uint32_t> starts(entries.data(), entries.data() + entries.shape(0));
+        run(nb::none(), [&](const Check& check) {
+          mend(base.space, neighbors.data(), static_cast<unsigned>(neighbors.shape(1)), starts, beam, missed.data(),
+               missed.shape(0), check);
+        });
+      },
+      nb::arg("base"), nb::arg("neighbors").noconvert(), nb::arg("entries"), nb::arg("beam"), nb::arg("missed"));
+
   m.def("sign_record_bytes", [](unsigned degree, unsigned dim, unsigned bits) {
     demand(bits >= 1 && bits <= kMaxSignBits, "bits: expected 1 to 4");
     return SignLayout{degree, dim, bits}.record_bytes();
@@ -597,6 +615,24 @@ NB_MODULE(_core, m) {
       },
       nb::arg("base"), nb::arg("metric"), nb::arg("neighbors"), nb::arg("bits"), nb::arg("seed"), nb::arg("threads"),
       nb::arg("records").noconvert(), nb::arg("center").noconvert(), nb::arg("projection").none());
+
+  m.def(
+      "graph_sign_rows",
+      [](const PySpace& base, const std::string& metric, In<uint32_t, 2> neighbors, Out<uint8_t, 2> records,
+         unsigned bits, std::pair<float, float> units, uint64_t seed, In<float, 1> center, Projection projection,
+         In<uint32_t, 1> rows) {
+        demand(neighbors.shape(0) == base.space.n && links_valid(neighbors), "neighbors: expected one list a row");
+        const SignParts parts(base.space, neighbors.shape(1), bits, seed, center.data(), center.shape(0), projection);
+        demand(records.shape(0) == base.space.n && records.shape(1) == parts.layout.record_bytes(),
+               "records: expected shape (n, sign_record_bytes)");
+        for (size_t i = 0; i < rows.shape(0); ++i) demand(rows.data()[i] < base.space.n, "rows: row out of range");
+        const Measure measure = parse_measure(metric);
+        nb::gil_scoped_release release;
+        return sign_rows(base.space, measure, neighbors.data(), parts.layout, parts.frame, {units.first, units.second},
+                         rows.data(), rows.shape(0), records.data());
+      },
+      nb::arg("base"), nb::arg("metric"), nb::arg("neighbors"), nb::arg("records").noconvert(), nb::arg("bits"),
+      nb::arg("units"), nb::arg("seed"), nb::arg("center"), nb::arg("projection").none(), nb::arg("rows"));
 
   m.def(
       "graph_estimates",

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <memory>
 #include <numeric>
 #include <optional>
 
@@ -83,6 +84,7 @@ void SignQuery::set(const float* heads, unsigned count) {
 namespace {
 
 constexpr uint16_t kInfinite = 0x7c00;
+constexpr float kLargestHalf = 65504.0f;
 // The step of the uniform grid of 2^bits values with the least squared error for a normal distribution of spread 1
 // (Max, 1960), which the coordinates of a rotated vector have nearly.
 constexpr float kStep[kMaxSignBits + 1] = {0, 1.5958f, 0.9957f, 0.5860f, 0.3352f};
@@ -239,6 +241,34 @@ SignUnits pack_signs(const Space& space, Measure measure, const uint32_t* neighb
     units = {unit_for(most.a), unit_for(most.b)};
   }
   return units;
+}
+
+bool sign_rows(const Space& space, Measure measure, const uint32_t* neighbors, const SignLayout& layout,
+               const SignFrame& frame, SignUnits units, const uint32_t* rows, size_t count, uint8_t* records) {
+  // Room for every row, of which few are written: what is not touched costs no memory.
+  const auto rotated = std::make_unique_for_overwrite<float[]>(space.n * layout.dim);
+  const auto lengths = std::make_unique_for_overwrite<double[]>(space.n);
+  std::vector<float> row(space.dim);
+  std::vector<uint8_t> ready(space.n, 0);
+  const auto prepare = [&](uint32_t id) {
+    if (ready[id]) return;
+    ready[id] = 1;
+    read_rows(space, id, 1, row.data());
+    lengths[id] = 0;
+    for (const double v : row) lengths[id] += v * v;
+    frame.apply(row.data(), 1, rotated.get() + static_cast<size_t>(id) * layout.dim);
+  };
+  Packer packer(space, measure, neighbors, layout, rotated.get(), lengths.get());
+  for (size_t i = 0; i < count; ++i) {
+    prepare(rows[i]);
+    const uint32_t* links = neighbors + static_cast<size_t>(rows[i]) * layout.degree;
+    for (unsigned j = 0; j < layout.degree && links[j] != kNone; ++j) prepare(links[j]);
+    SignUnits most{0, 0};
+    packer.find(rows[i], most);
+    if (!(most.a <= kLargestHalf * units.a && most.b <= kLargestHalf * units.b)) return false;
+    packer.write(records + rows[i] * layout.record_bytes(), units);
+  }
+  return true;
 }
 
 void estimate_links(const Space& space, Measure measure, const SignLayout& layout, const uint8_t* records, SignUnits units,

@@ -84,6 +84,11 @@ void mean_row(const Space& space, unsigned threads, float* out, const Check& che
 SignUnits pack_signs(const Space& space, Measure measure, const uint32_t* neighbors, const SignLayout& layout,
                      const SignFrame& frame, unsigned threads, uint8_t* out, const Check& check);
 
+// Writes the records of some rows again, whose links changed, in units that were found before. False where a link is too
+// long for them: then all records have to be made again.
+bool sign_rows(const Space& space, Measure measure, const uint32_t* neighbors, const SignLayout& layout,
+               const SignFrame& frame, SignUnits units, const uint32_t* rows, size_t count, uint8_t* records);
+
 // The estimates that a walk sees at `row`: out (layout.degree), infinite where there is no link.
 void estimate_links(const Space& space, Measure measure, const SignLayout& layout, const uint8_t* records, SignUnits units,
                     const SignFrame& frame, const float* query, uint32_t row, float* out);

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nearfield.common import CorruptFileError, FormatVersionError
-from nearfield.common.container import Pieces, read_container, write_container
+from nearfield.common.container import Pieces, container_bytes, read_container, write_container
 
 ARRAYS = {
     "codes": np.arange(70, dtype=np.uint8).reshape(7, 10),
@@ -148,3 +148,11 @@ def test_an_interrupted_write_leaves_what_was_there(path: Path) -> None:
         write_container(path, "thing", 1, {}, {"x": Pieces(np.dtype("f4"), (10, 2), interrupted)})
     assert path.read_bytes() == before
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("n", [0, 1, 1000, 123_456])
+def test_the_size_is_known_beforehand(tmp_path: Path, n: int) -> None:
+    arrays = {"keys": np.arange(n), "codes": np.zeros((n, 3), np.uint8), "λ": np.zeros((2, 5), np.float16)}
+    written = write_container(tmp_path / "b.nfa", "thing", 3, {"metric": "l2", "name": "ü"}, arrays)
+    shapes = {name: (array.dtype.str, array.shape) for name, array in arrays.items()}
+    assert container_bytes("thing", 3, {"metric": "l2", "name": "ü"}, shapes) == written

@@ -172,3 +172,10 @@ def test_the_holder_of_an_absent_or_empty_lock_is_nobody(tmp_path: Path) -> None
     assert files.lock_holder(tmp_path / "absent") is None
     (tmp_path / "empty").touch()
     assert files.lock_holder(tmp_path / "empty") is None
+
+
+def test_names_of_one_file_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"content")
+    assert files.link_count(tmp_path / "a") == 1
+    files.link_or_copy(tmp_path / "a", tmp_path / "b")
+    assert files.link_count(tmp_path / "b") == 2

@@ -292,3 +292,27 @@ def test_links_have_codes_of_several_bits_along_few_directions(recall):
     for name, value in (("link_bits", 5), ("link_bits", 0), ("link_dims", 0)):
         with pytest.raises(ValueError, match=name):
             Graph(layout="fast", **{name: value})
+
+
+@pytest.mark.parametrize("layout", ["lean", "fast"])
+def test_a_mended_graph_finds_what_no_link_led_to(layout, metric, make_rows):
+    rows = make_rows(1500)
+    index = Graph(metric, layout=layout, degree=16).build(rows)
+    lost = np.setdiff1d(np.arange(0, 1500, 30), index._entries)
+    sound, cut = index._neighbors, index._neighbors.copy()
+    cut[np.isin(cut, lost)] = native.NO_LINK
+    cut = np.take_along_axis(cut, np.argsort(cut == native.NO_LINK, axis=1, kind="stable"), axis=1)
+    index._neighbors = cut
+    index._sign()
+    assert (np.flatnonzero(~index.reachable()) == lost).all()
+    mended = index.mended()
+    assert mended.reachable().all() and not index.reachable().all(), "the one it was made from stays as it is"
+    assert mended.link_dims_ == index.link_dims_ and (mended.link_dims_ is None) == (layout == "lean")
+    if metric != "ip":  # by inner product a longer row may be nearer than the row itself
+        alone = (mended.search(rows[lost], 1, beam=200).rows[:, 0] == lost).mean()
+        assert alone > 0.95 > (index.search(rows[lost], 1, beam=200).rows[:, 0] == lost).mean()
+    index._neighbors = sound
+    with pytest.raises(ValueError, match="missed: expected row numbers from 0 to 1499, got 0 to 1500"):
+        index.mended(np.array([0, 1500]))
+    with pytest.raises(ValueError, match="empty"):
+        Graph().mended()

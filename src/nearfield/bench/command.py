@@ -1,4 +1,4 @@
-"""``nearfield bench``: our index beside its peers, how its costs grow and scale, the store's own speed."""
+"""``nearfield bench``: our index beside its peers, how its costs grow and scale, what a store promises, measured."""
 
 from __future__ import annotations
 
@@ -64,7 +64,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--folder", type=Path, default=None, help="where they are made (default: a temporary folder)"
     )
     collections.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
-    for command in (peers, report, store, growth, filters, scaling, collections):
+    living = commands.add_parser("living", help="recall and speed after deletes and replacements, beside a fresh build")
+    living.add_argument("--rows", type=int, default=115_659, help="rows (default: 115659; some ten minutes)")
+    living.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
+    sizing = commands.add_parser("sizing", help="what a store was estimated to take, and what it took")
+    sizing.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
+    for command in (peers, report, store, growth, filters, scaling, collections, living, sizing):
         command.add_argument("--out", type=Path, default=Path("bench/results"), help="folder of the results")
 
 
@@ -113,6 +118,16 @@ def run(arguments: argparse.Namespace) -> int:
         count = 40 if arguments.quick else arguments.count
         requests = {"requests": 200} if arguments.quick else {}
         print(run_collections(out, count=count, folder=arguments.folder, **requests))
+        return 0
+    if arguments.bench == "living":
+        from .living import run_living
+
+        print(run_living(out, rows=4_000, recalls=(None,)) if arguments.quick else run_living(out, rows=arguments.rows))
+        return 0
+    if arguments.bench == "sizing":
+        from .sizing import run_sizing
+
+        print(run_sizing(out, rows=(3_000,)) if arguments.quick else run_sizing(out))
         return 0
     from .store import run_store
 

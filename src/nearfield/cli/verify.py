@@ -1,6 +1,7 @@
 """Check a store: every file against its checksum, items against rows, and that every item is found.
 
-Exit code 1: there are problems; each is named. --repair rebuilds damaged or missing indexes; vectors cannot be rebuilt.
+Exit code 1: there are problems; each is named. --repair rebuilds damaged or missing indexes and links items that no
+walk comes to; vectors cannot be rebuilt. It shows what it found and what it did; verify again to see the outcome.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``nearfield verify``."""
     parser.add_argument("store", metavar="STORE", type=Path, help="the store's directory")
     parser.add_argument("--sample", type=int, metavar="N", help="search for N items of each index only (default: all)")
-    parser.add_argument("--repair", action="store_true", help="rebuild indexes that are damaged or missing")
+    parser.add_argument("--repair", action="store_true", help="rebuild or relink what is damaged in indexes")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -27,11 +28,13 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with Store.open(arguments.store, read_only=not arguments.repair) as store:
             report = store.verify(sample=arguments.sample, repair=arguments.repair)
-            ok, problems, counts, text = report.ok, report.problems, report.counts, str(report)
+            ok, text = report.ok, str(report)
+            answer = {"ok": ok, "problems": report.problems, "counts": report.counts, "repairs": report.repairs}
     except CorruptFileError as error:  # too damaged to be opened: that is this command's answer, not its failure
-        ok, problems, counts, text = False, [str(error)], {}, f"1 problem:\n  - {error}"
+        ok, text = False, f"1 problem:\n  - {error}"
+        answer = {"ok": ok, "problems": [str(error)], "counts": {}, "repairs": []}
     if arguments.json:
-        print_json({"ok": ok, "problems": problems, "counts": counts})
+        print_json(answer)
     else:
         say(text)
     return DONE if ok else NO

@@ -127,13 +127,7 @@ def write_container(
     ]
     header: dict[str, Any] = {"kind": kind, "version": version, "meta": dict(meta), "size": 0, "arrays": entries}
 
-    # Offsets depend on the header's length and the header holds the offsets: reserve room for the widest numbers.
-    room = len(json.dumps(header)) + 20 * (len(entries) + 1)
-    offset = _aligned(_PREFIX.size + room)
-    for entry in entries:
-        entry["offset"] = offset
-        offset = _aligned(offset + entry["nbytes"])
-    header["size"] = offset
+    room = _place(header)
     text = json.dumps(header).encode().ljust(room)
 
     def chunks() -> Iterator[bytes | memoryview]:
@@ -146,6 +140,47 @@ def write_container(
         yield bytes(header["size"] - position)
 
     return files.write_atomic(path, chunks())
+
+
+def container_bytes(
+    kind: str, version: int, meta: Mapping[str, Any], arrays: Mapping[str, tuple[str, tuple[int, ...]]]
+) -> int:
+    """The size that a file of arrays of these dtypes and shapes will have.
+
+    Examples
+    --------
+    >>> container_bytes("example", 1, {}, {"keys": ("<i8", (1000,))})
+    8256
+    """
+    entries: list[dict[str, Any]] = [
+        {
+            "name": name,
+            "dtype": np.dtype(dtype).str,
+            "shape": list(shape),
+            "offset": 0,
+            "nbytes": np.dtype(dtype).itemsize * math.prod(shape),
+            "xxh3": "0" * 16,
+        }
+        for name, (dtype, shape) in arrays.items()
+    ]
+    header: dict[str, Any] = {"kind": kind, "version": version, "meta": dict(meta), "size": 0, "arrays": entries}
+    _place(header)
+    return int(header["size"])
+
+
+def _place(header: dict[str, Any]) -> int:
+    """Set the offsets of the arrays and the size of the file; returns the room that the header takes.
+
+    Offsets depend on the header's length and the header holds the offsets: room is kept for the widest numbers.
+    """
+    entries = header["arrays"]
+    room = len(json.dumps(header)) + 20 * (len(entries) + 1)
+    offset = _aligned(_PREFIX.size + room)
+    for entry in entries:
+        entry["offset"] = offset
+        offset = _aligned(offset + entry["nbytes"])
+    header["size"] = offset
+    return room
 
 
 def read_container(path: Path, kind: str, max_version: int, *, check: bool = True) -> Container:

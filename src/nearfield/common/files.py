@@ -87,6 +87,12 @@ def size(path: Path) -> int:
     return os.stat(path).st_size
 
 
+def link_count(path: Path) -> int:
+    """How many names the file of ``path`` has: more than one where a snapshot shares it."""
+    _announce("stat", path)
+    return os.stat(path).st_nlink
+
+
 def make_directory(path: Path) -> None:
     """Create ``path``; FileExistsError when it exists. The new name is durable on return."""
     _announce("mkdir", path)

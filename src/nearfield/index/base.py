@@ -86,6 +86,7 @@ class Index(ABC):
     """
 
     kind: ClassVar[str]
+    _gathers: ClassVar[bool] = False  # all mapped rows at once, to fit the codec and more
 
     def __init__(
         self,

@@ -24,3 +24,13 @@ def fill_rows(rows: np.ndarray, blocks: Iterable[np.ndarray]) -> None:
     for block in blocks:
         rows[start : start + len(block)] = block
         start += len(block)
+
+
+def gather_rows(blocks: Iterable[np.ndarray], n: int) -> np.ndarray:
+    """All ``n`` rows of float32 blocks as one array, without holding them twice."""
+    iterator = iter(blocks)
+    first = next(iterator)
+    rows = np.empty((n, first.shape[1]), np.float32)
+    rows[: len(first)] = first
+    fill_rows(rows[len(first) :], iterator)
+    return rows

@@ -11,12 +11,18 @@ from ..metric.inner_product import InnerProduct
 from ..quantize.codec import Codec
 from ..quantize.two_level import TwoLevelQuantizer
 from ..transform.linear import LinearMap
+from .directions import BLOCK as DIFFERENCES
 
 if TYPE_CHECKING:
     from .base import Index
 
 # Blocks of rows on their way to codes: raw, prepared (float64 for a moment), mapped, encoded.
 _BLOCKS = 3 << 20
+# The same where rows are parted into lists.
+_PARTED = 6 << 20
+# What was freed, such as the differences between rows that directions are found from, serves again only allocations of
+# up to 32 MB (glibc); for a larger one it stays beside.
+_REUSED = 32 << 20
 # The build's walks together in one thread.
 _WALKS = 4
 
@@ -69,12 +75,14 @@ def estimate_build(index: Index, n: int, dim: int, *, threads: int | None = None
         gathered = 0 if hasattr(index.transform, "fit_blocks") else 8 * n * reduced
         phases.append({"fit": fitting + gathered, "blocks": _BLOCKS})
         kept["fit"] = 8 * reduced * (reduced + mapped)  # the estimator goes on holding its moments
-    fitting = 0 if index.codec.fits_in_blocks else 8 * n * mapped
+    fitting = 0 if index.codec.fits_in_blocks or index._gathers else 8 * n * mapped
     phases.append({"fit": fitting, "blocks": _BLOCKS})
     phases.append({**kept, "blocks": _BLOCKS})
     if isinstance(index.rescore, Codec) and not index.rescore.fits_in_blocks:
         phases.append({**kept, "fit": 8 * min(n, 1 << 16) * dim})
     graph = index._graph_phases(n, mapped, workers, queries)
+    if index._gathers:  # before there are codes: the rows, which list each is in, sorted, and blocks of rows
+        phases.append({"rows": (4 * mapped + 24) * n, "sums": graph[0]["sums"], "blocks": _PARTED})
     phases += [{**kept, **phase} for phase in graph]
     if graph:
         resident += graph[-1]["graph"]
@@ -111,7 +119,10 @@ def graph_phases(
         phases.append({"graph": links + wider, "queries": queries * sample * 16 + 16 * n, "finer": finer})
         links = links if record else wider
     if record:
-        phases.append({"graph": links + n * record, "packing": 4 * n * heads + 8 * n, "finer": finer})
+        packing = 4 * n * heads + 8 * n
+        if heads < dim and 4 * n * heads > _REUSED:
+            packing += DIFFERENCES * 8 * dim
+        phases.append({"graph": links + n * record, "packing": packing, "finer": finer})
         links += n * record
     phases.append({"graph": links})
     return phases

@@ -11,6 +11,7 @@ from ..common.checks import check_int, check_random_state
 from ..quantize.codec import Codec
 from ..quantize.scalar import ScalarQuantizer
 from .base import Index, Neighbors, Progress
+from .blocks import fill_rows, gather_rows
 from .partition import partition
 
 # How many lists there are when the caller does not say, in square roots of n.
@@ -60,6 +61,7 @@ class IVF(Index):
     """
 
     kind: ClassVar[str] = "ivf"
+    _gathers: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -84,19 +86,23 @@ class IVF(Index):
         self._order: np.ndarray
 
     def _encode(self, raw: np.ndarray, progress: Progress | None) -> np.ndarray:
-        mapped = np.concatenate(list(self._mapped(raw)))
+        mapped = gather_rows(self._mapped(raw), len(raw))
         self.codec.fit(mapped)
         n = len(mapped)
         wanted = round(LISTS_PER_ROOT * n**0.5) if self.lists is None else self.lists
         parts = partition(mapped, min(n, wanted), unit=self.metric.nonzero, seed=self.random_state, progress=progress)
         self._attach_lists(*parts)
-        return self.codec.encode(np.ascontiguousarray(mapped[self._order]))
+        step = max(1, (1 << 17) // mapped.shape[1])
+        listed = (mapped[self._order[start : start + step]] for start in range(0, n, step))
+        codes = np.empty((n, self.codec.bytes_per_vector // self.codec.dtype.itemsize), self.codec.dtype)
+        fill_rows(codes, map(self.codec.encode, listed))
+        return codes
 
     def _graph_phases(self, n: int, dim: int, threads: int, queries: int) -> list[dict[str, int]]:
-        # The rows twice, once in the order of the lists, and the nearest centroid of each.
+        # The rows until they are encoded list by list; sums in double precision, and centroids before and after.
         lists = min(n, round(LISTS_PER_ROOT * n**0.5) if self.lists is None else self.lists)
         stays = 4 * (lists * dim + lists + 1 + n)
-        return [{"rows": 8 * n * dim + 24 * n, "graph": stays}, {"graph": stays}]
+        return [{"rows": 4 * n * dim, "sums": 20 * lists * dim, "graph": stays}, {"graph": stays}]
 
     def _attach_lists(self, centroids: np.ndarray, offsets: np.ndarray, order: np.ndarray) -> None:
         self._centroids, self._offsets, self._order = centroids, offsets, order

@@ -18,21 +18,39 @@ if TYPE_CHECKING:
     from .hits import Hit as Hit
     from .hits import Hits as Hits
     from .hits import Item as Item
+    from .reclaiming import Reclaimable as Reclaimable
+    from .sizing import Estimate as Estimate
+    from .sizing import estimate as estimate
     from .store import Store as Store
     from .verify import VerifyReport as VerifyReport
 
-__all__ = ["Batch", "Collections", "Filter", "Hit", "Hits", "Item", "Store", "VerifyReport"]
+__all__ = [
+    "Batch",
+    "Collections",
+    "Estimate",
+    "Filter",
+    "Hit",
+    "Hits",
+    "Item",
+    "Reclaimable",
+    "Store",
+    "VerifyReport",
+    "estimate",
+]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "Batch": ".hits",
         "Collections": ".collections",
+        "Estimate": ".sizing",
         "Filter": ".filters",
         "Hit": ".hits",
         "Hits": ".hits",
         "Item": ".hits",
+        "Reclaimable": ".reclaiming",
         "Store": ".store",
         "VerifyReport": ".verify",
+        "estimate": ".sizing",
     },
 )

@@ -368,12 +368,17 @@ class Catalogue:
                 kept.execute("PRAGMA shrink_memory")
 
     def shrink(self) -> None:
-        """Give the catalogue's free pages back to the file system; fold the log into the file as far as readers let."""
+        """Give the catalogue's free pages back to the file system, and the log where no reader needs it any more."""
         with self.write_lock, sqlite_errors(self.path):
             if self._writer is not None:
                 # execute() would take one step of this statement, and free one page.
                 self._writer.executescript("PRAGMA incremental_vacuum;")
-                self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                # Not to wait for readers: what they keep from being given back is at the next time.
+                self._writer.execute("PRAGMA busy_timeout = 0")
+                try:
+                    self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                finally:
+                    self._writer.execute(f"PRAGMA busy_timeout = {1000 * BUSY_SECONDS:.0f}")
 
 
 def publish_directory(temporary: Path, folder: Path) -> None:

@@ -23,6 +23,7 @@ from .maintenance import Maintenance
 from .observed import Record
 from .reading import Reader
 from .segment import check_files, file_names
+from .sizing import check_limit
 from .snapshot import Shape, Viewer
 from .tags import open_tag, remove_half_made
 from .watch import Watch
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 class Handle:
     """The part of :class:`nearfield.store.Store` that every other part stands on."""
 
-    def __init__(self, catalogue: Catalogue, watch: float):
+    def __init__(self, catalogue: Catalogue, watch: float, memory: int | None):
         self._catalogue = catalogue
         with catalogue.reading() as connection:
             meta = read_meta(connection, catalogue.path)
@@ -49,7 +50,7 @@ class Handle:
         self._maintenance: Maintenance | None = None
         if not catalogue.read_only:
             self._writer = Writer(catalogue, self._shape)
-            self._maintenance = Maintenance(catalogue, self._shape, self._viewer, self._writer)
+            self._maintenance = Maintenance(catalogue, self._shape, self._viewer, self._writer, memory)
         viewer = self._viewer
         self._watch = Watch(
             self._shape, lambda: viewer.current().unexpired(catalogue.clock), Record(catalogue.folder), watch
@@ -69,6 +70,7 @@ class Handle:
         attributes: Mapping[str, str] | None = None,
         embedding: Mapping[str, Any] | None = None,
         ttl: float | dt.timedelta | None = None,
+        memory: int | str | None = None,
     ) -> Self:
         """Make an empty store and open it for writing.
 
@@ -84,7 +86,9 @@ class Handle:
         embedding : the encoder's ``fingerprint()``; vectors of another encoder are then refused.
         ttl : how long items live that are added without a ``ttl`` or ``expires`` of their own, in seconds or as a
             timedelta: for caches, sessions and news, where yesterday's items are noise. None: until they are deleted.
+        memory : a limit for this handle, see :meth:`open`.
         """
+        check_limit(memory)
         dim = check_int(dim, "dim", 1, 16384)
         check_choice(metric, "metric", ("cosine", "ip", "l2"))
         check_choice(dtype, "dtype", ("float32", "float16"))
@@ -95,11 +99,17 @@ class Handle:
         if ttl is not None:
             meta["ttl"] = expiry.check_ttl(ttl)
         Catalogue.create(folder, meta)
-        return cls.open(folder)
+        return cls.open(folder, memory=memory)
 
     @classmethod
     def open(
-        cls, path: str | os.PathLike[str], *, read_only: bool = False, at: str | None = None, watch: float = 0.01
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        read_only: bool = False,
+        at: str | None = None,
+        watch: float = 0.01,
+        memory: int | str | None = None,
     ) -> Self:
         """Open a store, or with ``at`` one of its tags, as it was when :meth:`tag` was called: to be read only.
 
@@ -109,11 +119,14 @@ class Handle:
         Parameters
         ----------
         path : the store's directory.
-        read_only : follow another process that writes.
+        read_only : follow a writer, or read where nobody writes; any number of handles may.
         at : the name of a tag.
         watch : the most of one core's time spent on repeating a sample of the queries exactly, once a few dozen were
             asked: ``stats()["recall"]`` then tells the recall of what is really asked. A sample of the queries is left
             in the store's directory, readers too leave one. 0 watches nothing and writes nothing.
+        memory : most bytes, as a number or "2GB", that :meth:`seal`, :meth:`compact`, :meth:`optimize` and the repair
+            of an index may take. What needs more is refused beforehand, with both figures, and nothing is changed.
+            None means what the system has available. It does not bound searches: see :meth:`stats` for those.
 
         Raises
         ------
@@ -122,6 +135,7 @@ class Handle:
         CorruptFileError, FormatVersionError, FileNotFoundError, ValueError : damaged, newer, absent, not a store.
         """
         check_real(watch, "watch", 0.0, 1.0)
+        limit = check_limit(memory)
         folder = Path(path).absolute()
         read_only = read_only or at is not None
         catalogue = Catalogue(folder, read_only=read_only) if at is None else open_tag(folder, at, "at")
@@ -142,7 +156,7 @@ class Handle:
                 present = files.list_directory(catalogue.segments)
                 remove_files(catalogue, [name for name in present if name not in named])
                 remove_half_made(catalogue.folder)
-            return cls(catalogue, watch if at is None else 0.0)
+            return cls(catalogue, watch if at is None else 0.0, limit)
         except BaseException:
             catalogue.close()
             raise

@@ -10,6 +10,7 @@ from ..common.checks import check_int
 from .handle import Handle
 
 if TYPE_CHECKING:
+    from .reclaiming import Reclaimable
     from .verify import VerifyReport
 
 
@@ -32,7 +33,9 @@ class Keeping(Handle):
         Parameters
         ----------
         sample : how many items of each index are searched by their own vector; None searches all of them.
-        repair : rebuild indexes and codes found damaged or missing (the writer only); primary files cannot be rebuilt.
+        repair : the writer only: rebuild indexes and codes found damaged or missing, and link items that a graph does
+            not lead to. That costs two walks an item, not a build. Primary files cannot be rebuilt. The report is of
+            what was found before; ``report.repairs`` says what was done.
         """
         from .verify import Verifier
 
@@ -46,9 +49,23 @@ class Keeping(Handle):
                 report = verifier.run(sample, random_state)
             if report.ok or self._catalogue.committed_generation() == generation:
                 break
-        if maintenance is not None and verifier.damaged:
-            maintenance.repair(verifier.damaged)
+        if maintenance is not None:
+            report.repairs += [f"{name}: built again" for name in maintenance.repair(verifier.damaged)]
+            report.repairs += [f"{name}: linked what was missed" for name in maintenance.mend(verifier.missed)]
         return report
+
+    def reclaimable(self) -> Reclaimable:
+        """How much space :meth:`Store.compact` would give back, and what it needs meanwhile; changes nothing.
+
+        Takes a look at every file and at the pages of the catalogue; with attributes, their columns are put together
+        once, since their size shows no sooner; and where a plan asks for the fast layout and no index has it yet, a
+        small graph is built to learn its size.
+        """
+        from .reclaiming import measure
+
+        return self._reader.view(
+            lambda view, connection: measure(self._catalogue, self._shape, view, connection), transaction=True
+        )
 
     def stats(self) -> dict[str, Any]:
         """Counts, bytes by file, resident memory, plan, judge, embedding and format, as plain data.

@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 
 from ..common.decoding import decoding
-from .catalogue import Catalogue, insert_segment, set_meta
-from .segment import COPY_ROWS, Segment, file_names, gather, logger, write_segment
+from .catalogue import Catalogue, insert_segment, read_segments, set_meta
+from .mending import Missed, mend_index
+from .segment import Segment, copied_rows, file_names, gather, logger, write_segment
+from .sizing import Limit
 from .snapshot import Shape, View, Viewer
 from .writing import Writer, remove_files, removing_on_error
 
@@ -30,12 +32,13 @@ SCANNED_ROWS = 20_000
 class Maintenance:
     """Seals and compacts one store; one job at a time, in the thread that asks."""
 
-    def __init__(self, catalogue: Catalogue, shape: Shape, viewer: Viewer, writer: Writer):
+    def __init__(self, catalogue: Catalogue, shape: Shape, viewer: Viewer, writer: Writer, memory: int | None = None):
         self.catalogue = catalogue
         self.shape = shape
         self.viewer = viewer
         self.writer = writer
         self.lock = threading.RLock()
+        self.limit = Limit(memory)
 
     def seal(self) -> bool:
         """Move the pending rows into a segment of their own; returns whether there were any."""
@@ -48,6 +51,7 @@ class Maintenance:
                 parts = [live for live in view.parts if int(live.part.keys[-1]) >= first]
                 with decoding(self.catalogue.path, "the plan"):
                     recipe = choose_recipe(view, parts)
+                self.limit.refuse_segment(self.shape, parts, recipe, "sealing")
                 self._publish(view, parts, newest, recipe, None)
         return bool(pending)
 
@@ -59,25 +63,16 @@ class Maintenance:
         with self.lock, self._pinned() as (view, newest):
             with decoding(self.catalogue.path, "the plan"):
                 recipe = choose_recipe(view, view.parts, plan)
-                busy = not self._is_compact(view, recipe)
+                busy = not is_compact(view, recipe)
+            if busy:
+                self.limit.refuse_segment(self.shape, view.parts, recipe, "compacting")
             if busy or plan is not None:
                 self._publish(view, view.parts, newest, recipe, plan, rewrite=busy)
             if not busy:
                 busy = self._code_columns(view.segments)
-        if busy:
-            with contextlib.suppress(OSError):  # the compaction stands; what cannot be given back now is later
-                self.catalogue.shrink()
+        with contextlib.suppress(OSError):  # the compaction stands; what cannot be given back now is later
+            self.catalogue.shrink()
         return busy
-
-    def _is_compact(self, view: View, recipe: Any) -> bool:
-        if not view.parts:
-            return True
-        if len(view.parts) > 1 or view.parts[0].words is not None or not isinstance(view.parts[0].part, Segment):
-            return False
-        entry = view.parts[0].part.description.get("index")
-        if entry is None or recipe is None:
-            return entry is None and recipe is None
-        return bool(type(recipe).from_dict(entry["recipe"]) == recipe)  # files of older versions lack some fields
 
     @contextlib.contextmanager
     def _pinned(self) -> Iterator[tuple[View, int]]:
@@ -133,13 +128,29 @@ class Maintenance:
                 description = dict(segment.description)
                 if segment.trouble is not None:
                     logger.warning("%s: rebuilding the index (%s)", self.catalogue.folder, segment.trouble)
-                    description = self._replace(segment.number, description, "index", segment.rebuild_index()["index"])
+                    self.limit.refuse_rebuild(len(segment), self.shape, segment.recipe)
+                    fresh = self._replace(segment.number, description, "index", segment.rebuild_index()["index"])
+                    if fresh is None:
+                        continue
+                    description = fresh
                     rebuilt.append(description["index"]["file"])
                 if segment.columns_trouble is not None:
                     logger.warning("%s: coding the columns again (%s)", self.catalogue.folder, segment.columns_trouble)
-                    description = self._replace(segment.number, description, "columns", segment.rebuild_columns())
-                    rebuilt.append(description["columns"]["file"])
+                    fresh = self._replace(segment.number, description, "columns", segment.rebuild_columns())
+                    if fresh is not None:
+                        rebuilt.append(fresh["columns"]["file"])
         return rebuilt
+
+    def mend(self, found: Iterable[Missed]) -> list[str]:
+        """Link the rows that walks miss, each index by one transaction; returns the names of the new files."""
+        linked = []
+        with self.lock:
+            for missed in found:
+                segment = missed.segment
+                fresh = self._replace(segment.number, segment.description, "index", mend_index(missed)["index"])
+                if fresh is not None:
+                    linked.append(fresh["index"]["file"])
+        return linked
 
     def _code_columns(self, segments: Iterable[Segment]) -> bool:
         """Give segments of an older version the codes of their columns; returns whether there were any."""
@@ -148,15 +159,34 @@ class Maintenance:
             self._replace(segment.number, segment.description, "columns", segment.rebuild_columns())
         return bool(older)
 
-    def _replace(self, number: int, before: Mapping[str, Any], part: str, entry: dict[str, Any]) -> dict[str, Any]:
-        """Name a new derived file of a segment in place of the old one; returns the new description."""
-        description = {**before, part: entry}
+    def _replace(
+        self, number: int, before: Mapping[str, Any], part: str, entry: dict[str, Any]
+    ) -> dict[str, Any] | None:
+        """Name a new derived file of a segment in place of the old one.
+
+        Returns the new description; None when the segment was replaced meanwhile, and the new file is removed.
+        """
         with self.catalogue.writing() as connection, removing_on_error(self.catalogue, {part: entry}):
-            connection.execute("DELETE FROM segments WHERE number = ?", (number,))
-            insert_segment(connection, number, description)
-        if before.get(part):
-            remove_files(self.catalogue, [before[part]["file"]])
-        return description
+            there = read_segments(connection, self.catalogue.path).get(number) == before
+            if there:
+                connection.execute("DELETE FROM segments WHERE number = ?", (number,))
+                insert_segment(connection, number, {**before, part: entry})
+        stale = before.get(part) if there else entry
+        if stale:
+            remove_files(self.catalogue, [stale["file"]])
+        return {**before, part: entry} if there else None
+
+
+def is_compact(view: View, recipe: Any) -> bool:
+    """Whether a compaction would find nothing to do."""
+    if not view.parts:
+        return True
+    if len(view.parts) > 1 or view.parts[0].words is not None or not isinstance(view.parts[0].part, Segment):
+        return False
+    entry = view.parts[0].part.description.get("index")
+    if entry is None or recipe is None:
+        return entry is None and recipe is None
+    return bool(type(recipe).from_dict(entry["recipe"]) == recipe)  # files of older versions lack some fields
 
 
 def choose_recipe(view: View, parts: Any, plan: Mapping[str, Any] | None = None) -> Any:
@@ -178,11 +208,11 @@ def living_vectors(view: View, shape: Shape) -> np.ndarray:
     if len(view.parts) == 1 and view.parts[0].words is None:
         return view.parts[0].part.vectors
     vectors = np.empty((view.items, shape.dim), shape.dtype)
-    place = 0
+    place, step = 0, copied_rows(shape.dim)
     for live in view.parts:
         rows = live.rows()
-        for start in range(0, len(rows), COPY_ROWS):
-            some = rows[start : start + COPY_ROWS]
+        for start in range(0, len(rows), step):
+            some = rows[start : start + step]
             vectors[place : place + len(some)] = live.part.vectors[some]
             place += len(some)
     return vectors

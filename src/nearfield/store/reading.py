@@ -65,7 +65,7 @@ class Reader:
             return
         try:
             maintenance.repair(self.viewer.current().segments)
-        except (OSError, CorruptFileError) as error:  # what it would be rebuilt from may be damaged too
+        except (OSError, CorruptFileError, MemoryError) as error:  # what it would be rebuilt from may be damaged too
             self._repair_failed = True
             logger.warning("%s: a derived file cannot be rebuilt now: %s", self.catalogue.folder, error)
         finally:

@@ -24,7 +24,8 @@ from .masks import Masks
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_BLOCK = 8192
+# Numbers that are looked at in double precision at a time.
+_BLOCK = 1 << 17
 
 # So few allowed rows are scanned, exactly, whatever the index: no walk is cheaper.
 _SCAN_ROWS = 1000
@@ -65,9 +66,10 @@ class Found(NamedTuple):
 def inverse_lengths(vectors: np.ndarray) -> np.ndarray:
     """1 / Euclidean length of every row, float32, computed in float64 so that no square overflows or vanishes."""
     inverse = np.empty(len(vectors), np.float32)
-    for start in range(0, len(vectors), _BLOCK):
-        exact = vectors[start : start + _BLOCK].astype(np.float64)
-        inverse[start : start + _BLOCK] = 1.0 / np.sqrt(np.einsum("ij,ij->i", exact, exact))
+    step = max(1, _BLOCK // max(1, vectors.shape[1]))
+    for start in range(0, len(vectors), step):
+        exact = vectors[start : start + step].astype(np.float64)
+        inverse[start : start + step] = 1.0 / np.sqrt(np.einsum("ij,ij->i", exact, exact))
     return inverse
 
 

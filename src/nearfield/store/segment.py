@@ -19,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,10 +44,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 VECTORS_VERSION = 1
-COPY_ROWS = 8192
 PRIMARY = ("vectors", "attributes")
 DERIVED = ("index", "columns")
-_KIND = "store.vectors"
+_COPIED = 1 << 20
+KIND = "store.vectors"
 _ROOT = slice(16, 24)  # of a container: the checksum of its header, which holds the checksum of every array
 
 logger = logging.getLogger("nearfield.store")
@@ -75,13 +76,15 @@ def gather(parts: Sequence[Live], kind: str, typed: bool) -> Rows:
         keys = np.concatenate([live.part.keys[rows] for live, rows in living])
     ids = concatenate([live.part.select_ids(rows) for live, rows in living if len(rows)], kind)
 
+    step = copied_rows(first.shape[1])
+
     def vectors() -> Iterator[np.ndarray]:
         for live, rows in living:
-            for start in range(0, len(rows), COPY_ROWS):
+            for start in range(0, len(rows), step):
                 if len(rows) == len(live.part.keys):
-                    yield live.part.vectors[start : start + COPY_ROWS]
+                    yield live.part.vectors[start : start + step]
                 else:
-                    yield live.part.vectors[rows[start : start + COPY_ROWS]]
+                    yield live.part.vectors[rows[start : start + step]]
 
     table = None
     if typed:
@@ -100,6 +103,11 @@ def _in_turn(living: Sequence[tuple[Live, np.ndarray]], keys: np.ndarray) -> lis
     starts = np.flatnonzero(np.diff(numbers, prepend=-1)).tolist()
     ends = [*starts[1:], len(rows)]
     return [(living[numbers[start]][0], rows[start:end]) for start, end in zip(starts, ends, strict=True)]
+
+
+def copied_rows(dim: int) -> int:
+    """How many vectors are copied at a time."""
+    return max(1, _COPIED // dim)
 
 
 def file_names(description: Mapping[str, Any]) -> list[str]:
@@ -131,7 +139,7 @@ def write_segment(folder: Path, number: int, rows: Rows, *, metric: str, recipe:
             scale = [inverse_lengths(piece) for piece in rows.vectors.make()]
             arrays["scale"] = np.concatenate([np.zeros(0, np.float32), *scale])
         path = folder / names[0]
-        size = write_container(path, _KIND, VECTORS_VERSION, {"metric": metric}, arrays)
+        size = write_container(path, KIND, VECTORS_VERSION, {"metric": metric}, arrays)
         description: dict[str, Any] = {
             "rows": len(rows.keys),
             "first_key": int(rows.keys[0]),
@@ -147,7 +155,7 @@ def write_segment(folder: Path, number: int, rows: Rows, *, metric: str, recipe:
             description["attributes"] = {"file": names[1], "bytes": size, "xxh3": check}
             description["columns"] = _write_columns(folder / names[3], rows.attributes)
         if recipe is not None:
-            vectors = read_container(path, _KIND, VECTORS_VERSION, check=False).arrays["vectors"]
+            vectors = read_container(path, KIND, VECTORS_VERSION, check=False).arrays["vectors"]
             description["index"] = write_index(folder / names[2], vectors, recipe, metric)
         return description
     except BaseException:
@@ -159,13 +167,14 @@ def write_segment(folder: Path, number: int, rows: Rows, *, metric: str, recipe:
 
 def write_index(path: Path, vectors: np.ndarray, recipe: Any, metric: str) -> dict[str, Any]:
     """Build and save the index a recipe describes over raw vectors; returns its description."""
+    began = time.perf_counter()
     with Progress("building the index", len(vectors)) as bar:
         index = recipe.make(metric, random_state=0).build(vectors, progress=lambda done: bar.update(done - bar.done))
+    seconds = time.perf_counter() - began
     index.save(path)
     return {
-        "file": path.name,
-        "bytes": files.size(path),
-        "root": container_root(path),
+        **describe_file(path),
+        "seconds": round(seconds, 3),
         "recipe": recipe.to_dict(),
         # Said again in plain words and settings, so that searching needs nothing of what tuning needs.
         "name": str(recipe),
@@ -175,8 +184,13 @@ def write_index(path: Path, vectors: np.ndarray, recipe: Any, metric: str) -> di
 
 
 def _write_columns(path: Path, table: pa.Table) -> dict[str, Any]:
-    size = write_columns(path, table)
-    return {"file": path.name, "bytes": size, "root": container_root(path)}
+    write_columns(path, table)
+    return describe_file(path)
+
+
+def describe_file(path: Path) -> dict[str, Any]:
+    """What tells a container from any other."""
+    return {"file": path.name, "bytes": files.size(path), "root": container_root(path)}
 
 
 class Segment(Part):
@@ -215,7 +229,7 @@ class Segment(Part):
         entry = description["vectors"]
         path = folder / entry["file"]
         check_size(path, entry["bytes"])
-        container = read_container(path, _KIND, VECTORS_VERSION)
+        container = read_container(path, KIND, VECTORS_VERSION)
         if container_root(path) != entry["root"]:
             raise CorruptFileError(path, "not the file the catalogue names: its digest differs")
         arrays = container.arrays
@@ -297,16 +311,22 @@ class Segment(Part):
         wrong = differences(self._coded or {}, self.table())
         return [f"{self.folder / self.description['columns']['file']}: {text}" for text in wrong]
 
-    def rebuild_index(self) -> dict[str, Any]:
-        """Build the damaged or missing index again under its next name; returns the new description of the segment."""
+    @property
+    def recipe(self) -> Any:
+        """How the index was built, to build it again."""
         from ..tune import Recipe
 
-        entry = self.description["index"]
-        revision = int(entry["file"].split(".")[2]) + 1
-        path = self.folder / f"{self.number:06d}.index.{revision}.nfa"
-        with decoding(path, "the recipe of an index"):
-            recipe = Recipe.from_dict(entry["recipe"])
-        fresh = write_index(path, self.vectors, recipe, self.metric)
+        with decoding(self.next_index(), "the recipe of an index"):
+            return Recipe.from_dict(self.description["index"]["recipe"])
+
+    def next_index(self) -> Path:
+        """The path of the index's next revision: files never change."""
+        revision = int(self.description["index"]["file"].split(".")[2]) + 1
+        return self.folder / f"{self.number:06d}.index.{revision}.nfa"
+
+    def rebuild_index(self) -> dict[str, Any]:
+        """Build the damaged or missing index again under its next name; returns the new description of the segment."""
+        fresh = write_index(self.next_index(), self.vectors, self.recipe, self.metric)
         return {**self.description, "index": fresh}
 
     def rebuild_columns(self) -> dict[str, Any]:

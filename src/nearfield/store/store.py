@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 # Fewer queries than this are too few to plan by.
 LEAST_OBSERVED = 100
 
+# Most rows that a plan is measured on.
+_TUNED_ROWS = 150_000
+
 
 class Store(Asking, Keeping, Moving):
     """A durable collection of vectors in one directory: crash-safe, searchable at once, measured.
@@ -197,6 +200,7 @@ class Store(Asking, Keeping, Moving):
             view = self._viewer.current()
             if not view.items:
                 raise ValueError("optimize: the store is empty; add items first")
+            maintenance.limit.refuse_tuning(self._shape, view.parts, _TUNED_ROWS)
             plan = tune(
                 living_vectors(view, self._shape),
                 metric=self.metric,
@@ -205,6 +209,7 @@ class Store(Asking, Keeping, Moving):
                 memory=memory,
                 latency=latency,
                 queries=queries,
+                sample=_TUNED_ROWS,
                 share_queries=False,  # later compactions would have none to build with
                 random_state=random_state,
             )

@@ -14,6 +14,7 @@ from ..common.errors import CorruptFileError, FormatVersionError
 from ..metric import get_metric
 from .catalogue import Catalogue, digest, read_deleted, read_id_type, read_meta, read_segments
 from .expiry import ExpiryBuffer
+from .mending import Missed
 from .pending import PendingBuffer, read_blocks
 from .rows import Live, Part, Queries
 from .segment import Segment, file_names
@@ -24,6 +25,7 @@ _NEIGHBORS = 10
 _WIDE = 1000
 _SCANNED_SAMPLE = 256
 _SHOWN = 5
+_COUNTS = ("items", "segments", "files", "bytes", "searched", "missed", "not_found", "walked", "unreachable")
 
 
 @dataclass
@@ -35,7 +37,9 @@ class VerifyReport:
     ok : True when there is no problem.
     problems : one sentence each, naming the file or the item.
     counts : how much was looked at: items, segments, files, bytes; ``searched`` by their own vector, of which
-        ``missed`` at the plan's settings and ``not_found`` by a wide search either; unnamed_files.
+        ``missed`` at the plan's settings and ``not_found`` by a wide search either; ``walked``, all living items of
+        graphs, of which ``unreachable`` those that no walk can come to; unnamed_files.
+    repairs : one sentence on each index that was repaired.
 
     Examples
     --------
@@ -45,6 +49,7 @@ class VerifyReport:
 
     problems: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    repairs: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -55,7 +60,8 @@ class VerifyReport:
         counts = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in self.counts.items())
         if self.ok:
             return f"ok: {counts}"
-        return "\n".join([f"{len(self.problems)} problems: {counts}", *(f"  - {text}" for text in self.problems)])
+        lines = [f"{len(self.problems)} problems: {counts}", *(f"  - {text}" for text in self.problems)]
+        return "\n".join([*lines, *(f"  + {text}" for text in self.repairs)])
 
 
 class Verifier:
@@ -67,12 +73,13 @@ class Verifier:
         self.connection = connection
         self.report = VerifyReport()
         self.damaged: list[Segment] = []
+        self.missed: list[Missed] = []
 
     def run(self, sample: int | None, random_state: int) -> VerifyReport:
         """Check the catalogue, the files, the items against the rows, and that what lives is found."""
         report = self.report
         path = self.catalogue.path
-        report.counts = dict.fromkeys(("items", "segments", "files", "bytes", "searched", "missed", "not_found"), 0)
+        report.counts = dict.fromkeys(_COUNTS, 0)
         try:
             for (text,) in self.connection.execute("PRAGMA integrity_check(10)"):
                 if text != "ok":
@@ -217,6 +224,27 @@ class Verifier:
                 f"{_name(live.part)}: {len(lost):,} of {len(rows):,} items are not found by their own vector, "
                 f"such as {ids!r}"
             )
+        if isinstance(live.part, Segment) and getattr(live.part.index, "kind", None) == "graph":
+            self._walked(live, live.part, lost)
+
+    def _walked(self, live: Live, segment: Segment, lost: np.ndarray) -> None:
+        """Follow every link of a graph from where walks begin; a search passes through the rows of deleted items too.
+
+        That takes a pass over the links, so all rows are looked at, whatever the sample.
+        """
+        rows = live.rows()
+        unreachable = rows[~segment.index.reachable()[rows]]
+        self.report.counts["walked"] += len(rows)
+        self.report.counts["unreachable"] += len(unreachable)
+        if len(unreachable):
+            ids = segment.take_ids(unreachable[:_SHOWN])
+            self.report.problems.append(
+                f"{segment.folder / segment.description['index']['file']}: no walk can come to {len(unreachable):,} of "
+                f"{len(rows):,} items, such as {ids!r}; repair links them"
+            )
+        found = Missed(segment, unreachable, np.setdiff1d(lost, unreachable))
+        if len(found):
+            self.missed.append(found)
 
     def _missed(self, live: Live, rows: np.ndarray, k: int, beam: int | None) -> np.ndarray:
         """Those rows that a search for ``k`` by their own vector does not find.
