@@ -53,7 +53,7 @@ def _fill(catalogue: Catalogue, temporary: Path) -> None:
                 try:
                     files.size(source)
                 except FileNotFoundError:
-                    if description.get("index") and name == description["index"]["file"]:
+                    if any(name == (description.get(part) or {}).get("file") for part in ("index", "partition")):
                         continue  # derived: the copy rebuilds it
                     raise
                 files.link_or_copy(source, temporary / SEGMENTS_NAME / name)

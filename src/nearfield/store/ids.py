@@ -7,6 +7,7 @@ two ids. The empty string is refused, because it is nearly always a missing valu
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
@@ -16,6 +17,8 @@ import numpy as np
 
 Id = int | str
 
+# From so many text ids on, their bytes are gathered at once.
+_AT_ONCE = 64
 _LOW, _HIGH = -(2**63), 2**63 - 1
 
 
@@ -115,7 +118,15 @@ class IdColumn:
         """The ids in ``rows``, as plain Python objects."""
         if self.offsets is None:
             return self.values[rows].tolist()
-        return [self.at(row) for row in rows.tolist()]
+        if len(rows) < _AT_ONCE:
+            return [self.at(row) for row in rows.tolist()]
+        column = self.select(rows)
+        assert column.offsets is not None
+        blob, bounds = column.values.tobytes(), column.offsets.tolist()
+        if blob.isascii():  # one character a byte: cut the text, not the bytes
+            text = blob.decode("ascii")
+            return [text[start:stop] for start, stop in itertools.pairwise(bounds)]
+        return [blob[start:stop].decode() for start, stop in itertools.pairwise(bounds)]
 
     def select(self, rows: np.ndarray) -> IdColumn:
         """A column of the given rows."""

@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from . import partitioned
 from .catalogue import Catalogue, insert_segment, set_meta
 from .segment import COPY_ROWS, Segment, file_names, gather, logger, write_segment
 from .snapshot import Shape, View, Viewer
+from .workload import Workload
 from .writing import Writer, remove_files, removing_on_error
 
 # Fewer rows than this are scanned whatever the plan says: a scan of them takes some ten microseconds.
@@ -58,6 +60,10 @@ class Maintenance:
         if busy:
             with contextlib.suppress(OSError):  # the compaction stands; what cannot be given back now is later
                 self.catalogue.shrink()
+            try:
+                self.partition()
+            except OSError as error:  # the compaction stands; without a partition batches take longer, that is all
+                logger.warning("%s: no partition could be made now: %s", self.catalogue.folder, error)
         return busy
 
     def _is_compact(self, view: View, recipe: Any) -> bool:
@@ -114,22 +120,50 @@ class Maintenance:
         for part in old:
             remove_files(self.catalogue, file_names(part.description))
 
+    def partition(self, workload: Workload | None = None) -> int:
+        """Learn a partition of every large segment from past queries, of those without one when none are given.
+
+        ``workload`` is kept in the catalogue, without its vectors, for segments to come; returns how many were made.
+        """
+        made = 0
+        with self.lock:
+            view = self.viewer.current()
+            kept = view.meta.get("workload")
+            log = workload if workload is not None or kept is None else Workload.from_dict(kept)
+            if workload is not None:
+                with self.catalogue.writing() as connection:
+                    set_meta(connection, "workload", workload.to_dict())
+            for segment in view.segments if log is not None else []:
+                if len(segment) >= partitioned.MIN_ROWS and (workload is not None or segment.partition is None):
+                    self._replace(segment, segment.make_partition(log, self.shape), "partition")
+                    made += 1
+        return made
+
+    def _replace(self, segment: Segment, description: Mapping[str, Any], name: str) -> None:
+        """Publish another derived file of a segment and remove the one before."""
+        with self.catalogue.writing() as connection, removing_on_error(self.catalogue, {name: description[name]}):
+            connection.execute("DELETE FROM segments WHERE number = ?", (segment.number,))
+            insert_segment(connection, segment.number, description)
+        before = segment.description.get(name)
+        if before:
+            remove_files(self.catalogue, [before["file"]])
+
     def repair(self, segments: Iterable[Segment]) -> list[str]:
-        """Rebuild those indexes that are damaged or missing; returns the names of the new files."""
-        rebuilt = []
+        """Rebuild those indexes that are damaged or missing; returns the names of the new files.
+
+        Partitions that are known to be are learnt again as well.
+        """
+        rebuilt, lost = [], False
         with self.lock:
             for segment in segments:
                 if segment.trouble is not None:
                     logger.warning("%s: rebuilding the index (%s)", self.catalogue.folder, segment.trouble)
                     description = segment.rebuild_index()
-                    with (
-                        self.catalogue.writing() as connection,
-                        removing_on_error(self.catalogue, {"index": description["index"]}),
-                    ):
-                        connection.execute("DELETE FROM segments WHERE number = ?", (segment.number,))
-                        insert_segment(connection, segment.number, description)
-                    remove_files(self.catalogue, [segment.description["index"]["file"]])
+                    self._replace(segment, description, "index")
                     rebuilt.append(description["index"]["file"])
+                lost |= segment.partition_trouble is not None
+            if lost:
+                self.partition()
         return rebuilt
 
 

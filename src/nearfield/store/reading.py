@@ -13,7 +13,8 @@ from .filters import Filter
 from .hits import Batch, Hits, Item
 from .ids import check_ids, is_single
 from .maintenance import Maintenance
-from .search import explain, judged, nearest
+from .many import distinct, nearest_many
+from .search import Nearest, explain, judge_hits, judged, nearest
 from .segment import logger
 from .snapshot import Shape, View, Viewer
 
@@ -71,15 +72,8 @@ class Reader:
     ) -> Hits:
         """See :meth:`Store.search`."""
         metric = self.shape.metric
-        array, single = check_vectors(queries, "queries", dim=self.shape.dim, nonzero=metric == "cosine")
-        check_int(k, "k", 1, MAX_K)
-        if beam is not None:
-            check_int(beam, "beam", 1, MAX_K)
-        if max_false is not None:
-            check_real(max_false, "max_false", 0.0, 1.0)
+        array, single = self._checked(queries, k, attributes, max_false, beam)
         condition = self._filter(where)
-        if attributes and not self.shape.schema:
-            raise ValueError("attributes: this store has none; name them in Store.create(attributes={...})")
 
         def answer(view: View, connection: Any) -> Hits:
             relevance = None
@@ -89,24 +83,79 @@ class Reader:
                 raise ValueError("max_false: this store has no judge; fit one with fit_judge()")
             else:
                 hits = nearest(view, metric, array, k, condition=condition, beam=beam)
-            parts, rows = hits.parts.ravel(), hits.rows.ravel()
-            found = payloads = None
-            if attributes:
-                found = _split(view.gather_attributes(parts, rows), k)
-            if payload:
-                known = read_payloads(connection, np.unique(hits.keys).tolist(), self.catalogue.path)
-                payloads = [[known.get(key) for key in row] for row in hits.keys.tolist()]
-            return Hits(
-                _split(view.gather_ids(parts, rows), k),
-                hits.distances,
-                explain(view, hits, k, condition, max_false),
-                relevance=relevance,
-                attributes=found,
-                payload=payloads,
-                single=single,
-            )
+            status = explain(view, hits, k, condition, max_false)
+            return self._hits(view, connection, hits, k, status, relevance, payload, attributes, single=single)
 
         return self.view(answer, transaction=payload)
+
+    def search_many(
+        self,
+        queries: Any,
+        k: int,
+        where: Any,
+        payload: bool,
+        attributes: bool,
+        max_false: float | None,
+        beam: int | None,
+    ) -> Hits:
+        """See :meth:`Store.search_many`."""
+        array, _ = self._checked(queries, k, attributes, max_false, beam)
+        asked = distinct(where, len(array), self._filter)
+        metric = self.shape.metric
+
+        def answer(view: View, connection: Any) -> Hits:
+            relevance = None
+            hits, passing = nearest_many(view, metric, array, k, asked, beam=beam)
+            if view.judge is not None:
+                around = nearest(view, metric, array, view.judge.k, beam=beam)
+                hits, relevance = judge_hits(view, metric, array, hits, around, max_false)
+            elif max_false is not None:
+                raise ValueError("max_false: this store has no judge; fit one with fit_judge()")
+            status = [""] * len(array)
+            for condition, own, allowed in zip(asked.conditions, asked.groups(), passing.tolist(), strict=True):
+                for place, text in zip(own, explain(view, hits.of(own, allowed), k, condition, max_false), strict=True):
+                    status[place] = text
+            return self._hits(view, connection, hits, k, status, relevance, payload, attributes, single=False)
+
+        return self.view(answer, transaction=payload)
+
+    def _checked(
+        self, queries: Any, k: int, attributes: bool, max_false: float | None, beam: int | None
+    ) -> tuple[np.ndarray, bool]:
+        """The queries, and whether there was but one; everything else that the two searches refuse alike."""
+        array, single = check_vectors(queries, "queries", dim=self.shape.dim, nonzero=self.shape.metric == "cosine")
+        check_int(k, "k", 1, MAX_K)
+        if beam is not None:
+            check_int(beam, "beam", 1, MAX_K)
+        if max_false is not None:
+            check_real(max_false, "max_false", 0.0, 1.0)
+        if attributes and not self.shape.schema:
+            raise ValueError("attributes: this store has none; name them in Store.create(attributes={...})")
+        return array, single
+
+    def _hits(
+        self,
+        view: View,
+        connection: Any,
+        hits: Nearest,
+        k: int,
+        status: list[str],
+        relevance: np.ndarray | None,
+        payload: bool,
+        attributes: bool,
+        *,
+        single: bool,
+    ) -> Hits:
+        """What was found, with its ids and all that was asked for beside them."""
+        parts, rows = hits.parts.ravel(), hits.rows.ravel()
+        found = payloads = None
+        if attributes:
+            found = _split(view.gather_attributes(parts, rows), k)
+        if payload:
+            known = read_payloads(connection, np.unique(hits.keys).tolist(), self.catalogue.path)
+            payloads = [[known.get(key) for key in row] for row in hits.keys.tolist()]
+        ids = _split(view.gather_ids(parts, rows), k)
+        return Hits(ids, hits.distances, status, relevance=relevance, attributes=found, payload=payloads, single=single)
 
     def _filter(self, where: Any) -> Filter | None:
         if where is None:

@@ -29,6 +29,11 @@ class Nearest:
         """The first ``k`` columns."""
         return Nearest(self.distances[:, :k], self.keys[:, :k], self.parts[:, :k], self.rows[:, :k], self.allowed)
 
+    def of(self, queries: np.ndarray, allowed: int) -> Nearest:
+        """The rows of some queries, whose condition ``allowed`` items pass."""
+        columns = (self.distances, self.keys, self.parts, self.rows)
+        return Nearest(*(column[queries] for column in columns), allowed)
+
     def cut(self, keep: np.ndarray) -> Nearest:
         """The same with everything missing that is not in ``keep``, a bool array true in front and false behind."""
         return Nearest(
@@ -63,10 +68,15 @@ def nearest(
         missing = found.rows < 0
         keys = np.where(missing, -1, live.part.keys[found.rows])
         answers.append((found.distances, keys, np.where(missing, -1, number), found.rows))
+    return merge(answers, len(queries), k, total)
+
+
+def merge(answers: list[tuple[np.ndarray, ...]], count: int, k: int, allowed: int) -> Nearest:
+    """The ``k`` best of what the parts answered to ``count`` queries: (distances, keys, parts, rows) of each."""
     if len(answers) == 1:
         distances, keys, parts, rows = answers[0]
     else:
-        empty = np.empty((len(queries), 0))
+        empty = np.empty((count, 0))
         answers.append((empty.astype(np.float32), *(empty.astype(np.int64),) * 3))
         distances, keys, parts, rows = (np.concatenate(column, axis=1) for column in zip(*answers, strict=True))
         order = np.lexsort((keys, distances), axis=1)[:, :k]
@@ -75,7 +85,7 @@ def nearest(
     if gap[1][1]:
         distances = np.pad(distances, gap, constant_values=np.inf)
         keys, parts, rows = (np.pad(array, gap, constant_values=-1) for array in (keys, parts, rows))
-    return Nearest(distances, keys, parts, rows, total)
+    return Nearest(distances, keys, parts, rows, allowed)
 
 
 def judged(
@@ -94,13 +104,22 @@ def judged(
     therefore searched as well: they set the scale, and only those that pass are returned.
     """
     judge = view.judge
-    assert judge is not None and view.scales is not None
+    assert judge is not None
     if condition is None:
         around = nearest(view, metric, queries, max(k, judge.k), beam=beam)
         hits = around.first(k)
     else:
         around = nearest(view, metric, queries, judge.k, beam=beam)
         hits = nearest(view, metric, queries, k, condition=condition, beam=beam)
+    return judge_hits(view, metric, queries, hits, around, max_false)
+
+
+def judge_hits(
+    view: View, metric: str, queries: np.ndarray, hits: Nearest, around: Nearest, max_false: float | None
+) -> tuple[Nearest, np.ndarray]:
+    """Hits, cut where relevance ends, and their relevance; ``around`` are the nearest in the whole store."""
+    judge = view.judge
+    assert judge is not None and view.scales is not None
     neighbors = around.first(judge.k)
     scales = view.scales.of(neighbors.keys)
     asked = get_metric(metric).prepare_queries(queries) if judge.uses_queries_ else None

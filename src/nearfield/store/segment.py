@@ -6,6 +6,7 @@ file                              kind       holds
 ``NNNNNN.vectors.nfa``            primary    raw vectors, keys, ids, and for cosine 1 / length of each vector
 ``NNNNNN.attributes.arrow``       primary    the attribute columns (Arrow IPC), only with a schema
 ``NNNNNN.index.R.nfa``            derived    the index; R counts how often it was rebuilt
+``NNNNNN.partition.R.nfa``        derived    the rows by what past conditions asked for; likewise
 ================================  =========  =====================================================================
 
 The catalogue names each file with its size and a digest that covers all its bytes. A primary file that does not agree
@@ -85,7 +86,9 @@ def gather(parts: Sequence[Live], kind: str, typed: bool) -> Rows:
 
 def file_names(description: Mapping[str, Any]) -> list[str]:
     """The names of a segment's files."""
-    return [description[part]["file"] for part in ("vectors", "attributes", "index") if description.get(part)]
+    return [
+        description[part]["file"] for part in ("vectors", "attributes", "index", "partition") if description.get(part)
+    ]
 
 
 def _root(path: Path) -> str:
@@ -153,6 +156,7 @@ class Segment(Part):
     Attributes
     ----------
     trouble : why the index is not used, or None.
+    partition_trouble : the same of the partition, known once it was asked for.
     """
 
     def __init__(self, folder: Path, number: int, description: Mapping[str, Any], *, dim: int, dtype: np.dtype):
@@ -160,6 +164,9 @@ class Segment(Part):
         self.number = number
         self.description = dict(description)
         self.trouble: str | None = None
+        self.partition_trouble: str | None = None
+        self._partition: Any = None
+        self._partition_lock = threading.Lock()
         self._index: Any = None
         self._settings: dict[str, Any] = {}
         self._filtered: dict[str, Any] = {}
@@ -224,6 +231,42 @@ class Segment(Part):
     def filtered(self) -> dict[str, Any]:
         """The recipe's settings of searches that not all rows may answer."""
         return self._filtered
+
+    @property
+    def partition(self) -> Any:
+        """The rows by what past conditions asked for, loaded when first asked for; None without one that is whole."""
+        entry = self.description.get("partition")
+        if entry is None or self.partition_trouble is not None:
+            return None
+        with self._partition_lock:
+            if self._partition is None and self.partition_trouble is None:
+                from .partitioned import load_partition
+
+                path = self.folder / entry["file"]
+                try:
+                    self._partition = load_partition(path, entry, self, _root(path))
+                except FileNotFoundError:
+                    self.partition_trouble = f"{path}: missing"
+                except (CorruptFileError, FormatVersionError, ValueError) as error:
+                    self.partition_trouble = str(error)
+                if self.partition_trouble is not None:
+                    logger.warning("%s; batches are answered without it", self.partition_trouble)
+            return self._partition
+
+    def make_partition(self, workload: Any, shape: Any) -> dict[str, Any]:
+        """Learn a partition and write it under its next name; returns the new description of the segment."""
+        from .partitioned import write_partition
+
+        before = self.description.get("partition")
+        revision = 1 if before is None else int(before["file"].split(".")[2]) + 1
+        path = self.folder / f"{self.number:06d}.partition.{revision}.nfa"
+        try:
+            entry = write_partition(path, self, workload, shape)
+            return {**self.description, "partition": {**entry, "root": _root(path)}}
+        except BaseException:
+            with contextlib.suppress(OSError):
+                files.remove(path)
+            raise
 
     def rebuild_index(self) -> dict[str, Any]:
         """Build the damaged or missing index again under its next name; returns the new description of the segment."""

@@ -23,8 +23,8 @@ def collect(catalogue: Catalogue, shape: Shape, view: View) -> dict[str, Any]:
             memory["pending"] = part.vectors.nbytes
             continue
         description = part.description
-        for entry in ("vectors", "attributes", "index"):
-            if description[entry]:
+        for entry in ("vectors", "attributes", "index", "partition"):
+            if description.get(entry):
                 sizes[description[entry]["file"]] = description[entry]["bytes"]
         costs = {"mapped": part.vectors.nbytes} if part.index is None else part.index.memory()
         for name, size in costs.items():
@@ -35,6 +35,7 @@ def collect(catalogue: Catalogue, shape: Shape, view: View) -> dict[str, Any]:
                 "rows": len(part),
                 "items": live.count,
                 "index": _index_name(part),
+                "partition": _partition(part),
                 "trouble": part.trouble,
             }
         )
@@ -72,6 +73,11 @@ def _index_name(part: Segment) -> str:
     if part.index is None:
         return "scan of the vectors"
     return str(part.description["index"]["name"])
+
+
+def _partition(part: Segment) -> dict[str, Any] | None:
+    entry = part.description.get("partition")
+    return {name: entry[name] for name in ("leaves", "lists", "share")} if entry else None
 
 
 def _plan(view: View) -> dict[str, Any] | None:

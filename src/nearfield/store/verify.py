@@ -113,8 +113,13 @@ class Verifier:
                 self.report.problems.append(
                     f"{segment.trouble}; searches scan the vectors instead, and a writer rebuilds it"
                 )
+            lost = {description["index"]["file"]} if segment.trouble is not None else set()
+            if description.get("partition") and segment.partition is None:
+                lost.add(description["partition"]["file"])
+                self.damaged += [segment] * (segment.trouble is None)
+                self.report.problems.append(f"{segment.partition_trouble}; batches are answered without it")
             for name in file_names(description):
-                if segment.trouble is None or name != description["index"]["file"]:
+                if name not in lost:
                     self.report.counts["files"] += 1
                     self.report.counts["bytes"] += files.size(self.catalogue.segments / name)
             parts.append(segment)
