@@ -4,9 +4,11 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <numeric>
 #include <vector>
 
 #include "best.hpp"
+#include "block.hpp"
 #include "pool.hpp"
 
 namespace nearfield {
@@ -16,7 +18,7 @@ namespace {
 constexpr size_t kMost = 64;   // queries of a group that share one pass over its rows
 constexpr size_t kLeast = 4;   // as the float kernels take them
 constexpr size_t kTasks = 4;   // a thread at least, where there are queries enough
-constexpr size_t kBytes = 65536;  // of rows that are scored by all queries before the next are read
+constexpr size_t kBytes = 24576;  // of rows that are scored by all queries before the next are read
 
 struct Task {
   size_t group, first, last;
@@ -36,16 +38,17 @@ struct Job {
   const float* queries;
   const float* asked;
   size_t k, block;
-  bool floats;  // whose kernels take four queries at a time, unprepared
+  bool floats;   // whose kernels take four queries at a time, unprepared
+  bool rounded;  // 8-bit codes: four queries at a time, in 8 bits
 };
 
 // One thread's work: the queries of a task against the cells they want.
 class Worker {
  public:
   explicit Worker(const Job& job)
-      : job_(job), four_(job.space, job.measure), bests_(kMost, Best(job.k)), counts_(kMost),
+      : job_(job), four_(job.space, job.measure), eight_(job.space, job.measure), bests_(kMost, Best(job.k)), counts_(kMost),
         out_(kLeast * std::max<size_t>(job.block, 1)) {
-    if (!job.floats)
+    if (!job.floats && !job.rounded)
       for (size_t i = 0; i < kMost; ++i) prepared_.emplace_back(job.space, job.measure);
     if (job.centroids) near_.emplace_back(*job.centroids, job.measure);
   }
@@ -55,17 +58,29 @@ class Worker {
     for (size_t i = 0; i < count; ++i) {
       bests_[i].clear();
       counts_[i] = 0;
-      if (!job_.floats) {
+      if (job_.rounded) {
+        eight_.set(i, query(task, i));
+      } else if (!job_.floats) {
         const float* q = query(task, i);
         prepared_[i].set(&q, 1);
       }
     }
-    choose(task);
+    const Cells& c = job_.cells;
+    const uint32_t first = c.cells[c.groups[task.group]], last = c.cells[c.groups[task.group + 1]];
+    const size_t wanted = std::max<size_t>(job_.k, c.budgets[task.group]);
+    pairs_.clear();
+    if (!job_.centroids || wanted >= last - first) {  // all cells of the group are one
+      wanting_.resize(count);
+      std::iota(wanting_.begin(), wanting_.end(), 0u);
+      read(task, first, last);
+    } else {
+      choose(task, wanted, last - first);
+    }
     for (size_t at = 0; at < pairs_.size();) {
       size_t stop = at;
       wanting_.clear();
       while (stop < pairs_.size() && pairs_[stop].cell == pairs_[at].cell) wanting_.push_back(pairs_[stop++].query);
-      read(task, pairs_[at].cell);
+      read(task, c.cells[pairs_[at].cell], c.cells[pairs_[at].cell + 1]);
       at = stop;
     }
     for (size_t i = 0; i < count; ++i) {
@@ -78,16 +93,9 @@ class Worker {
   const float* query(const Task& task, size_t i) const { return job_.queries + (task.first + i) * job_.space.dim; }
 
   // Which cells each query reads: pairs_, by cell.
-  void choose(const Task& task) {
+  void choose(const Task& task, size_t wanted, size_t total) {
     const Cells& c = job_.cells;
     const uint32_t begin = c.groups[task.group], end = c.groups[task.group + 1];
-    const size_t total = c.cells[end] - c.cells[begin], wanted = std::max<size_t>(job_.k, c.budgets[task.group]);
-    pairs_.clear();
-    if (!job_.centroids || wanted >= total) {
-      for (uint32_t cell = begin; cell < end; ++cell)
-        for (size_t i = 0; i < task.last - task.first; ++i) pairs_.push_back({cell, static_cast<uint32_t>(i)});
-      return;
-    }
     const size_t count = end - begin, dim = job_.centroids->dim;
     near_scores_.resize(kLeast * count);
     ranked_.resize(count);
@@ -126,12 +134,20 @@ class Worker {
     }
   }
 
-  void read(const Task& task, uint32_t cell) {
+  // Stored rows positions[at..end) for the queries in wanting_.
+  void read(const Task& task, size_t at, size_t end) {
     const uint32_t* positions = job_.cells.positions;
-    for (size_t at = job_.cells.cells[cell], end = job_.cells.cells[cell + 1]; at < end; at += job_.block) {
+    for (; at < end; at += job_.block) {
       const unsigned n = static_cast<unsigned>(std::min(job_.block, end - at));
       poll();
-      if (job_.floats) {
+      if (job_.rounded) {
+        eight_.rows(positions + at, n);
+        for (size_t t = 0; t < wanting_.size(); t += kLeast) {
+          const size_t m = std::min(kLeast, wanting_.size() - t);
+          eight_.score(wanting_.data() + t, static_cast<unsigned>(m), out_.data());
+          for (size_t u = 0; u < m; ++u) keep(wanting_[t + u], positions + at, n, out_.data() + u * n);
+        }
+      } else if (job_.floats) {
         for (size_t t = 0; t < wanting_.size(); t += kLeast) {
           const size_t m = std::min(kLeast, wanting_.size() - t);
           const float* q[kLeast];
@@ -152,16 +168,26 @@ class Worker {
   void keep(uint32_t i, const uint32_t* positions, unsigned n, const float* scores) {
     Best& best = bests_[i];
     float worst = best.worst();
-    for (unsigned r = 0; r < n; ++r)
-      if (scores[r] <= worst) {
-        best.offer({scores[r], job_.order ? job_.order[positions[r]] : positions[r]});
-        worst = best.worst();
+    // Most rows are too far: they are passed over eight at a time.
+    for (unsigned r = 0; r < n; r += 8) {
+      const unsigned stop = std::min(n, r + 8);
+      if (stop == r + 8) {
+        unsigned near = 0;
+        for (unsigned i = 0; i < 8; ++i) near |= scores[r + i] <= worst;
+        if (!near) continue;
       }
+      for (unsigned i = r; i < stop; ++i)
+        if (scores[i] <= worst) {
+          best.offer({scores[i], job_.order ? job_.order[positions[i]] : positions[i]});
+          worst = best.worst();
+        }
+    }
     counts_[i] += n;
   }
 
   const Job& job_;
   Targets four_;
+  Block eight_;
   std::vector<Targets> prepared_, near_;
   std::vector<Best> bests_;
   std::vector<uint32_t> counts_, wanting_;
@@ -190,7 +216,7 @@ void search_cells(const Space& space, Measure measure, const Space* centroids, c
   if (nq == 0) return;
   const size_t block = std::clamp<size_t>(kBytes / std::max<size_t>(space.row_bytes(), 1), 16, 1024);
   const Job job{space, measure, centroids, order, cells, queries, asked, k, block,
-                space.kind == Kind::f32 || space.kind == Kind::f16};
+                space.kind == Kind::f32 || space.kind == Kind::f16, space.kind == Kind::sq8};
   // Wide enough that rows are read once for many queries, narrow enough that every thread has work.
   const size_t even = nq / (kTasks * std::max(1u, threads)) / kLeast * kLeast;
   const size_t width = std::clamp(even, kLeast, kMost);

@@ -273,7 +273,7 @@ class IVF(Index):
             positions = np.arange(self._n, dtype=np.uint32)
         else:
             bits = np.unpackbits(native.allow_words(allow, self._n).view(np.uint8), count=self._n, bitorder="little")
-            positions = np.flatnonzero(bits[self._order]).astype(np.uint32)
+            positions = np.flatnonzero(bits.take(self._order).view(bool)).astype(np.uint32)
         sizes = np.diff(np.searchsorted(positions, self._offsets))
         lists = np.flatnonzero(sizes)
         return cells.Group(queries, positions, lists.astype(np.uint32), sizes[lists], budget)

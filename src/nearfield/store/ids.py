@@ -7,7 +7,6 @@ two ids. The empty string is refused, because it is nearly always a missing valu
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
@@ -122,11 +121,12 @@ class IdColumn:
             return [self.at(row) for row in rows.tolist()]
         column = self.select(rows)
         assert column.offsets is not None
-        blob, bounds = column.values.tobytes(), column.offsets.tolist()
-        if blob.isascii():  # one character a byte: cut the text, not the bytes
-            text = blob.decode("ascii")
-            return [text[start:stop] for start, stop in itertools.pairwise(bounds)]
-        return [blob[start:stop].decode() for start, stop in itertools.pairwise(bounds)]
+        lengths = np.diff(column.offsets)
+        spaced = np.zeros(len(column.values) + len(lengths), np.uint8)
+        spaced[np.arange(len(column.values)) + np.repeat(np.arange(len(lengths)), lengths)] = column.values
+        if np.count_nonzero(spaced) == len(column.values):
+            return spaced.tobytes().decode().split("\0")[:-1]
+        return [self.at(row) for row in rows.tolist()]  # ids may hold the character they would be cut at
 
     def select(self, rows: np.ndarray) -> IdColumn:
         """A column of the given rows."""

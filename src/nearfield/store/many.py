@@ -32,6 +32,8 @@ _READ = 8.0
 _WALK = 1500.0
 _WALK_WIDTH = 90.0
 _CODE = 0.5
+# To look again at a partition's candidates, which lie anywhere.
+_AGAIN = 15.0
 # A walk's width where the plan does not say.
 _BEAM = 64
 # Rows, in all conditions together, that are listed at a time: 64 MB of numbers.
@@ -136,14 +138,18 @@ def choose_way(part: Part, queries: int, allowed: int, k: int, beam: int | None)
         costs["index"] = _READ * allowed
     partition = part.partition if beam is None else None
     if partition is not None:
-        costs["partition"] = _CODE * (1 + read) * partition.budget(allowed, k) + partition.centroids(allowed)
+        rows = partition.budget(allowed, k)
+        costs["partition"] = _CODE * (1 + read) * rows + _AGAIN * partition.candidates(k)
+        if rows < allowed:
+            costs["partition"] += partition.centroids(allowed)
     return min(costs, key=lambda way: costs[way])
 
 
 def _positions(words: np.ndarray | None, n: int) -> np.ndarray:
     if words is None:
         return np.arange(n, dtype=np.uint32)
-    return np.flatnonzero(np.unpackbits(words.view(np.uint8), count=n, bitorder="little")).astype(np.uint32)
+    bits = np.unpackbits(words.view(np.uint8), count=n, bitorder="little")
+    return np.flatnonzero(bits.view(bool)).astype(np.uint32)  # of bools ten times as fast as of bytes
 
 
 def _scan(part: Part, queries: Queries, groups: list[Group], k: int, found: Found) -> None:

@@ -61,6 +61,10 @@ class Partitioned:
         """About how many centroids a query is compared with, for an estimate of its cost."""
         return int(np.ceil(self.index.list_count * allowed / len(self.index)))
 
+    def candidates(self, k: int) -> int:
+        """How many rows are looked at again by their vectors: 8 bits of the query and of the row blur few places."""
+        return max(2 * k, k + 16)
+
     def search(
         self, queries: Queries, groups: list[tuple[np.ndarray, np.ndarray | None, int]], k: int, found: Found
     ) -> np.ndarray:
@@ -74,6 +78,7 @@ class Partitioned:
             [words for _, words, _ in groups],
             which,
             budget=[self.budget(allowed, k) for _, _, allowed in groups],
+            candidates=self.candidates(k),
             scored=scored,
         )
         found.distances[chosen], found.rows[chosen] = best
