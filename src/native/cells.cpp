@@ -211,12 +211,12 @@ bool cells_valid(const Cells& c, size_t nq, size_t cell_count, size_t list_count
 }
 
 void search_cells(const Space& space, Measure measure, const Space* centroids, const uint32_t* order,
-                  const Cells& cells, const float* queries, const float* asked, size_t nq, size_t k, unsigned threads,
-                  float* scores, int64_t* rows, uint32_t* scored, const Check& check) {
+                  const Cells& cells, const float* queries, const float* asked, size_t nq, size_t k, bool rounded,
+                  unsigned threads, float* scores, int64_t* rows, uint32_t* scored, const Check& check) {
   if (nq == 0) return;
   const size_t block = std::clamp<size_t>(kBytes / std::max<size_t>(space.row_bytes(), 1), 16, 1024);
   const Job job{space, measure, centroids, order, cells, queries, asked, k, block,
-                space.kind == Kind::f32 || space.kind == Kind::f16, space.kind == Kind::sq8};
+                space.kind == Kind::f32 || space.kind == Kind::f16, rounded && space.kind == Kind::sq8};
   // Wide enough that rows are read once for many queries, narrow enough that every thread has work.
   const size_t even = nq / (kTasks * std::max(1u, threads)) / kLeast * kLeast;
   const size_t width = std::clamp(even, kLeast, kMost);

@@ -30,8 +30,9 @@ bool cells_valid(const Cells& cells, size_t nq, size_t cell_count, size_t list_c
 // smaller number. A query reads the cells whose lists' centroids are nearest to it until it scored the larger of k and
 // its group's budget, or all cells where that takes all rows. Queries are sorted by group. `scored`, if there, receives
 // how many rows each query was compared with, centroids not counted. `centroids` may be null where nothing is left out.
+// With `rounded`, 8-bit codes are scored as block.hpp does: faster, and to be looked at again.
 void search_cells(const Space& space, Measure measure, const Space* centroids, const uint32_t* order,
-                  const Cells& cells, const float* queries, const float* asked, size_t nq, size_t k, unsigned threads,
-                  float* scores, int64_t* rows, uint32_t* scored, const Check& check);
+                  const Cells& cells, const float* queries, const float* asked, size_t nq, size_t k, bool rounded,
+                  unsigned threads, float* scores, int64_t* rows, uint32_t* scored, const Check& check);
 
 }  // namespace nearfield

@@ -519,7 +519,8 @@ NB_MODULE(_core, m) {
       "cell_search",
       [](const PySpace& base, const std::string& metric, const PySpace* centroids,
          std::optional<In<uint32_t, 1>> order, const std::vector<In<uint32_t, 1>>& parts, In<float, 2> queries,
-         In<float, 2> asked, unsigned threads, Out<float, 2> scores, Out<int64_t, 2> rows, Out<uint32_t, 1> scored) {
+         In<float, 2> asked, bool rounded, unsigned threads, Out<float, 2> scores, Out<int64_t, 2> rows,
+         Out<uint32_t, 1> scored) {
         check_queries(base.space, queries, scores, rows);
         demand(parts.size() == 6 && parts[0].shape(0) == parts[1].shape(0) &&
                    parts[0].shape(0) == parts[2].shape(0) + 1 && parts[3].shape(0) >= 1,
@@ -538,12 +539,13 @@ NB_MODULE(_core, m) {
         const Measure measure = parse_measure(metric);
         run(nb::none(), [&](const Check& check) {
           search_cells(base.space, measure, centres, order ? order->data() : nullptr, cells, queries.data(),
-                       asked.data(), nq, scores.shape(1), threads, scores.data(), rows.data(), scored.data(), check);
+                       asked.data(), nq, scores.shape(1), rounded, threads, scores.data(), rows.data(), scored.data(),
+                       check);
         });
       },
       nb::arg("base"), nb::arg("metric"), nb::arg("centroids").none(), nb::arg("order").none(), nb::arg("parts"),
-      nb::arg("queries"), nb::arg("asked"), nb::arg("threads"), nb::arg("scores"), nb::arg("rows"),
-      nb::arg("scored"));
+      nb::arg("queries"), nb::arg("asked"), nb::arg("rounded"), nb::arg("threads"), nb::arg("scores"),
+      nb::arg("rows"), nb::arg("scored"));
 
   m.def(
       "graph_build",

@@ -73,6 +73,51 @@ def test_it_is_a_sort_of_what_was_read(kind, metric):
         same(world.search(k, budget, metric=metric), world.expected(k, budget, metric))
 
 
+@pytest.mark.parametrize("metric", ["ip", "l2"])
+@pytest.mark.parametrize("level", native.simd_levels())
+@pytest.mark.parametrize("dim", [1, 3, 15, 16, 17, 63, 64, 65, 130])
+def test_rounded_queries_are_scored_as_their_numbers_say(metric, level, dim):
+    rng = np.random.default_rng(dim)
+    rows, queries = (rng.normal(size=(count, dim)).astype(np.float32) for count in (300, 70))
+    queries[3] = 0
+    center = rows.mean(0)
+    codes = native.encode("sq8", rows, center)
+    space = native.make_space("sq8", codes, dim, center=center)
+    whole = [Group.whole(np.arange(70), np.arange(300, dtype=np.uint32))]
+    before = native.simd_level()
+    try:
+        native.set_simd_level(level)
+        found = search_cells(space, whole, queries, 300, metric=metric, rounded=True)
+    finally:
+        native.set_simd_level(before)
+    asked = queries.astype(np.float64) - (center if metric == "l2" else 0)
+    step = np.abs(asked).max(axis=1, keepdims=True) / 127
+    asked = np.divide(asked, step, out=np.zeros_like(asked), where=step > 0).round() * step
+    decoded = native.decode("sq8", codes, np.zeros(dim, np.float32)).astype(np.float64)
+    product = asked @ decoded.T
+    if metric == "ip":
+        wanted = -(product + queries.astype(np.float64) @ center[:, None])
+    else:
+        exact = queries.astype(np.float64) - center
+        wanted = np.maximum((exact**2).sum(axis=1, keepdims=True) + (decoded**2).sum(axis=1) - 2 * product, 0)
+    assert np.allclose(found.scores, np.take_along_axis(wanted, found.rows, axis=1), atol=2e-5 * dim)
+    assert (np.diff(found.scores, axis=1) >= 0).all() and (np.sort(found.rows, axis=1) == np.arange(300)).all()
+
+
+@pytest.mark.parametrize("metric", ["ip", "l2"])
+def test_rounded_scores_are_the_same_bits_everywhere(metric):
+    world = World("sq8")
+    wanted = world.search(10, 100, metric=metric, rounded=True, threads=1)
+    before = native.simd_level()
+    try:
+        for level in native.simd_levels():
+            native.set_simd_level(level)
+            for threads in (1, 2, 7):
+                same(world.search(10, 100, metric=metric, rounded=True, threads=threads), wanted)
+    finally:
+        native.set_simd_level(before)
+
+
 def test_ties_go_to_the_smaller_number():
     world = World("f32", copies=40)
     same(world.search(60, 200), world.expected(60, 200, "l2"))

@@ -207,6 +207,7 @@ class IVF(Index):
         for more, and there are ``k`` answers wherever ``k`` rows pass. Queries that share a filter are scored against
         a list's rows together. Over :meth:`search` with ``allow``, one filter after another, it takes a fraction of
         the time; the answers are those of another choice of lists, equally good at an equal budget.
+        With ``rescore``, 8-bit codes choose candidates by queries of 8 bits.
 
         Parameters
         ----------
@@ -258,6 +259,7 @@ class IVF(Index):
             centroids=self._centres,
             order=self._order,
             asked=asked,
+            rounded=self._second is not None,
             threads=threads,
         )
         if scored is not None:

@@ -104,6 +104,7 @@ def cell_search(
     parts: list[np.ndarray],
     queries: np.ndarray,
     asked: np.ndarray,
+    rounded: bool,
     threads: int,
     scores: np.ndarray,
     rows: np.ndarray,

@@ -49,6 +49,7 @@ def search_cells(
     centroids: Space | None = None,
     order: np.ndarray | None = None,
     asked: np.ndarray | None = None,
+    rounded: bool = False,
     threads: int | None = None,
 ) -> Cells:
     """The ``k`` best rows of each query among those that pass its filter, in the lists nearest to it.
@@ -64,6 +65,8 @@ def search_cells(
     groups : every query is in one of them.
     queries, asked : float32 ``(q, d)`` as ``space`` is asked, and ``(q, d')`` as the centroids are (None: the same).
     centroids : a float32 Space, one row a list; None where every budget takes all rows.
+    rounded : whether 8-bit codes may be scored with the queries in 8 bits as well, four at a time: in half of the time,
+        for candidates that are looked at again.
     order : uint32 ``(n,)``, the caller's number of each stored row; answers and ties go by it. None: as stored.
 
     Examples
@@ -94,7 +97,9 @@ def search_cells(
     rows = np.empty((len(queries), kept), np.int64)
     scored = np.zeros(len(queries), np.uint32)
     count = thread_count(threads)
-    _core.cell_search(space, metric, centroids, order, parts, sorted_queries, sorted_asked, count, scores, rows, scored)
+    _core.cell_search(
+        space, metric, centroids, order, parts, sorted_queries, sorted_asked, rounded, count, scores, rows, scored
+    )
     found = Cells(np.full((len(queries), k), np.inf, np.float32), np.full((len(queries), k), -1), np.empty_like(scored))
     found.scores[sequence, :kept], found.rows[sequence, :kept], found.scored[sequence] = scores, rows, scored
     return found
