@@ -51,6 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     many.add_argument(
         "--packages", type=Path, default=None, metavar="FILE", help="a Packages index (default: $NEARFIELD_PACKAGES)"
     )
+    many.add_argument(
+        "--folder", type=Path, default=None, help="where the stores are made, or were before (default: a temporary one)"
+    )
     many.add_argument("--queries", type=int, default=2000, help="queries asked (default: 2000)")
     many.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
     growth = commands.add_parser("growth", help="what a query and an inserted row cost as a collection grows")
@@ -105,7 +108,7 @@ def _many(arguments: argparse.Namespace, out: Path) -> int:
 
     rows, queries = (4_000, 200) if arguments.quick else (None, arguments.queries)
     try:
-        print(run_many(out, packages=arguments.packages, rows=rows, queries=queries))
+        print(run_many(out, packages=arguments.packages, rows=rows, queries=queries, folder=arguments.folder))
     except FileNotFoundError as error:
         print(error, file=sys.stderr)
         return 2

@@ -36,7 +36,10 @@ def measure_many(
     rounds: int = 3,
     recall: float = 0.95,
 ) -> dict[str, Any]:
-    """Queries a second and recall of each way, for each number of threads."""
+    """Queries a second and recall of each way, for each number of threads.
+
+    The stores are made in ``folder``, which takes minutes, unless it holds those of an earlier run.
+    """
     import pyarrow as pa
 
     from ..store import Filter, Store
@@ -49,25 +52,17 @@ def measure_many(
     stored = packages.take(kept)
     schema, columns = packages.SCHEMA, stored.attributes
     found: dict[str, Any] = {"rows": len(kept), "dim": int(vectors.shape[1]), "queries": queries, "conditions": kinds}
-    with Store.create(folder / "packages.nf", int(vectors.shape[1]), attributes=schema) as store:
-        for start in range(0, len(kept), 10_000):
-            some = slice(start, start + 10_000)
-            part = {name: values[some] for name, values in columns.items()}
-            store.add(stored.names[some], vectors[kept[some]], attributes=part)
+    if not (folder / "plain.nf").exists():
         log = [(vectors[row], texts[number]) for row, number in zip(before, past, strict=True)]
-        clock = time.perf_counter()
-        found["plan"] = str(store.optimize(recall=recall, workload=log).recipe)
-        found["optimize_s"] = time.perf_counter() - clock
-        found["partition"] = store.stats()["segments"][0]["partition"]
-        store.snapshot(folder / "plain.nf")
-    for file in (folder / "plain.nf" / "segments").glob("*.partition.*"):
-        file.unlink()  # derived: the copy answers without it
+        _make_stores(stored, vectors[kept], log, folder, recall)
     table = pa.table(columns, schema=pa.schema([(name, _ARROW[kind]) for name, kind in schema.items()]))
     masks = [Filter(text, schema).mask(table) for text in texts]
     shares = np.array([mask.mean() for mask in masks])
     found["share"] = {"most": shares.max(), "least": shares.min(), "mean": shares[asked].mean()}
     truth = _truth(vectors[kept], vectors[held], asked, masks)
     with Store.open(folder / "packages.nf") as store, Store.open(folder / "plain.nf") as plain:
+        found["plan"] = str(store.plan.recipe)
+        found["partition"] = store.stats()["segments"][0]["partition"]
         ways: dict[str, Callable[[], Any]] = {
             WAYS[0]: lambda: [plain.search(q, K, where=w) for q, w in zip(vectors[held], where, strict=True)],
             WAYS[1]: lambda: _by_condition(plain, vectors[held], asked, texts),
@@ -83,15 +78,30 @@ def measure_many(
             "search_many": store_groups(plain, where),
             "search_many, partition": store_groups(store, where),
         }
-        before = native.threads()
+        usual = native.threads()
         found["queries_per_second"] = {}
         try:
             for count in threads:
                 native.set_threads(count)
                 found["queries_per_second"][str(count)] = _time(ways, rounds, queries)
         finally:
-            native.set_threads(before)
+            native.set_threads(usual)
     return found
+
+
+def _make_stores(packages: Any, vectors: np.ndarray, log: list[Any], folder: Path, recall: float) -> None:
+    """``packages.nf`` with a partition learnt from the log, and ``plain.nf``, the same without."""
+    from ..store import Store
+
+    with Store.create(folder / "packages.nf", int(vectors.shape[1]), attributes=packages.SCHEMA) as store:
+        for start in range(0, len(packages), 10_000):
+            some = slice(start, start + 10_000)
+            part = {name: values[some] for name, values in packages.attributes.items()}
+            store.add(packages.names[some], vectors[some], attributes=part)
+        store.optimize(recall=recall, workload=log)
+        store.snapshot(folder / "plain.nf")
+    for file in (folder / "plain.nf" / "segments").glob("*.partition.*"):
+        file.unlink()  # derived: the copy answers without it
 
 
 def _skewed(count: int, kinds: int, seed: int) -> np.ndarray:
@@ -193,7 +203,13 @@ def markdown(result: dict[str, Any]) -> str:
 
 
 def run_many(
-    out: Path, *, packages: Path | None = None, rows: int | None = None, queries: int = 2000, rounds: int = 3
+    out: Path,
+    *,
+    packages: Path | None = None,
+    rows: int | None = None,
+    queries: int = 2000,
+    rounds: int = 3,
+    folder: Path | None = None,
 ) -> Path:
     """Measure, write ``many.json`` and ``many.md`` under ``out``, return the Markdown file."""
     from ..datasets import debian_packages
@@ -204,7 +220,8 @@ def run_many(
         known = known.take(np.sort(np.random.default_rng(3).permutation(len(known))[:rows]))
     vectors = np.ascontiguousarray(WordLlama().encode(known.texts, progress=False), np.float32)
     with ExitStack() as stack:
-        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nearfield-many-")))
+        place = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nearfield-many-")))
+        place.mkdir(parents=True, exist_ok=True)
         result: dict[str, Any] = {"machine": machine.describe(), "rounds": rounds}
         result |= measure_many(known, vectors, place, queries=min(queries, len(known) // 5), rounds=rounds)
     out.mkdir(parents=True, exist_ok=True)
