@@ -204,7 +204,8 @@ def test_few_rows_are_scanned_and_one_query_of_many_walks(
     store.compact()
     view = store._viewer.current()
     part = view.parts[0].part
-    assert choose_way(part, 1, 30_000, 10, None) == "index"
+    assert choose_way(part, 1, 30_000, 10, None) == choose_way(part, 64, 30_000, 10, None) == "index"
+    assert choose_way(part, 64, 1200, 10, None) == "scan"
     assert choose_way(part, 64, 300, 10, None) == choose_way(part, 1, 300, 10, None) == "scan"
     asked = distinct(None, 2, lambda where: None)
     found, passing = nearest_many(view, "cosine", np.ones((2, 8), np.float32), 3, asked)

@@ -19,7 +19,8 @@ def small(monkeypatch: pytest.MonkeyPatch, low_limits: None) -> None:
     """Partitions from a few rows on, and asked whenever there is one."""
     for name, value in {"MIN_ROWS": 300, "LEAF_ROWS": 40, "LEAST_BUDGET": 60, "TRIED": 40, "GROWN_FOR": 40}.items():
         monkeypatch.setattr(partitioned, name, value)
-    monkeypatch.setattr(many, "_CODE", 0.0)
+    monkeypatch.setattr(many, "scanned_alone", lambda part, allowed: part.partition is None)
+    monkeypatch.setattr(many, "_costs", lambda *_: {"partition": 0.0})
 
 
 def fill(store: Store, rng: np.random.Generator, n: int = 1200) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -61,7 +61,7 @@ def measure_many(
     found["share"] = {"most": shares.max(), "least": shares.min(), "mean": shares[asked].mean()}
     truth = _truth(vectors[kept], vectors[held], asked, masks)
     with Store.open(folder / "packages.nf") as store, Store.open(folder / "plain.nf") as plain:
-        found["plan"] = str(store.plan.recipe)
+        found["plan"] = str(store.plan and store.plan.recipe)
         found["partition"] = store.stats()["segments"][0]["partition"]
         ways: dict[str, Callable[[], Any]] = {
             WAYS[0]: lambda: [plain.search(q, K, where=w) for q, w in zip(vectors[held], where, strict=True)],

@@ -56,7 +56,8 @@ class Pruned:
 def pruned(base: np.ndarray, queries: np.ndarray, mask: np.ndarray, *, bits: float, kept: float, k: int = 10) -> Pruned:
     """Signs of rotated rows choose a share of what passes, lower bounds rule out most of that, the rest is compared."""
     signs = IVF("cosine", codec=RotatedQuantizer(1)).build(base)
-    codec = VarianceQuantizer(bits).fit(base)
+    codec = VarianceQuantizer(bits)
+    codec.fit(base)
     codes = codec.encode(base)
     passing = int(mask.sum())
     count = min(passing, max(round(kept * passing), 4 * k))

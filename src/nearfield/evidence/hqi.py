@@ -52,8 +52,8 @@ def _measured(
         lambda: [plain.search(q, 10, where=w) for q, w in zip(queries, where, strict=True)], rounds
     )
     times = {
-        name: alone / packaged.seconds(lambda store=store: store.search_many(queries, 10, where=where), rounds)
-        for name, store in (("without a partition", plain), ("with one", learnt))
+        "without a partition": alone / packaged.seconds(lambda: plain.search_many(queries, 10, where=where), rounds),
+        "with one": alone / packaged.seconds(lambda: learnt.search_many(queries, 10, where=where), rounds),
     }
     text = ", ".join(f"{value:.1f} times as fast {name}" for name, value in times.items())
     text = f"{text[0].upper()}{text[1:]}; one by one a query takes {1e6 * alone / len(queries):,.0f} microseconds."

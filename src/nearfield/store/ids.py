@@ -125,7 +125,7 @@ class IdColumn:
         spaced = np.zeros(len(column.values) + len(lengths), np.uint8)
         spaced[np.arange(len(column.values)) + np.repeat(np.arange(len(lengths)), lengths)] = column.values
         if np.count_nonzero(spaced) == len(column.values):
-            return spaced.tobytes().decode().split("\0")[:-1]
+            return list(spaced.tobytes().decode().split("\0")[:-1])
         return [self.at(row) for row in rows.tolist()]  # ids may hold the character they would be cut at
 
     def select(self, rows: np.ndarray) -> IdColumn:

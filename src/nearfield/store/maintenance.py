@@ -139,7 +139,7 @@ class Maintenance:
                     made += 1
         return made
 
-    def _replace(self, segment: Segment, description: Mapping[str, Any], name: str) -> None:
+    def _replace(self, segment: Segment, description: dict[str, Any], name: str) -> None:
         """Publish another derived file of a segment and remove the one before."""
         with self.catalogue.writing() as connection, removing_on_error(self.catalogue, {name: description[name]}):
             connection.execute("DELETE FROM segments WHERE number = ?", (segment.number,))

@@ -34,6 +34,8 @@ _WALK_WIDTH = 90.0
 _CODE = 0.5
 # To look again at a partition's candidates, which lie anywhere.
 _AGAIN = 15.0
+# Up to so many rows that pass are scanned for a single query too, whatever the index.
+_SCANNED = 1000
 # A walk's width where the plan does not say.
 _BEAM = 64
 # Rows, in all conditions together, that are listed at a time: 64 MB of numbers.
@@ -80,11 +82,11 @@ def nearest_many(
     members = asked.groups()
     answers, passing = [], np.zeros(len(asked.conditions), np.int64)
     for number, live in enumerate(view.parts):
-        found, counts = _search_part(live, prepared, members, asked.conditions, k, beam)
+        best, counts = _search_part(live, prepared, members, asked.conditions, k, beam)
         passing += counts
-        missing = found.rows < 0
-        keys = np.where(missing, -1, live.part.keys[found.rows]) if len(live.part) else found.rows
-        answers.append((found.distances, keys, np.where(missing, -1, number), found.rows))
+        missing = best.rows < 0
+        keys = np.where(missing, -1, live.part.keys[best.rows]) if len(live.part) else best.rows
+        answers.append((best.distances, keys, np.where(missing, -1, number), best.rows))
     return merge(answers, len(queries), k, int(passing.sum())), passing
 
 
@@ -128,13 +130,22 @@ def _search_part(
 
 def choose_way(part: Part, queries: int, allowed: int, k: int, beam: int | None) -> str:
     """How a group of queries is answered: ``"scan"``, ``"partition"`` or ``"index"``."""
+    if scanned_alone(part, allowed):
+        return "scan"
+    costs = _costs(part, queries, allowed, k, beam)
+    return min(costs, key=lambda way: costs[way])
+
+
+def _costs(part: Part, queries: int, allowed: int, k: int, beam: int | None) -> dict[str, float]:
+    """What a query costs in each way, in rows compared."""
     read = _READ / min(queries, 64)
     costs = {"scan": allowed * (1 + read)}
-    if part.index is not None and part.index.kind == "graph":
+    if part.index.kind == "graph":
         wanted = max(k, beam or part.filtered.get("beam") or _BEAM)
         width = min(len(part), wanted * len(part) / allowed)
+        # Where a walk would have to be very wide, the index scans by itself, at random.
         costs["index"] = min(_WALK + _WALK_WIDTH * width, 3 * _READ * allowed)
-    elif part.index is not None:
+    else:
         costs["index"] = _READ * allowed
     partition = part.partition if beam is None else None
     if partition is not None:
@@ -142,7 +153,12 @@ def choose_way(part: Part, queries: int, allowed: int, k: int, beam: int | None)
         costs["partition"] = _CODE * (1 + read) * rows + _AGAIN * partition.candidates(k)
         if rows < allowed:
             costs["partition"] += partition.centroids(allowed)
-    return min(costs, key=lambda way: costs[way])
+    return costs
+
+
+def scanned_alone(part: Part, allowed: int) -> bool:
+    """Whether a single query would be answered by an exact scan: then so is a batch, bit for bit."""
+    return part.index is None or allowed <= _SCANNED
 
 
 def _positions(words: np.ndarray | None, n: int) -> np.ndarray:

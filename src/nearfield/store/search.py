@@ -11,6 +11,9 @@ from .filters import Filter
 from .rows import Queries
 from .snapshot import View
 
+# Distances, keys, parts and rows, (q, k) each.
+_Answer = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
 
 @dataclass(frozen=True)
 class Nearest:
@@ -31,8 +34,7 @@ class Nearest:
 
     def of(self, queries: np.ndarray, allowed: int) -> Nearest:
         """The rows of some queries, whose condition ``allowed`` items pass."""
-        columns = (self.distances, self.keys, self.parts, self.rows)
-        return Nearest(*(column[queries] for column in columns), allowed)
+        return Nearest(self.distances[queries], self.keys[queries], self.parts[queries], self.rows[queries], allowed)
 
     def cut(self, keep: np.ndarray) -> Nearest:
         """The same with everything missing that is not in ``keep``, a bool array true in front and false behind."""
@@ -71,7 +73,7 @@ def nearest(
     return merge(answers, len(queries), k, total)
 
 
-def merge(answers: list[tuple[np.ndarray, ...]], count: int, k: int, allowed: int) -> Nearest:
+def merge(answers: list[_Answer], count: int, k: int, allowed: int) -> Nearest:
     """The ``k`` best of what the parts answered to ``count`` queries: (distances, keys, parts, rows) of each."""
     if len(answers) == 1:
         distances, keys, parts, rows = answers[0]
