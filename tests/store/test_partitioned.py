@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from nearfield.common import files
 from nearfield.common.errors import FilterError
 from nearfield.store import Store, many, partitioned
 
@@ -163,3 +167,47 @@ def test_an_interrupted_build_leaves_nothing(
     with pytest.raises(KeyboardInterrupt):
         store.optimize(recall=0.9, workload=LOG)
     assert not list(Path(store.path, "segments").glob("*.partition.*")) and store.verify().ok
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "injected"), KeyboardInterrupt()])
+def test_every_nth_file_operation_fails_while_one_is_made(
+    tmp_path: Path,
+    make: Callable[..., Store],
+    rng: np.random.Generator,
+    small: None,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+) -> None:
+    """A partition is there, whole, or not there, and nothing else lies about; a second attempt makes it."""
+    store = make("whole.nf", attributes={"kind": "int", "size": "float"})
+    vectors, _, _ = fill(store, rng, 400)
+    plan = store.optimize(recall=0.9)
+    monkeypatch.setattr("nearfield.tune.tune", lambda *_, **__: plan)
+    store.close()
+    number = done = 0
+    while not done:
+        path = tmp_path / "a.nf"
+        shutil.copytree(tmp_path / "whole.nf", path)
+        count = iter(range(1000))
+
+        def fail(name: str, _: Path, count: Any = count, number: int = number) -> None:
+            if next(count) == number:
+                raise error
+
+        with Store.open(path) as store:
+            try:
+                with files.fault_injection(fail):
+                    store.optimize(recall=0.9, workload=LOG)
+                done = next(count) <= number
+            except (OSError, KeyboardInterrupt):
+                pass
+            assert recall(store, vectors[:5], "kind = 2") > 0.8
+        with Store.open(path) as store:
+            assert store.verify(sample=20).ok
+            named = {name for segment in store.stats()["segments"] for name in segment["files"]}
+            assert {file.name for file in Path(path, "segments").iterdir()} == named
+            store.optimize(recall=0.9, workload=LOG)
+            assert store.stats()["segments"][0]["partition"]["leaves"] > 1
+        shutil.rmtree(path)
+        number += 1
+    assert number > 5

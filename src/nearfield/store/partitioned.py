@@ -170,7 +170,7 @@ def _coarse(part: Part, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _measure(part: Part, partition: Partitioned, workload: Workload, masks: np.ndarray) -> float:
-    """The smallest share of a condition's rows that finds as much as searches one by one do, but for :data:`MISSING`."""
+    """The smallest share of a condition's rows that finds as much as searches one by one, within :data:`MISSING`."""
     allowed = masks.sum(axis=1)
     if workload.vectors is not None:
         usable = np.flatnonzero(allowed[workload.of] > LEAST_BUDGET)[:TRIED]
