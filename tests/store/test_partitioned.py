@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,26 @@ def test_vectors_of_past_queries_cut_as_well(make: Callable[..., Store], rng: np
     description = store._viewer.current().segments[0].description["partition"]
     assert "near a past query" in description["cuts"] and description["leaves"] > 2
     assert recall(store, asked[::30], "size < 0.5") == 1
+
+
+def test_leaves_of_a_long_segment_are_learnt_from_a_sample(
+    make: Callable[..., Store], rng: np.random.Generator, small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partitioned, "SAMPLE", 500)
+    store, vectors, _ = made(make, rng)
+    assert store.stats()["segments"][0]["partition"]["leaves"] >= 5
+    for where in ("kind = 3", "size > 0.7", None):
+        assert recall(store, vectors[::20], where) > 0.85
+
+
+def test_a_store_without_attributes_has_one_too(
+    make: Callable[..., Store], rng: np.random.Generator, small: None
+) -> None:
+    store = make()
+    vectors = rng.standard_normal((900, 8), np.float32)
+    store.add(list(range(900)), vectors)
+    store.optimize(recall=0.9, workload=[(vector, None) for vector in vectors[:40]])
+    assert store.stats()["segments"][0]["partition"]["leaves"] >= 1 and recall(store, vectors[:20], None) > 0.85
 
 
 def test_it_comes_back_with_the_store_and_is_learnt_again_by_compact(
@@ -211,3 +232,34 @@ def test_every_nth_file_operation_fails_while_one_is_made(
         shutil.rmtree(path)
         number += 1
     assert number > 5
+
+
+def test_batches_while_another_thread_writes_and_compacts(
+    make: Callable[..., Store], rng: np.random.Generator, small: None
+) -> None:
+    store, vectors, kind = made(make, rng)
+    own = np.flatnonzero(kind == 2)
+    failed: list[BaseException] = []
+    stop = threading.Event()
+
+    def ask() -> None:
+        try:
+            while not stop.is_set():
+                hits = store.search_many(vectors[own[:8]], 3, where=["kind = 2", None] * 4)
+                assert all(None not in ids for ids in hits.ids)
+                assert all(hits.ids[place][0] == own[place] for place in range(8))
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for turn in range(3):
+        ids = [10_000 + 10 * turn + i for i in range(10)]
+        store.add(ids, vectors[:10] + np.float32(3), attributes={"kind": [2] * 10, "size": [0.5] * 10})
+        store.delete(ids[:5])
+        store.compact()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert not failed and store.verify().ok

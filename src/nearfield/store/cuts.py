@@ -7,16 +7,25 @@ passes its condition.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 
 class Tree(NamedTuple):
-    """``labels`` int32 (n,): the leaf of each row; ``cuts``: the numbers of the questions asked, in order."""
+    """``labels`` int32 (n,): the leaf of each row; ``splits``: which leaf was cut by which question, in order."""
 
     labels: np.ndarray
-    cuts: list[int]
+    splits: list[tuple[int, int]]
+
+    def apply(self, answer: Callable[[int], np.ndarray], n: int) -> np.ndarray:
+        """The leaves of ``n`` other rows, whose answers to a question ``answer(number)`` gives: bool (n,)."""
+        labels = np.zeros(n, np.int32)
+        for leaf, question in self.splits:
+            labels[labels > leaf] += 1
+            labels[(labels == leaf) & ~answer(question)] += 1
+        return labels
 
 
 def grow(passing: np.ndarray, weights: np.ndarray, answers: np.ndarray, *, smallest: int, most: int) -> Tree:
@@ -51,20 +60,20 @@ def grow(passing: np.ndarray, weights: np.ndarray, answers: np.ndarray, *, small
     asked = answers[:, first].astype(np.float32)
     nodes = [np.arange(len(first))]
     best = [_best_cut(nodes[0], wanted, weights, asked, sizes, smallest)]
-    chosen: list[int] = []
+    splits: list[tuple[int, int]] = []
     while len(nodes) < most:
         at = max(range(len(nodes)), key=lambda i: best[i][0])
         gain, cut = best[at]
         if gain <= 0:
             break
         node, inside = nodes[at], asked[cut, nodes[at]] > 0
-        chosen.append(cut)
+        splits.append((at, cut))
         nodes[at : at + 1] = [node[inside], node[~inside]]
         best[at : at + 1] = [_best_cut(one, wanted, weights, asked, sizes, smallest) for one in nodes[at : at + 2]]
     labels = np.empty(len(first), np.int32)
     for number, node in enumerate(nodes):
         labels[node] = number
-    return Tree(labels[kind_of.ravel()], chosen)
+    return Tree(labels[kind_of.ravel()], splits)
 
 
 def _best_cut(

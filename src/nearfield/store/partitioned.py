@@ -28,6 +28,8 @@ MIN_ROWS = 5_000
 # Leaves hold this many rows at least, and there are no more than so many.
 LEAF_ROWS = 400
 LEAVES = 128
+# Most rows that the leaves are learnt from.
+SAMPLE = 100_000
 # Rows of one condition: fewer are compared in full.
 LEAST_BUDGET = 1000
 # How much of the recall of searches one by one may be missing, of the sample that it is measured on.
@@ -108,10 +110,9 @@ def write_partition(path: Path, part: Part, workload: Workload, shape: Shape) ->
     """
     from ..index import IVF
 
-    masks = _masks(part, workload, shape)
-    labels, cuts = _leaves(part, workload, masks, shape)
+    labels, cuts = _leaves(part, workload, shape)
     index = IVF(shape.metric, rescore="vectors").build(part.vectors, labels=labels)
-    share = _measure(part, Partitioned(index, 1.0), workload, masks)
+    share = _measure(part, Partitioned(index, 1.0), workload, shape)
     index.save(path)
     return {
         "file": path.name,
@@ -123,32 +124,40 @@ def write_partition(path: Path, part: Part, workload: Workload, shape: Shape) ->
     }
 
 
-def _masks(part: Part, workload: Workload, shape: Shape) -> np.ndarray:
-    masks = np.ones((len(workload.conditions), len(part)), bool)
-    for number, text in enumerate(workload.conditions):
-        if text is not None:
-            masks[number] = Filter(text, shape.schema).mask(part.table())
-    return masks
+def _mask(table: Any, text: str | None, shape: Shape, n: int) -> np.ndarray:
+    return np.ones(n, bool) if text is None else Filter(text, shape.schema).mask(table)
 
 
-def _leaves(part: Part, workload: Workload, masks: np.ndarray, shape: Shape) -> tuple[np.ndarray, list[str]]:
-    """The leaf of each row, and the questions that were asked."""
+def _leaves(part: Part, workload: Workload, shape: Shape) -> tuple[np.ndarray, list[str]]:
+    """The leaf of each row, and the questions that were asked; learnt from a sample of a long segment's rows."""
+    n = len(part)
+    sample = np.sort(np.random.default_rng(0).permutation(n)[:SAMPLE])
+    table = part.table() if shape.schema else None
+    some = None if table is None else table.take(sample)
     questions = workload.cuts(shape)
     names = [cut.key.partition(":")[2] for cut in questions]
-    answers = [cut.mask(part.table()) for cut in questions]
-    passing, weights = masks, workload.weights
+    answers = [cut.mask(some) for cut in questions]
+    passing = np.array([_mask(some, text, shape, len(sample)) for text in workload.conditions])
+    weights, nearest, near = workload.weights, np.empty(0, np.int64), np.empty((0, 0), bool)
     if workload.vectors is not None:
         nearest, probed = _coarse(part, workload.vectors)
         chosen = np.unique(np.linspace(0, len(probed) - 1, GROWN_FOR).astype(np.int64))
         of = workload.of[chosen]  # type: ignore[index]
-        passing = masks[of] & probed[chosen][:, nearest]
-        weights = workload.weights[of] / np.bincount(of, minlength=len(masks))[of]
+        weights = workload.weights[of] / np.bincount(of, minlength=len(passing))[of]
+        passing = passing[of] & probed[chosen][:, nearest[sample]]
         near = np.unique(probed[chosen], axis=0)[:: max(1, len(chosen) // COARSE)]
-        answers += list(near[:, nearest])
+        answers += list(near[:, nearest[sample]])
         names += ["near a past query"] * len(near)
-    smallest = max(LEAF_ROWS, len(part) // (4 * LEAVES))
-    tree = grow(passing, weights, np.array(answers, bool).reshape(-1, len(part)), smallest=smallest, most=LEAVES)
-    return tree.labels, [names[cut] for cut in tree.cuts]
+
+    def answer(number: int) -> np.ndarray:
+        """What all rows answer."""
+        return questions[number].mask(table) if number < len(questions) else near[number - len(questions)][nearest]
+
+    smallest = max(1, max(LEAF_ROWS, n // (4 * LEAVES)) * len(sample) // n)
+    every = np.array(answers, bool).reshape(-1, len(sample))
+    tree = grow(passing, weights, every, smallest=smallest, most=LEAVES)
+    labels = tree.labels if len(sample) == n else tree.apply(answer, n)
+    return labels, [names[cut] for _, cut in tree.splits]
 
 
 def _coarse(part: Part, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -169,9 +178,12 @@ def _coarse(part: Part, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return nearest, probed
 
 
-def _measure(part: Part, partition: Partitioned, workload: Workload, masks: np.ndarray) -> float:
+def _measure(part: Part, partition: Partitioned, workload: Workload, shape: Shape) -> float:
     """The smallest share of a condition's rows that finds as much as searches one by one, within :data:`MISSING`."""
-    allowed = masks.sum(axis=1)
+    table = part.table() if shape.schema else None
+    n = len(part)
+    packed = [native.pack_bits(_mask(table, text, shape, n)) for text in workload.conditions]
+    allowed = np.array([native.count_bits(words) for words in packed])
     if workload.vectors is not None:
         usable = np.flatnonzero(allowed[workload.of] > LEAST_BUDGET)[:TRIED]
         vectors, of = workload.vectors[usable], workload.of[usable]  # type: ignore[index]
@@ -182,15 +194,15 @@ def _measure(part: Part, partition: Partitioned, workload: Workload, masks: np.n
             return SHARES[-1]
         chances = workload.weights[large] / workload.weights[large].sum()
         of = np.sort(rng.choice(large, TRIED, p=chances))
-        rows = np.array([rng.choice(np.flatnonzero(masks[number])) for number in of])
-        vectors = np.ascontiguousarray(part.vectors[rows], np.float32)
+        rows = [rng.choice(np.flatnonzero(_bits(packed[number], n))) for number in of.tolist()]
+        vectors = np.ascontiguousarray(part.vectors[np.array(rows)], np.float32)
     if not len(of):
         return SHARES[-1]
-    packed = {number: native.pack_bits(masks[number]) for number in np.unique(of).tolist()}
+    asked = {number: packed[number] for number in np.unique(of).tolist()}
     queries = Queries(vectors, part.metric)
-    truth, single = (_one_by_one(part, queries, of, packed, allowed, exact=exact) for exact in (True, False))
+    truth, single = (_one_by_one(part, queries, of, asked, allowed, exact=exact) for exact in (True, False))
     target = _recall(single, truth)
-    groups = [(np.flatnonzero(of == number), words, int(allowed[number])) for number, words in packed.items()]
+    groups = [(np.flatnonzero(of == number), words, int(allowed[number])) for number, words in asked.items()]
     for share in SHARES:
         found = Found(np.full((len(of), _K), np.inf, np.float32), np.full((len(of), _K), -1))
         Partitioned(partition.index, share).search(queries, groups, _K, found)
@@ -199,11 +211,15 @@ def _measure(part: Part, partition: Partitioned, workload: Workload, masks: np.n
     return 1.0
 
 
+def _bits(words: np.ndarray, n: int) -> np.ndarray:
+    return np.unpackbits(words.view(np.uint8), count=n, bitorder="little").view(bool)
+
+
 def _one_by_one(
-    part: Part, queries: Queries, of: np.ndarray, packed: dict[int, np.ndarray], allowed: np.ndarray, *, exact: bool
+    part: Part, queries: Queries, of: np.ndarray, asked: dict[int, np.ndarray], allowed: np.ndarray, *, exact: bool
 ) -> Found:
     found = Found(np.full((len(of), _K), np.inf, np.float32), np.full((len(of), _K), -1))
-    for number, words in packed.items():
+    for number, words in asked.items():
         own = np.flatnonzero(of == number)
         some = Queries(queries.raw[own], part.metric)
         best = part.search(some, _K, allow=words, allowed=int(allowed[number]), exact=exact)
