@@ -210,3 +210,21 @@ def test_few_rows_are_scanned_and_one_query_of_many_walks(
     asked = distinct(None, 2, lambda where: None)
     found, passing = nearest_many(view, "cosine", np.ones((2, 8), np.float32), 3, asked)
     assert passing.tolist() == [30_000] and (found.keys >= 0).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize(("n", "dim"), [(1, 1), (300, 1), (300, 3), (300, 130)])
+@pytest.mark.parametrize("metric", METRICS)
+def test_few_rows_few_dimensions_and_many_copies(
+    make: Callable[..., Store], rng: np.random.Generator, metric: str, n: int, dim: int, dtype: str
+) -> None:
+    store = make(dim=dim, metric=metric, dtype=dtype, attributes={"even": "bool"})
+    rows = rng.standard_normal((max(1, n // 10), dim)).astype(np.float16).astype(np.float32)
+    rows[rows == 0] = 1
+    vectors = rows[rng.integers(0, len(rows), n)]
+    store.add(list(range(n)), vectors, attributes={"even": [i % 2 == 0 for i in range(n)]})
+    queries = np.concatenate([vectors[:5], np.float32(100) * vectors[:5]])
+    where = ["even", "not even", None, "even", None, "not even", None, "even", "not even", "even"][: len(queries)]
+    for k in (1, 7, 400):
+        alone = [store.search(q, k, where=w) for q, w in zip(queries, where, strict=True)]
+        same(store.search_many(queries, k, where=where), alone)
