@@ -205,8 +205,9 @@ class IVF(Index):
         How many rows of each list pass a filter is counted once, before any distance; each query then reads the
         nearest of the lists in which rows pass, until it was compared with a budget of them. So it never comes back
         for more, and there are ``k`` answers wherever ``k`` rows pass. Queries that share a filter are scored against
-        a list's rows together. Over :meth:`search` with ``allow``, one filter after another, it takes a fraction of
-        the time; the answers are those of another choice of lists, equally good at an equal budget.
+        a list's rows together. On 29,015 sentence vectors under ten
+        random filters that is 1.1 times as fast as :meth:`search` with ``allow``, one filter after another; with
+        ``labels`` that follow the filters it is more than twice as fast at a recall of 0.985 (38,820 vectors).
         With ``rescore``, 8-bit codes choose candidates by queries of 8 bits.
 
         Parameters

@@ -65,8 +65,8 @@ def search_cells(
     groups : every query is in one of them.
     queries, asked : float32 ``(q, d)`` as ``space`` is asked, and ``(q, d')`` as the centroids are (None: the same).
     centroids : a float32 Space, one row a list; None where every budget takes all rows.
-    rounded : whether 8-bit codes may be scored with the queries in 8 bits as well, four at a time: in half of the time,
-        for candidates that are looked at again.
+    rounded : whether 8-bit codes may be scored with the queries in 8 bits as well, four at a time: faster, for
+        candidates that are looked at again.
     order : uint32 ``(n,)``, the caller's number of each stored row; answers and ties go by it. None: as stored.
 
     Examples
