@@ -59,6 +59,10 @@ struct Kernels {
   // As sq8_query below, for rows that are in the cache: none is asked for ahead.
   void (*sq8_cached)(QueryCodes q, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
                      int32_t* out);
+  // out[t * n + i] = sum_j q[t]_j * code_j of row ids[i], for nq targets (1 to 4) of numbers from -127 to 127 and rows in
+  // the cache.
+  void (*sq8_block)(const int8_t* const* q, unsigned nq, const uint8_t* base, size_t stride, unsigned d,
+                    const uint32_t* ids, unsigned n, int32_t* out);
   // out[i] = sum_j q_j * code_j of row ids[i]; rows are header + codes, stride in bytes.
   void (*sq8_query)(QueryCodes q, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
                     int32_t* out);

@@ -147,6 +147,39 @@ void sq8_query(QueryCodes q, const uint8_t* base, size_t stride, unsigned d, con
   }
 }
 
+template <int NQ>
+void block_rows(const int8_t* const* q, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
+                int32_t* out) {
+  for (unsigned i = 0; i < n; ++i) {
+    const uint8_t* c = codes_of(base, stride, ids[i]);
+    __m256i sum[NQ];
+    for (int t = 0; t < NQ; ++t) sum[t] = _mm256_setzero_si256();
+    unsigned j = 0;
+    for (; j + 16 <= d; j += 16) {
+      const __m256i x = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(c + j)));
+      for (int t = 0; t < NQ; ++t) {
+        const __m256i y = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(q[t] + j)));
+        sum[t] = _mm256_add_epi32(sum[t], _mm256_madd_epi16(x, y));
+      }
+    }
+    for (int t = 0; t < NQ; ++t) {
+      int32_t s = reduce(sum[t]);
+      for (unsigned tail = j; tail < d; ++tail) s += static_cast<int32_t>(q[t][tail]) * c[tail];
+      out[static_cast<size_t>(t) * n + i] = s;
+    }
+  }
+}
+
+void sq8_block(const int8_t* const* q, unsigned nq, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids,
+               unsigned n, int32_t* out) {
+  switch (nq) {
+    case 4: return block_rows<4>(q, base, stride, d, ids, n, out);
+    case 3: return block_rows<3>(q, base, stride, d, ids, n, out);
+    case 2: return block_rows<2>(q, base, stride, d, ids, n, out);
+    default: return block_rows<1>(q, base, stride, d, ids, n, out);
+  }
+}
+
 void sq4_query(QueryCodes q, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
                int32_t* out) {
   const unsigned half = (d + 1) / 2;
@@ -298,6 +331,7 @@ uint32_t signs(const SignScan& q, const uint8_t* chunk, float worst, float* out)
 
 constexpr Kernels table = {floats<false, float>, floats<true, float>, floats<false, uint16_t>, floats<true, uint16_t>,
                            sq8_query,  // near memory or far
+                           sq8_block,
                            sq8_query,            sq4_query,           sq2_query,               sq1_query,
                            sq8_pair,             sq4_pair,            sq2_pair,                sq1_pair,
                            signs,                hadamard,            link,

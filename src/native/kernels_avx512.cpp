@@ -293,6 +293,52 @@ constexpr auto sq8_cached = short_rows<EightBits, false>;
 constexpr auto sq2_query = short_rows<TwoBits>;
 constexpr auto sq1_query = short_rows<OneBit>;
 
+template <int NQ, int NR>
+inline void block_tile(const int8_t* const* q, const uint8_t* const* c, unsigned d, unsigned n, int32_t* out) {
+  __m512i s[NQ][NR];
+  for (int t = 0; t < NQ; ++t)
+    for (int r = 0; r < NR; ++r) s[t][r] = _mm512_setzero_si512();
+  for (unsigned j = 0; j < d; j += 64) {
+    const __mmask64 m = tail_mask(d - j);
+    __m512i x[NR];
+    for (int r = 0; r < NR; ++r) x[r] = _mm512_maskz_loadu_epi8(m, c[r] + j);
+    for (int t = 0; t < NQ; ++t) {
+      const __m512i y = _mm512_maskz_loadu_epi8(m, q[t] + j);
+      for (int r = 0; r < NR; ++r) s[t][r] = _mm512_dpbusd_epi32(s[t][r], x[r], y);
+    }
+  }
+  for (int t = 0; t < NQ; ++t)
+    if constexpr (NR == 4)
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(out + static_cast<size_t>(t) * n), sums(s[t][0], s[t][1], s[t][2], s[t][3]));
+    else
+      out[static_cast<size_t>(t) * n] = _mm512_reduce_add_epi32(s[t][0]);
+}
+
+template <int NQ>
+void block_rows(const int8_t* const* q, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
+                int32_t* out) {
+  unsigned i = 0;
+  for (; i + 4 <= n; i += 4) {
+    const uint8_t* c[4];
+    for (unsigned r = 0; r < 4; ++r) c[r] = codes_of(base, stride, ids[i + r]);
+    block_tile<NQ, 4>(q, c, d, n, out + i);
+  }
+  for (; i < n; ++i) {
+    const uint8_t* c = codes_of(base, stride, ids[i]);
+    block_tile<NQ, 1>(q, &c, d, n, out + i);
+  }
+}
+
+void sq8_block(const int8_t* const* q, unsigned nq, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids,
+               unsigned n, int32_t* out) {
+  switch (nq) {
+    case 4: return block_rows<4>(q, base, stride, d, ids, n, out);
+    case 3: return block_rows<3>(q, base, stride, d, ids, n, out);
+    case 2: return block_rows<2>(q, base, stride, d, ids, n, out);
+    default: return block_rows<1>(q, base, stride, d, ids, n, out);
+  }
+}
+
 // Unsigned by unsigned: one side is shifted into int8 range, and 128 times the other side's sum is put back.
 void sq8_pair(const uint8_t* row, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
               int32_t* out) {
@@ -561,7 +607,7 @@ size_t merge_keys(uint64_t* keys, size_t size, size_t width, uint64_t* offered, 
 }
 
 constexpr Kernels table = {floats<false, float>, floats<true, float>, floats<false, uint16_t>, floats<true, uint16_t>,
-                           sq8_cached,
+                           sq8_cached,           sq8_block,
                            sq8_query,            sq4_query,           sq2_query,               sq1_query,
                            sq8_pair,             sq4_pair,            sq2_pair,                sq1_pair,
                            signs,                hadamard,            link,

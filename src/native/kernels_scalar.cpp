@@ -89,6 +89,17 @@ void sq8_query(QueryCodes q, const uint8_t* base, size_t stride, unsigned d, con
   }
 }
 
+void sq8_block(const int8_t* const* q, unsigned nq, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids,
+               unsigned n, int32_t* out) {
+  for (unsigned t = 0; t < nq; ++t)
+    for (unsigned i = 0; i < n; ++i) {
+      const uint8_t* c = codes_of(base, stride, ids[i]);
+      int32_t s = 0;
+      for (unsigned j = 0; j < d; ++j) s += static_cast<int32_t>(q[t][j]) * c[j];
+      out[static_cast<size_t>(t) * n + i] = s;
+    }
+}
+
 void sq4_query(QueryCodes q, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
                int32_t* out) {
   const unsigned half = (d + 1) / 2;
@@ -179,6 +190,7 @@ uint32_t signs(const SignScan& q, const uint8_t* chunk, float worst, float* out)
 const Kernels& scalar_kernels() {
   static const Kernels k = {floats<false, float>, floats<true, float>, floats<false, uint16_t>, floats<true, uint16_t>,
                            sq8_query,  // near memory or far
+                           sq8_block,
                            sq8_query,            sq4_query,           sq2_query,               sq1_query,
                            sq8_pair,             sq4_pair,            sq2_pair,                sq1_pair,
                            signs,                hadamard,            link,

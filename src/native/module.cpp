@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 
+#include "cells.hpp"
 #include "graph.hpp"
 #include "lists.hpp"
 #include "pool.hpp"
@@ -518,6 +519,38 @@ NB_MODULE(_core, m) {
       nb::arg("base"), nb::arg("metric"), nb::arg("centroids"), nb::arg("offsets"), nb::arg("order"),
       nb::arg("queries"), nb::arg("asked"), nb::arg("probes"), nb::arg("budget"), nb::arg("allow").none(),
       nb::arg("threads"), nb::arg("scores"), nb::arg("rows"));
+
+  m.def(
+      "cell_search",
+      [](const PySpace& base, const std::string& metric, const PySpace* centroids,
+         std::optional<In<uint32_t, 1>> order, const std::vector<In<uint32_t, 1>>& parts, In<float, 2> queries,
+         In<float, 2> asked, bool rounded, unsigned threads, Out<float, 2> scores, Out<int64_t, 2> rows,
+         Out<uint32_t, 1> scored) {
+        check_queries(base.space, queries, scores, rows);
+        demand(parts.size() == 6 && parts[0].shape(0) == parts[1].shape(0) &&
+                   parts[0].shape(0) == parts[2].shape(0) + 1 && parts[3].shape(0) >= 1,
+               "parts: expected members, groups, budgets, cells, lists and positions");
+        const Cells cells{parts[0].data(), parts[1].data(), parts[2].data(), parts[3].data(), parts[4].data(),
+                          parts[5].data(), parts[2].shape(0)};
+        const Space* centres = centroids ? &centroids->space : nullptr;
+        const size_t nq = queries.shape(0);
+        demand(!centres || (centres->kind == Kind::f32 && asked.shape(0) == nq && asked.shape(1) == centres->dim),
+               "asked: expected as many queries, of the dimensions of float32 centroids");
+        demand(cells_valid(cells, nq, parts[3].shape(0) - 1, parts[4].shape(0), parts[5].shape(0),
+                           centres ? centres->n : base.space.n + 1, base.space.n),
+               "parts: a number points outside of what it numbers");
+        demand((!order || order->shape(0) == base.space.n) && scored.shape(0) == nq,
+               "order, scored: expected shapes (n,) and (queries,)");
+        const Measure measure = parse_measure(metric);
+        run(nb::none(), [&](const Check& check) {
+          search_cells(base.space, measure, centres, order ? order->data() : nullptr, cells, queries.data(),
+                       asked.data(), nq, scores.shape(1), rounded, threads, scores.data(), rows.data(), scored.data(),
+                       check);
+        });
+      },
+      nb::arg("base"), nb::arg("metric"), nb::arg("centroids").none(), nb::arg("order").none(), nb::arg("parts"),
+      nb::arg("queries"), nb::arg("asked"), nb::arg("rounded"), nb::arg("threads"), nb::arg("scores"),
+      nb::arg("rows"), nb::arg("scored"));
 
   m.def(
       "graph_build",

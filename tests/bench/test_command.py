@@ -1,4 +1,5 @@
 import argparse
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,14 @@ def _parse(text: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     return parser.parse_args(text.split())
+
+
+def test_batches_need_an_index_of_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("NEARFIELD_PACKAGES", raising=False)
+    assert run(_parse(f"many --quick --out {tmp_path}")) == 2
+    assert "apt-cache dumpavail" in capsys.readouterr().err
 
 
 def test_what_is_compared_can_be_listed(capsys) -> None:

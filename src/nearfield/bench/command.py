@@ -47,6 +47,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--folder", type=Path, default=None, help="where the store is made (default: a temporary folder)"
     )
     store.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
+    many = commands.add_parser("many", help="batches of queries with conditions, on Debian's packages")
+    many.add_argument(
+        "--packages", type=Path, default=None, metavar="FILE", help="a Packages index (default: $NEARFIELD_PACKAGES)"
+    )
+    many.add_argument(
+        "--folder", type=Path, default=None, help="where the stores are made, or were before (default: a temporary one)"
+    )
+    many.add_argument("--queries", type=int, default=2000, help="queries asked (default: 2000)")
+    many.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
     growth = commands.add_parser("growth", help="what a query and an inserted row cost as a collection grows")
     growth.add_argument("--rows", type=int, default=1_000_000, help="most rows (default: 1000000; some two minutes)")
     growth.add_argument(
@@ -69,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     living.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
     sizing = commands.add_parser("sizing", help="what a store was estimated to take, and what it took")
     sizing.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
-    for command in (peers, report, store, growth, filters, scaling, collections, living, sizing):
+    for command in (peers, report, store, many, growth, filters, scaling, collections, living, sizing):
         command.add_argument("--out", type=Path, default=Path("bench/results"), help="folder of the results")
 
 
@@ -129,9 +138,23 @@ def run(arguments: argparse.Namespace) -> int:
 
         print(run_sizing(out, rows=(3_000,)) if arguments.quick else run_sizing(out))
         return 0
+    if arguments.bench == "many":
+        return _many(arguments, out)
     from .store import run_store
 
     print(run_store(out, rows=2_000 if arguments.quick else arguments.rows, folder=arguments.folder))
+    return 0
+
+
+def _many(arguments: argparse.Namespace, out: Path) -> int:
+    from .many import run_many
+
+    rows, queries = (4_000, 200) if arguments.quick else (None, arguments.queries)
+    try:
+        print(run_many(out, packages=arguments.packages, rows=rows, queries=queries, folder=arguments.folder))
+    except FileNotFoundError as error:
+        print(error, file=sys.stderr)
+        return 2
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Public data sets by name, and the documentation of the installed Python packages as one more.
+"""Public data sets by name; the documentation of the installed Python packages and Debian's package index beside them.
 
 :func:`load` looks in ``$NEARFIELD_DATA``, then in the user's cache (``$XDG_CACHE_HOME/nearfield`` or
 ``~/.cache/nearfield``), then downloads from the set's public home and checks the checksum. Where there is no network,
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .documentation import Document as Document
     from .documentation import python_documentation as python_documentation
     from .fashion_mnist import FashionMNIST as FashionMNIST
+    from .packages import DebianPackages as DebianPackages
+    from .packages import debian_packages as debian_packages
     from .retrieval import Retrieval as Retrieval
     from .sets import NAMES as NAMES
     from .sets import load as load
@@ -27,12 +29,14 @@ if TYPE_CHECKING:
 __all__ = [
     "STSB",
     "Clinc150",
+    "DebianPackages",
     "Document",
     "FashionMNIST",
     "Retrieval",
     "ScoredPairs",
     "Utterances",
     "WordNet",
+    "debian_packages",
     "load",
     "python_documentation",
 ]
@@ -40,6 +44,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "Clinc150": ".clinc150",
+        "DebianPackages": ".packages",
         "Document": ".documentation",
         "FashionMNIST": ".fashion_mnist",
         "NAMES": ".sets",
@@ -48,6 +53,7 @@ __getattr__, __dir__ = lazy_names(
         "ScoredPairs": ".stsb",
         "Utterances": ".clinc150",
         "WordNet": ".wordnet",
+        "debian_packages": ".packages",
         "load": ".sets",
         "python_documentation": ".documentation",
     },

@@ -17,6 +17,7 @@ NAMES = (
     "grvq",
     "hnsw",
     "hnsw_recall_lid",
+    "hqi",
     "leanvec",
     "lr2vq",
     "mrl",

@@ -9,6 +9,8 @@ from ..common.lazy import lazy_names
 if TYPE_CHECKING:
     from .base import Index as Index
     from .base import Neighbors as Neighbors
+    from .bounded import Bounded as Bounded
+    from .bounded import rerank_bounded as rerank_bounded
     from .estimate import BuildMemory as BuildMemory
     from .files import load as load
     from .flat import Flat as Flat
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "IVF",
+    "Bounded",
     "BuildMemory",
     "Explanation",
     "Flat",
@@ -31,11 +34,13 @@ __all__ = [
     "Neighbors",
     "explain",
     "load",
+    "rerank_bounded",
 ]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "Bounded": ".bounded",
         "BuildMemory": ".estimate",
         "Explanation": ".stages",
         "Flat": ".flat",
@@ -47,5 +52,6 @@ __getattr__, __dir__ = lazy_names(
         "Neighbors": ".base",
         "explain": ".stages",
         "load": ".files",
+        "rerank_bounded": ".bounded",
     },
 )

@@ -99,3 +99,32 @@ def _at_unit_length(centroids: np.ndarray, unit: bool) -> np.ndarray:
         return centroids
     lengths = np.sqrt(np.einsum("ij,ij->i", centroids, centroids))
     return centroids / np.where(lengths > 0, lengths, np.float32(1))[:, None]
+
+
+def partition_within(
+    rows: np.ndarray,
+    labels: np.ndarray,
+    lists: int,
+    *,
+    unit: bool,
+    seed: int,
+    progress: Callable[[int], Any] | None = None,
+) -> Partition:
+    """Like :func:`partition`, with no list that holds rows of two labels; labels have lists by their share of rows.
+
+    Every label has one list at least, so there may be more than ``lists`` in all.
+    """
+    centroids, sizes, order = [], [], []
+    done = 0
+    for label in np.unique(labels):
+        own = np.flatnonzero(labels == label)
+        count = min(len(own), max(1, round(lists * len(own) / len(rows))))
+        part = partition(np.ascontiguousarray(rows[own]), count, unit=unit, seed=seed)
+        centroids.append(part.centroids)
+        sizes.append(np.diff(part.offsets))
+        order.append(own[part.order])
+        done += len(own)
+        if progress is not None:
+            progress(done)
+    offsets = np.concatenate([[0], np.cumsum(np.concatenate(sizes))]).astype(np.uint32)
+    return Partition(np.concatenate(centroids), offsets, np.concatenate(order).astype(np.uint32))

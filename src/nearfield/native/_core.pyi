@@ -96,6 +96,20 @@ def list_search(
     scores: np.ndarray,
     rows: np.ndarray,
 ) -> None: ...
+def cell_search(
+    base: Space,
+    metric: str,
+    centroids: Space | None,
+    order: np.ndarray | None,
+    parts: list[np.ndarray],
+    queries: np.ndarray,
+    asked: np.ndarray,
+    rounded: bool,
+    threads: int,
+    scores: np.ndarray,
+    rows: np.ndarray,
+    scored: np.ndarray,
+) -> None: ...
 def graph_build(
     base: Space,
     degree: int,

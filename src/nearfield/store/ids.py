@@ -16,6 +16,8 @@ import numpy as np
 
 Id = int | str
 
+# From so many text ids on, their bytes are gathered at once.
+_AT_ONCE = 64
 _LOW, _HIGH = -(2**63), 2**63 - 1
 
 
@@ -115,7 +117,16 @@ class IdColumn:
         """The ids in ``rows``, as plain Python objects."""
         if self.offsets is None:
             return self.values[rows].tolist()
-        return [self.at(row) for row in rows.tolist()]
+        if len(rows) < _AT_ONCE:
+            return [self.at(row) for row in rows.tolist()]
+        column = self.select(rows)
+        assert column.offsets is not None
+        lengths = np.diff(column.offsets)
+        spaced = np.zeros(len(column.values) + len(lengths), np.uint8)
+        spaced[np.arange(len(column.values)) + np.repeat(np.arange(len(lengths)), lengths)] = column.values
+        if np.count_nonzero(spaced) == len(column.values):
+            return list(spaced.tobytes().decode().split("\0")[:-1])
+        return [self.at(row) for row in rows.tolist()]  # ids may hold the character they would be cut at
 
     def select(self, rows: np.ndarray) -> IdColumn:
         """A column of the given rows."""

@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 
 from ..common.decoding import decoding
+from . import partitioned
 from .catalogue import Catalogue, insert_segment, read_segments, set_meta
 from .mending import Missed, mend_index
 from .segment import Segment, copied_rows, file_names, gather, logger, write_segment
 from .sizing import Limit
 from .snapshot import Shape, View, Viewer
+from .workload import Workload
 from .writing import Writer, remove_files, removing_on_error
 
 # Fewer rows than this are scanned whatever the plan says: a scan of them takes some ten microseconds.
@@ -72,6 +74,11 @@ class Maintenance:
                 busy = self._code_columns(view.segments)
         with contextlib.suppress(OSError):  # the compaction stands; what cannot be given back now is later
             self.catalogue.shrink()
+        if busy:
+            try:
+                self.partition()
+            except OSError as error:  # the compaction stands; without a partition batches take longer, that is all
+                logger.warning("%s: no partition could be made now: %s", self.catalogue.folder, error)
         return busy
 
     @contextlib.contextmanager
@@ -120,9 +127,32 @@ class Maintenance:
         for part in old:
             remove_files(self.catalogue, file_names(part.description))
 
+    def partition(self, workload: Workload | None = None) -> int:
+        """Learn a partition of every large segment from past queries, of those without one when none are given.
+
+        ``workload`` is kept in the catalogue, without its vectors, for segments to come; returns how many were made.
+        """
+        made = 0
+        with self.lock:
+            view = self.viewer.current()
+            kept = view.meta.get("workload")
+            log = workload if workload is not None or kept is None else Workload.from_dict(kept)
+            if workload is not None:
+                with self.catalogue.writing() as connection:
+                    set_meta(connection, "workload", workload.to_dict())
+            for segment in view.segments if log is not None else []:
+                if len(segment) >= partitioned.MIN_ROWS and (workload is not None or segment.partition is None):
+                    fresh = segment.make_partition(log, self.shape)["partition"]
+                    self._replace(segment.number, segment.description, "partition", fresh)
+                    made += 1
+        return made
+
     def repair(self, segments: Iterable[Segment]) -> list[str]:
-        """Rebuild those derived files that are damaged or missing; returns the names of the new ones."""
-        rebuilt = []
+        """Rebuild those derived files that are damaged or missing; returns the names of the new ones.
+
+        Partitions that are known to be are learnt again as well.
+        """
+        rebuilt, lost = [], False
         with self.lock:
             for segment in segments:
                 description = dict(segment.description)
@@ -139,6 +169,9 @@ class Maintenance:
                     fresh = self._replace(segment.number, description, "columns", segment.rebuild_columns())
                     if fresh is not None:
                         rebuilt.append(fresh["columns"]["file"])
+                lost |= segment.partition_trouble is not None
+            if lost:
+                self.partition()
         return rebuilt
 
     def mend(self, found: Iterable[Missed]) -> list[str]:

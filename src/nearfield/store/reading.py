@@ -17,9 +17,10 @@ from .grouping import Groups, check_column, explain_groups, grouped
 from .hits import Batch, Hits, Item
 from .ids import check_ids, is_single
 from .maintenance import Maintenance
+from .many import distinct, nearest_many
 from .paging import Origin, Pages, explain_page, page, read_cursors
 from .ranging import Bounds, explain_range, relevances, within
-from .search import Nearest, explain, judged, nearest
+from .search import Nearest, explain, judge_hits, judged, nearest
 from .segment import logger
 from .snapshot import Shape, View, Viewer
 from .watch import Watch
@@ -87,11 +88,7 @@ class Reader:
         """See :meth:`Store.search`."""
         metric = self.shape.metric
         array, single, condition = self._asked(queries, where, attributes)
-        check_int(k, "k", 1, MAX_K)
-        if beam is not None:
-            check_int(beam, "beam", 1, MAX_K)
-        if max_false is not None:
-            check_real(max_false, "max_false", 0.0, 1.0)
+        _check_numbers(k, beam, max_false)
         check_int(group_size, "group_size", 1, MAX_K // k)
         name = None if group_by is None else check_column(group_by, self.shape.schema)
         if name is None and group_size != 1:
@@ -208,6 +205,41 @@ class Reader:
             payloads = [[known.get(key) for key in row] for row in keys.tolist()]
         return found, payloads
 
+    def search_many(
+        self,
+        queries: Any,
+        k: int,
+        where: Any,
+        payload: bool,
+        attributes: bool,
+        max_false: float | None,
+        beam: int | None,
+    ) -> Hits:
+        """See :meth:`Store.search_many`."""
+        array, _, _ = self._asked(queries, None, attributes)
+        _check_numbers(k, beam, max_false)
+        asked = distinct(where, len(array), self._filter)
+        metric = self.shape.metric
+
+        def answer(view: View, connection: Any) -> Hits:
+            relevance = None
+            hits, passing = nearest_many(view, metric, array, k, asked, beam=beam)
+            if view.judge is not None:
+                around = nearest(view, metric, array, view.judge.k, beam=beam)
+                hits, relevance = judge_hits(view, metric, array, hits, around, max_false)
+            elif max_false is not None:
+                raise ValueError("max_false: this store has no judge; fit one with fit_judge()")
+            status = [""] * len(array)
+            for condition, own, allowed in zip(asked.conditions, asked.groups(), passing.tolist(), strict=True):
+                for place, text in zip(own, explain(view, hits.of(own, allowed), k, condition, max_false), strict=True):
+                    status[place] = text
+            parts, rows = hits.parts.ravel(), hits.rows.ravel()
+            found, payloads = self._details(view, connection, hits.keys, parts, rows, payload, attributes)
+            ids = _split(view.gather_ids(parts, rows), k)
+            return Hits(ids, hits.distances, status, relevance=relevance, attributes=found, payload=payloads)
+
+        return self.view(answer, transaction=payload)
+
     def _filter(self, where: Any) -> Filter | None:
         if where is None:
             return None
@@ -286,6 +318,14 @@ class Reader:
             if view.expiry is not None:
                 expires = [as_datetime(at) for at in view.expires(keys[start : start + batch_size]).tolist()]
             yield Batch(ids, vectors, table, [payloads.get(key) for key in wanted], expires)
+
+
+def _check_numbers(k: int, beam: int | None, max_false: float | None) -> None:
+    check_int(k, "k", 1, MAX_K)
+    if beam is not None:
+        check_int(beam, "beam", 1, MAX_K)
+    if max_false is not None:
+        check_real(max_false, "max_false", 0.0, 1.0)
 
 
 def _split(flat: list[Any], k: int) -> list[list[Any]]:

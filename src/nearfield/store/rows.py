@@ -110,6 +110,11 @@ class Part(ABC):
         return None
 
     @property
+    def partition(self) -> Any:
+        """The rows by what past conditions asked for (:class:`.partitioned.Partitioned`), or None."""
+        return None
+
+    @property
     def settings(self) -> dict[str, Any]:
         """What the plan says about searching the index."""
         return {}

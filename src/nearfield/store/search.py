@@ -13,6 +13,9 @@ from .filters import Filter
 from .rows import Queries
 from .snapshot import View
 
+# Distances, keys, parts and rows, (q, k) each.
+_Answer = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
 
 @dataclass(frozen=True)
 class Nearest:
@@ -36,6 +39,10 @@ class Nearest:
     def first(self, k: int) -> Nearest:
         """The first ``k`` columns."""
         return Nearest(self.distances[:, :k], self.keys[:, :k], self.parts[:, :k], self.rows[:, :k], self.allowed)
+
+    def of(self, queries: np.ndarray, allowed: int) -> Nearest:
+        """The rows of some queries, whose condition ``allowed`` items pass."""
+        return Nearest(self.distances[queries], self.keys[queries], self.parts[queries], self.rows[queries], allowed)
 
     def cut(self, keep: np.ndarray) -> Nearest:
         """The same with everything missing that is not in ``keep``, a bool array true in front and false behind."""
@@ -71,10 +78,15 @@ def nearest(
         missing = found.rows < 0
         keys = np.where(missing, -1, live.part.keys[found.rows])
         answers.append((found.distances, keys, np.where(missing, -1, number), found.rows))
+    return merge(view, asked, answers, k, total)
+
+
+def merge(view: View, asked: Queries, answers: list[_Answer], k: int, allowed: int) -> Nearest:
+    """The ``k`` best of what the parts answered: (distances, keys, parts, rows) of each."""
     if len(answers) == 1:
         distances, keys, parts, rows = answers[0]
     else:
-        empty = np.empty((len(queries), 0))
+        empty = np.empty((len(asked), 0))
         answers.append((empty.astype(np.float32), *(empty.astype(np.int64),) * 3))
         every = [np.concatenate(column, axis=1) for column in zip(*answers, strict=True)]
         order = np.lexsort((every[1], every[0]), axis=1)[:, : k + 1]
@@ -88,7 +100,7 @@ def nearest(
     if gap[1][1]:
         distances = np.pad(distances, gap, constant_values=np.inf)
         keys, parts, rows = (np.pad(array, gap, constant_values=-1) for array in (keys, parts, rows))
-    return Nearest(distances, keys, parts, rows, total)
+    return Nearest(distances, keys, parts, rows, allowed)
 
 
 def _settle_ties(
@@ -138,13 +150,22 @@ def judged(
     ``find`` is :func:`nearest`, or what answers otherwise by the same arguments, such as a page or groups.
     """
     judge = view.judge
-    assert judge is not None and view.scales is not None
+    assert judge is not None
     if condition is None and find is nearest:
         around = nearest(view, metric, queries, max(k, judge.k), beam=beam)
         hits = around.first(k)
     else:
         around = nearest(view, metric, queries, judge.k, beam=beam)
         hits = find(view, metric, queries, k, condition=condition, beam=beam)
+    return judge_hits(view, metric, queries, hits, around, max_false)
+
+
+def judge_hits(
+    view: View, metric: str, queries: np.ndarray, hits: Nearest, around: Nearest, max_false: float | None
+) -> tuple[Nearest, np.ndarray]:
+    """Hits, cut where relevance ends, and their relevance; ``around`` are the nearest in the whole store."""
+    judge = view.judge
+    assert judge is not None and view.scales is not None
     neighbors = around.first(judge.k)
     scales = view.scales.of(neighbors.keys)
     asked = get_metric(metric).prepare_queries(queries) if judge.uses_queries_ else None

@@ -7,6 +7,7 @@ file                              kind       holds
 ``NNNNNN.attributes.arrow``       primary    the attribute columns (Arrow IPC), only with a schema
 ``NNNNNN.index.R.nfa``            derived    the index; R counts how often it was rebuilt
 ``NNNNNN.columns.R.nfa``          derived    the attributes as codes, which filters are answered from
+``NNNNNN.partition.R.nfa``        derived    the rows by what past conditions asked for; likewise
 ================================  =========  =====================================================================
 
 The catalogue names each file with its size and a digest that covers all its bytes. A primary file that does not agree
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 
 VECTORS_VERSION = 1
 PRIMARY = ("vectors", "attributes")
-DERIVED = ("index", "columns")
+DERIVED = ("index", "columns", "partition")
 _COPIED = 1 << 20
 KIND = "store.vectors"
 _ROOT = slice(16, 24)  # of a container: the checksum of its header, which holds the checksum of every array
@@ -200,6 +201,7 @@ class Segment(Part):
     ----------
     trouble : why the index is not used, or None.
     columns_trouble : why filters are not answered from codes, or None; also None when there are none to use.
+    partition_trouble : the same of the partition, known once it was asked for.
     """
 
     def __init__(
@@ -217,6 +219,9 @@ class Segment(Part):
         self.description = dict(description)
         self.trouble: str | None = None
         self.columns_trouble: str | None = None
+        self.partition_trouble: str | None = None
+        self._partition: Any = None
+        self._partition_lock = threading.Lock()
         self._schema = schema
         self._index: Any = None
         self._settings: dict[str, Any] = {}
@@ -304,12 +309,48 @@ class Segment(Part):
 
     def troubles(self) -> dict[str, str | None]:
         """By part of the description: why that derived file is not used, or None."""
-        return {"index": self.trouble, "columns": self.columns_trouble}
+        return {"index": self.trouble, "columns": self.columns_trouble, "partition": self.partition_trouble}
 
     def wrong_codes(self) -> list[str]:
         """Compare the codes with the attributes; a sentence for every column that they do not agree on."""
         wrong = differences(self._coded or {}, self.table())
         return [f"{self.folder / self.description['columns']['file']}: {text}" for text in wrong]
+
+    @property
+    def partition(self) -> Any:
+        """The rows by what past conditions asked for, loaded when first asked for; None without one that is whole."""
+        entry = self.description.get("partition")
+        if entry is None or self.partition_trouble is not None:
+            return None
+        with self._partition_lock:
+            if self._partition is None and self.partition_trouble is None:
+                from .partitioned import load_partition
+
+                path = self.folder / entry["file"]
+                try:
+                    self._partition = load_partition(path, entry, self, container_root(path))
+                except FileNotFoundError:
+                    self.partition_trouble = f"{path}: missing"
+                except (CorruptFileError, FormatVersionError, ValueError) as error:
+                    self.partition_trouble = str(error)
+                if self.partition_trouble is not None:
+                    logger.warning("%s; batches are answered without it", self.partition_trouble)
+            return self._partition
+
+    def make_partition(self, workload: Any, shape: Any) -> dict[str, Any]:
+        """Learn a partition and write it under its next name; returns the new description of the segment."""
+        from .partitioned import write_partition
+
+        before = self.description.get("partition")
+        revision = 1 if before is None else int(before["file"].split(".")[2]) + 1
+        path = self.folder / f"{self.number:06d}.partition.{revision}.nfa"
+        try:
+            entry = write_partition(path, self, workload, shape)
+            return {**self.description, "partition": {**entry, "root": container_root(path)}}
+        except BaseException:
+            with contextlib.suppress(OSError):
+                files.remove(path)
+            raise
 
     @property
     def recipe(self) -> Any:

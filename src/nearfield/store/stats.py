@@ -41,6 +41,7 @@ def collect(
                 "rows": len(part),
                 "items": live.count,
                 "index": _index_name(part),
+                "partition": _partition(part),
                 "trouble": part.trouble or part.columns_trouble,
             }
         )
@@ -91,6 +92,11 @@ def _index_name(part: Segment) -> str:
     if part.index is None:
         return "scan of the vectors"
     return str(part.description["index"]["name"])
+
+
+def _partition(part: Segment) -> dict[str, Any] | None:
+    entry = part.description.get("partition")
+    return {name: entry[name] for name in ("leaves", "lists", "share")} if entry else None
 
 
 def _plan(view: View) -> dict[str, Any] | None:

@@ -143,6 +143,9 @@ class Verifier:
                 self.report.problems.append(
                     f"{segment.columns_trouble}; filters ask the Arrow columns instead, and a writer rebuilds it"
                 )
+            if description.get("partition") and segment.partition is None:
+                self.damaged += [segment] * (segment not in self.damaged)
+                self.report.problems.append(f"{segment.partition_trouble}; batches are answered without it")
             bad = [part for part, why in segment.troubles().items() if why is not None]
             for name in file_names(description):
                 if name not in [description[part]["file"] for part in bad]:
