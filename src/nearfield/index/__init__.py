@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .base import Neighbors as Neighbors
     from .estimate import BuildMemory as BuildMemory
     from .files import load as load
+    from .filtered import FilterPlan as FilterPlan
     from .flat import Flat as Flat
     from .graph import Graph as Graph
     from .hash import Hash as Hash
@@ -23,6 +24,7 @@ __all__ = [
     "IVF",
     "BuildMemory",
     "Explanation",
+    "FilterPlan",
     "Flat",
     "Graph",
     "Hash",
@@ -38,6 +40,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "BuildMemory": ".estimate",
         "Explanation": ".stages",
+        "FilterPlan": ".filtered",
         "Flat": ".flat",
         "Graph": ".graph",
         "Hash": ".hash",
