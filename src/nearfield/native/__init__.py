@@ -431,8 +431,9 @@ def search_graph(
     codes when its links are followed.
 
     With ``followed``, ``(near, wide, scarce, enough, most)``, and a filter, only allowed rows are scored once a walk of
-    width ``near`` found the surroundings of the query; see ``Followed`` in ``graph.hpp``. Bit 1 of ``covered`` then says
-    that few rows around the query are allowed, and bit 0 that the walk came to its end, before ``most``, with k rows.
+    width ``near`` found the surroundings of the query; see ``Followed`` in ``graph.hpp``. Bit 1 of ``covered`` then
+    says that few rows around the query are allowed, and bit 0 that the walk came to its end, before ``most``, with k
+    rows.
 
     ``distances``, a uint32 ``(q,)`` array, receives how many rows were scored for each query. ``covered``, a uint8
     ``(q,)`` array, receives 1 where half of the beam reaches to the ``k``-th allowed row; where it is 0 the allowed
