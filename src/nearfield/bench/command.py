@@ -1,4 +1,4 @@
-"""``nearfield bench``: our index beside its peers, how its costs grow, and the store's own speed."""
+"""``nearfield bench``: our index beside its peers, with filters too, how its costs grow, and the store's own speed."""
 
 from __future__ import annotations
 
@@ -53,7 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--folder", type=Path, default=None, help="where the rows are kept meanwhile (default: the system's)"
     )
     growth.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
-    for command in (peers, report, store, growth):
+    filtered = commands.add_parser("filtered", help="search under filters, beside the installed peers")
+    filtered.add_argument("--rows", type=int, default=None, help="most rows (default: all 115,659)")
+    filtered.add_argument("--peers", type=_names, default=None, metavar="NAMES", help="names as in the table")
+    filtered.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
+    for command in (peers, report, store, growth, filtered):
         command.add_argument("--out", type=Path, default=Path("bench/results"), help="folder of the results")
 
 
@@ -85,6 +89,11 @@ def run(arguments: argparse.Namespace) -> int:
         from .growth import run_growth
 
         print(run_growth(out, rows=2_000 if arguments.quick else arguments.rows, folder=arguments.folder))
+        return 0
+    if arguments.bench == "filtered":
+        from .filtered import run_filtered
+
+        print(run_filtered(out, rows=2_000 if arguments.quick else arguments.rows, names=arguments.peers))
         return 0
     from .store import run_store
 
