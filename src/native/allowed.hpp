@@ -12,9 +12,9 @@ namespace nearfield {
 
 inline bool is_allowed(const uint64_t* allow, uint32_t id) { return allow[id / 64] >> (id % 64) & 1; }
 
-// Rows of the filter from which a walk begins when its own surroundings hold few: as many as these find every group of
-// allowed rows that is not much smaller than a hundredth of them, wherever it lies.
-constexpr size_t kStarts = 256;
+// Rows of the filter from which a walk begins when its own surroundings hold few. They must lie in every group of allowed
+// rows around the query: with images, which lie in clusters, 256 find 0.88 where 1,024 find 0.92 and 4,096 no more.
+constexpr size_t kStarts = 1024;
 
 inline size_t count_rows(const uint64_t* allow, size_t n) {
   size_t total = 0;

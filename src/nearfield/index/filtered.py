@@ -7,7 +7,7 @@ rows that are not allowed are looked through for the allowed ones that they link
 
 What a walk costs is counted in rows scored, on the index itself; what a row costs follows from its bytes. Whether the
 filter leans on the geometry is seen by each query on its way: where few of the rows around it are allowed, it begins
-again from rows of the filter, three times as wide, or is left to a scan where that is cheaper. A walk that turns out
+again from rows of the filter, much wider, or is left to a scan where that is hardly dearer. A walk that turns out
 dearer than a scan, or ends with too few rows, is replaced by one, so an answer is never short. The choice depends on
 the index, the filter and the widths alone, not on the other queries of a batch.
 
@@ -45,9 +45,15 @@ _LINE = 64
 _NEAR = 16
 # Few of the rows around a query are allowed when they are less than this part of the share everywhere.
 _SCARCE = 0.25
-# So much wider is the beam then: allowed rows far from a query lie farther from each other (the half of WordNet that is
-# farthest from a query: recall 0.97 twice as wide, 0.98 three times).
-_WIDER = 3
+# The beam is wider then, for allowed rows far from a query lie on all sides of it: by so much where a place of the beam
+# costs half a list, and more where it costs less. Of the half of the rows that is farthest from a query that finds 0.97
+# of the neighbours (WordNet, 16 rows a place), and 0.95 where they are images in clusters (8 rows a place), of which
+# three times as wide a beam finds 0.92.
+_WIDER = 4
+_WIDEST = 12
+_STARTS = 1024  # as in allowed.hpp
+# That is less than other walks find: a scan is preferred until it is so much dearer.
+_UNSURE = 1.5
 # Rows are looked through until a row leads to as many fresh ones: this part of its list (a tenth of WordNet allowed:
 # half finds 0.979, three quarters 0.986 in 1.25 of the time).
 _ENOUGH = 5 / 8
@@ -66,11 +72,11 @@ class FilterPlan:
     rows, allowed : of the index, and of those the filter allows.
     costs : of each strategy for one query, in rows scanned.
     width : of the beam.
-    scarce : what a query does where few of the rows around it are allowed: "follow", three times as wide, or "scan".
+    wide : of the beam where few of the rows around a query are allowed; 0 leaves such queries to a scan.
 
     Examples
     --------
-    >>> print(FilterPlan("scan", 1000, 10, {"scan": 10.0, "cross": 700.0, "follow": 650.0}, 64, "scan"))
+    >>> print(FilterPlan("scan", 1000, 10, {"scan": 10.0, "cross": 700.0, "follow": 650.0}, 64, 0))
     scan: 10 of 1,000 rows allowed; in rows scanned, scan costs 10, cross 700, follow 650
     """
 
@@ -79,7 +85,7 @@ class FilterPlan:
     allowed: int
     costs: dict[str, float]
     width: int
-    scarce: str
+    wide: int
 
     def __str__(self) -> str:
         (first, cost), *others = self.costs.items()
@@ -101,7 +107,8 @@ def plan(graph: Graph, allowed: int, wanted: int, strategy: str | None = None) -
     through = min(1 / selectivity - 1, room)
     near = fixed + per_beam * min(_NEAR, rows)
     follow = near + wanted * (per_beam + through)
-    scarce = near + _WIDER * wanted * (room + through)
+    wide = int(wanted * min(_WIDER * room / 2 / max(per_beam, 1.0), _WIDEST))
+    scarce = near + min(_STARTS, allowed) + wide * (min(2 * per_beam, room) + through)
     step = at_random
     if graph._signs is not None:
         fixed, per_beam = walk_cost(graph, signs=True)
@@ -111,14 +118,14 @@ def plan(graph: Graph, allowed: int, wanted: int, strategy: str | None = None) -
     cheapest = min(costs, key=lambda name: costs[name])
     if space.n <= wanted or allowed <= wanted:
         cheapest = "scan"
-    bold = strategy == "follow" or scarce * at_random / in_order < allowed
+    bold = strategy == "follow" or _UNSURE * scarce * at_random / in_order < allowed
     return FilterPlan(
         strategy or cheapest,
         rows,
         allowed,
         costs,
         wanted,
-        "follow" if bold else "scan",
+        wide if bold else 0,
     )
 
 
@@ -199,8 +206,7 @@ def _follow(
     room = graph._neighbors.shape[1]
     lines = graph._codes.shape[1] * graph._codes.itemsize / _LINE
     most = int(chosen.allowed * (_ROW + lines) / (_STEP + _ROW + lines))
-    wide = _WIDER * chosen.width if chosen.scarce == "follow" else 0
-    followed = (min(_NEAR, len(graph)), wide, _SCARCE, max(1, int(_ENOUGH * room)), most)
+    followed = (min(_NEAR, len(graph)), chosen.wide, _SCARCE, max(1, int(_ENOUGH * room)), most)
     return graph._walk(
         mapped, prepared, k, chosen.width, candidates, words, threads, covered, signs=False, followed=followed
     )
