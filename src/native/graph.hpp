@@ -115,7 +115,7 @@ struct Signs {
 
 // scores, rows: (nq, k). With `second`, the beam's best are scored again with `second_queries`. `distances`, when not
 // null, gets the number of rows scored for each query. With `allow`, the walk crosses rows that are not allowed and
-// collects those that are; `covered`, when not null, then says for each query whether the nearer half of the beam
+// collects those that are; `covered`, when not null, then says for each query whether the nearer part of the beam
 // reaches as far as the k-th of them. Where it does not, the walk has not searched their region and the caller should
 // scan them instead. With `followed`, bit 0 of `covered` says whether the walk came to its end with k rows, and bit 1
 // whether few rows around the query are allowed. With `signs`, the walk goes by their estimates, and a row is scored when its links are followed.

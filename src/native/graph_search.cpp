@@ -285,10 +285,11 @@ class Search {
     s_.taken.settle();
     if (job_.distances) job_.distances[query_] = static_cast<uint32_t>(s_.walk.visited.count());
     if (job_.covered) {
-      // Well inside of what was walked, that is: of the rows near the beam's end many were never seen.
+      // Well inside of what was walked, that is: of the rows near the beam's end many were never seen. A beam hardly
+      // wider than k is asked no more than that most of the nearest rows are allowed.
       const Beam& walked = s_.walk.beam;
-      const float edge = walked.size() < job_.width ? std::numeric_limits<float>::infinity()
-                                                    : walked[walked.size() / 2].score;
+      const size_t inside = std::min(walked.size() - 1, std::max(walked.size() / 2, 3 * job_.k / 2));
+      const float edge = walked.size() < job_.width ? std::numeric_limits<float>::infinity() : walked[inside].score;
       job_.covered[query_] = !job_.allow || (s_.taken.size() >= job_.k && s_.taken[job_.k - 1].score <= edge);
     }
     return finish();
