@@ -46,14 +46,14 @@ _NEAR = 16
 # Few of the rows around a query are allowed when they are less than this part of the share everywhere.
 _SCARCE = 0.25
 # The beam is wider then, for allowed rows far from a query lie on all sides of it: by so much where a place of the beam
-# costs half a list, and more where it costs less. Of the half of the rows that is farthest from a query that finds 0.97
-# of the neighbours (WordNet, 16 rows a place), and 0.95 where they are images in clusters (8 rows a place), of which
-# three times as wide a beam finds 0.92.
-_WIDER = 4
+# costs half a list, and more where it costs less. Of the half of the rows that is farthest from a query that finds 0.95
+# to 0.98 of the neighbours where a scan of the codes finds 0.97 to 0.98 (WordNet, 17 rows a place); where they are images
+# in clusters (8 rows a place) three times as wide a beam finds 0.92, and ten times 0.96.
+_WIDER = 5
 _WIDEST = 12
 _STARTS = 1024  # as in allowed.hpp
 # That is less than other walks find: a scan is preferred until it is so much dearer.
-_UNSURE = 1.5
+_UNSURE = 1.25
 # Rows are looked through until a row leads to as many fresh ones: this part of its list (a tenth of WordNet allowed:
 # half finds 0.979, three quarters 0.986 in 1.25 of the time).
 _ENOUGH = 5 / 8
