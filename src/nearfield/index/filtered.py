@@ -47,8 +47,8 @@ _NEAR = 16
 _SCARCE = 0.25
 # The beam is wider then, for allowed rows far from a query lie on all sides of it: by so much where a place of the beam
 # costs half a list, and more where it costs less. Of the half of the rows that is farthest from a query that finds 0.95
-# to 0.98 of the neighbours where a scan of the codes finds 0.97 to 0.98 (WordNet, 17 rows a place); where they are images
-# in clusters (8 rows a place) three times as wide a beam finds 0.92, and ten times 0.96.
+# to 0.98 of the neighbours where a scan of the codes finds 0.97 to 0.98 (WordNet, 17 rows a place); where they are
+# images in clusters (8 rows a place) three times as wide a beam finds 0.92, and eight times 0.97.
 _WIDER = 5
 _WIDEST = 12
 _STARTS = 1024  # as in allowed.hpp
