@@ -177,7 +177,7 @@ class FaissScan(FilterPeer):
     """faiss' exact scan with an id selector."""
 
     name = "faiss scan"
-    about = "faiss IndexFlatIP with the list of allowed rows as IDSelectorBatch's bitmap (exact)"
+    about = "faiss IndexFlatIP with IDSelectorBitmap (exact)"
     package, module = "faiss-cpu", "faiss"
     widths = (1,)
 
