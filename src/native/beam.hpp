@@ -37,6 +37,21 @@ class Visited {
     count_ += fresh;
     return fresh;
   }
+  // As add, of those alone that `allow` has a bit for.
+  unsigned add_allowed(const uint32_t* ids, unsigned n, const uint64_t* allow) {
+    if (rows_.size() < count_ + n) rows_.resize(2 * (count_ + n));
+    uint32_t* rows = rows_.data() + count_;
+    unsigned fresh = 0;
+    for (unsigned i = 0; i < n && ids[i] != kNone; ++i) {
+      uint64_t& word = words_[ids[i] / 64];
+      const uint64_t bit = allow[ids[i] / 64] & uint64_t{1} << (ids[i] % 64);
+      rows[fresh] = ids[i];
+      fresh += (bit & ~word) != 0;
+      word |= bit;
+    }
+    count_ += fresh;
+    return fresh;
+  }
   bool has(uint32_t id) const { return words_[id / 64] >> (id % 64) & 1; }
   size_t count() const { return count_; }
   const uint32_t* last(unsigned n) const { return rows_.data() + count_ - n; }

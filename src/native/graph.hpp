@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -90,12 +91,23 @@ void mend(const Space& space, uint32_t* neighbors, unsigned degree, const std::v
 void connect(const Space& space, Hanger& hanger, const Links& links, unsigned beam,
              const std::vector<uint32_t>& entries, const std::vector<uint32_t>& order, const Check& check);
 
+// How allowed rows are followed, where a filter keeps few: a narrow walk over all rows finds the surroundings of the
+// query, and from there on only allowed rows are scored.
+struct Followed {
+  size_t near;      // width of the narrow walk
+  size_t wide;      // of the beam where few rows around the query are allowed; 0 leaves such queries to a scan
+  double scarce;    // few: less than this part of the share that is allowed everywhere
+  unsigned enough;  // fresh rows from which on the links of a row lead to no further ones; where few are allowed, a list
+  size_t most;      // rows scored and lists read, beyond which a scan would have been cheaper
+};
+
 struct SearchSettings {
   size_t k;
   size_t beam;
   float slack;        // the walk also ends where it would go farther than 1 + slack times the k-th squared distance
   size_t candidates;  // of the beam, how many the second space scores again; 0 without a second space
   unsigned threads;
+  std::optional<Followed> followed = std::nullopt;  // with a filter and without signs
 };
 
 // The signs of a graph's links, as pack_signs made them.
@@ -108,9 +120,10 @@ struct Signs {
 
 // scores, rows: (nq, k). With `second`, the beam's best are scored again with `second_queries`. `distances`, when not
 // null, gets the number of rows scored for each query. With `allow`, the walk crosses rows that are not allowed and
-// collects those that are; `covered`, when not null, then says for each query whether the nearer half of the beam
+// collects those that are; `covered`, when not null, then says for each query whether the nearer part of the beam
 // reaches as far as the k-th of them. Where it does not, the walk has not searched their region and the caller should
-// scan them instead. With `signs`, the walk goes by their estimates, and a row is scored when its links are followed.
+// scan them instead. With `followed`, bit 0 of `covered` says whether the walk came to its end with k rows, and bit 1
+// whether few rows around the query are allowed. With `signs`, the walk goes by their estimates, and a row is scored when its links are followed.
 void search_graph(const Space& space, Measure measure, const Links& links, const uint32_t* entries, size_t entry_count,
                   const float* queries, size_t nq, const Signs* signs, const uint64_t* allow, const Space* second,
                   const float* second_queries, const SearchSettings& settings, float* scores, int64_t* rows,

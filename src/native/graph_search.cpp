@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 
+#include "allowed.hpp"
 #include "graph.hpp"
 #include "pool.hpp"
 
@@ -15,10 +16,15 @@ namespace {
 // for the other during 3% of a thousand queries.
 constexpr size_t kChunk = 64, kLastChunk = 8;
 
+// Lists of rows that are not allowed, asked for before they are read.
+constexpr size_t kListsAhead = 12;
+
 // Kept between calls: a query should not pay for clearing or allocating what the last one used.
 struct Scratch {
   Walk walk;
   Beam taken;  // the best rows that may be returned, where the walk's own beam holds others too
+  Visited crossed;                // rows that are not allowed whose links were read all the same
+  std::vector<uint32_t> through;  // such rows, to be read next
   std::vector<uint32_t> ids;
   std::vector<float> scores;
   std::vector<Scored> best;
@@ -48,6 +54,9 @@ struct Job {
   int64_t* rows;
   uint32_t* distances;
   uint8_t* covered;
+  const Followed* followed;      // null: allowed rows are collected on a walk over all
+  std::vector<uint32_t> starts;  // allowed rows, where they are followed
+  double share;                  // of the allowed rows among all
 };
 
 // One query under way. Each step leaves what the next one needs on its way from memory.
@@ -67,9 +76,9 @@ class Search {
       around_ = job_.length2;
       for (unsigned j = 0; j < job_.space.dim; ++j) around_ += q[j] * q[j];
     }
-    if (job_.allow || job_.signs) s_.taken.start(job_.wanted);
+    if (job_.allow || job_.signs) s_.taken.start(job_.followed ? job_.width : job_.wanted);
     if (job_.signs) return begin_signs();
-    s_.walk.begin(job_.links, job_.entries, job_.entry_count, job_.width);
+    s_.walk.begin(job_.links, job_.entries, job_.entry_count, job_.followed ? job_.followed->near : job_.width);
     step_ = &Search::score_rows;
   }
   // False when the query is answered.
@@ -85,6 +94,9 @@ class Search {
   SignQuery sign_query_;
   size_t query_ = 0;
   float around_ = 0;  // |q|^2 + |x|^2, under ip
+  unsigned found_ = 0;   // fresh rows of the list at hand, where allowed rows are followed
+  size_t read_ = 0;      // lists read of rows that are not allowed
+  bool scarce_ = false;  // few rows around the query are allowed
   bool (Search::*step_)() = nullptr;
 
   const float* asked() const { return job_.queries + query_ * job_.space.dim; }
@@ -118,15 +130,100 @@ class Search {
     const auto score = [&](const uint32_t* ids, unsigned n, float* out) { target_.score(ids, n, out); };
     if (const uint64_t* allow = job_.allow) {
       s_.walk.take(score, [&](uint32_t id, float value) {
-        if (allow[id / 64] >> (id % 64) & 1) s_.taken.offer({value, id});
+        if (is_allowed(allow, id)) s_.taken.offer({value, id});
       });
     } else {
       s_.walk.take(score, [](uint32_t, float) {}, limit());
     }
-    if (!s_.walk.pop() || far_enough()) return end_walk();
+    if (!s_.walk.pop() || far_enough()) return job_.followed ? end_near() : end_walk();
     job_.links.fetch(s_.walk.expanded);
     step_ = &Search::read_links;
     return true;
+  }
+
+  // The narrow walk over all rows is where the query is. From here on, only allowed rows are scored and followed. If few
+  // of the rows it met last are allowed, those that are lie elsewhere: the walk begins again from rows of the filter.
+  bool end_near() {
+    Walk& walk = s_.walk;
+    s_.taken.settle();
+    s_.crossed.start(job_.links.n);
+    read_ = 0;
+    const unsigned met = static_cast<unsigned>((walk.visited.count() + 1) / 2);
+    const uint32_t* rows = walk.visited.last(met);
+    unsigned here = 0;
+    for (unsigned i = 0; i < met; ++i) here += is_allowed(job_.allow, rows[i]);
+    scarce_ = here < job_.followed->scarce * job_.share * met;
+    if (!scarce_) return next_allowed();
+    if (!job_.followed->wide) return end_allowed(false);
+    if (job_.followed->wide > job_.width) {
+      s_.best.clear();
+      for (size_t j = 0; j < s_.taken.size(); ++j) s_.best.push_back(s_.taken[j]);
+      s_.taken.start(job_.followed->wide);
+      for (const Scored& s : s_.best) s_.taken.offer(s);
+      s_.taken.settle();
+    }
+    return take_allowed(walk.visited.add(job_.starts.data(), static_cast<unsigned>(job_.starts.size())));
+  }
+
+  bool next_allowed() {
+    s_.walk.expanded = s_.taken.pop();
+    if (s_.walk.expanded == kNone) return end_allowed(true);
+    if (s_.walk.visited.count() + read_ > job_.followed->most) return end_allowed(false);
+    job_.links.fetch(s_.walk.expanded);
+    step_ = &Search::read_allowed;
+    return true;
+  }
+
+  // What an allowed row leads to: the allowed rows of its list, and where they are few, those of the lists of the others.
+  bool read_allowed() {
+    const uint32_t* list = job_.links.of(s_.walk.expanded);
+    found_ = s_.walk.visited.add_allowed(list, job_.links.room, job_.allow);
+    s_.through.clear();
+    if (found_ < enough()) {
+      for (unsigned i = 0; i < job_.links.room && list[i] != kNone; ++i)
+        if (!is_allowed(job_.allow, list[i]) && !s_.crossed.has(list[i])) s_.through.push_back(list[i]);
+    }
+    if (s_.through.empty()) return take_allowed(found_);
+    for (size_t i = 0; i < std::min<size_t>(kListsAhead, s_.through.size()); ++i) job_.links.fetch(s_.through[i]);
+    step_ = &Search::cross;
+    return true;
+  }
+
+  bool cross() {
+    for (size_t i = 0; i < s_.through.size() && found_ < enough(); ++i, ++read_) {
+      if (i + kListsAhead < s_.through.size()) job_.links.fetch(s_.through[i + kListsAhead]);
+      s_.crossed.add(&s_.through[i], 1);
+      found_ += s_.walk.visited.add_allowed(job_.links.of(s_.through[i]), job_.links.room, job_.allow);
+    }
+    return take_allowed(found_);
+  }
+  unsigned enough() const { return scarce_ ? job_.links.room : job_.followed->enough; }
+
+  bool take_allowed(unsigned count) {
+    if (!count) return next_allowed();
+    s_.walk.count = count;
+    s_.walk.fresh = s_.walk.visited.last(count);
+    if (s_.walk.scores.size() < count) s_.walk.scores.resize(count);
+    fetch_rows(job_.space, s_.walk.fresh, count);
+    step_ = &Search::score_allowed;
+    return true;
+  }
+
+  bool score_allowed() {
+    Walk& walk = s_.walk;
+    target_.score(walk.fresh, walk.count, walk.scores.data());
+    for (unsigned i = 0; i < walk.count; ++i) s_.taken.offer({walk.scores[i], walk.fresh[i]});
+    s_.taken.settle();
+    return next_allowed();
+  }
+
+  bool end_allowed(bool whole) {
+    if (job_.distances) job_.distances[query_] = static_cast<uint32_t>(s_.walk.visited.count() + read_);
+    const bool covered = whole && s_.taken.size() >= job_.k;
+    if (job_.covered) job_.covered[query_] = covered + 2 * scarce_;
+    if (covered) return finish();
+    s_.best.clear();
+    return answer();
   }
 
   void begin_signs() {
@@ -188,12 +285,17 @@ class Search {
     s_.taken.settle();
     if (job_.distances) job_.distances[query_] = static_cast<uint32_t>(s_.walk.visited.count());
     if (job_.covered) {
-      // Well inside of what was walked, that is: of the rows near the beam's end many were never seen.
+      // Well inside of what was walked, that is: of the rows near the beam's end many were never seen. A beam hardly
+      // wider than k is asked no more than that most of the nearest rows are allowed.
       const Beam& walked = s_.walk.beam;
-      const float edge = walked.size() < job_.width ? std::numeric_limits<float>::infinity()
-                                                    : walked[walked.size() / 2].score;
+      const size_t inside = std::min(walked.size() - 1, std::max(walked.size() / 2, 3 * job_.k / 2));
+      const float edge = walked.size() < job_.width ? std::numeric_limits<float>::infinity() : walked[inside].score;
       job_.covered[query_] = !job_.allow || (s_.taken.size() >= job_.k && s_.taken[job_.k - 1].score <= edge);
     }
+    return finish();
+  }
+
+  bool finish() {
     const Beam& found = job_.allow || job_.signs ? s_.taken : s_.walk.beam;
     const size_t count = std::min(found.size(), job_.wanted);
     if (!job_.second) {
@@ -243,6 +345,7 @@ void search_graph(const Space& space, Measure measure, const Links& links, const
                   uint32_t* distances, uint8_t* covered, const Check& check) {
   const size_t k = settings.k;
   const size_t wanted = second ? std::max(k, settings.candidates) : k;
+  const std::optional<Followed>& follow = settings.followed;
   float length2 = 0;
   const bool limited = settings.slack != std::numeric_limits<float>::infinity();
   if (measure == Measure::ip && limited) {  // all rows of a graph under ip have the length of its entry: unit vectors, or reduced
@@ -253,7 +356,10 @@ void search_graph(const Space& space, Measure measure, const Links& links, const
   const Job job{space,          measure, links,  entries, entry_count,
                 queries,        allow,   second, second_queries, signs, k,
                 wanted,         std::max(settings.beam, wanted), settings.slack, length2, scores, rows,
-                distances,      covered};
+                distances,      covered,
+                follow ? &*follow : nullptr,
+                follow ? spaced_rows(allow, space.n, kStarts) : std::vector<uint32_t>(),
+                follow ? static_cast<double>(count_rows(allow, space.n)) / static_cast<double>(space.n) : 1.0};
   // A thread keeps several walks going, but where there are hardly more queries than threads each should get one.
   const size_t last = std::clamp<size_t>(nq / (4 * std::max(1u, settings.threads)), 1, kLastChunk);
   parallel_for(

@@ -5,6 +5,7 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include <cstring>
 #include <optional>
 #include <string>
+#include <tuple>
 
 #include "cells.hpp"
 #include "graph.hpp"
@@ -688,7 +690,8 @@ NB_MODULE(_core, m) {
       [](const PySpace& base, const std::string& metric, In<uint32_t, 2> neighbors, In<uint32_t, 1> entries,
          In<float, 2> queries, size_t beam, float slack, std::optional<In<uint8_t, 2>> records,
          unsigned bits, std::pair<float, float> units, uint64_t seed, std::optional<In<float, 1>> center, Projection projection,
-         Words allow, const PySpace* second, std::optional<In<float, 2>> second_queries, size_t candidates, unsigned threads, Out<float, 2> scores,
+         Words allow, const PySpace* second, std::optional<In<float, 2>> second_queries, size_t candidates,
+         std::optional<std::tuple<size_t, size_t, double, unsigned, size_t>> followed, unsigned threads, Out<float, 2> scores,
          Out<int64_t, 2> rows, std::optional<Out<uint32_t, 1>> distances,
          std::optional<Out<uint8_t, 1>> covered) {
         check_queries(base.space, queries, scores, rows);
@@ -722,8 +725,14 @@ NB_MODULE(_core, m) {
         }
         const Measure measure = parse_measure(metric);
         const Links links{neighbors.data(), neighbors.shape(0), static_cast<unsigned>(neighbors.shape(1))};
-        const SearchSettings settings{scores.shape(1), beam, slack, candidates, threads};
+        SearchSettings settings{scores.shape(1), beam, slack, candidates, threads};
         const uint64_t* allowed = words(allow, base.space.n);
+        if (followed) {
+          demand(allowed && !signs, "followed: expected a filter, and no signs");
+          const auto& [near, wide, scarce, enough, most] = *followed;
+          settings.followed = Followed{near, wide, scarce, enough, most};
+          demand(settings.followed->near >= 1 && settings.followed->enough >= 1, "followed: expected widths of 1 or more");
+        }
         run(nb::none(), [&](const Check& check) {
           search_graph(base.space, measure, links, entries.data(), entries.shape(0), queries.data(), queries.shape(0),
                        signs ? &*signs : nullptr, allowed, again, again_queries, settings, scores.data(), rows.data(),
@@ -733,6 +742,7 @@ NB_MODULE(_core, m) {
       nb::arg("base"), nb::arg("metric"), nb::arg("neighbors"), nb::arg("entries"), nb::arg("queries"),
       nb::arg("beam"), nb::arg("slack"), nb::arg("records").none(), nb::arg("bits"), nb::arg("units"), nb::arg("seed"),
       nb::arg("center").none(), nb::arg("projection").none(), nb::arg("allow").none(), nb::arg("second").none(), nb::arg("second_queries").none(),
-      nb::arg("candidates"), nb::arg("threads"), nb::arg("scores"), nb::arg("rows"), nb::arg("distances").noconvert().none(),
+      nb::arg("candidates"), nb::arg("followed").none(), nb::arg("threads"), nb::arg("scores"), nb::arg("rows"),
+      nb::arg("distances").noconvert().none(),
       nb::arg("covered").noconvert().none());  // a converted copy would be filled in vain
 }

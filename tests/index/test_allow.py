@@ -7,7 +7,6 @@ import pytest
 
 from nearfield import native
 from nearfield.index import Flat, Graph
-from nearfield.index import graph as graph_module
 from nearfield.metric import get_metric
 from nearfield.quantize import ScalarQuantizer
 
@@ -48,21 +47,16 @@ def allowed(where, share, rows, anchor, metric):
 
 @pytest.mark.parametrize("share", SHARES)
 @pytest.mark.parametrize("where", ["random", "near", "far"])
-@pytest.mark.parametrize("path", ["as it is", "always walking"])
-def test_recall_holds_at_every_selectivity(
-    make_index, make_rows, asked, recall, metric, where, share, path, monkeypatch
-):
-    if path == "always walking":  # and a scan for those queries only whose region the walk did not cover
-        monkeypatch.setattr(graph_module, "_RANDOM_COST", 0)
-        if share == 0:
-            pytest.skip("nothing to walk to")
+@pytest.mark.parametrize("strategy", [None, "cross", "follow"])
+def test_recall_holds_at_every_selectivity(make_index, make_rows, asked, recall, metric, where, share, strategy):
     rows, index = make_rows(N, 7), make_index(metric)
     mask = allowed(where, share, rows, asked[0], metric)
     # The anchor itself, queries near it, and queries from everywhere.
     near = asked[0] + 0.05 * np.random.default_rng(4).normal(size=(10, rows.shape[1])).astype(np.float32)
     beam = 300 if metric == "ip" else None
     for queries in (asked[:1], near, asked):
-        found = index.search(queries, 10, allow=mask, beam=beam, candidates=200)  # so that codes lose nothing
+        # So many candidates that codes lose nothing.
+        found = index.search(queries, 10, allow=mask, beam=beam, candidates=200, strategy=strategy)
         assert recall(found.rows, rows, queries, metric, 10, mask) >= 0.95
 
 

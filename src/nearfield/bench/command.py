@@ -78,7 +78,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     living.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
     sizing = commands.add_parser("sizing", help="what a store was estimated to take, and what it took")
     sizing.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
-    for command in (peers, report, store, many, growth, filters, scaling, collections, living, sizing):
+    filtered = commands.add_parser("filtered", help="search under filters, beside the installed peers")
+    filtered.add_argument("--rows", type=int, default=None, help="most rows (default: all 115,659)")
+    filtered.add_argument("--peers", type=_names, default=None, metavar="NAMES", help="names as in the table")
+    filtered.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
+    for command in (peers, report, store, many, growth, filters, filtered, scaling, collections, living, sizing):
         command.add_argument("--out", type=Path, default=Path("bench/results"), help="folder of the results")
 
 
@@ -140,6 +144,11 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.bench == "many":
         return _many(arguments, out)
+    if arguments.bench == "filtered":
+        from .filtered import run_filtered
+
+        print(run_filtered(out, rows=2_000 if arguments.quick else arguments.rows, names=arguments.peers))
+        return 0
     from .store import run_store
 
     print(run_store(out, rows=2_000 if arguments.quick else arguments.rows, folder=arguments.folder))

@@ -14,6 +14,7 @@ from .claims import KINDS, NOT_RUN, Finding, Paper, Setting, Verdict
 NAMES = (
     "bebr",
     "embedding_compression_bench",
+    "filtered_ann_bench",
     "grvq",
     "hnsw",
     "hnsw_recall_lid",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .bounded import rerank_bounded as rerank_bounded
     from .estimate import BuildMemory as BuildMemory
     from .files import load as load
+    from .filtered import FilterPlan as FilterPlan
     from .flat import Flat as Flat
     from .graph import Graph as Graph
     from .hash import Hash as Hash
@@ -26,6 +27,7 @@ __all__ = [
     "Bounded",
     "BuildMemory",
     "Explanation",
+    "FilterPlan",
     "Flat",
     "Graph",
     "Hash",
@@ -43,6 +45,7 @@ __getattr__, __dir__ = lazy_names(
         "Bounded": ".bounded",
         "BuildMemory": ".estimate",
         "Explanation": ".stages",
+        "FilterPlan": ".filtered",
         "Flat": ".flat",
         "Graph": ".graph",
         "Hash": ".hash",

@@ -15,18 +15,14 @@ from ..metric import InnerProduct
 from ..native import mending
 from ..quantize.codec import Codec
 from ..quantize.scalar import ScalarQuantizer
-from . import sample_links
+from . import filtered, sample_links
 from .base import Index, Neighbors, Progress
 from .blocks import encode_blocks
 from .directions import link_directions
 from .estimate import graph_phases
+from .filtered import FilterPlan
 
 DEFAULT_BEAM = 64
-# What a walk costs, in rows scored: measured on 115,659 sentence vectors, beams 10 to 224 (recall 0.90 to 0.99).
-_WALK_FIXED = 250
-_WALK_PER_BEAM = 14
-# A row read at random costs about this many rows read in order.
-_RANDOM_COST = 2.5
 
 
 class Graph(Index):
@@ -77,8 +73,9 @@ class Graph(Index):
     ``build_beam`` (300) and ``beam`` bring it back; under "cosine" there is no such cost. Where rows lie in one cluster
     far from the origin, 4-bit codes cannot hold the coordinate that the reduction adds (recall 0.2): take 8 bits.
 
-    With ``allow``, the engine scans the allowed rows when that is cheaper than walking; otherwise it walks with a
-    beam widened by the selectivity, and scans after all for queries whose allowed neighbours the walk did not cover.
+    With ``allow``, the engine plans: it scans the allowed rows when that is cheaper than walking; otherwise it walks
+    over all rows with a wider beam or over the allowed ones alone, and scans after all for queries whose walk found too
+    few. See :meth:`plan_filter`.
 
     Examples
     --------
@@ -120,6 +117,7 @@ class Graph(Index):
         self._neighbors: np.ndarray
         self._entries: np.ndarray
         self._signs: native.Signs | None = None
+        self._walk_costs: dict[bool, tuple[float, float]] = {}
 
     def build(
         self,
@@ -189,6 +187,7 @@ class Graph(Index):
 
     def _sign(self) -> None:
         self._signs = None
+        self._walk_costs = {}
         if self.layout == "fast":
             dims = self.link_dims
             if dims is None and isinstance(self.metric, InnerProduct):
@@ -214,6 +213,7 @@ class Graph(Index):
         allow: np.ndarray | None = None,
         candidates: int | None = None,
         threads: int | None = None,
+        strategy: str | None = None,
     ) -> Neighbors:
         """The ``k`` nearest rows of each query, as far as the walk sees.
 
@@ -230,6 +230,9 @@ class Graph(Index):
         slack_from : the answer from whose distance slack is measured, where ``k`` is less: as many are looked for, and
             all but ``k`` dropped. The nearest answer alone is a poor measure of how far to go (WordNet, slack 0.03:
             recall 0.56 of one neighbour, 0.94 measured from the tenth). None: the ``k``-th.
+        strategy : how the rows of ``allow`` are searched: "scan" compares them all, "cross" walks over all rows with a
+            wider beam, "follow" scores allowed rows alone once it is near; see :mod:`nearfield.index.filtered`. None,
+            the best choice, plans it by what each costs; name one to compare.
         """
         check_int(k, "k", 1, native.MAX_K)
         width = DEFAULT_BEAM if beam is None else check_int(beam, "beam", 1, native.MAX_K)
@@ -245,7 +248,7 @@ class Graph(Index):
             if self._signs is not None:
                 self._complete(found, mapped, prepared, k, again, threads)
         else:
-            found = self._search_allowed(mapped, prepared, k, width, again, allow, threads)
+            found = filtered.search(self, mapped, prepared, k, width, again, allow, threads, strategy)
         return self._answer(found, k, single)
 
     def _complete(
@@ -275,6 +278,10 @@ class Graph(Index):
         covered: np.ndarray | None,
         distances: np.ndarray | None = None,
         slack: float = inf,
+        *,
+        signs: bool = True,
+        again: bool = True,
+        followed: tuple[int, int, float, int, int] | None = None,
     ) -> native.Scores:
         return native.search_graph(
             self._space,
@@ -285,39 +292,31 @@ class Graph(Index):
             metric=self.metric.native,
             beam=beam,
             slack=slack,
-            signs=self._signs,
+            signs=self._signs if signs else None,
             allow=allow,
-            second=self._second,
-            second_queries=prepared if self._second is not None else None,
+            second=self._second if again else None,
+            second_queries=prepared if again and self._second is not None else None,
             candidates=candidates,
+            followed=followed,
             threads=threads,
             distances=distances,
             covered=covered,
         )
 
-    def _search_allowed(
-        self,
-        mapped: np.ndarray,
-        prepared: np.ndarray,
-        k: int,
-        beam: int,
-        candidates: int,
-        allow: np.ndarray,
-        threads: int | None,
-    ) -> native.Scores:
-        words = native.allow_words(allow, self._n)
-        count = native.count_bits(words)
-        wanted = max(k, candidates, beam)
-        width = min(self._n, int(np.ceil(wanted * self._n / max(count, 1))))
-        if count <= _RANDOM_COST * (_WALK_FIXED + _WALK_PER_BEAM * width):
-            return self._scan(mapped, prepared, k, candidates, words, threads)
-        covered = np.empty(len(mapped), np.uint8)
-        found = self._walk(mapped, prepared, k, width, candidates, words, threads, covered)
-        missed = np.flatnonzero(covered == 0)
-        if missed.size:
-            scanned = self._scan(mapped[missed], prepared[missed], k, candidates, words, threads)
-            found.scores[missed], found.rows[missed] = scanned
-        return found
+    def plan_filter(self, k: int, allow: np.ndarray, *, beam: int | None = None) -> FilterPlan:
+        """How :meth:`search` would go about this filter, and what each way would cost.
+
+        Examples
+        --------
+        >>> rows = np.random.default_rng(0).standard_normal((2000, 16), np.float32)
+        >>> Graph("l2").build(rows).plan_filter(10, np.arange(2000) < 50).strategy
+        'scan'
+        """
+        check_int(k, "k", 1, native.MAX_K)
+        width = DEFAULT_BEAM if beam is None else check_int(beam, "beam", 1, native.MAX_K)
+        self.arrays()
+        allowed = native.count_bits(native.allow_words(allow, self._n))
+        return filtered.plan(self, allowed, min(max(k, self._candidates(k, None), width), self._n))
 
     def count_distances(
         self, queries: Any, k: int, *, beam: int | None = None, slack: float | None = None

@@ -420,6 +420,7 @@ def search_graph(
     second: Space | None = None,
     second_queries: np.ndarray | None = None,
     candidates: int = 0,
+    followed: tuple[int, int, float, int, int] | None = None,
     threads: int | None = None,
     distances: np.ndarray | None = None,
     covered: np.ndarray | None = None,
@@ -429,6 +430,11 @@ def search_graph(
     With ``slack`` a walk also ends where the nearest row left to follow is farther than ``1 + slack`` times the squared
     distance of the ``k``-th answer so far. With ``signs`` the walk goes by estimates, and a row is scored by its
     codes when its links are followed.
+
+    With ``followed``, ``(near, wide, scarce, enough, most)``, and a filter, only allowed rows are scored once a walk of
+    width ``near`` found the surroundings of the query; see ``Followed`` in ``graph.hpp``. Bit 1 of ``covered`` then
+    says that few rows around the query are allowed, and bit 0 that the walk came to its end, before ``most``, with k
+    rows.
 
     ``distances``, a uint32 ``(q,)`` array, receives how many rows were scored for each query. ``covered``, a uint8
     ``(q,)`` array, receives 1 where half of the beam reaches to the ``k``-th allowed row; where it is 0 the allowed
@@ -456,6 +462,7 @@ def search_graph(
         second,
         second_queries,
         min(candidates, space.n),
+        followed,
         _threads(threads),
         scores,
         rows,

@@ -182,6 +182,7 @@ def graph_search(
     second: Space | None,
     second_queries: np.ndarray | None,
     candidates: int,
+    followed: tuple[int, int, float, int, int] | None,
     threads: int,
     scores: np.ndarray,
     rows: np.ndarray,
