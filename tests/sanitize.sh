@@ -20,7 +20,7 @@ case "$mode" in
 esac
 
 cmake -S src/native -B "$work/$mode" -DPython_EXECUTABLE="$("$python" -c 'import sys; print(sys.executable)')" \
-  -DCMAKE_BUILD_TYPE=Debug -DNEARFIELD_OPTIMIZE=-O1 -DNEARFIELD_SANITIZE="$sanitize" >"$work/cmake.log"
+  -DCMAKE_BUILD_TYPE=Debug -DNEARFIELD_OPTIMIZE=-O2 -DNEARFIELD_SANITIZE="$sanitize" >"$work/cmake.log"
 cmake --build "$work/$mode" --parallel "${JOBS:-2}" >"$work/build.log"
 mkdir -p "$work/$mode-package"
 cp -r src/nearfield "$work/$mode-package/"

@@ -79,3 +79,19 @@ def test_a_blob_of_the_wrong_length_is_refused() -> None:
         IdColumn.from_bytes(b"x" * 16, 3, "int")
     with pytest.raises(ValueError, match="bytes of ids"):
         IdColumn.from_bytes(IdColumn.from_list(["ab", "c"], "str").to_bytes() + b"x", 2, "str")
+
+
+def test_a_column_whose_text_is_none_is_refused() -> None:
+    sound = IdColumn.from_list(["é", "b"], "str")
+    assert sound.checked(2) is sound
+    values, offsets = sound.values, sound.offsets
+    for wrong in (
+        IdColumn(np.uint8([0xE4, 65, 66]), offsets),
+        IdColumn(values, np.int64([0, 1, 3])),
+        IdColumn(values, np.int64([0, 3, 2])),
+        IdColumn(values, np.int64([1, 2, 3])),
+        IdColumn(values, np.int64([0, 2, 9])),
+        IdColumn(values, np.int64([0, 3])),
+    ):
+        with pytest.raises(ValueError):
+            wrong.checked(2)

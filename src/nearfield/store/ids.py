@@ -168,6 +168,11 @@ class IdColumn:
             raise ValueError(f"offsets that do not ascend from 0 to the {len(values)} bytes of ids")
         if len(self) != rows:
             raise ValueError(f"expected {rows} ids, found {len(self)}")
+        if offsets is not None:
+            values.tobytes().decode()  # UnicodeDecodeError is a ValueError
+            starts = offsets[:-1][offsets[:-1] < len(values)]
+            if ((values[starts] & 0xC0) == 0x80).any():
+                raise ValueError("an id that begins within a character")
         return self
 
     def to_bytes(self) -> bytes:

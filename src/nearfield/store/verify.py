@@ -167,6 +167,9 @@ class Verifier:
         part = buffer.part()
         if len(part) and shape.schema:
             part.table()
+        odd = _odd(part.vectors, get_metric(shape.metric).nonzero) if len(part) else None
+        if odd is not None:
+            self.report.problems.append(f"{self.catalogue.path}: pending rows: {odd}")
         return [part] if len(part) else []
 
     def _items(self, living: list[Live]) -> None:
