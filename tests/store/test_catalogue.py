@@ -14,7 +14,8 @@ import pytest
 
 from nearfield.common import CorruptFileError, FormatVersionError, StoreLockedError
 from nearfield.store import Store, catalogue
-from nearfield.store.catalogue import FORMAT_VERSION, Catalogue, digest, read_meta, set_meta
+from nearfield.store.catalogue import FORMAT_VERSION, Catalogue
+from nearfield.store.tables import digest, read_meta, set_meta
 
 
 def sql(path: Path, *statements: str) -> None:

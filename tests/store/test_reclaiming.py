@@ -131,7 +131,7 @@ def test_every_index(make: Callable[..., Store], rows: np.ndarray, recipe: Recip
     plan = store.optimize(recall=0.5, k=1).to_dict() | {"recipe": recipe.to_dict()}
     store.delete(list(range(0, 6000, 3)))
     with store._catalogue.writing() as connection:
-        from nearfield.store.catalogue import set_meta
+        from nearfield.store.tables import set_meta
 
         set_meta(connection, "plan", plan)
     told(store)

@@ -12,26 +12,21 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
-import xxhash
-
 from ..common import files
-from ..common.decoding import decoding
 from ..common.errors import CorruptFileError, FormatVersionError, StoreLockedError
 from .clock import NEXT, Clock
-from .description import check_description, check_settings
 from .slots import Slots
 from .sqlite_errors import BUSY_SECONDS, sqlite_errors
+from .tables import read_state, set_meta
 from .upgrade import steps, upgrade
 
 FORMAT_VERSION = 2
@@ -40,7 +35,6 @@ FILE_NAME = "catalogue.sqlite"
 LOCK_NAME = "writer.lock"
 SEGMENTS_NAME = "segments"
 
-_SETTINGS = ("dim", "metric", "dtype", "attributes")
 _PAGE_SIZE = 8192
 _CHECKPOINT_PAGES = 4096
 
@@ -60,15 +54,6 @@ INSERT INTO state VALUES (1, 1, 0, 0);
 
 _open: weakref.WeakSet[Catalogue] = weakref.WeakSet()
 _inherited: set[tuple[int, int]] = set()
-
-
-def digest(*parts: bytes | memoryview) -> int:
-    """xxh3-64 of the parts as the signed integer SQLite stores."""
-    state = xxhash.xxh3_64()
-    for part in parts:
-        state.update(part)
-    number = state.intdigest()
-    return number - 2**64 if number >= 2**63 else number
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -391,114 +376,6 @@ def publish_directory(temporary: Path, folder: Path) -> None:
         if isinstance(error, OSError) and error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
             raise FileExistsError(errno.EEXIST, "exists already", str(folder)) from error
         raise
-
-
-# -- rows -------------------------------------------------------------------------------------------------------------
-
-
-def whole(path: Path, what: str, *values: Any) -> tuple[int, ...]:
-    """The values, all of which must be integers; anything else is damage that SQLite's own checks cannot see."""
-    if not all(isinstance(value, int) for value in values):
-        raise CorruptFileError(path, f"{what}: expected integers, found {values!r}")
-    return values
-
-
-def read_state(connection: sqlite3.Connection, path: Path) -> tuple[int, ...]:
-    """Number of the last transaction, how many items live, how many rows were ever added or deleted."""
-    row = connection.execute("SELECT generation, items, changes FROM state").fetchone()
-    state = whole(path, "table state", *(row or (None,)))
-    if min(state) < 0:
-        raise CorruptFileError(path, f"table state: expected counts, found {state!r}")
-    return state
-
-
-def read_deleted(connection: sqlite3.Connection, path: Path, *, after: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Sequence numbers, ascending, and keys of the deletions after ``after`` whose rows are still stored."""
-    rows = connection.execute("SELECT seq, key FROM deleted WHERE seq > ? ORDER BY seq", (after,)).fetchall()
-    try:
-        pairs = np.array(rows, np.int64).reshape(-1, 2)
-    except (TypeError, ValueError, OverflowError):
-        raise CorruptFileError(path, "table deleted: expected integers") from None
-    return pairs[:, 0], pairs[:, 1]
-
-
-def set_meta(connection: sqlite3.Connection, name: str, value: Any) -> None:
-    """Store a JSON value under ``name``."""
-    text = json.dumps(value, allow_nan=False)
-    row = (name, text, digest(name.encode(), text.encode()))
-    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", row)
-
-
-def read_meta(connection: sqlite3.Connection, path: Path, only: str = "%") -> dict[str, Any]:
-    """The JSON values by name, their checksums verified; ``only`` is a LIKE pattern of names."""
-    values = {}
-    for name, text, check in connection.execute("SELECT name, value, xxh3 FROM meta WHERE name LIKE ?", (only,)):
-        if digest(str(name).encode(), str(text).encode()) != check:
-            raise CorruptFileError(path, f"checksum of setting {name!r} differs")
-        with decoding(path, f"setting {name!r}"):
-            values[str(name)] = json.loads(text)
-    missing = [name for name in _SETTINGS if only == "%" and name not in values]
-    if missing:
-        raise CorruptFileError(path, f"setting {missing[0]!r} is missing")
-    if only == "%":
-        with decoding(path, "a setting"):
-            check_settings(values)
-    return values
-
-
-def read_id_type(connection: sqlite3.Connection, path: Path) -> str | None:
-    """``"int"`` or ``"str"``; None before the first add."""
-    found = read_meta(connection, path, "id_type").get("id_type")
-    if found is None and read_state(connection, path)[2] > 0:
-        raise CorruptFileError(path, "setting 'id_type' is missing")
-    return found
-
-
-def insert_segment(connection: sqlite3.Connection, number: int, description: dict[str, Any]) -> None:
-    """Name a segment; from the commit on it exists."""
-    text = json.dumps(description, sort_keys=True)
-    connection.execute("INSERT INTO segments VALUES (?, ?, ?)", (number, text, digest(b"%d" % number, text.encode())))
-
-
-def read_segments(connection: sqlite3.Connection, path: Path) -> dict[int, dict[str, Any]]:
-    """The segments' descriptions by number, ascending, their checksums verified."""
-    described = {}
-    for number, text, check in connection.execute("SELECT number, description, xxh3 FROM segments ORDER BY number"):
-        whole(path, "table segments", number, check)
-        if digest(b"%d" % number, str(text).encode()) != check:
-            raise CorruptFileError(path, f"checksum of segment {number}'s description differs")
-        with decoding(path, f"the description of segment {number}"):
-            described[number] = json.loads(text)
-            check_description(number, described[number])
-    return described
-
-
-def find_keys(connection: sqlite3.Connection, ids: Iterable[int | str]) -> dict[int | str, int]:
-    """The keys of those ids that exist."""
-    wanted = list(ids)
-    found: dict[int | str, int] = {}
-    for start in range(0, len(wanted), 500):
-        some = wanted[start : start + 500]
-        marks = ",".join("?" * len(some))
-        found.update(connection.execute(f"SELECT id, key FROM items WHERE id IN ({marks})", some))
-    return found
-
-
-def read_payloads(connection: sqlite3.Connection, keys: Iterable[int], path: Path) -> dict[int, Any]:
-    """The payloads of the items with these keys, decoded, their checksums verified."""
-    wanted = list(keys)
-    found = {}
-    for start in range(0, len(wanted), 500):
-        some = wanted[start : start + 500]
-        marks = ",".join("?" * len(some))
-        for key, text, check in connection.execute(
-            f"SELECT key, payload, xxh3 FROM items WHERE payload IS NOT NULL AND key IN ({marks})", some
-        ):
-            if digest(b"%d" % key, str(text).encode()) != check:
-                raise CorruptFileError(path, f"checksum of the payload of item {key} differs")
-            with decoding(path, f"the payload of item {key}"):
-                found[key] = json.loads(text)
-    return found
 
 
 def _abandon_all() -> None:

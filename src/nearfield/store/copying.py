@@ -13,9 +13,10 @@ from typing import Any
 
 from ..common import files
 from ..common.errors import CorruptFileError
-from .catalogue import FILE_NAME, SEGMENTS_NAME, Catalogue, publish_directory, read_segments, set_meta
+from .catalogue import FILE_NAME, SEGMENTS_NAME, Catalogue, publish_directory
 from .segment import derived_names, file_names
 from .sqlite_errors import sqlite_errors
+from .tables import read_segments, set_meta
 
 _ATTEMPTS = 20
 

@@ -26,8 +26,8 @@ import numpy as np
 
 from ..common.errors import CorruptFileError
 from .attributes import parse_timestamp
-from .catalogue import whole
 from .clock import Clock
+from .tables import whole
 
 if TYPE_CHECKING:
     from .catalogue import Catalogue

@@ -17,7 +17,7 @@ from ..common.decoding import decoding
 from ..common.errors import CorruptFileError
 from . import expiry
 from .attributes import check_schema
-from .catalogue import Catalogue, read_meta, read_segments
+from .catalogue import Catalogue
 from .ids import check_ids, is_single
 from .maintenance import Maintenance
 from .observed import Record
@@ -25,6 +25,7 @@ from .reading import Reader
 from .segment import check_files, file_names
 from .sizing import check_limit
 from .snapshot import Shape, Viewer
+from .tables import read_meta, read_segments
 from .tags import open_tag, remove_half_made
 from .watch import Watch
 from .writing import Writer, check_embedding, remove_files

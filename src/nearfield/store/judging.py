@@ -15,9 +15,10 @@ import numpy as np
 from ..common.checks import check_vectors
 from ..common.progress import Progress
 from ..metric import get_metric
-from .catalogue import Catalogue, digest, set_meta
+from .catalogue import Catalogue
 from .search import nearest
 from .snapshot import Scales, Shape, View
+from .tables import digest, set_meta
 
 if TYPE_CHECKING:
     from ..decide import Judge

@@ -17,11 +17,12 @@ import numpy as np
 
 from ..common.decoding import decoding
 from . import partitioned
-from .catalogue import Catalogue, insert_segment, read_segments, set_meta
+from .catalogue import Catalogue
 from .mending import Missed, mend_index
 from .segment import Segment, copied_rows, file_names, gather, logger, write_segment
 from .sizing import Limit
 from .snapshot import Shape, View, Viewer
+from .tables import insert_segment, read_segments, set_meta
 from .workload import Workload
 from .writing import Writer, remove_files, removing_on_error
 

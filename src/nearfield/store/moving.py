@@ -10,9 +10,10 @@ from typing import Any, Self
 
 from ..common import files
 from ..common.checks import check_choice
-from .catalogue import publish_directory, set_meta
+from .catalogue import publish_directory
 from .copying import beside, refuse_target
 from .handle import Handle
+from .tables import set_meta
 
 _BATCH_ROWS = 1024
 

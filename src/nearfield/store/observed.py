@@ -22,8 +22,8 @@ from ..common import files
 from ..common.container import read_container, write_container
 from ..common.errors import CorruptFileError, FormatVersionError
 from ..common.interval import mean_interval
-from .catalogue import digest
 from .snapshot import View
+from .tables import digest
 
 FOLDER = "watch"
 VERSION = 1

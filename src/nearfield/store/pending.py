@@ -18,9 +18,9 @@ import numpy as np
 from ..common.decoding import decoding, expect
 from ..common.errors import CorruptFileError
 from . import attributes as attribute_columns
-from .catalogue import digest, whole
 from .ids import Id, IdColumn
 from .rows import Part, inverse_lengths
+from .tables import digest, whole
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..common.checks import check_int, check_real, check_vectors
 from ..common.errors import CorruptFileError
-from .catalogue import Catalogue, find_keys, read_payloads
+from .catalogue import Catalogue
 from .expiry import as_datetime
 from .filters import Filter
 from .grouping import Groups, check_column, explain_groups, grouped
@@ -23,6 +23,7 @@ from .ranging import Bounds, explain_range, relevances, within
 from .search import Nearest, explain, judge_hits, judged, nearest
 from .segment import logger
 from .snapshot import Shape, View, Viewer
+from .tables import find_keys, read_payloads
 from .watch import Watch
 
 Answer = TypeVar("Answer")

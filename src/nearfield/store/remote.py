@@ -33,10 +33,11 @@ from ..common.container import read_container
 from ..common.errors import CorruptFileError, FormatVersionError
 from ..common.progress import Progress
 from .addresses import CHUNK, Place
-from .catalogue import FILE_NAME, SEGMENTS_NAME, Catalogue, publish_directory, read_segments, read_state, sqlite_errors
+from .catalogue import FILE_NAME, SEGMENTS_NAME, Catalogue, publish_directory, sqlite_errors
 from .copying import back_up, beside, refuse_target
 from .segment import check_size, container_root, logger
 from .snapshot import Shape
+from .tables import read_segments, read_state
 
 COPY_VERSION = 1
 OBJECTS = "objects"

@@ -14,11 +14,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..common import files
-from .catalogue import Catalogue, insert_segment, read_meta, read_segments, read_state, set_meta
+from .catalogue import Catalogue
 from .maintenance import Maintenance
 from .pending import read_blocks
 from .segment import DERIVED, PRIMARY, Segment, file_names
 from .snapshot import Shape
+from .tables import insert_segment, read_meta, read_segments, read_state, set_meta
 from .tags import open_tag
 from .writing import Writer, remove_files
 

@@ -19,13 +19,14 @@ import numpy as np
 
 from ..common.decoding import decoding, expect
 from ..common.errors import CorruptFileError
-from .catalogue import Catalogue, digest, read_deleted, read_id_type, read_meta, read_segments, read_state
+from .catalogue import Catalogue
 from .clock import Clock
 from .expiry import NEVER, Expiry, ExpiryBuffer, present
 from .ids import Id
 from .pending import PendingBuffer, read_blocks
 from .rows import Live
 from .segment import Segment
+from .tables import digest, read_deleted, read_id_type, read_meta, read_segments, read_state
 
 if TYPE_CHECKING:
     from ..decide import Judge

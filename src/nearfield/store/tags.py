@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from ..common import files
-from .catalogue import FILE_NAME, SEGMENTS_NAME, Catalogue, read_meta, read_state
+from .catalogue import FILE_NAME, SEGMENTS_NAME, Catalogue
 from .copying import copy_store
 from .names import escape, unescape
+from .tables import read_meta, read_state
 
 SNAPSHOTS_NAME = "snapshots"
 

@@ -12,13 +12,14 @@ from ..common import files
 from ..common.checks import check_vectors
 from ..common.errors import CorruptFileError, FormatVersionError
 from ..metric import get_metric
-from .catalogue import Catalogue, digest, read_deleted, read_id_type, read_meta, read_segments
+from .catalogue import Catalogue
 from .expiry import ExpiryBuffer
 from .mending import Missed
 from .pending import PendingBuffer, read_blocks
 from .rows import Live, Part, Queries
 from .segment import Segment, file_names
 from .snapshot import Shape, read_scales
+from .tables import digest, read_deleted, read_id_type, read_meta, read_segments
 
 _QUERIES = 1024
 _NEIGHBORS = 10

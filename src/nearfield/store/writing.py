@@ -17,22 +17,13 @@ from ..common.checks import check_vectors
 from ..common.errors import CorruptFileError
 from . import attributes as attribute_columns
 from . import expiry
-from .catalogue import (
-    Catalogue,
-    digest,
-    find_keys,
-    insert_segment,
-    read_deleted,
-    read_id_type,
-    read_meta,
-    read_segments,
-    set_meta,
-)
+from .catalogue import Catalogue
 from .ids import Id, IdColumn, check_ids
 from .pending import Block, read_blocks, write_blocks
 from .rows import Live, Part
 from .segment import Segment, file_names, gather, write_segment
 from .snapshot import Shape
+from .tables import digest, find_keys, insert_segment, read_deleted, read_id_type, read_meta, read_segments, set_meta
 
 # An add that would leave more pending than this writes a segment instead: a scan of so many rows still takes
 # milliseconds, and more would make the catalogue the bulk of the store.
@@ -227,7 +218,7 @@ class Writer:
         if self.catalogue.closed or self.catalogue.pid != os.getpid():
             return
         with contextlib.suppress(OSError, CorruptFileError):
-            with self.catalogue.reading() as connection:
+            with self.catalogue.reading(lasting=True) as connection:  # whoever closes does not wait behind a crowd
                 late = expiry.due(connection, self.catalogue.clock.now(), 1)
             if late:
                 with self.catalogue.writing() as connection:

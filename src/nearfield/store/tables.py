@@ -1,0 +1,132 @@
+"""The rows of the catalogue's tables: written with their checksums, and checked when they are read."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xxhash
+
+from ..common.decoding import decoding
+from ..common.errors import CorruptFileError
+from .description import check_description, check_settings
+
+_SETTINGS = ("dim", "metric", "dtype", "attributes")
+
+
+def digest(*parts: bytes | memoryview) -> int:
+    """xxh3-64 of the parts as the signed integer SQLite stores."""
+    state = xxhash.xxh3_64()
+    for part in parts:
+        state.update(part)
+    number = state.intdigest()
+    return number - 2**64 if number >= 2**63 else number
+
+
+def whole(path: Path, what: str, *values: Any) -> tuple[int, ...]:
+    """The values, all of which must be integers; anything else is damage that SQLite's own checks cannot see."""
+    if not all(isinstance(value, int) for value in values):
+        raise CorruptFileError(path, f"{what}: expected integers, found {values!r}")
+    return values
+
+
+def read_state(connection: sqlite3.Connection, path: Path) -> tuple[int, ...]:
+    """Number of the last transaction, how many items live, how many rows were ever added or deleted."""
+    row = connection.execute("SELECT generation, items, changes FROM state").fetchone()
+    state = whole(path, "table state", *(row or (None,)))
+    if min(state) < 0:
+        raise CorruptFileError(path, f"table state: expected counts, found {state!r}")
+    return state
+
+
+def read_deleted(connection: sqlite3.Connection, path: Path, *, after: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Sequence numbers, ascending, and keys of the deletions after ``after`` whose rows are still stored."""
+    rows = connection.execute("SELECT seq, key FROM deleted WHERE seq > ? ORDER BY seq", (after,)).fetchall()
+    try:
+        pairs = np.array(rows, np.int64).reshape(-1, 2)
+    except (TypeError, ValueError, OverflowError):
+        raise CorruptFileError(path, "table deleted: expected integers") from None
+    return pairs[:, 0], pairs[:, 1]
+
+
+def set_meta(connection: sqlite3.Connection, name: str, value: Any) -> None:
+    """Store a JSON value under ``name``."""
+    text = json.dumps(value, allow_nan=False)
+    row = (name, text, digest(name.encode(), text.encode()))
+    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", row)
+
+
+def read_meta(connection: sqlite3.Connection, path: Path, only: str = "%") -> dict[str, Any]:
+    """The JSON values by name, their checksums verified; ``only`` is a LIKE pattern of names."""
+    values = {}
+    for name, text, check in connection.execute("SELECT name, value, xxh3 FROM meta WHERE name LIKE ?", (only,)):
+        if digest(str(name).encode(), str(text).encode()) != check:
+            raise CorruptFileError(path, f"checksum of setting {name!r} differs")
+        with decoding(path, f"setting {name!r}"):
+            values[str(name)] = json.loads(text)
+    missing = [name for name in _SETTINGS if only == "%" and name not in values]
+    if missing:
+        raise CorruptFileError(path, f"setting {missing[0]!r} is missing")
+    if only == "%":
+        with decoding(path, "a setting"):
+            check_settings(values)
+    return values
+
+
+def read_id_type(connection: sqlite3.Connection, path: Path) -> str | None:
+    """``"int"`` or ``"str"``; None before the first add."""
+    found = read_meta(connection, path, "id_type").get("id_type")
+    if found is None and read_state(connection, path)[2] > 0:
+        raise CorruptFileError(path, "setting 'id_type' is missing")
+    return found
+
+
+def insert_segment(connection: sqlite3.Connection, number: int, description: dict[str, Any]) -> None:
+    """Name a segment; from the commit on it exists."""
+    text = json.dumps(description, sort_keys=True)
+    connection.execute("INSERT INTO segments VALUES (?, ?, ?)", (number, text, digest(b"%d" % number, text.encode())))
+
+
+def read_segments(connection: sqlite3.Connection, path: Path) -> dict[int, dict[str, Any]]:
+    """The segments' descriptions by number, ascending, their checksums verified."""
+    described = {}
+    for number, text, check in connection.execute("SELECT number, description, xxh3 FROM segments ORDER BY number"):
+        whole(path, "table segments", number, check)
+        if digest(b"%d" % number, str(text).encode()) != check:
+            raise CorruptFileError(path, f"checksum of segment {number}'s description differs")
+        with decoding(path, f"the description of segment {number}"):
+            described[number] = json.loads(text)
+            check_description(number, described[number])
+    return described
+
+
+def find_keys(connection: sqlite3.Connection, ids: Iterable[int | str]) -> dict[int | str, int]:
+    """The keys of those ids that exist."""
+    wanted = list(ids)
+    found: dict[int | str, int] = {}
+    for start in range(0, len(wanted), 500):
+        some = wanted[start : start + 500]
+        marks = ",".join("?" * len(some))
+        found.update(connection.execute(f"SELECT id, key FROM items WHERE id IN ({marks})", some))
+    return found
+
+
+def read_payloads(connection: sqlite3.Connection, keys: Iterable[int], path: Path) -> dict[int, Any]:
+    """The payloads of the items with these keys, decoded, their checksums verified."""
+    wanted = list(keys)
+    found = {}
+    for start in range(0, len(wanted), 500):
+        some = wanted[start : start + 500]
+        marks = ",".join("?" * len(some))
+        for key, text, check in connection.execute(
+            f"SELECT key, payload, xxh3 FROM items WHERE payload IS NOT NULL AND key IN ({marks})", some
+        ):
+            if digest(b"%d" % key, str(text).encode()) != check:
+                raise CorruptFileError(path, f"checksum of the payload of item {key} differs")
+            with decoding(path, f"the payload of item {key}"):
+                found[key] = json.loads(text)
+    return found
