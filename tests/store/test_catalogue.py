@@ -290,7 +290,7 @@ def test_a_catalogue_without_its_log_gets_it_or_is_refused(
     reader = sqlite3.connect(store.path / "catalogue.sqlite", isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT * FROM state").fetchall()  # keeps the mode from being changed
-    monkeypatch.setattr(catalogue, "_BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(catalogue, "BUSY_SECONDS", 0.05)
     with pytest.raises(OSError):
         Store.open(store.path)
     reader.close()

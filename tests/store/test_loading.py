@@ -81,7 +81,7 @@ BIG = pa.array([[1e300, 1.0]] * 3, pa.list_(pa.float64()))
         ({"a": [[0.0, 0.0]]}, {}, ValueError, "nonzero vectors"),
         ({"a": pa.array([], pa.list_(pa.float32()))}, {}, ValueError, "at least one row, found none"),
         ({"a": VECTORS}, {"attributes": ["z"]}, ValueError, "attributes: no column 'z'"),
-        ({"a": VECTORS, "z": [["x"], [], []]}, {"attributes": ["z"]}, ValueError, "goes into the payload"),
+        ({"a": VECTORS, "z": [{"b": 1}, None, None]}, {"attributes": ["z"]}, ValueError, "goes into the payload"),
         ({"a": VECTORS}, {"attributes": "a"}, TypeError, "attributes: expected names"),
         ({"a": VECTORS, "z": ["x", "y", "z"]}, {"attributes": {"z": "int"}}, TypeError, "column 'z' is of type int"),
         ({"a": VECTORS}, {"metric": "dot"}, ValueError, "metric: expected one of"),

@@ -30,10 +30,10 @@ def cut_links(store: Store, lost: np.ndarray) -> np.ndarray:
     path = segment.next_index()
     index.save(path)
     entry = segment.description["index"]
-    from nearfield.store.segment import describe_index
+    from nearfield.store.segment import describe_file
 
-    description = {**segment.description, "index": {**entry, **describe_index(path)}}
-    assert store._maintenance._publish_index(segment, description)
+    fresh = {**entry, **describe_file(path)}
+    assert store._maintenance._replace(segment.number, segment.description, "index", fresh)
     return lost
 
 
@@ -102,7 +102,7 @@ def test_a_segment_that_was_replaced_meanwhile_stays_gone(cut: Any) -> None:
     description = mend_index(missed)
     store.compact()
     named = store._viewer.current().segments[0].description
-    assert not store._maintenance._publish_index(segment, description)
+    assert not store._maintenance._replace(segment.number, segment.description, "index", description["index"])
     assert len(store._viewer.current().segments) == 1
     assert sorted(os.listdir(store.path / "segments")) == [named["index"]["file"], named["vectors"]["file"]]
     assert store.verify().ok

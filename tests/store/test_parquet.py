@@ -24,7 +24,8 @@ from nearfield.store.parquet import kind_of, open_parquet, payload_of, read_batc
         (pa.date32(), "timestamp"),
         (pa.list_(pa.float64()), "vector"),
         (pa.list_(pa.float32(), 3), "vector"),
-        (pa.list_(pa.string()), "other"),
+        (pa.list_(pa.string()), "strings"),
+        (pa.struct([("lat", pa.float64()), ("lon", pa.float64())]), "geo"),
         (pa.struct([("a", pa.int8())]), "other"),
     ],
 )

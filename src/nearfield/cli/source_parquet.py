@@ -50,7 +50,8 @@ class Parquet:
             vectors = None
             if roles.vector is not None:
                 found = vectors_of(self._path, batch.column(roles.vector), self.dim, first)
-                vectors = np.asarray(found, np.float32)
+                with np.errstate(over="ignore"):  # what float32 cannot hold, the store refuses by its row
+                    vectors = np.asarray(found, np.float32)
                 self.dim = vectors.shape[1]
             else:
                 texts = batch.column(roles.text).to_pylist()

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..common.container import read_container, write_container
+from ..common.container import container_bytes, read_container, write_container
 from ..common.decoding import decoding
 from ..common.errors import CorruptFileError
 from ..native.predicates import ordered
@@ -215,6 +215,18 @@ def _same(one: Column, other: Column) -> bool:
 
 def write_columns(path: Path, table: pa.Table) -> int:
     """Code every column of a segment's attributes and write them; returns the bytes written."""
+    meta, arrays = _coded(table)
+    return write_container(path, _KIND, COLUMNS_VERSION, meta, arrays)
+
+
+def columns_bytes(table: pa.Table) -> int:
+    """The size that the file of these attributes will have."""
+    meta, arrays = _coded(table)
+    shapes = {name: (array.dtype.str, array.shape) for name, array in arrays.items()}
+    return container_bytes(_KIND, COLUMNS_VERSION, meta, shapes)
+
+
+def _coded(table: pa.Table) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     entries: list[dict[str, Any]] = []
     arrays: dict[str, np.ndarray] = {}
     for number, name in enumerate(table.column_names):
@@ -222,7 +234,7 @@ def write_columns(path: Path, table: pa.Table) -> int:
         entries.append({"name": name, "kind": column.kind, "form": column.form, "count": column.count})
         arrays[f"{number}.codes"] = column.codes
         arrays.update({f"{number}.{part}": array for part, array in column.arrays.items()})
-    return write_container(path, _KIND, COLUMNS_VERSION, {"columns": entries}, arrays)
+    return {"columns": entries}, arrays
 
 
 def read_columns(path: Path, rows: int) -> dict[str, Column]:

@@ -10,6 +10,7 @@ from typing import Any
 from ..common import files
 from .attributes import to_ipc
 from .catalogue import FILE_NAME, Catalogue
+from .columns import columns_bytes
 from .maintenance import choose_recipe, is_compact
 from .segment import file_names
 from .sizing import index_file, living, memory, settled, vectors_file
@@ -112,10 +113,14 @@ def _segment(shape: Shape, view: View, recipe: Any) -> tuple[list[int], int]:
 
         alive = [live for live in view.parts if live.count]
         table = pa.concat_tables([live.part.table().take(live.rows()) for live in alive]).combine_chunks()
-        sizes.append(len(to_ipc(table)))
+        sizes += [len(to_ipc(table)), columns_bytes(table)]
     if recipe is not None:
         recipe = settled(recipe, shape.metric, view.parts)
         sizes.append(index_file(rows, shape.dim, shape.metric, recipe))
+    partitions = [segment for segment in view.segments if segment.description.get("partition")]
+    if partitions:  # learnt again, as large for its rows as the largest there is
+        largest = max(partitions, key=len)
+        sizes.append(largest.description["partition"]["bytes"] * rows // len(largest))
     return sizes, memory(rows, shape.dim, shape.metric, recipe, ids=text_ids, columns=columns)[0]
 
 

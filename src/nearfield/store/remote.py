@@ -33,14 +33,16 @@ from ..common.container import read_container
 from ..common.errors import CorruptFileError, FormatVersionError
 from ..common.progress import Progress
 from .addresses import CHUNK, Place
-from .catalogue import FILE_NAME, SEGMENTS_NAME, Catalogue, publish_directory, sqlite_errors
+from .catalogue import FILE_NAME, SEGMENTS_NAME, Catalogue, publish_directory
 from .copying import back_up, beside, refuse_target
-from .segment import check_size, container_root, logger
+from .segment import DERIVED, KIND, PRIMARY, check_size, container_root, logger
 from .snapshot import Shape
+from .sqlite_errors import sqlite_errors
 from .tables import read_segments, read_state
 
 COPY_VERSION = 1
 OBJECTS = "objects"
+_KINDS = {"vectors": KIND, "index": "index", "columns": "store.columns", "partition": "index"}
 
 _ATTEMPTS = 20
 _MANIFEST = re.compile(r"copy-([0-9]{8})\.json")
@@ -150,13 +152,13 @@ def _map(catalogue: Catalogue, copied: Path, known: Known) -> tuple[list[_File],
     found = []
     with catalogue.reading() as connection:
         for description in read_segments(connection, catalogue.path).values():
-            for part in ("vectors", "attributes", "index"):
+            for part in (*PRIMARY, *DERIVED):
                 entry = description.get(part)
                 if entry:
                     try:
-                        found.append(_sound(catalogue.segments / entry["file"], entry, known))
+                        found.append(_sound(catalogue.segments / entry["file"], part, entry, known))
                     except (FileNotFoundError, CorruptFileError, FormatVersionError) as error:
-                        if part != "index":
+                        if part in PRIMARY:
                             raise
                         logger.warning("%s: left out of the copy, which builds it again", error)
         items = read_state(connection, catalogue.path)[1]
@@ -169,15 +171,14 @@ def _map(catalogue: Catalogue, copied: Path, known: Known) -> tuple[list[_File],
     return [*found, _File(FILE_NAME, content, None)], items
 
 
-def _sound(path: Path, entry: Mapping[str, Any], known: Known) -> _File:
+def _sound(path: Path, part: str, entry: Mapping[str, Any], known: Known) -> _File:
     """A segment's file, mapped. Before it is sent, every byte of it is held against what the catalogue says."""
     check_size(path, entry["bytes"])
     file = _File(f"{SEGMENTS_NAME}/{entry['file']}", files.map_file(path), entry.get("root", entry.get("xxh3")))
     if (file.name, file.said) in known:
         return file
     if "root" in entry:
-        kind = "index" if ".index." in entry["file"] else "store.vectors"
-        read_container(path, kind, 1 << 30)
+        read_container(path, _KINDS[part], 1 << 30)
         found = container_root(path)
     else:
         found = xxhash.xxh3_64_hexdigest(file.content)

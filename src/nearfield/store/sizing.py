@@ -34,6 +34,8 @@ _SAMPLE = 10_000
 _SAMPLE_BEAM = 60
 # Bytes that each byte of a text id takes for a moment when its column is gathered.
 _GATHERING = 24
+# And each value of a column while it is coded.
+_CODING = 24
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class Estimate:
         the process holds before; pages of mapped files, which the system may drop, are not counted.
     resident : of memory, while it is searched: the index. Vectors, ids and attributes are mapped.
     disk : all files of the compacted store.
-    parts : the files: ``vectors``, ``index``, ``attributes``, ``catalogue``.
+    parts : the files: ``vectors``, ``index``, ``attributes``, ``columns`` (their codes, as if every value were another),
+        ``catalogue``.
 
     Examples
     --------
@@ -128,8 +131,10 @@ def estimate(
     if recipe is not None and not recipe.exact:
         recipe = with_link_dims(recipe, metric, sample)
         parts["index"] = index_file(n, dim, metric, recipe)
+    parts["columns"] = 0
     if columns:
         parts["attributes"] = columns + 1_000 * (1 + len(attributes or {}))
+        parts["columns"] = sum(_codes(n, kind) for kind in check_schema(attributes).values())
     parts["catalogue"] = _catalogue(n, text, payload_bytes)
     peak, resident = memory(n, dim, metric, recipe, ids=ids, columns=columns, threads=threads)
     return Estimate(peak, resident, sum(parts.values()), parts)
@@ -168,7 +173,7 @@ def memory(
     ``ids`` are the bytes of text ids, ``columns`` those of the attributes.
     """
     held = 8 * n + (8 * n if ids is None else 8 * n + ids) + columns + (4 * n if metric == "cosine" else 0)
-    gathering = held + _GATHERING * (ids or 0) + columns
+    gathering = held + max(_GATHERING * (ids or 0), _CODING * n if columns else 0) + columns
     if recipe is None or recipe.exact:
         return gathering, 0
     build = recipe.make(metric).estimate_build(n, dim, threads=threads)
@@ -272,6 +277,20 @@ def settled(recipe: Recipe, metric: str, parts: Sequence[Live]) -> Recipe:
 def check_limit(memory: int | str | None) -> int | None:
     """A limit as a caller gives it, in bytes."""
     return None if memory is None else check_bytes(memory, "memory")
+
+
+def _codes(n: int, kind: str) -> int:
+    """Bytes of a coded column at most: where every value is another."""
+    wide = 1 if n + 2 <= 256 else 2 if n + 2 <= 65_536 else 4
+    if kind == "bool":
+        return n
+    if kind == "string":
+        return n * (wide + 4)
+    if kind == "strings":
+        return 13 * n
+    if kind == "geo":
+        return 2 * n + 32 * min(n // 16, 16_384)
+    return n * min(wide, 2) + 8 * min(n, 65_534)
 
 
 def _catalogue(n: int, text_ids: float | None, payload: float) -> int:
