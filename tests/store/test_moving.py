@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +136,17 @@ def test_a_closed_store_is_refused(tmp_path: Path, call: str) -> None:
     store.close()
     with pytest.raises(ValueError, match="closed"):
         getattr(store, call)(tmp_path / "x")
+
+
+def test_expiry_lists_and_places_come_back(make: Callable[..., Store], vectors: np.ndarray, tmp_path: Path) -> None:
+    store = make(attributes={"tags": "strings", "at": "geo"}, ttl=3600)
+    until = dt.datetime(2200, 1, 2, tzinfo=dt.UTC)
+    columns = {"tags": [["a", "ü"], [], None], "at": [(52.5, 13.4), None, (-90, 180)]}
+    store.add([1, 2, 3], vectors[:3], attributes=columns, expires=[until, None, until])
+    assert store.dump(tmp_path / "a.parquet") == 3
+    with Store.load(tmp_path / "a.parquet", tmp_path / "b.nf") as loaded:
+        assert loaded.ttl == store.ttl and loaded.attributes == store.attributes
+        for mine, theirs in zip(store.get([1, 2, 3]), loaded.get([1, 2, 3]), strict=True):
+            assert (mine.attributes, mine.expires) == (theirs.attributes, theirs.expires)
+        assert [item.expires for item in loaded.get([1, 2, 3])] == [until, None, until]
+        assert loaded.search(vectors[0], 3, where="contains(tags, 'ü')").ids[0] == 1

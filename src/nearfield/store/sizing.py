@@ -48,7 +48,7 @@ class Estimate:
         the process holds before; pages of mapped files, which the system may drop, are not counted.
     resident : of memory, while it is searched: the index. Vectors, ids and attributes are mapped.
     disk : all files of the compacted store.
-    parts : the files: ``vectors``, ``index``, ``attributes``, ``columns`` (their codes, as if every value were another),
+    parts : the files: ``vectors``, ``index``, ``attributes``, ``columns`` (codes, as if every value were another),
         ``catalogue``.
 
     Examples
