@@ -88,6 +88,8 @@ needs_compiler = pytest.mark.skipif(
 def compiled(name, folder):
     """The object file of one source, with the flags that the build uses."""
     flags = re.search(r"target_compile_options\(_core PRIVATE (.*?)\)", CMAKE)[1].split()
+    usual = re.search(r'set\(NEARFIELD_OPTIMIZE "(.*?)"', CMAKE)[1]
+    flags = [flag.replace("${NEARFIELD_OPTIMIZE}", usual) for flag in flags]
     flags += ["-std=c++20", "-fPIC", *WIDE.get(name, [])]
     if name.startswith("module"):
         nanobind = pytest.importorskip("nanobind", reason="needs nanobind, the binding generator")
