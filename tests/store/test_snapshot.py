@@ -134,3 +134,26 @@ def test_scales_by_key() -> None:
     found = scales.of(np.array([[9, 1], [-1, 5]]))
     assert np.allclose(found, [[0.9, np.nan], [np.nan, 0.5]], equal_nan=True)
     assert np.isnan(Scales(np.empty(0, np.int64), np.empty(0, np.float32)).of(np.array([1]))).all()
+
+
+@pytest.mark.parametrize("step", ["_settings", "_judge_of", "_expiring"])
+@pytest.mark.parametrize("sealed", [False, True])
+def test_a_view_that_could_not_be_made_leaves_nothing_behind(
+    make: Callable[..., Store], vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch, step: str, sealed: bool
+) -> None:
+    """A read that fails once, half way, must not make deleted rows come back in the views after it."""
+    store = make()
+    store.add(range(100), vectors[:100], payload=list(range(100)))
+    if sealed:
+        store.seal()
+    assert store.search(vectors[3], 1).ids == [3]
+    store.upsert(range(10), vectors[100:110], payload=[0] * 10)
+    store.delete(range(10, 20))
+    with monkeypatch.context() as patch:
+        patch.setattr(store._viewer, step, lambda *_: (_ for _ in ()).throw(OSError(5, "a sector that cannot be read")))
+        with pytest.raises(OSError):
+            store.search(vectors[3], 1)
+    found = store.search(vectors[:20], 90).ids
+    assert all(sorted(ids) == [*range(10), *range(20, 100)] for ids in found)
+    assert sorted(identifier for batch in store.iterate() for identifier in batch.ids) == [*range(10), *range(20, 100)]
+    assert store.verify().ok

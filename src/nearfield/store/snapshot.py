@@ -177,7 +177,7 @@ class Viewer:
         self.shape = shape
         self._lock = threading.Lock()
         self._view: View | None = None
-        self._buffer = PendingBuffer(shape.dim, shape.dtype, shape.metric, shape.schema)
+        self._buffer = self._new_buffer()
         self._pending_dead = np.empty(0, np.int64)
         self._seen_seq = 0
         self._checks: list[Any] = []
@@ -203,18 +203,29 @@ class Viewer:
             generation, items, changes = read_state(connection, self.catalogue.path)
             if self._view is not None and generation <= self._view.generation:
                 return self._view if generation == self._view.generation else None
+            seen = self._seen_seq, self._pending_dead
             try:
                 parts = self._parts(connection)
-            except FileNotFoundError as error:
+                meta = self._settings(connection)
+                judge = self._judge_of(connection, meta)
+                expiry, identity = self._expiring(connection)
+            except BaseException as error:
+                # What was taken over on the way belongs to no view: the next one takes it over again.
+                self._seen_seq, self._pending_dead = seen
+                self._buffer = self._new_buffer()
+                self._expiry = ExpiryBuffer()
+                if not isinstance(error, FileNotFoundError):
+                    raise
                 # A compaction may have replaced the files after this transaction began. If not, they are lost.
                 if self.catalogue.committed_generation() > generation:
                     return None
                 raise CorruptFileError(str(error.filename), "missing, although the catalogue names it") from error
-            meta = self._settings(connection)
-            judge = self._judge_of(connection, meta)
-            expiry, identity = self._expiring(connection)
             self._view = View(generation, parts, items, changes, meta, *judge, expiry=expiry, identity=identity)
             return self._view
+
+    def _new_buffer(self) -> PendingBuffer:
+        shape = self.shape
+        return PendingBuffer(shape.dim, shape.dtype, shape.metric, shape.schema)
 
     def _parts(self, connection: sqlite3.Connection) -> tuple[Live, ...]:
         before: dict[int, Live] = {}
@@ -281,7 +292,7 @@ class Viewer:
         kept = connection.execute("SELECT 1 FROM pending WHERE batch = ?", (self._buffer.last_batch,)).fetchone()
         renewed = self._buffer.rows > 0 and (first != self._buffer.first_batch or kept is None)
         if renewed:
-            self._buffer = PendingBuffer(shape.dim, shape.dtype, shape.metric, shape.schema)
+            self._buffer = self._new_buffer()
         kind = read_id_type(connection, self.catalogue.path)
         if kind is not None and last is not None and last > self._buffer.last_batch:
             path = self.catalogue.path
