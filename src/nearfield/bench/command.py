@@ -37,7 +37,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     peers.add_argument("--threads", type=_threads, default=[1, 2], metavar="N,M", help="search threads (default: 1,2)")
     peers.add_argument("--rounds", type=int, default=3, help="interleaved repetitions (default: 3)")
     peers.add_argument("--fresh", action="store_true", help="measure again what the output folder already holds")
-    peers.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
     peers.add_argument("--list", action="store_true", help="list the configurations and whether they are installed")
     report = commands.add_parser("report", help="write the tables and the plot again from the kept results")
     report.add_argument("--readme", type=Path, default=None, help="a file whose table of figures is written again too")
@@ -46,7 +45,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     store.add_argument(
         "--folder", type=Path, default=None, help="where the store is made (default: a temporary folder)"
     )
-    store.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
     many = commands.add_parser("many", help="batches of queries with conditions, on Debian's packages")
     many.add_argument(
         "--packages", type=Path, default=None, metavar="FILE", help="a Packages index (default: $NEARFIELD_PACKAGES)"
@@ -55,34 +53,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--folder", type=Path, default=None, help="where the stores are made, or were before (default: a temporary one)"
     )
     many.add_argument("--queries", type=int, default=2000, help="queries asked (default: 2000)")
-    many.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
     growth = commands.add_parser("growth", help="what a query and an inserted row cost as a collection grows")
     growth.add_argument("--rows", type=int, default=1_000_000, help="most rows (default: 1000000; some two minutes)")
     growth.add_argument(
         "--folder", type=Path, default=None, help="where the rows are kept meanwhile (default: the system's)"
     )
-    growth.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
     filters = commands.add_parser("filters", help="filters on coded columns beside pyarrow's compute functions")
     filters.add_argument("--rows", type=int, default=10_000_000, help="rows (default: 10000000; two minutes, 4 GB)")
-    filters.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
     scaling = commands.add_parser("scaling", help="what a second thread gives, and what this machine could give")
-    scaling.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
     collections = commands.add_parser("collections", help="thousands of small collections in one process")
     collections.add_argument("--count", type=int, default=10_000, help="how many (default: 10000; some 2 GB of disk)")
     collections.add_argument(
         "--folder", type=Path, default=None, help="where they are made (default: a temporary folder)"
     )
-    collections.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
     living = commands.add_parser("living", help="recall and speed after deletes and replacements, beside a fresh build")
     living.add_argument("--rows", type=int, default=115_659, help="rows (default: 115659; some ten minutes)")
-    living.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
     sizing = commands.add_parser("sizing", help="what a store was estimated to take, and what it took")
-    sizing.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
     filtered = commands.add_parser("filtered", help="search under filters, beside the installed peers")
     filtered.add_argument("--rows", type=int, default=None, help="most rows (default: all 115,659)")
     filtered.add_argument("--peers", type=_names, default=None, metavar="NAMES", help="names as in the table")
-    filtered.add_argument("--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing")
     for command in (peers, report, store, many, growth, filters, filtered, scaling, collections, living, sizing):
+        if command is not report:
+            command.add_argument(
+                "--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing"
+            )
         command.add_argument("--out", type=Path, default=Path("bench/results"), help="folder of the results")
 
 

@@ -75,7 +75,7 @@ class Maintenance:
                 busy = self._code_columns(view.segments)
         with contextlib.suppress(OSError):  # the compaction stands; what cannot be given back now is later
             self.catalogue.shrink()
-        if busy:
+        if busy and view.meta.get("workload") is not None:
             try:
                 self.partition()
             except OSError as error:  # the compaction stands; without a partition batches take longer, that is all
