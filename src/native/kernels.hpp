@@ -59,6 +59,9 @@ struct Kernels {
   // As sq8_query below, for rows that are in the cache: none is asked for ahead.
   void (*sq8_cached)(QueryCodes q, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
                      int32_t* out);
+  // As sq8_query for nq targets (1 to 4), out[t * n + i]: a row's codes are loaded once for two targets.
+  void (*sq8_queries)(const QueryCodes* q, unsigned nq, const uint8_t* base, size_t stride, unsigned d,
+                      const uint32_t* ids, unsigned n, int32_t* out);
   // out[t * n + i] = sum_j q[t]_j * code_j of row ids[i], for nq targets (1 to 4) of numbers from -127 to 127 and rows in
   // the cache.
   void (*sq8_block)(const int8_t* const* q, unsigned nq, const uint8_t* base, size_t stride, unsigned d,

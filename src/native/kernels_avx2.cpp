@@ -147,6 +147,40 @@ void sq8_query(QueryCodes q, const uint8_t* base, size_t stride, unsigned d, con
   }
 }
 
+// A row is widened once for all targets.
+template <int NQ>
+void query_rows(const QueryCodes* q, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
+                int32_t* out) {
+  for (unsigned i = 0; i < n; ++i) {
+    if (i + kPrefetchAhead < n)
+      prefetch_bytes(base + static_cast<size_t>(ids[i + kPrefetchAhead]) * stride, sizeof(RowHeader) + d);
+    const uint8_t* c = codes_of(base, stride, ids[i]);
+    __m256i sum[NQ];
+    for (int t = 0; t < NQ; ++t) sum[t] = _mm256_setzero_si256();
+    unsigned j = 0;
+    for (; j + 16 <= d; j += 16) {
+      const __m256i x = widen(c + j);
+      for (int t = 0; t < NQ; ++t)
+        sum[t] = _mm256_add_epi32(sum[t], _mm256_madd_epi16(x, load16(q[t].value + j)));
+    }
+    for (int t = 0; t < NQ; ++t) {
+      int32_t s = reduce(sum[t]);
+      for (unsigned tail = j; tail < d; ++tail) s += static_cast<int32_t>(q[t].value[tail]) * c[tail];
+      out[static_cast<size_t>(t) * n + i] = s;
+    }
+  }
+}
+
+void sq8_queries(const QueryCodes* q, unsigned nq, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids,
+                 unsigned n, int32_t* out) {
+  switch (nq) {
+    case 4: return query_rows<4>(q, base, stride, d, ids, n, out);
+    case 3: return query_rows<3>(q, base, stride, d, ids, n, out);
+    case 2: return query_rows<2>(q, base, stride, d, ids, n, out);
+    default: return query_rows<1>(q, base, stride, d, ids, n, out);
+  }
+}
+
 template <int NQ>
 void block_rows(const int8_t* const* q, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
                 int32_t* out) {
@@ -331,7 +365,7 @@ uint32_t signs(const SignScan& q, const uint8_t* chunk, float worst, float* out)
 
 constexpr Kernels table = {floats<false, float>, floats<true, float>, floats<false, uint16_t>, floats<true, uint16_t>,
                            sq8_query,  // near memory or far
-                           sq8_block,
+                           sq8_queries,          sq8_block,
                            sq8_query,            sq4_query,           sq2_query,               sq1_query,
                            sq8_pair,             sq4_pair,            sq2_pair,                sq1_pair,
                            signs,                hadamard,            link,

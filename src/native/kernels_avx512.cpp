@@ -166,167 +166,195 @@ inline __m128i sums(__m512i a, __m512i b, __m512i c, __m512i d) {
   return _mm_add_epi32(_mm256_castsi256_si128(h), _mm256_extracti128_si256(h, 1));
 }
 
-// Short rows: four at a time share the loads of the query and the summing up, which would cost more than the products.
-template <int NR>
-inline void store_sums(const __m512i* high, const __m512i* low, int32_t* out) {
-  __m512i both[NR];
-  for (int r = 0; r < NR; ++r) both[r] = _mm512_add_epi32(_mm512_slli_epi32(high[r], 7), low[r]);
-  if constexpr (NR == 4)
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(out), sums(both[0], both[1], both[2], both[3]));
-  else
-    for (int r = 0; r < NR; ++r) out[r] = _mm512_reduce_add_epi32(both[r]);
-}
+// Sums of four rows, each with a name of its own: those of an array the compiler stores at every step, which made the
+// kernels below take 1.7 times as long.
+struct Sums {
+  __m512i a = _mm512_setzero_si512(), b = a, c = a, d = a;
+  void add(__m512i x, __m512i y, __m512i z, __m512i w, __m512i q) {
+    a = _mm512_dpbusd_epi32(a, x, q);
+    b = _mm512_dpbusd_epi32(b, y, q);
+    c = _mm512_dpbusd_epi32(c, z, q);
+    d = _mm512_dpbusd_epi32(d, w, q);
+  }
+  void store(int32_t* out) const { _mm_storeu_si128(reinterpret_cast<__m128i*>(out), sums(a, b, c, d)); }
+};
+
+// A target against four rows: the loads of the target and the summing up are shared.
+struct Halves {
+  Sums high, low;
+  void add(__m512i x, __m512i y, __m512i z, __m512i w, __m512i qh, __m512i ql) {
+    high.add(x, y, z, w, qh);
+    low.add(x, y, z, w, ql);
+  }
+  static __m512i whole(__m512i h, __m512i l) { return _mm512_add_epi32(_mm512_slli_epi32(h, 7), l); }
+  void store(int32_t* out) const {
+    Sums s;
+    s.a = whole(high.a, low.a);
+    s.b = whole(high.b, low.b);
+    s.c = whole(high.c, low.c);
+    s.d = whole(high.d, low.d);
+    s.store(out);
+  }
+};
+
+inline __m512i codes(const uint8_t* c, __mmask64 m) { return _mm512_maskz_loadu_epi8(m, c); }
+inline __m512i codes(const int8_t* c, __mmask64 m) { return _mm512_maskz_loadu_epi8(m, c); }
 
 struct EightBits {
   static constexpr unsigned kBits = 8;
-  template <int NR>
   static inline void tile(QueryCodes q, const uint8_t* const* c, unsigned d, int32_t* out) {
-    __m512i high[NR], low[NR];
-    for (int r = 0; r < NR; ++r) high[r] = low[r] = _mm512_setzero_si512();
+    Halves s;
+    const auto add = [&](unsigned j, __mmask64 m) {
+      s.add(codes(c[0] + j, m), codes(c[1] + j, m), codes(c[2] + j, m), codes(c[3] + j, m), codes(q.high + j, m),
+            codes(q.low + j, m));
+    };
     unsigned j = 0;
-    for (; j + 64 <= d; j += 64) {
-      const __m512i qh = _mm512_loadu_si512(q.high + j), ql = _mm512_loadu_si512(q.low + j);
-      for (int r = 0; r < NR; ++r) {
-        const __m512i x = _mm512_loadu_si512(c[r] + j);
-        high[r] = _mm512_dpbusd_epi32(high[r], x, qh);
-        low[r] = _mm512_dpbusd_epi32(low[r], x, ql);
-      }
-    }
-    if (j < d) {
-      const __mmask64 m = tail_mask(d - j);
-      const __m512i qh = _mm512_maskz_loadu_epi8(m, q.high + j), ql = _mm512_maskz_loadu_epi8(m, q.low + j);
-      for (int r = 0; r < NR; ++r) {
-        const __m512i x = _mm512_maskz_loadu_epi8(m, c[r] + j);
-        high[r] = _mm512_dpbusd_epi32(high[r], x, qh);
-        low[r] = _mm512_dpbusd_epi32(low[r], x, ql);
-      }
-    }
-    store_sums<NR>(high, low, out);
+    for (; j + 64 <= d; j += 64) add(j, ~0ull);
+    if (j < d) add(j, tail_mask(d - j));
+    s.store(out);
   }
 };
 
 // The loaded bits are the mask of the bytes that count.
 struct OneBit {
   static constexpr unsigned kBits = 1;
-  template <int NR>
   static inline void tile(QueryCodes q, const uint8_t* const* c, unsigned d, int32_t* out) {
     const __m512i one = _mm512_set1_epi8(1);
-    __m512i high[NR], low[NR];
-    for (int r = 0; r < NR; ++r) high[r] = low[r] = _mm512_setzero_si512();
+    Halves s;
+    const auto add = [&](unsigned j, __mmask64 m, auto bits) {
+      s.add(_mm512_maskz_mov_epi8(bits(c[0]), one), _mm512_maskz_mov_epi8(bits(c[1]), one),
+            _mm512_maskz_mov_epi8(bits(c[2]), one), _mm512_maskz_mov_epi8(bits(c[3]), one), codes(q.high + j, m),
+            codes(q.low + j, m));
+    };
     unsigned j = 0;
-    for (; j + 64 <= d; j += 64) {
-      const __m512i qh = _mm512_loadu_si512(q.high + j), ql = _mm512_loadu_si512(q.low + j);
-      for (int r = 0; r < NR; ++r) {
-        uint64_t bits;
-        __builtin_memcpy(&bits, c[r] + j / 8, 8);
-        const __m512i x = _mm512_maskz_mov_epi8(bits, one);
-        high[r] = _mm512_dpbusd_epi32(high[r], x, qh);
-        low[r] = _mm512_dpbusd_epi32(low[r], x, ql);
-      }
-    }
+    for (; j + 64 <= d; j += 64)
+      add(j, ~0ull, [j](const uint8_t* row) {
+        uint64_t word;
+        __builtin_memcpy(&word, row + j / 8, 8);
+        return static_cast<__mmask64>(word);
+      });
     if (j < d) {
-      const __mmask64 m = tail_mask(d - j);
       const __mmask16 bytes = static_cast<__mmask16>((1u << (d - j + 7) / 8) - 1);
-      const __m512i qh = _mm512_maskz_loadu_epi8(m, q.high + j), ql = _mm512_maskz_loadu_epi8(m, q.low + j);
-      for (int r = 0; r < NR; ++r) {
-        const __m128i word = _mm_maskz_loadu_epi8(bytes, c[r] + j / 8);
-        const __m512i x = _mm512_maskz_mov_epi8(static_cast<__mmask64>(_mm_cvtsi128_si64(word)), one);
-        high[r] = _mm512_dpbusd_epi32(high[r], x, qh);
-        low[r] = _mm512_dpbusd_epi32(low[r], x, ql);
-      }
+      add(j, tail_mask(d - j), [j, bytes](const uint8_t* row) {
+        return static_cast<__mmask64>(_mm_cvtsi128_si64(_mm_maskz_loadu_epi8(bytes, row + j / 8)));
+      });
     }
-    store_sums<NR>(high, low, out);
+    s.store(out);
   }
 };
 
 struct TwoBits {
   static constexpr unsigned kBits = 2;
-  template <int NR>
   static inline void tile(QueryCodes q, const uint8_t* const* c, unsigned d, int32_t* out) {
     const unsigned quarter = (d + 3) / 4;
     const __m512i three = _mm512_set1_epi8(3);
-    __m512i high[NR], low[NR];
-    for (int r = 0; r < NR; ++r) high[r] = low[r] = _mm512_setzero_si512();
+    Halves s;
     for (unsigned j = 0; j < quarter; j += 64) {
-      __m512i x[NR];
-      for (int r = 0; r < NR; ++r) x[r] = _mm512_maskz_loadu_epi8(tail_mask(quarter - j), c[r] + j);
+      const __mmask64 row = tail_mask(quarter - j);
+      __m512i x = codes(c[0] + j, row), y = codes(c[1] + j, row), z = codes(c[2] + j, row), w = codes(c[3] + j, row);
       for (unsigned begin = j, end = quarter; begin < d; begin += quarter, end += quarter) {
         if (end > d) end = d;  // the last plane may be short
         const __mmask64 m = tail_mask(end - begin);
-        const __m512i qh = _mm512_maskz_loadu_epi8(m, q.high + begin), ql = _mm512_maskz_loadu_epi8(m, q.low + begin);
-        for (int r = 0; r < NR; ++r) {
-          const __m512i y = _mm512_and_si512(x[r], three);
-          high[r] = _mm512_dpbusd_epi32(high[r], y, qh);
-          low[r] = _mm512_dpbusd_epi32(low[r], y, ql);
-          x[r] = _mm512_srli_epi16(x[r], 2);
-        }
+        s.add(_mm512_and_si512(x, three), _mm512_and_si512(y, three), _mm512_and_si512(z, three),
+              _mm512_and_si512(w, three), codes(q.high + begin, m), codes(q.low + begin, m));
+        x = _mm512_srli_epi16(x, 2);
+        y = _mm512_srli_epi16(y, 2);
+        z = _mm512_srli_epi16(z, 2);
+        w = _mm512_srli_epi16(w, 2);
       }
     }
-    store_sums<NR>(high, low, out);
+    s.store(out);
   }
 };
+
+// Calls tile(rows, i, count) for every four rows; the last ones are filled up with copies of the last row.
+template <bool Ahead, class Tile>
+inline void by_fours(const uint8_t* base, size_t stride, size_t bytes, const uint32_t* ids, unsigned n, Tile tile) {
+  for (unsigned p = 0; Ahead && p < kPrefetchAhead && p < n; ++p)
+    prefetch_bytes(base + static_cast<size_t>(ids[p]) * stride, bytes);
+  for (unsigned i = 0; i < n; i += 4) {
+    const uint8_t* c[4];
+    const unsigned count = n - i < 4 ? n - i : 4;
+    for (unsigned r = 0; r < 4; ++r) {
+      c[r] = codes_of(base, stride, ids[i + (r < count ? r : count - 1)]);
+      if (Ahead && i + r + kPrefetchAhead < n)
+        prefetch_bytes(base + static_cast<size_t>(ids[i + r + kPrefetchAhead]) * stride, bytes);
+    }
+    tile(c, i, count);
+  }
+}
+
+inline void store_some(const int32_t* four, unsigned count, int32_t* out) {
+  for (unsigned r = 0; r < count; ++r) out[r] = four[r];
+}
 
 // Ahead: rows are asked for before their turn, as they are not in the cache.
 template <class Codes, bool Ahead = true>
 void short_rows(QueryCodes q, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
                 int32_t* out) {
-  const size_t bytes = sizeof(RowHeader) + code_bytes(Codes::kBits, d);
-  for (unsigned p = 0; Ahead && p < kPrefetchAhead && p < n; ++p)
-    prefetch_bytes(base + static_cast<size_t>(ids[p]) * stride, bytes);
-  unsigned i = 0;
-  for (; i + 4 <= n; i += 4) {
-    const uint8_t* c[4];
-    for (unsigned r = 0; r < 4; ++r) {
-      c[r] = codes_of(base, stride, ids[i + r]);
-      if (Ahead && i + r + kPrefetchAhead < n)
-        prefetch_bytes(base + static_cast<size_t>(ids[i + r + kPrefetchAhead]) * stride, bytes);
-    }
-    Codes::template tile<4>(q, c, d, out + i);
-  }
-  for (; i < n; ++i) {
-    const uint8_t* c = codes_of(base, stride, ids[i]);
-    Codes::template tile<1>(q, &c, d, out + i);
-  }
+  by_fours<Ahead>(base, stride, sizeof(RowHeader) + code_bytes(Codes::kBits, d), ids, n,
+                  [&](const uint8_t* const* c, unsigned i, unsigned count) {
+                    if (count == 4) return Codes::tile(q, c, d, out + i);
+                    int32_t four[4];
+                    Codes::tile(q, c, d, four);
+                    store_some(four, count, out + i);
+                  });
 }
 
 constexpr auto sq8_cached = short_rows<EightBits, false>;
 constexpr auto sq2_query = short_rows<TwoBits>;
 constexpr auto sq1_query = short_rows<OneBit>;
 
-template <int NQ, int NR>
-inline void block_tile(const int8_t* const* q, const uint8_t* const* c, unsigned d, unsigned n, int32_t* out) {
-  __m512i s[NQ][NR];
-  for (int t = 0; t < NQ; ++t)
-    for (int r = 0; r < NR; ++r) s[t][r] = _mm512_setzero_si512();
-  for (unsigned j = 0; j < d; j += 64) {
-    const __mmask64 m = tail_mask(d - j);
-    __m512i x[NR];
-    for (int r = 0; r < NR; ++r) x[r] = _mm512_maskz_loadu_epi8(m, c[r] + j);
-    for (int t = 0; t < NQ; ++t) {
-      const __m512i y = _mm512_maskz_loadu_epi8(m, q[t] + j);
-      for (int r = 0; r < NR; ++r) s[t][r] = _mm512_dpbusd_epi32(s[t][r], x[r], y);
-    }
-  }
-  for (int t = 0; t < NQ; ++t)
-    if constexpr (NR == 4)
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(out + static_cast<size_t>(t) * n), sums(s[t][0], s[t][1], s[t][2], s[t][3]));
-    else
-      out[static_cast<size_t>(t) * n] = _mm512_reduce_add_epi32(s[t][0]);
+// Two targets by four rows: sixteen sums in flight, eight loads for sixteen multiply-adds.
+inline void two_targets(const QueryCodes* q, const uint8_t* const* c, unsigned d, int32_t* first, int32_t* second) {
+  Halves s, t;
+  const auto add = [&](unsigned j, __mmask64 m) {
+    const __m512i x = codes(c[0] + j, m), y = codes(c[1] + j, m), z = codes(c[2] + j, m), w = codes(c[3] + j, m);
+    s.add(x, y, z, w, codes(q[0].high + j, m), codes(q[0].low + j, m));
+    t.add(x, y, z, w, codes(q[1].high + j, m), codes(q[1].low + j, m));
+  };
+  unsigned j = 0;
+  for (; j + 64 <= d; j += 64) add(j, ~0ull);
+  if (j < d) add(j, tail_mask(d - j));
+  s.store(first);
+  t.store(second);
+}
+
+void sq8_queries(const QueryCodes* q, unsigned nq, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids,
+                 unsigned n, int32_t* out) {
+  by_fours<true>(base, stride, sizeof(RowHeader) + d, ids, n, [&](const uint8_t* const* c, unsigned i, unsigned count) {
+    int32_t four[4][4], *to[4];
+    for (unsigned t = 0; t < nq; ++t) to[t] = count == 4 ? out + static_cast<size_t>(t) * n + i : four[t];
+    unsigned t = 0;
+    for (; t + 2 <= nq; t += 2) two_targets(q + t, c, d, to[t], to[t + 1]);
+    if (t < nq) EightBits::tile(q[t], c, d, to[t]);
+    if (count < 4)
+      for (t = 0; t < nq; ++t) store_some(four[t], count, out + static_cast<size_t>(t) * n + i);
+  });
 }
 
 template <int NQ>
 void block_rows(const int8_t* const* q, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids, unsigned n,
                 int32_t* out) {
-  unsigned i = 0;
-  for (; i + 4 <= n; i += 4) {
-    const uint8_t* c[4];
-    for (unsigned r = 0; r < 4; ++r) c[r] = codes_of(base, stride, ids[i + r]);
-    block_tile<NQ, 4>(q, c, d, n, out + i);
-  }
-  for (; i < n; ++i) {
-    const uint8_t* c = codes_of(base, stride, ids[i]);
-    block_tile<NQ, 1>(q, &c, d, n, out + i);
-  }
+  by_fours<false>(base, stride, 0, ids, n, [&](const uint8_t* const* c, unsigned i, unsigned count) {
+    Sums s0, s1, s2, s3;
+    for (unsigned j = 0; j < d; j += 64) {
+      const __mmask64 m = tail_mask(d - j);
+      const __m512i x = codes(c[0] + j, m), y = codes(c[1] + j, m), z = codes(c[2] + j, m), w = codes(c[3] + j, m);
+      s0.add(x, y, z, w, codes(q[0] + j, m));
+      if constexpr (NQ > 1) s1.add(x, y, z, w, codes(q[1] + j, m));
+      if constexpr (NQ > 2) s2.add(x, y, z, w, codes(q[2] + j, m));
+      if constexpr (NQ > 3) s3.add(x, y, z, w, codes(q[3] + j, m));
+    }
+    int32_t four[4][4], *to[4];
+    for (int t = 0; t < NQ; ++t) to[t] = count == 4 ? out + static_cast<size_t>(t) * n + i : four[t];
+    s0.store(to[0]);
+    if constexpr (NQ > 1) s1.store(to[1]);
+    if constexpr (NQ > 2) s2.store(to[2]);
+    if constexpr (NQ > 3) s3.store(to[3]);
+    if (count < 4)
+      for (int t = 0; t < NQ; ++t) store_some(four[t], count, out + static_cast<size_t>(t) * n + i);
+  });
 }
 
 void sq8_block(const int8_t* const* q, unsigned nq, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids,
@@ -607,7 +635,7 @@ size_t merge_keys(uint64_t* keys, size_t size, size_t width, uint64_t* offered, 
 }
 
 constexpr Kernels table = {floats<false, float>, floats<true, float>, floats<false, uint16_t>, floats<true, uint16_t>,
-                           sq8_cached,           sq8_block,
+                           sq8_cached,           sq8_queries,          sq8_block,
                            sq8_query,            sq4_query,           sq2_query,               sq1_query,
                            sq8_pair,             sq4_pair,            sq2_pair,                sq1_pair,
                            signs,                hadamard,            link,

@@ -89,6 +89,11 @@ void sq8_query(QueryCodes q, const uint8_t* base, size_t stride, unsigned d, con
   }
 }
 
+void sq8_queries(const QueryCodes* q, unsigned nq, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids,
+                 unsigned n, int32_t* out) {
+  for (unsigned t = 0; t < nq; ++t) sq8_query(q[t], base, stride, d, ids, n, out + static_cast<size_t>(t) * n);
+}
+
 void sq8_block(const int8_t* const* q, unsigned nq, const uint8_t* base, size_t stride, unsigned d, const uint32_t* ids,
                unsigned n, int32_t* out) {
   for (unsigned t = 0; t < nq; ++t)
@@ -190,7 +195,7 @@ uint32_t signs(const SignScan& q, const uint8_t* chunk, float worst, float* out)
 const Kernels& scalar_kernels() {
   static const Kernels k = {floats<false, float>, floats<true, float>, floats<false, uint16_t>, floats<true, uint16_t>,
                            sq8_query,  // near memory or far
-                           sq8_block,
+                           sq8_queries,          sq8_block,
                            sq8_query,            sq4_query,           sq2_query,               sq1_query,
                            sq8_pair,             sq4_pair,            sq2_pair,                sq1_pair,
                            signs,                hadamard,            link,

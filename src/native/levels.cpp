@@ -151,7 +151,7 @@ void Targets::set_as(const Targets& other) {
 void Targets::score_levels(const Prepared& p, const uint32_t* ids, unsigned n, float* out) {
   const Kernels& k = kernels();
   const unsigned bits = level_bits(space_.kind), d = space_.dim;
-  const QueryCodes q{p.value.data(), p.high.data(), p.low.data()};
+  const QueryCodes q = p.codes();
   const uint8_t* data = static_cast<const uint8_t*>(space_.data);
   // Kernels step over a whole header; rows of the second level have a shorter one.
   const uint8_t* base = reinterpret_cast<const uint8_t*>(reinterpret_cast<uintptr_t>(data) -

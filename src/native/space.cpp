@@ -170,17 +170,25 @@ void Targets::score(const uint32_t* ids, unsigned n, float* out) {
       return;
     default: {
       const uint8_t* base = static_cast<const uint8_t*>(space_.data);
-      if (dots_.size() < n) dots_.resize(n);
+      const bool together = space_.kind == Kind::sq8 && count_ > 1;
+      const size_t dots = together ? static_cast<size_t>(count_) * n : n;
+      if (dots_.size() < dots) dots_.resize(dots);
+      if (together) {
+        QueryCodes q[4];
+        for (unsigned t = 0; t < count_; ++t) q[t] = prepared_[t].codes();
+        k.sq8_queries(q, count_, base, space_.stride, d, ids, n, dots_.data());
+      }
       for (unsigned t = 0; t < count_; ++t) {
         const Prepared& p = prepared_[t];
-        const QueryCodes q{p.value.data(), p.high.data(), p.low.data()};
-        (space_.cached ? k.sq8_cached : query_kernel(k, code_bits(space_.kind)))(q, base, space_.stride, d, ids, n,
-                                                                                 dots_.data());
+        const int32_t* dot = dots_.data() + (together ? static_cast<size_t>(t) * n : 0);
+        if (!together)
+          (space_.cached ? k.sq8_cached : query_kernel(k, code_bits(space_.kind)))(p.codes(), base, space_.stride, d,
+                                                                                   ids, n, dots_.data());
         float* o = out + static_cast<size_t>(t) * n;
         unsigned i = 0;
         for (; i + 4 <= n; i += 4) {
           const Headers h(base, space_.stride, ids + i);
-          const Four product = h.low * p.sum + h.step * (p.step * four(dots_.data() + i));
+          const Four product = h.low * p.sum + h.step * (p.step * four(dot + i));
           Four s = -(p.base + product);
           if (measure_ == Measure::l2) {
             s = (p.base + h.norm2) - 2.0f * product;
@@ -190,7 +198,7 @@ void Targets::score(const uint32_t* ids, unsigned n, float* out) {
         }
         for (; i < n; ++i) {
           const RowHeader& h = *reinterpret_cast<const RowHeader*>(base + static_cast<size_t>(ids[i]) * space_.stride);
-          const float product = h.low * p.sum + h.step * (p.step * static_cast<float>(dots_[i]));
+          const float product = h.low * p.sum + h.step * (p.step * static_cast<float>(dot[i]));
           o[i] = measure_ == Measure::l2 ? std::max(0.0f, (p.base + h.norm2) - 2.0f * product) : -(p.base + product);
         }
       }

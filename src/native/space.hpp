@@ -77,6 +77,7 @@ class Targets {
     std::vector<int16_t> value;
     std::vector<int8_t> high, low;
     float step = 0, sum = 0, base = 0;
+    QueryCodes codes() const { return {value.data(), high.data(), low.data()}; }
   };
   std::vector<Prepared> prepared_;
   std::vector<int32_t> dots_;
