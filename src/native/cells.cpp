@@ -166,22 +166,7 @@ class Worker {
   }
 
   void keep(uint32_t i, const uint32_t* positions, unsigned n, const float* scores) {
-    Best& best = bests_[i];
-    float worst = best.worst();
-    // Most rows are too far: they are passed over eight at a time.
-    for (unsigned r = 0; r < n; r += 8) {
-      const unsigned stop = std::min(n, r + 8);
-      if (stop == r + 8) {
-        unsigned near = 0;
-        for (unsigned i = 0; i < 8; ++i) near |= scores[r + i] <= worst;
-        if (!near) continue;
-      }
-      for (unsigned i = r; i < stop; ++i)
-        if (scores[i] <= worst) {
-          best.offer({scores[i], job_.order ? job_.order[positions[i]] : positions[i]});
-          worst = best.worst();
-        }
-    }
+    offer_all(bests_[i], scores, n, [&](size_t r) { return job_.order ? job_.order[positions[r]] : positions[r]; });
     counts_[i] += n;
   }
 

@@ -97,12 +97,7 @@ class Reader {
   void score() {
     poll();  // where all lists are read, a query may take long
     target_.score(ids_.data(), static_cast<unsigned>(ids_.size()), out_.data());
-    float worst = best_.worst();
-    for (size_t i = 0; i < ids_.size(); ++i)
-      if (out_[i] <= worst) {
-        best_.offer({out_[i], job_.lists.rows[ids_[i]]});
-        worst = best_.worst();
-      }
+    offer_all(best_, out_.data(), ids_.size(), [&](size_t i) { return job_.lists.rows[ids_[i]]; });
     ids_.clear();
   }
 

@@ -49,16 +49,9 @@ void exact_search(const Space& space, Measure measure, const float* queries, siz
             for (size_t t = 0; t < count; t += 4) {
               const size_t m = std::min<size_t>(4, count - t);
               targets[t / 4].score(ids.data(), static_cast<unsigned>(ids.size()), out.data());
-              for (size_t u = 0; u < m; ++u) {
-                Best& best = bests[(first + t + u) * split + part];
-                float worst = best.worst();
-                const float* s = out.data() + u * ids.size();
-                for (size_t i = 0; i < ids.size(); ++i)
-                  if (s[i] <= worst) {
-                    best.offer({s[i], ids[i]});
-                    worst = best.worst();
-                  }
-              }
+              for (size_t u = 0; u < m; ++u)
+                offer_all(bests[(first + t + u) * split + part], out.data() + u * ids.size(), ids.size(),
+                          [&](size_t r) { return ids[r]; });
             }
             ids.clear();
           };

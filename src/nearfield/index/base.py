@@ -41,6 +41,8 @@ _KEPT = (np.float32, np.float16)
 # How many candidates are scored again when the caller does not say: enough for 4-bit codes to lose nothing visible.
 CANDIDATES_PER_K = 4
 MIN_CANDIDATES = 32
+# So many rows for every candidate, or fewer, are scored by what rescores alone: the first look would save nothing.
+_FEW = 4
 _PART_OF = {"codes": "codes", "codec": "codes", "rescore": "rescore", "scale": "rescore", "map": "transform"}
 _PART_OF |= dict.fromkeys(("centroids", "offsets", "order", "planes", "keys"), "lists")
 
@@ -392,7 +394,11 @@ class Index(ABC):
         metric = self.metric.native
         if self._second is None:
             return native.scan(self._space, mapped, k, metric=metric, allow=allow, threads=threads)
-        found = native.scan(self._space, mapped, max(k, candidates), metric=metric, allow=allow, threads=threads)
+        candidates = max(k, candidates)
+        words = None if allow is None else native.allow_words(allow, self._n)
+        if (self._n if words is None else native.count_bits(words)) <= _FEW * candidates:
+            return native.scan(self._second, prepared, k, metric=metric, allow=words, threads=threads)
+        found = native.scan(self._space, mapped, candidates, metric=metric, allow=words, threads=threads)
         return native.rescore(self._second, prepared, found.rows, k, metric=metric, threads=threads)
 
     # -- what it is --------------------------------------------------------------------------------------------------
