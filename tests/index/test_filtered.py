@@ -7,8 +7,8 @@ from nearfield.index import FilterPlan, Flat, Graph
 from nearfield.index import filtered as planner
 from nearfield.quantize import Float32, RotatedQuantizer, ScalarQuantizer, TwoLevelQuantizer
 
-N = 8_000
-SHARES = (1.0, 0.9, 0.4, 0.1, 0.01, 0.001)
+N = 20_000
+SHARES = (1.0, 0.9, 0.5, 0.1, 0.01, 0.001)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_costs_grow_as_they_must(index):
     for way, rises in (("scan", False), ("cross", True), ("follow", True)):
         costs = [plan.costs[way] for plan in plans]
         assert costs == sorted(costs, reverse=not rises)
-    wide = index.plan_filter(10, masked(0.4), beam=500)
+    wide = index.plan_filter(10, masked(SHARES[2]), beam=500)
     assert all(wide.costs[way] > plans[2].costs[way] for way in ("cross", "follow"))
     assert wide.costs["scan"] == plans[2].costs["scan"]
 
@@ -62,7 +62,7 @@ def test_a_walk_is_counted_once_and_the_same_every_time(index, make_rows):
 def test_a_plan_says_why(index):
     plan = index.plan_filter(10, masked(0.01))
     assert isinstance(plan, FilterPlan) and str(plan).startswith(
-        "scan: 80 of 8,000 rows allowed; in rows scanned, scan"
+        "scan: 200 of 20,000 rows allowed; in rows scanned, scan"
     )
 
 

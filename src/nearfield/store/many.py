@@ -31,7 +31,7 @@ from .snapshot import View
 _READ = 8.0
 _WALK = 1500.0
 _WALK_WIDTH = 90.0
-_CODE = 0.5
+_CODE = 0.3
 # To look again at a partition's candidates, which lie anywhere.
 _AGAIN = 15.0
 # Up to so many rows that pass are scanned for a single query too, whatever the index.
