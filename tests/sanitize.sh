@@ -30,7 +30,7 @@ cp "$work/$mode"/_core*.so "$work/$mode-package/nearfield/native/"
 export PYTHONPATH="$work/$mode-package" OPENBLAS_NUM_THREADS=1 PYTHONMALLOC=malloc
 export ASAN_OPTIONS="detect_leaks=0:halt_on_error=1:allocator_may_return_null=1"
 export UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1"
-export TSAN_OPTIONS="halt_on_error=0:exitcode=66:suppressions=$PWD/tests/tsan.supp:history_size=4"
+export TSAN_OPTIONS="halt_on_error=0:exitcode=66:suppressions=$PWD/tests/tsan.supp:history_size=4:die_after_fork=0"
 export LD_PRELOAD="$(gcc -print-file-name=$library) $(gcc -print-file-name=libstdc++.so.6)"
 if [ $# -gt 0 ]; then
   tests=("$@")
