@@ -60,10 +60,10 @@ def parsed(page):
     return checker
 
 
-def test_is_well_formed_with_five_plots(parsed):
+def test_is_well_formed_with_a_plot_for_twelve_measures(parsed):
     assert parsed.open == []
-    assert parsed.seen.count("svg") == 5
-    assert parsed.seen.count("article") == 11
+    assert parsed.seen.count("svg") == 12
+    assert parsed.seen.count("article") == 18
 
 
 def test_says_what_the_survey_says(surveyed, parsed):

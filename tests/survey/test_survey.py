@@ -17,7 +17,7 @@ def surveyed():
 
 def test_every_measure_is_there_with_an_interval_and_a_meaning(surveyed):
     assert isinstance(surveyed, Survey)
-    assert len(surveyed) == len(list(surveyed)) == 11
+    assert len(surveyed) == len(list(surveyed)) == 18
     for name in surveyed:
         measure = surveyed[name]
         assert measure.name == name

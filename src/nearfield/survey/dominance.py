@@ -67,7 +67,7 @@ def dominant_directions(
         check_choice(metric, "metric", METRICS)
     title = "Dominant directions"
     spectrum = Spectrum.of(vectors, sample, random_state, metric)
-    about_mean = spectrum.metric == "l2" and metric == "l2"
+    about_mean = metric == "l2"
     if spectrum.dim < 2:
         why = "Unknown: with one dimension there is only one direction."
         return undefined("dominant_directions", title, why, source=_SOURCE)
@@ -105,7 +105,7 @@ def dominant_directions(
         "strongest_coordinate": strongest,
         "coordinate_share": float(rogue[: max(rogues, 1)].sum()),
     }
-    parts |= _removal(spectrum, used, about_mean, random_state)
+    parts |= _removal(spectrum, used, metric or "ip", random_state)
     verdict = "good" if not dominant else "fair" if value < _POOR else "poor"
     return Measure(
         "dominant_directions",
@@ -139,18 +139,18 @@ def _by_coordinate(matrix: np.ndarray, basis: np.ndarray | None) -> np.ndarray:
     return np.maximum(parts, 0.0) / float(squared.trace())
 
 
-def _removal(spectrum: Spectrum, used: np.ndarray, about_mean: bool, random_state: int) -> dict[str, float]:
+def _removal(spectrum: Spectrum, used: np.ndarray, metric: str, random_state: int) -> dict[str, float]:
     """What removing the directions does to the nearest rows and to the mean cosine, on a sample."""
     rng = np.random.default_rng([random_state, 70])
     count = min(len(spectrum.rows), _BASE)
     rows = spectrum.rows[np.sort(rng.permutation(len(spectrum.rows))[:count])].astype(np.float64)
     rows /= max(float(np.abs(rows).max()), 1e-300)
-    center = rows.mean(axis=0) if about_mean else 0.0
+    center = rows.mean(axis=0) if metric == "l2" else 0.0
     without = rows - (rows - center) @ used @ used.T
     asked = rng.permutation(count)[:_ASKED]
     made = {"cosine_before": _mean_cosine(rows), "cosine_after": _mean_cosine(without)}
     k = min(_K, count - 2)
-    before, after = (_nearest(part, asked, k, spectrum.metric) for part in (rows, without))
+    before, after = (_nearest(part, asked, k, metric) for part in (rows, without))
     kept = mean_interval([np.isin(a, b).mean() for a, b in zip(after, before, strict=True)])
     return made | dict(zip(("kept_neighbours", "kept_neighbours_low", "kept_neighbours_high"), kept, strict=True))
 

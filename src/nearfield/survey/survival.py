@@ -83,9 +83,7 @@ def quantization_survival(
     chosen = rng.choice(distinct, min(asked + sample, len(distinct)), replace=False)
     order = np.argsort(chosen)
     rows = np.empty((len(chosen), space.dim), np.float32)
-    rows[order] = space.take(chosen[order])  # read in order, kept in the order drawn: every prefix is a sample
-    if metric != "cosine":
-        rows *= np.float32(1 / float(space.norms.max()))
+    rows[order] = space.take(chosen[order]) * space.shrink  # read in order, kept as drawn: every prefix is a sample
     queries, base = rows[:asked], rows[asked:]
     whole = len(base) == others
     sizes = [len(base)] if whole or len(base) < 3 * _FEWEST else rising(_FEWEST, len(base))

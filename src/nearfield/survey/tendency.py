@@ -23,9 +23,7 @@ _SOURCE = (
 )
 
 
-def cluster_tendency(
-    vectors: Any, *, metric: str = "cosine", sample: int = ROWS, random_state: int = 0
-) -> Measure:
+def cluster_tendency(vectors: Any, *, metric: str = "cosine", sample: int = ROWS, random_state: int = 0) -> Measure:
     """Chance that a row has a nearer neighbour than a made-up row has: 0.5 is one even cloud, 1 is tight groups.
 
     Made-up rows come from a Gaussian with the mean and covariance of the rows (at length one under cosine): one cloud
@@ -70,10 +68,7 @@ def cluster_tendency(
     rng = np.random.default_rng([check_random_state(random_state), 90])
     # The covariance is that of other rows than those searched: made-up rows lie too near the rows they are made from.
     drawn = rng.choice(distinct, min(2 * sample, count), replace=False)
-    base, others = (space.take(np.sort(part)) for part in np.array_split(drawn, 2))
-    if space.metric != "cosine":
-        shrink = np.float32(1 / max(float(space.norms.max()), 1e-37))
-        base, others = base * shrink, others * shrink
+    base, others = (space.take(np.sort(part)) * space.shrink for part in np.array_split(drawn, 2))
     reference = _reference(others, min(_ASKED, len(base)), space.metric == "cosine", rng)
     asked = rng.permutation(len(base))[: len(reference)]
     own = _nearest(base, base[asked], asked)
@@ -90,7 +85,10 @@ def cluster_tendency(
         )
         verdict = "good"
     elif value >= 0.6:
-        meaning, verdict = "Rows gather somewhat: lists (IVF) will work, though many queries touch several of them.", "good"
+        meaning, verdict = (
+            "Rows gather somewhat: lists (IVF) will work, though many queries touch several of them.",
+            "good",
+        )
     elif value >= 0.4:
         meaning = (
             "Rows fill their space as one even cloud: there are no groups for lists or partitions to use, so prefer "
@@ -109,8 +107,8 @@ def cluster_tendency(
         title=title,
         unit="",
         verdict=verdict,
-        detail=f"Nearest of {len(asked):,} rows and of {len(reference):,} made-up ones among {len(base):,} distinct rows "
-        f"(of {len(space):,} rows). The interval is DeLong's.",
+        detail=f"Nearest of {len(asked):,} rows and of {len(reference):,} made-up ones among {len(base):,} distinct "
+        f"rows (of {len(space):,} rows). The interval is DeLong's.",
         source=_SOURCE,
         parts={"nearer": nearer, "searched": len(base)},
         arrays={"nearest": own, "reference": made},
