@@ -33,7 +33,8 @@ def extrapolate(
 
     The logit of recall is carried on along the logarithm of the number of rows. The interval reaches from that line to
     the level of the largest sample, widened at both ends by the error of so few queries and that of the fit (Student's
-    t of its residuals); what is expected lies halfway.
+    t of its residuals), and down to where the last step alone leads; what is expected lies halfway between the line and
+    the level.
 
     Examples
     --------
@@ -58,9 +59,11 @@ def extrapolate(
     reach = sqrt(1 + 1 / len(x) + float(x.mean() ** 2 / np.square(centred).sum()))
     half = _Z * sqrt(float(inverse[0, 0])) + float(stdtrit(freedom, 0.975)) * spread * reach
     # Between the line and no decline beyond the largest sample: on dense sets recall levels off, and rises again where
-    # duplicates appear.
+    # duplicates appear. Where it falls faster towards the end (samples became dense enough to show what is within small
+    # groups), the low end goes on as the last step went.
     level = max(float(means[-1]), float(line[0]))
-    ends = ((float(line[0]) + level) / 2, float(line[0]) - half, level + half)
+    recent = float(means[-1] - x[-1] * (means[-1] - means[-2]) / (x[-1] - x[-2]))
+    ends = ((float(line[0]) + level) / 2, min(float(line[0]) - half, recent), level + half)
     expected, low, high = (1.0 if end >= _logit(1.0, least) else 1 / (1 + exp(-max(end, -700.0))) for end in ends)
     return expected, low, high
 

@@ -179,12 +179,12 @@ def _unit(rows: np.ndarray) -> np.ndarray:
 def _meaning(dominant: int, rogues: int, strongest: int, value: float, parts: dict[str, float]) -> str:
     held = format_number(value, "share")
     if not dominant:
-        return f"No direction dominates: the strongest decides {held} of what makes two rows similar."
-    which = "One direction decides" if dominant == 1 else f"{dominant} directions decide"
+        return f"No direction dominates: the strongest carries {held} of the similarity between unrelated rows."
+    which = "One direction carries" if dominant == 1 else f"{dominant} directions carry"
     if rogues:
         which += f" (most of all coordinate {strongest})"
     kept = parts["kept_neighbours"]
-    text = f"{which} {held} of what makes two rows similar. Without {'it' if dominant == 1 else 'them'}, "
+    text = f"{which} {held} of the similarity between unrelated rows. Without {'it' if dominant == 1 else 'them'}, "
     text += f"{kept:.0%} of the nearest rows stay the same"
     if abs(parts["cosine_before"] - parts["cosine_after"]) >= 0.05:
         text += f" and two unrelated rows have a cosine of {parts['cosine_after']:.2f} instead of "

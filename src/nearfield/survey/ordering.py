@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import native
 from ..common.checks import check_choice, check_int, check_random_state
+from ..native import NO_LINK, exact_search, make_space, search_graph
 from .collection import METRICS, Collection
 from .measure import Measure, undefined
 
@@ -78,15 +78,15 @@ def order_sensitivity(
         "rising": np.argsort(local, kind="stable"),
         "falling": np.argsort(-local, kind="stable"),
     }
-    truth = native.exact_search(base, queries, _K, metric="l2").rows
+    truth = exact_search(base, queries, _K, metric="l2").rows
     entries = rng.choice(len(base), min(8, len(base)), replace=False)
-    rows = native.make_space("f32", base, base.shape[1])
+    rows = make_space("f32", base, base.shape[1])
     shares: dict[str, list[np.ndarray]] = {}
     for _ in range(_SEEDS):
         for name, order in (orders | {"random": rng.permutation(len(base))}).items():
             place = np.argsort(np.arange(len(order)) + rng.uniform(0, len(order) / 100, len(order)), kind="stable")
             links = _link(squared, order[place])
-            found = native.search_graph(
+            found = search_graph(
                 rows, links, entries.astype(np.uint32), queries, _K, metric="l2", beam=beam, threads=1
             ).rows
             share = (found[:, :, None] == truth[:, None, :]).any(axis=1).mean(axis=1)
@@ -160,7 +160,7 @@ def _link(squared: np.ndarray, order: np.ndarray) -> np.ndarray:
         links[new] = _prune(squared, new, before[picked])
         _link_back(squared, links, new)
         done += len(new)
-    return np.where(links < 0, native.NO_LINK, links).astype(np.uint32)
+    return np.where(links < 0, NO_LINK, links).astype(np.uint32)
 
 
 def _link_back(squared: np.ndarray, links: np.ndarray, new: np.ndarray) -> None:

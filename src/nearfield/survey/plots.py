@@ -215,7 +215,7 @@ def _orders(axes: Any, measure: Measure) -> str:
     names = ("as stored", "rising\ndimension", "falling\ndimension", "random")
     recall = 100 * measure.arrays["recall"]
     axes.bar(names, recall, color=[_FIRST, _FIRST, _FIRST, _SECOND], width=0.6)
-    low = max(0.0, min(recall.min() - 3, 90.0))
+    low = max(0.0, min(recall.min() - 10, 90.0))
     axes.set_ylim(low, min(recall.max() + 0.1 * (recall.max() - low), 100))
     axes.grid(visible=False, axis="x")
     axes.set_ylabel("% of the nearest found")
@@ -293,6 +293,7 @@ def _dominance(axes: Any, measure: Measure) -> str:
         np.arange(1, len(shares) + 1), shares, color=[_SECOND if i < dominant else _FIRST for i in range(len(shares))]
     )
     axes.grid(visible=False, axis="x")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("direction, strongest first" + (" (dominant ones marked)" if dominant else ""))
     axes.set_ylabel("% of similarity")
     return f"Share of similarity by direction; {dominant} dominate with {measure.value:.0%}"

@@ -67,8 +67,8 @@ _WHAT = {
     "them.",
     "alignment": "Whether rows that are known to belong together lie near each other. The further apart the two humps, "
     "the better.",
-    "dominant_directions": "How much of every similarity is decided by the few strongest directions, whatever the rows "
-    "are about.",
+    "dominant_directions": "How much of the similarity between unrelated rows comes from the few strongest directions, "
+    "whatever the rows are about.",
     "effective_rank": "Over how many directions the vectors spread. The curve shows how much of the differences "
     "between rows survives when only the strongest directions are kept.",
     "participation_ratio": "How many equally strong directions would spread the rows as much.",
@@ -101,6 +101,7 @@ p { margin: .4rem 0; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: 1rem; }
 .summary { margin-top: 1rem; }
 .summary dl { grid-template-columns: minmax(6rem, auto) 1fr; gap: .3rem 1rem; }
+@media (max-width: 34rem) { .summary dl { grid-template-columns: 1fr; gap: 0; } .summary dd { margin-bottom: .5rem; } }
 .summary a { color: inherit; text-decoration-color: var(--line); }
 .summary ul { margin: .4rem 0 0; padding-left: 1.2rem; }
 .cards { columns: 24rem 2; column-gap: 1rem; margin-top: 1rem; }
@@ -167,7 +168,7 @@ def _health(survey: Survey) -> list[str]:
     body = ['<section class="card summary"><h3>What is healthy, what is not</h3><dl>']
     for verdict, heading in _HEADINGS.items():
         links = ", ".join(
-            f'<a href="#{escape(m.name, quote=True)}">{escape(m.title.lower())}</a>'
+            f'<a href="#{escape(m.name, quote=True)}">{escape(m.title)}</a>'
             for m in survey.measures.values()
             if m.verdict == verdict
         )

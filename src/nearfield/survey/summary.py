@@ -8,7 +8,7 @@ from .measure import Measure, format_number
 
 # Compression that finds less than this by itself is not advised.
 _ENOUGH = 0.9
-_FRACTIONS = {1: "thirty-second", 2: "sixteenth", 4: "eighth", 8: "quarter"}
+_FRACTIONS = {1: "a thirty-second", 2: "a sixteenth", 4: "an eighth", 8: "a quarter"}
 
 
 def summary_lines(measures: Mapping[str, Measure], dim: int, metric: str) -> list[str]:
@@ -125,7 +125,7 @@ def _saving(measures: Mapping[str, Measure], dim: int) -> Iterator[str]:
         if parts[f"bits_{bits}"] >= _ENOUGH:
             found = format_number(round(parts[f"bits_{bits}"], 3), "share")
             yield (
-                f"Store {bits} bit{'s' if bits > 1 else ''} a number instead of 32: a {_FRACTIONS[bits]} of the "
+                f"Store {bits} bit{'s' if bits > 1 else ''} a number instead of 32: {_FRACTIONS[bits]} of the "
                 f"memory, and the codes alone still find {found} of the {k} nearest; scoring the best again finds "
                 "nearly all."
             )

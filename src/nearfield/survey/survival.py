@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import native
 from ..common.checks import check_choice, check_int, check_random_state
 from ..common.extrapolation import extrapolate, rising
 from ..common.interval import mean_interval
+from ..native import encode_symmetric, exact_search, make_space, rotate, scan
 from .collection import METRICS, Collection
 from .measure import Measure, format_number, undefined
 
@@ -130,7 +130,7 @@ def _check_dimensions(dimensions: tuple[int, ...] | None, dim: int) -> list[int]
 
 
 def _nearest(base: np.ndarray, queries: np.ndarray, k: int, metric: str) -> np.ndarray:
-    return native.exact_search(base, queries, k, metric="l2" if metric == "l2" else "ip").rows
+    return exact_search(base, queries, k, metric="l2" if metric == "l2" else "ip").rows
 
 
 def _shares(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -144,12 +144,12 @@ def _coded(
     """For each size, what a scan of rotated codes finds for each query."""
     center = base.mean(axis=0, dtype=np.float64).astype(np.float32)
     kind = f"sq{bits}"
-    codes = native.encode_symmetric(kind, "product", native.rotate(base - center, seed))
-    turned, turned_center = native.rotate(queries, seed), native.rotate(center[None], seed)[0]
+    codes = encode_symmetric(kind, "product", rotate(base - center, seed))
+    turned, turned_center = rotate(queries, seed), rotate(center[None], seed)[0]
     shares = []
     for size, truth in zip(sizes, truths, strict=True):
-        space = native.make_space(kind, codes[:size], base.shape[1], center=turned_center)
-        found = native.scan(space, turned, truth.shape[1], metric="l2" if metric == "l2" else "ip").rows
+        space = make_space(kind, codes[:size], base.shape[1], center=turned_center)
+        found = scan(space, turned, truth.shape[1], metric="l2" if metric == "l2" else "ip").rows
         shares.append(_shares(found, truth))
     return shares
 

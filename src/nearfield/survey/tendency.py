@@ -10,7 +10,7 @@ import numpy as np
 from ..common.checks import check_choice, check_int, check_random_state
 from ..native import exact_search
 from .collection import METRICS, Collection
-from .measure import Measure, undefined
+from .measure import Measure, format_number, undefined
 from .rank import Spectrum
 
 ROWS = 50_000
@@ -80,8 +80,9 @@ def cluster_tendency(vectors: Any, *, metric: str = "cosine", sample: int = ROWS
     nearer = float(np.median(made)) / near if near > 0 else math.inf
     if value >= 0.8:
         meaning = (
-            f"Rows gather: in {value:.0%} of cases a row has a nearer neighbour than a place picked at random in the "
-            "same cloud. Lists (IVF) and partitions fit such data well, and a query between the groups finds little."
+            f"Rows gather: in {format_number(value, 'share')} of cases a row has a nearer neighbour than a place "
+            "picked at random in the same cloud. Lists (IVF) and partitions fit such data well; a query between the "
+            "groups finds little."
         )
         verdict = "good"
     elif value >= 0.6:

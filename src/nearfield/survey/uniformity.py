@@ -151,8 +151,11 @@ def alignment(vectors: Any, pairs: Any, *, random_state: int = 0) -> Measure:
     value, unrelated = float(squared.mean()), float(farther.mean())
     nearer = float(((farther > squared[:, None]) + 0.5 * (farther == squared[:, None])).mean())
     residual = squared - value
+    # Products of residuals count where two pairs share a row, once where they share both (Aronow et al., 2015).
     by_row = np.bincount(numbers.ravel(), np.repeat(residual, 2))
-    variance = max(float(np.square(by_row).sum() - np.square(residual).sum()), float(np.square(residual).sum()))
+    same = np.unique(np.sort(numbers, axis=1), axis=0, return_inverse=True)[1]
+    by_pair = float(np.square(np.bincount(same.ravel(), residual)).sum())
+    variance = max(float(np.square(by_row).sum()) - by_pair, by_pair)
     count = len(numbers)
     error = math.sqrt(variance / (count * max(count - 1, 1)))
     verdict = "good" if nearer >= 0.99 else "fair" if nearer >= 0.9 else "poor"
