@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nearfield.survey import feature_redundancy, merge_features
+from nearfield.survey import feature_redundancy, merge_features, merge_units
 
 
 def by_hand(features, signed):
@@ -81,3 +81,22 @@ def test_independent_coordinates_and_dead_ones():
     assert feature_redundancy(x).value == 26
     assert feature_redundancy(x[:20]).known  # fewer rows than dimensions
     assert "at least 10 rows" in feature_redundancy(np.eye(3, dtype=np.float32)).meaning
+
+
+def test_a_layer_with_copied_scaled_and_shuffled_units_computes_the_same_when_they_are_merged():
+    rng = np.random.default_rng(0)
+    incoming, outgoing = rng.standard_normal((30, 9)), rng.standard_normal((30, 4))
+    which = rng.permutation(np.repeat(np.arange(30), 3))
+    scale = rng.uniform(0.2, 5, (90, 1))
+    many = scale * incoming[which], outgoing[which] / scale / 3
+    few = merge_units(*many, 30)
+    x = rng.standard_normal((50, 9))
+
+    def layer(into, out):
+        return np.maximum(x @ into.T, 0) @ out
+
+    assert few[0].shape == (30, 9) and few[1].shape == (30, 4)
+    assert layer(*few) == pytest.approx(layer(incoming, outgoing), abs=1e-10)
+    assert layer(*merge_units(*many, 90)) == pytest.approx(layer(*many), abs=1e-10)
+    with pytest.raises(ValueError, match="outgoing"):
+        merge_units(many[0], many[1][:5], 30)

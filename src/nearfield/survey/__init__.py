@@ -26,7 +26,7 @@ from .noise import real_directions
 from .norms import norm_spread
 from .ordering import order_sensitivity
 from .rank import effective_rank, participation_ratio
-from .redundancy import Merging, feature_redundancy, merge_features
+from .redundancy import Merging, feature_redundancy, merge_features, merge_units
 from .survey import Survey, survey
 from .survival import quantization_survival
 from .tendency import cluster_tendency
@@ -51,6 +51,7 @@ __all__ = [
     "local_intrinsic_dimension",
     "mean_cosine",
     "merge_features",
+    "merge_units",
     "norm_spread",
     "order_sensitivity",
     "participation_ratio",

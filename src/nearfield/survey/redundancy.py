@@ -89,6 +89,43 @@ def merge_features(features: Any, *, signed: bool = True) -> Merging:
     return merge_products(rows @ rows.T, signed)
 
 
+def merge_units(incoming: Any, outgoing: Any, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The weights of a layer of rectified units of which ``count`` are left after merging, without data or training.
+
+    Each group of units takes the mean of its incoming weights at length one; the outgoing weights, each times the length
+    its unit was normalised by (which a rectifier passes through), are summed. Units that are the same but for scale merge
+    without any change to what the layer computes.
+
+    Parameters
+    ----------
+    incoming : (h, w) weights into each unit, its bias among them.
+    outgoing : (h, o) weights out of it.
+    count : units to leave, 1 to h; ``merge_features(incoming).survivors(0.9)`` is a number to begin with.
+
+    Returns
+    -------
+    tuple of ndarray
+        Incoming (count, w) and outgoing (count, o), float64, groups in the order of their first unit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> incoming, outgoing = merge_units([[1, 0], [2, 0], [0, 1]], [[1], [1], [1]], 2)
+    >>> incoming.tolist(), outgoing.tolist()
+    ([[1.0, 0.0], [0.0, 1.0]], [[3.0], [1.0]])
+    """
+    out = np.asarray(outgoing, np.float64)
+    group = merge_features(incoming).groups(count)
+    if out.ndim != 2 or len(out) != len(group):
+        raise ValueError(f"outgoing: expected shape ({len(group)}, o), a row for each unit, got {out.shape}")
+    rows = np.asarray(incoming, np.float64)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    members = np.zeros((count, len(group)))
+    members[group, np.arange(len(group))] = 1.0
+    means = members @ (rows / np.where(lengths > 0, lengths, 1.0)) / members.sum(axis=1, keepdims=True)
+    return means, members @ (out * lengths)
+
+
 def merge_products(products: np.ndarray, signed: bool = True) -> Merging:
     """:func:`merge_features` of features at length one, from their inner products (f, f)."""
     products = np.array(products, np.float64)

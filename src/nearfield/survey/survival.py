@@ -55,7 +55,8 @@ def quantization_survival(
         Codes are rotated, 1 to 8 bits a dimension; dimensions are principal ones (not centred under cosine and ip, as
         search wants it), at full precision. Queries are rows held out; rows that repeat another one are left out.
         ``parts``: ``bits_1``, ``bits_1_low``, ``bits_1_high``, ..., ``dimensions_192``, ... The interval is Wilson's
-        for so many queries, and for a forecast that of :func:`nearfield.common.extrapolation.extrapolate`.
+        for so many queries, and for a forecast that of :func:`nearfield.common.extrapolation.extrapolate`; it supposes
+        that the samples hold ten rows or more of every group there is, for inside a group recall falls faster.
         ``arrays``: ``bits``, ``dimensions`` and, for each, ``*_recall``, ``*_low``, ``*_high``.
 
     Examples
