@@ -24,9 +24,7 @@ MERGED = Claim("At least 30% of hidden units merge, without data or training, at
 PRUNED = Claim("At an equal number of units its accuracy is at least that of pruning by magnitude.")
 WIDTH = Claim("The number of units needed grows far slower than the width (exponent under 0.5).")
 COPIES = Claim("An embedding given copied, scaled and turned coordinates returns the number it had.")
-PLAIN = Claim(
-    "The coordinates of a trained sentence encoder are not redundant: 95% or more survive at correlation 0.9."
-)
+PLAIN = Claim("Coordinates of a trained sentence encoder are not redundant: 95% survive at correlation 0.9.")
 CLAIMS = (SAME, MERGED, PRUNED, WIDTH, COPIES, PLAIN)
 WIDTHS = (32, 64, 128, 256, 512)
 SHARES = (0.9, 0.7, 0.5, 0.3)
@@ -76,10 +74,9 @@ def measure(setting: Setting) -> Iterator[Finding]:
     why = f"pruning by the better of two magnitudes is ahead in {len(kept) - wins} of {len(kept)}"
     yield Finding(PRUNED, text + ".", Verdict.of(wins == len(kept), in_part=wins > 0, why=why), kept)
 
-    slopes = {
-        name: float(np.polyfit(np.log(list(found)), np.log(list(found.values())), 1)[0])
-        for name, found in needed.items()
-    }
+    slopes = {}
+    for name, found in needed.items():
+        slopes[name] = float(np.polyfit(np.log(list(found)), np.log(list(found.values())), 1)[0])
     text = ", ".join(f"{name} {slope:.2f}" for name, slope in slopes.items())
     verdict = Verdict.of(
         max(slopes.values()) < 0.5, in_part=min(slopes.values()) < 0.5, why="the count grows nearly with the width"

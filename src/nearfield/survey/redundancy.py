@@ -92,9 +92,9 @@ def merge_features(features: Any, *, signed: bool = True) -> Merging:
 def merge_units(incoming: Any, outgoing: Any, count: int) -> tuple[np.ndarray, np.ndarray]:
     """The weights of a layer of rectified units of which ``count`` are left after merging, without data or training.
 
-    Each group of units takes the mean of its incoming weights at length one; the outgoing weights, each times the length
-    its unit was normalised by (which a rectifier passes through), are summed. Units that are the same but for scale merge
-    without any change to what the layer computes.
+    Each group of units takes the mean of its incoming weights at length one; the outgoing weights, each times the
+    length its unit was normalised by (which a rectifier passes through), are summed. Units that are the same but for
+    scale merge without any change to what the layer computes.
 
     Parameters
     ----------
