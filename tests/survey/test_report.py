@@ -60,10 +60,10 @@ def parsed(page):
     return checker
 
 
-def test_is_well_formed_with_five_plots(parsed):
+def test_is_well_formed_with_a_plot_for_twelve_measures(parsed):
     assert parsed.open == []
-    assert parsed.seen.count("svg") == 5
-    assert parsed.seen.count("article") == 11
+    assert parsed.seen.count("svg") == 12
+    assert parsed.seen.count("article") == 18
 
 
 def test_says_what_the_survey_says(surveyed, parsed):
@@ -120,3 +120,21 @@ def test_without_matplotlib_the_install_line_is_said(surveyed, tmp_path, monkeyp
     with pytest.raises(MissingExtraError, match=r"pip install 'nearfield\[view\]'"):
         surveyed.save(tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()
+
+
+def test_health_and_advice_are_told_and_linked(surveyed, page, parsed):
+    text = "".join(parsed.text)
+    assert "What is healthy, what is not" in text and "What to do, and what it would gain" in text
+    for line in surveyed.advice():
+        assert line in text
+    told = [title for titles in surveyed.health().values() for title in titles]
+    assert sorted(told) == sorted(measure.title for measure in surveyed.measures.values())
+    assert {f"#{name}" for name in surveyed} <= set(parsed.links)
+
+
+def test_pairs_add_a_card_with_a_plot(tmp_path):
+    pytest.importorskip("matplotlib")
+    x = np.random.default_rng(0).standard_normal((300, 6)).astype(np.float32)
+    found = survey(x, pairs=[[0, 1], [2, 3], [4, 5]], sample=50)
+    page = found.save(tmp_path / "report.html").read_text("utf-8")
+    assert 'id="alignment"' in page and "cosine of pairs" in page

@@ -41,3 +41,23 @@ def test_faults_are_named(cloud):
 def test_nothing_to_say():
     difficulty, compression, _ = lines(np.ones((3, 4)))
     assert "cannot be said" in difficulty and "cannot be said" in compression
+
+
+def test_advice_says_what_it_would_gain(cloud):
+    x = cloud("gaussian", 1200, 40, 0, 80) + 3
+    x[1000:] = x[:200]
+    advice = survey(x, sample=300).advice()
+    for words in (
+        "Delete 200 rows that repeat another one exactly: saves 16.7% of the memory",
+        "Subtract the mean vector",
+        "Store ",
+        "Keep 40 principal dimensions of 80: memory and time divided by 2",
+    ):
+        assert any(line.startswith(words) for line in advice), words
+
+
+def test_advice_reduces_noise_and_is_empty_where_nothing_is_known(cloud):
+    noise = np.random.default_rng(1).standard_normal((1500, 40)) * 0.7
+    advice = survey((cloud("gaussian", 1500, 4, 0, 40) + noise).astype(np.float32), metric="l2", sample=300).advice()
+    assert any(line.startswith("Reduce to 4 dimensions with PCA") for line in advice)
+    assert survey(np.eye(3, dtype=np.float32)).advice() == []

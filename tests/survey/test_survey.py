@@ -17,7 +17,7 @@ def surveyed():
 
 def test_every_measure_is_there_with_an_interval_and_a_meaning(surveyed):
     assert isinstance(surveyed, Survey)
-    assert len(surveyed) == len(list(surveyed)) == 11
+    assert len(surveyed) == len(list(surveyed)) == 18
     for name in surveyed:
         measure = surveyed[name]
         assert measure.name == name
@@ -117,6 +117,7 @@ def test_strange_data_gives_values_or_reasons(case, metric):
         (np.eye(3, dtype=np.float32), {"metric": "dot"}, "metric"),
         (np.eye(3, dtype=np.float32), {"sample": 5}, "sample"),
         (np.eye(3, dtype=np.float32), {"random_state": -1}, "random_state"),
+        (np.eye(3, dtype=np.float32), {"pairs": [[0, 3]]}, "pairs"),
     ],
 )
 def test_bad_input(x, options, text):

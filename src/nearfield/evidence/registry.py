@@ -19,6 +19,8 @@ NAMES = (
     "hnsw",
     "hnsw_recall_lid",
     "hqi",
+    "ifm",
+    "intrinsic_properties",
     "leanvec",
     "lr2vq",
     "mrl",

@@ -75,6 +75,12 @@ class Collection:
         taken = np.ascontiguousarray(self.vectors[rows], dtype=np.float32)
         return (taken / self.norms[rows, None]).astype(np.float32) if self.metric == "cosine" else taken
 
+    @property
+    def shrink(self) -> np.float32:
+        """A factor for what :meth:`take` gives, so that squares of very long or very short rows fit in float32."""
+        longest = 1.0 if self.metric == "cosine" else float(self.norms.max())
+        return np.float32(min(1 / longest, 1e37) if longest > 0 else 1.0)
+
     @cached_property
     def representative(self) -> np.ndarray:
         """For each row, the first row with exactly the same numbers (itself when there is none before it)."""

@@ -120,7 +120,7 @@ def mean_cosine(
     center = rows.mean(axis=0)
     value = (count * float(center @ center) - 1) / (count - 1)
     along = rows @ center
-    moments = sum(spectrum.halves) if spectrum.unit_length else rows.T @ rows
+    moments = sum(half.gram for half in spectrum.halves) if spectrum.unit_length else rows.T @ rows
     second = float(np.square(moments).sum())
     mean_square = max((second - count) / (count * (count - 1)), 0.0)
     spread = math.sqrt(max(mean_square - value**2, 0.0))

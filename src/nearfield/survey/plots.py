@@ -32,10 +32,19 @@ def figures(measures: Mapping[str, Measure], metric: str) -> dict[str, str]:
         "local_intrinsic_dimension": _local_dimension,
         "contrast": _contrast_of(metric),
         "hubness": _occurrences,
+        "cluster_tendency": _tendency,
+        "order_sensitivity": _orders,
+        "quantization_survival": _survival,
         "effective_rank": _spectrum,
+        "real_directions": _floor,
+        "feature_redundancy": _merging,
+        "alignment": _pairs,
+        "uniformity": _pair_distances,
+        "dominant_directions": _dominance,
         "norm_spread": _norms,
     }
-    return {name: _draw(name, make, measures[name]) for name, make in makers.items() if measures[name].known}
+    known = {name: make for name, make in makers.items() if name in measures and measures[name].known}
+    return {name: _draw(name, make, measures[name]) for name, make in known.items()}
 
 
 def _draw(name: str, make: Callable[[Any, Measure], str], measure: Measure) -> str:
@@ -118,11 +127,8 @@ def _contrast_of(metric: str) -> Callable[[Any, Measure], str]:
         if metric == "cosine":
             nearest, far, name = nearest**2 / 2, far**2 / 2, "cosine distance (1 - cosine)"
         edges = np.linspace(0, float(max(np.quantile(far, 0.999), nearest.max())), _BINS)
-        _histogram(axes, nearest, edges, _FIRST, "nearest neighbour")
-        _histogram(axes, far, edges, _SECOND, "random row")
+        _two_humps(axes, nearest, far, ("nearest neighbour", "random row"), edges)
         axes.set_xlabel(name)
-        axes.set_ylim(top=axes.get_ylim()[1] * 1.3)
-        axes.legend(loc="upper left", ncols=2, handlelength=1, columnspacing=1.2, borderaxespad=0)
         return f"Histograms of distance to the nearest neighbour and to a random row; ratio {measure.value:.2f}"
 
     return make
@@ -165,6 +171,132 @@ def _spectrum(axes: Any, measure: Measure) -> str:
     axes.set_xlabel("principal dimensions kept")
     axes.set_ylabel("% of variance held")
     return f"Share of variance held by the first principal dimensions; {kept} of {count} hold 95%"
+
+
+def _two_humps(
+    axes: Any, near: np.ndarray, far: np.ndarray, labels: tuple[str, str], edges: np.ndarray | None = None
+) -> None:
+    if edges is None:
+        low = min(float(near.min()), float(far.min()))
+        top = max(float(np.quantile(near, 0.999)), float(np.quantile(far, 0.999)))
+        edges = np.linspace(low, top if top > low else low + 1, _BINS)
+    _histogram(axes, near, edges, _FIRST, labels[0])
+    _histogram(axes, far, edges, _SECOND, labels[1])
+    axes.set_ylim(top=axes.get_ylim()[1] * 1.3)
+    axes.legend(loc="upper left", ncols=2, handlelength=1, columnspacing=1.2, borderaxespad=0)
+
+
+def _tendency(axes: Any, measure: Measure) -> str:
+    near, made = measure.arrays["nearest"], measure.arrays["reference"]
+    _two_humps(axes, near, made, ("real row", "made-up row"))
+    axes.set_xlabel("distance to the nearest row")
+    return f"Histograms of the nearest distance of real and of made-up rows; {measure.value:.0%} of pairs in this order"
+
+
+def _pairs(axes: Any, measure: Measure) -> str:
+    near, far = 1 - measure.arrays["squared"] / 2, 1 - measure.arrays["squared_random"] / 2
+    _two_humps(axes, near, far, ("pair", "unrelated"))
+    axes.set_xlabel("cosine")
+    return (
+        f"Histograms of the cosine of pairs and of unrelated rows; pairs at {near.mean():.2f}, others {far.mean():.2f}"
+    )
+
+
+def _pair_distances(axes: Any, measure: Measure) -> str:
+    even, value = measure.parts["even"], measure.value
+    axes.barh([1, 0], [value, even], color=[_FIRST, _SECOND], height=0.6)
+    axes.set_yticks([1, 0], ["these rows", "spread evenly"])
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel("uniformity (0: all rows equal; further left is more even)")
+    return f"Uniformity {value:.2f}; rows spread evenly would have {even:.2f}"
+
+
+def _orders(axes: Any, measure: Measure) -> str:
+    names = ("as stored", "rising\ndimension", "falling\ndimension", "random")
+    recall = 100 * measure.arrays["recall"]
+    axes.bar(names, recall, color=[_FIRST, _FIRST, _FIRST, _SECOND], width=0.6)
+    low = max(0.0, min(recall.min() - 10, 90.0))
+    axes.set_ylim(low, min(recall.max() + 0.1 * (recall.max() - low), 100))
+    axes.grid(visible=False, axis="x")
+    axes.set_ylabel("% of the nearest found")
+    return "Recall by order of insertion: " + ", ".join(
+        f"{name.replace(chr(10), ' ')} {value:.0f}%" for name, value in zip(names, recall, strict=True)
+    )
+
+
+def _survival(axes: Any, measure: Measure) -> str:
+    kinds = [kind for kind in ("bits", "dimensions") if kind in measure.arrays]
+    labels, place = [], 0
+    for kind, colour in zip(kinds, (_FIRST, _SECOND), strict=False):
+        amounts, recall = measure.arrays[kind], 100 * measure.arrays[f"{kind}_recall"]
+        low, high = 100 * measure.arrays[f"{kind}_low"], 100 * measure.arrays[f"{kind}_high"]
+        x = np.arange(place, place + len(amounts))
+        axes.bar(x, recall, color=colour, width=0.65, alpha=0.75)
+        axes.errorbar(
+            x, recall, [recall - low, high - recall], fmt="none", color=_INK, ecolor=_INK, elinewidth=1.2, capsize=3
+        )
+        labels += [f"{amount:.0f}" for amount in amounts]
+        axes.text(x.mean(), 113, "bits a number" if kind == "bits" else "dimensions kept", ha="center", va="center")
+        place += len(amounts) + 1
+        labels.append("")
+    axes.set_xticks(np.arange(len(labels) - 1), labels[:-1])
+    axes.tick_params(axis="x", length=0)
+    axes.grid(visible=False, axis="x")
+    axes.set_ylim(0, 120)
+    axes.set_yticks([0, 25, 50, 75, 100])
+    axes.set_ylabel("% of the nearest found")
+    return f"Recall with fewer bits and fewer dimensions; {measure.value:.0%} with 4 bits"
+
+
+def _floor(axes: Any, measure: Measure) -> str:
+    variances = measure.arrays["variances"]
+    count = np.arange(1, len(variances) + 1)
+    seen = variances > variances[0] * 1e-9
+    axes.plot(count[seen], variances[seen], color=_FIRST, linewidth=2)
+    axes.set_yscale("log")
+    if len(variances) > 1:
+        axes.set_xlim(1, len(variances))
+    edge = measure.parts["edge"]
+    if np.isfinite(edge):
+        axes.axhline(edge, color=_SECOND, linewidth=1.2, linestyle=(0, (3, 2)))
+        under = {"facecolor": _CARD, "edgecolor": "none", "alpha": 0.8, "pad": 1}
+        axes.annotate(
+            "most that noise reaches",
+            (0.98, edge),
+            (0, 4),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            ha="right",
+            bbox=under,
+        )
+    axes.set_xlabel("direction, strongest first")
+    axes.set_ylabel("variance (log scale)")
+    return f"Variance by direction; {measure.value:.0f} stand above the noise"
+
+
+def _merging(axes: Any, measure: Measure) -> str:
+    likeness = measure.arrays["likeness"]
+    left = np.arange(len(likeness), 0, -1)
+    axes.plot(left, np.minimum.accumulate(likeness), color=_FIRST, linewidth=2)
+    axes.axhline(0.9, color=_SECOND, linewidth=1.2, linestyle=(0, (3, 2)))
+    axes.set_xlim(len(likeness) + 1.5, 0.5)
+    axes.set_ylim(0, 1.05)
+    axes.set_xlabel("numbers left after merging")
+    axes.set_ylabel("correlation of the two merged")
+    return f"Correlation of the coordinates merged at each step; {measure.value:.0f} are left above the threshold"
+
+
+def _dominance(axes: Any, measure: Measure) -> str:
+    shares = 100 * measure.arrays["shares"][:20]
+    dominant = int(measure.parts["directions"])
+    axes.bar(
+        np.arange(1, len(shares) + 1), shares, color=[_SECOND if i < dominant else _FIRST for i in range(len(shares))]
+    )
+    axes.grid(visible=False, axis="x")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_xlabel("direction, strongest first" + (" (dominant ones marked)" if dominant else ""))
+    axes.set_ylabel("% of similarity")
+    return f"Share of similarity by direction; {dominant} dominate with {measure.value:.0%}"
 
 
 def _norms(axes: Any, measure: Measure) -> str:

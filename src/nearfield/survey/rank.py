@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,6 +18,8 @@ ROWS = 50_000
 FEWEST = 10
 _EPSILON = 1e-7
 _Z = 1.96
+# Parts of the rows whose moments are kept apart, an even number; fewer where a matrix is large.
+_GROUPS, _GROUPS_WIDE, _WIDE = 10, 4, 2048
 _RANKME = "Garrido, Balestriero, Najman & LeCun (2023), RankMe, ICML, eq. 1, epsilon 1e-7"
 _PARTICIPATION = "Gao et al. (2017), bioRxiv 214262; trace of the squared covariance without bias as a U-statistic"
 
@@ -26,13 +29,15 @@ class Spectrum:
     """The second moments of sampled rows, shared by the measures that rest on the spectrum.
 
     With fewer rows than dimensions, ``rows`` are coordinates in a basis of their own span, which keeps all inner
-    products, and with them every spectrum, at a cost that does not grow with the cube of the dimensions.
+    products, and with them every spectrum, at a cost that does not grow with the cube of the dimensions. ``basis``
+    (d, n) then leads back to the dimensions; else it is None.
     """
 
     rows: np.ndarray
     dim: int
     total: int
-    unit_length: bool
+    metric: str
+    basis: np.ndarray | None = None
 
     @classmethod
     def of(cls, vectors: Any, sample: int | None, random_state: int, metric: str | None = None) -> Spectrum:
@@ -49,14 +54,43 @@ class Spectrum:
                 rng = np.random.default_rng([random_state, 40])
                 chosen = np.sort(rng.choice(len(space), sample, replace=False))
         rows = space.take(chosen)
+        basis = None
         if len(rows) < space.dim:
-            rows = np.asarray(np.linalg.qr(rows.T.astype(np.float64), mode="r")).T
-        return cls(rows, space.dim, len(space), space.metric == "cosine")
+            basis, inside = np.linalg.qr(rows.T.astype(np.float64))
+            rows = inside.T
+        return cls(rows, space.dim, len(space), space.metric, basis)
+
+    @property
+    def unit_length(self) -> bool:
+        """Whether the rows were brought to length one."""
+        return self.metric == "cosine"
 
     @cached_property
-    def halves(self) -> tuple[np.ndarray, np.ndarray]:
-        """Gram matrices of the two halves (rows are in the caller's order, so they are dealt out alternately)."""
-        return _gram(self.rows[0::2]), _gram(self.rows[1::2])
+    def groups(self) -> list[Moments]:
+        """Moments of equal parts of the rows (which are in the caller's order, so they are dealt out in turn)."""
+        count = _GROUPS if self.dim <= _WIDE else _GROUPS_WIDE
+        return [Moments.of(self.rows[start::count]) for start in range(count)]
+
+    @cached_property
+    def halves(self) -> tuple[Moments, Moments]:
+        """Moments of the even and of the odd rows."""
+        return Moments.sum(self.groups[0::2]), Moments.sum(self.groups[1::2])
+
+    def without_a_group(self) -> list[Moments]:
+        """The moments with each of the groups left out in turn: replicates for a delete-a-group jackknife."""
+        whole = Moments.sum(self.groups)
+        return [Moments(whole.gram - g.gram, whole.total - g.total, whole.count - g.count) for g in self.groups]
+
+    def jackknife(self, statistic: Callable[[Moments], float]) -> float:
+        """Half the 95% interval of a statistic of the moments (delete-a-group jackknife); NaN when it cannot be had."""
+        from scipy import special
+
+        values = np.array([statistic(part) for part in self.without_a_group() if part.count > 1])
+        groups = len(values)
+        if groups < len(self.groups) or not np.isfinite(values).all():
+            return math.nan
+        error = math.sqrt((groups - 1) / groups * float(np.square(values - values.mean()).sum()))
+        return float(special.stdtrit(groups - 1, 0.975)) * error
 
     @cached_property
     def mean(self) -> np.ndarray:
@@ -66,7 +100,7 @@ class Spectrum:
     def covariance(self) -> np.ndarray:
         """Covariance (d, d) about the mean."""
         count = len(self.rows)
-        both = self.halves[0] + self.halves[1]
+        both = self.halves[0].gram + self.halves[1].gram
         return (both - count * np.outer(self.mean, self.mean)) / max(count - 1, 1)
 
     @cached_property
@@ -96,6 +130,39 @@ class Spectrum:
         count = len(self.rows)
         rows = f"{count:,} rows" if count == self.total else f"{count:,} sampled rows of {self.total:,}"
         return f"{rows} at length one" if self.unit_length else rows
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Sums over some rows: of their outer products, of the rows, and how many there are."""
+
+    gram: np.ndarray
+    total: np.ndarray
+    count: int
+
+    @classmethod
+    def of(cls, rows: np.ndarray) -> Moments:
+        """Of these rows, in float64."""
+        return cls(_gram(rows), rows.sum(axis=0, dtype=np.float64), len(rows))
+
+    @classmethod
+    def sum(cls, parts: Sequence[Moments]) -> Moments:
+        """Of all the rows of ``parts``."""
+        gram, total = parts[0].gram.copy(), parts[0].total.copy()
+        for part in parts[1:]:
+            gram += part.gram
+            total += part.total
+        return cls(gram, total, sum(part.count for part in parts))
+
+    @property
+    def second(self) -> np.ndarray:
+        """Mean outer product, about zero."""
+        return self.gram / self.count
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """Covariance about the mean."""
+        return (self.gram - np.outer(self.total, self.total / self.count)) / max(self.count - 1, 1)
 
 
 def effective_rank(
@@ -135,7 +202,7 @@ def effective_rank(
     count, dim = len(spectrum.rows), spectrum.dim
     if count < 2:
         return undefined("effective_rank", title, "Unknown: needs at least 2 rows, and there is 1.", source=_RANKME)
-    even, odd = spectrum.halves
+    even, odd = (half.gram for half in spectrum.halves)
     whole = (even + odd) / count
     if not np.trace(whole) > 0:
         return undefined("effective_rank", title, "Unknown: every row is zero.", source=_RANKME)

@@ -21,17 +21,26 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "local_intrinsic_dimension",
             "contrast",
             "hubness",
+            "cluster_tendency",
+            "order_sensitivity",
         ),
     ),
     (
         "How far can the vectors be compressed?",
         "Vectors rarely use all their dimensions alike. What is unused can be left out, which saves memory and time.",
-        ("effective_rank", "participation_ratio", "isotropy"),
+        (
+            "quantization_survival",
+            "effective_rank",
+            "participation_ratio",
+            "real_directions",
+            "isotropy",
+            "feature_redundancy",
+        ),
     ),
     (
         "What do similarities mean?",
         "A similarity of 0.5 is high in one space and nothing in another.",
-        ("mean_cosine", "norm_spread"),
+        ("mean_cosine", "uniformity", "alignment", "dominant_directions", "norm_spread"),
     ),
     ("Is anything stored twice?", "", ("duplicates",)),
 )
@@ -46,6 +55,20 @@ _WHAT = {
     "contrast": "How much nearer the nearest row is than a row picked at random. The further apart the two humps, the "
     "more a result means.",
     "hubness": "Whether a few rows crowd into everybody's results. 0 is even; a long tail to the right means hubs.",
+    "cluster_tendency": "0.5 when the rows are one even cloud, towards 1 when they sit in tight groups with little "
+    "between. The further left the hump of real rows is of the other, the tighter the groups.",
+    "order_sensitivity": "Some indexes link each row to the ones before it. This is how much of the results hangs on "
+    "the order in which the rows come.",
+    "quantization_survival": "Which share of the true nearest rows is still found when every number is stored in fewer "
+    "bits, or when fewer numbers are stored. Predicted from samples; nothing was built.",
+    "real_directions": "Directions in which the rows differ by more than random noise would make them differ.",
+    "feature_redundancy": "How many of the numbers in a vector are left when those that say the same are counted once.",
+    "uniformity": "How evenly the rows spread over all possible directions. The lower, the more room there is between "
+    "them.",
+    "alignment": "Whether rows that are known to belong together lie near each other. The further apart the two humps, "
+    "the better.",
+    "dominant_directions": "How much of the similarity between unrelated rows comes from the few strongest directions, "
+    "whatever the rows are about.",
     "effective_rank": "Over how many directions the vectors spread. The curve shows how much of the differences "
     "between rows survives when only the strongest directions are kept.",
     "participation_ratio": "How many equally strong directions would spread the rows as much.",
@@ -76,6 +99,10 @@ h3 { font-size: 1rem; margin: 0; }
 p { margin: .4rem 0; }
 .soft { color: var(--soft); }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: 1rem; }
+.summary { margin-top: 1rem; }
+.summary dl { grid-template-columns: minmax(6rem, auto) 1fr; gap: .3rem 1rem; }
+@media (max-width: 34rem) { .summary dl { grid-template-columns: 1fr; gap: 0; } .summary dd { margin-bottom: .5rem; } }
+.summary a { color: inherit; text-decoration-color: var(--line); }
 .summary ul { margin: .4rem 0 0; padding-left: 1.2rem; }
 .cards { columns: 24rem 2; column-gap: 1rem; margin-top: 1rem; }
 .cards .card { break-inside: avoid; margin-bottom: 1rem; }
@@ -108,9 +135,11 @@ def render(survey: Survey, title: str) -> str:
         '<section class="card summary"><h3>What to expect from search</h3><ul>',
         *(f"<li>{escape(line)}</li>" for line in survey.summary()),
         "</ul></section>",
+        *_health(survey),
         f'<p class="soft">{_LEGEND}</p>',
     ]
-    for name, lead, members in _SECTIONS:
+    for name, lead, everything in _SECTIONS:
+        members = [member for member in everything if member in survey.measures]
         body.append(f"<h2>{escape(name)}</h2>")
         if lead:
             body.append(f'<p class="soft">{escape(lead)}</p>')
@@ -129,6 +158,26 @@ def render(survey: Survey, title: str) -> str:
         + "\n".join(body)
         + "\n</main>\n</body>\n</html>\n"
     )
+
+
+_HEADINGS = {"good": "Healthy", "fair": "Usual, worth knowing", "poor": "Not healthy", "unknown": "Not measurable"}
+
+
+def _health(survey: Survey) -> list[str]:
+    """What is healthy and what is not, with links, and what to do."""
+    body = ['<section class="card summary"><h3>What is healthy, what is not</h3><dl>']
+    for verdict, heading in _HEADINGS.items():
+        links = ", ".join(
+            f'<a href="#{escape(m.name, quote=True)}">{escape(m.title)}</a>'
+            for m in survey.measures.values()
+            if m.verdict == verdict
+        )
+        if links:
+            body.append(f'<dt class="{verdict}">{heading}</dt><dd>{links}</dd>')
+    body.append('</dl></section><section class="card summary"><h3>What to do, and what it would gain</h3>')
+    advice = [f"<li>{escape(line)}</li>" for line in survey.advice()]
+    body += ["<ul>", *advice, "</ul>"] if advice else ["<p>Nothing needs to be done.</p>"]
+    return [*body, "</section>"]
 
 
 def _card(measure: Measure, plot: str) -> str:

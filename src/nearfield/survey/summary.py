@@ -1,10 +1,14 @@
-"""The survey in three sentences: how hard search will be, how far the vectors compress, what to mend first."""
+"""The survey in three sentences (how hard search is, how far vectors compress, what to mend), and what to do."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from .measure import Measure, format_number
+
+# Compression that finds less than this by itself is not advised.
+_ENOUGH = 0.9
+_FRACTIONS = {1: "a thirty-second", 2: "a sixteenth", 4: "an eighth", 8: "a quarter"}
 
 
 def summary_lines(measures: Mapping[str, Measure], dim: int, metric: str) -> list[str]:
@@ -69,6 +73,83 @@ def _mending(measures: Mapping[str, Measure], metric: str) -> str:
         faults.append(f"hubs crowd the results ({hubs.parts['anti_hubs']:.0%} of the rows appear in none)")
     if measures["contrast"].verdict == "poor":
         faults.append("nearest rows are hardly nearer than random ones: check the encoder before the index")
+    if "alignment" in measures and measures["alignment"].verdict == "poor":
+        faults.append("pairs that belong together lie apart: check the encoder before the index")
     if not faults:
         return "Nothing needs mending before the vectors are indexed."
     return "To mend: " + "; ".join(faults) + "."
+
+
+def advice_lines(measures: Mapping[str, Measure], dim: int, metric: str) -> list[str]:
+    """What to do, and what it would gain as far as the survey measured it; the surest gain first."""
+    return [line for line in (*_cleaning(measures, metric), *_saving(measures, dim), *_building(measures)) if line]
+
+
+def _cleaning(measures: Mapping[str, Measure], metric: str) -> Iterator[str]:
+    twins = measures["duplicates"]
+    repeats = int(twins.parts.get("exact_rows", 0))
+    if repeats:
+        yield (
+            f"Delete {repeats:,} row{'s that repeat' if repeats > 1 else ' that repeats'} another one exactly: saves "
+            f"{format_number(twins.parts['exact'], 'share')} of the memory and loses nothing."
+        )
+    if twins.known and twins.parts["near"] >= 0.01:
+        share = format_number(twins.parts["near"], "share")
+        yield f"Look at near copies ({share} of the other rows have one): without them results repeat themselves less."
+    strong = measures["dominant_directions"]
+    before, after = (strong.parts.get(f"cosine_{when}", 0.0) for when in ("before", "after"))
+    if metric != "l2" and strong.known and abs(before) >= 0.3 and abs(after) < abs(before) / 2:
+        yield (
+            f"Subtract the mean vector from rows and queries: unrelated rows have a cosine of {before:.2f} now, and "
+            f"{after:.2f} without the strongest directions; few-bit codes then lose less. Check results on known "
+            "queries."
+        )
+    noise = measures["real_directions"]
+    if noise.known and noise.value >= 1 and noise.parts["noise_share"] >= 0.2:
+        share = format_number(noise.parts["noise_share"], "share")
+        yield f"Reduce to {noise.value:.0f} dimensions with PCA: drops {share} of the variance, which looks like noise."
+    hubs = measures["hubness"]
+    if hubs.verdict == "poor":
+        yield (
+            f"Centre the vectors, or search by cosine, and measure hubness again: {hubs.parts['anti_hubs']:.0%} of the "
+            "rows are in nobody's results now."
+        )
+
+
+def _saving(measures: Mapping[str, Measure], dim: int) -> Iterator[str]:
+    survives = measures["quantization_survival"]
+    if not survives.known:
+        return
+    k, parts = int(survives.parts["k"]), survives.parts
+    for bits in (1, 2, 4, 8):
+        if parts[f"bits_{bits}"] >= _ENOUGH:
+            found = format_number(round(parts[f"bits_{bits}"], 3), "share")
+            yield (
+                f"Store {bits} bit{'s' if bits > 1 else ''} a number instead of 32: {_FRACTIONS[bits]} of the "
+                f"memory, and the codes alone still find {found} of the {k} nearest; scoring the best again finds "
+                "nearly all."
+            )
+            break
+    kept = [int(name.split("_")[1]) for name in parts if name.startswith("dimensions_") and name.count("_") == 1]
+    fewest = min((keep for keep in kept if parts[f"dimensions_{keep}"] >= _ENOUGH), default=None)
+    if fewest is not None:
+        found = format_number(round(parts[f"dimensions_{fewest}"], 3), "share")
+        yield (
+            f"Keep {fewest} principal dimensions of {dim}: memory and time divided by {dim / fewest:.2g}, and {found} "
+            f"of the {k} nearest are still found."
+        )
+
+
+def _building(measures: Mapping[str, Measure]) -> Iterator[str]:
+    order = measures["order_sensitivity"]
+    if order.verdict in ("fair", "poor"):
+        yield (
+            "Use an index that does not depend on the order of insertion (nearfield's graph does not): the order moves "
+            f"recall by {100 * order.value:.1f} points in one that does."
+        )
+    local = measures["local_intrinsic_dimension"]
+    if local.verdict in ("fair", "poor"):
+        yield (
+            "Let the tuner choose the width of search, and look at recall on the hardest tenth of the queries: the "
+            f"dimension there is {local.parts['p90'] / max(local.parts['p10'], 1e-9):.1f} times that of the easiest."
+        )

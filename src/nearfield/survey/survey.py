@@ -12,21 +12,50 @@ from ..common.checks import check_choice, check_int, check_random_state
 from ..common.progress import Progress
 from .collection import METRICS, Collection
 from .contrast import contrast
+from .dominance import dominant_directions
 from .duplicates import duplicates
 from .hubness import hubness
 from .intrinsic import intrinsic_dimension_mle, intrinsic_dimension_twonn, local_intrinsic_dimension
 from .isotropy import isotropy, mean_cosine
-from .measure import Measure
+from .measure import VERDICTS, Measure
 from .neighbors import list_length, sample_neighbors
+from .noise import real_directions
 from .norms import norm_spread
+from .ordering import order_sensitivity
 from .rank import Spectrum, effective_rank, participation_ratio
-from .summary import summary_lines
+from .redundancy import feature_redundancy
+from .summary import advice_lines, summary_lines
+from .survival import quantization_survival
+from .tendency import cluster_tendency
+from .uniformity import alignment, check_pairs, uniformity
 
 # Multiplications the shared neighbour search may cost: 1,000,000 x 384 then gets about 1,000 queries.
 _WORK = 4e11
 _FEWEST_QUERIES = 500
 _QUERIES = 2000
 _NEIGHBORS = 20
+_IN_GRAPH = 3000
+_ORDER = (
+    "intrinsic_dimension_twonn",
+    "intrinsic_dimension_mle",
+    "local_intrinsic_dimension",
+    "contrast",
+    "hubness",
+    "cluster_tendency",
+    "order_sensitivity",
+    "quantization_survival",
+    "effective_rank",
+    "participation_ratio",
+    "real_directions",
+    "isotropy",
+    "feature_redundancy",
+    "mean_cosine",
+    "uniformity",
+    "alignment",
+    "dominant_directions",
+    "norm_spread",
+    "duplicates",
+)
 
 
 @dataclass(frozen=True)
@@ -72,6 +101,14 @@ class Survey:
         """What to expect from search, in three sentences: how hard, how far it compresses, what to mend."""
         return summary_lines(self.measures, self.dim, self.metric)
 
+    def advice(self) -> list[str]:
+        """What to do, each with what it would gain as far as it was measured; empty where nothing is to be done."""
+        return advice_lines(self.measures, self.dim, self.metric)
+
+    def health(self) -> dict[str, list[str]]:
+        """Verdict -> the titles of the measures that have it: ``"good"``, ``"fair"``, ``"poor"``, ``"unknown"``."""
+        return {v: [m.title for m in self.measures.values() if m.verdict == v] for v in VERDICTS}
+
     def to_dict(self, *, arrays: bool = False) -> dict[str, Any]:
         """Plain numbers and texts, ready for JSON."""
         return {
@@ -81,6 +118,7 @@ class Survey:
             "sample": self.sample,
             "random_state": self.random_state,
             "summary": self.summary(),
+            "advice": self.advice(),
             "measures": {name: measure.to_dict(arrays=arrays) for name, measure in self.measures.items()},
         }
 
@@ -108,6 +146,9 @@ class Survey:
         lines += ["", "What to expect from search:"]
         for line in self.summary():
             lines += textwrap.wrap(line, 98, initial_indent="- ", subsequent_indent="  ")
+        lines += ["", "What to do, and what it would gain:" if self.advice() else "Nothing needs to be done."]
+        for line in self.advice():
+            lines += textwrap.wrap(line, 98, initial_indent="- ", subsequent_indent="  ")
         return "\n".join(lines)
 
 
@@ -115,6 +156,7 @@ def survey(
     vectors: Any,
     *,
     metric: str = "cosine",
+    pairs: Any = None,
     sample: int | None = None,
     random_state: int = 0,
     progress: bool | None = None,
@@ -130,9 +172,11 @@ def survey(
     metric : the metric search will use: "cosine", "ip" or "l2". Under cosine all but the norms is measured on the
         rows at length one. Under "ip" hubness is that of inner product, and what needs a true distance uses the
         Euclidean one.
+    pairs : (p, 2) row numbers that belong together (question and answer, two views); adds ``alignment``.
     sample : rows whose neighbours are looked up, in the whole collection up to a million rows and in a random million
-        beyond. None: 2,000, fewer for large collections (not below 500), so that 1,000,000 x 384 takes tens of
-        seconds. Spectra use 25 times as many rows, hubness 5 times. Four times the sample halves the intervals.
+        beyond. None: 2,000, fewer for large collections (not below 500), so that 1,000,000 x 384 takes about a
+        minute. Spectra and cluster tendency use 25 times as many rows, hubness 5 times, forecasts of compression 16,000
+        rows and the order of insertion up to 3,000. Four times the sample halves the intervals.
     random_state : the seed of every sample; the same seed gives the same numbers.
     progress : None shows a bar on a terminal; True or False decides.
 
@@ -144,7 +188,7 @@ def survey(
     Raises
     ------
     ValueError
-        For NaN or infinity, an array that is not (n, d), and zero rows under cosine.
+        For NaN or infinity, an array that is not (n, d), zero rows under cosine, and pairs that name no two rows.
 
     Examples
     --------
@@ -163,13 +207,22 @@ def survey(
     geometry = Collection.of(space, "l2" if metric == "ip" else metric)
     seed = random_state
     made: dict[str, Measure] = {}
-    with Progress("surveying", total=4, unit="steps", enabled=progress) as bar:
+    if pairs is not None:
+        pairs = check_pairs(pairs, len(space))
+    with Progress("surveying", total=7, unit="steps", enabled=progress) as bar:
         spectrum = Spectrum.of(space, 25 * sample, seed)
         made["effective_rank"] = effective_rank(spectrum)
         made["participation_ratio"] = participation_ratio(spectrum)
         made["isotropy"] = isotropy(spectrum)
         made["mean_cosine"] = mean_cosine(spectrum, metric=metric)
         made["norm_spread"] = norm_spread(space, metric=metric)
+        bar.update(1)
+        made["real_directions"] = real_directions(spectrum)
+        made["dominant_directions"] = dominant_directions(spectrum, metric=metric, random_state=seed)
+        made["feature_redundancy"] = feature_redundancy(spectrum)
+        made["uniformity"] = uniformity(space, random_state=seed)
+        if pairs is not None:
+            made["alignment"] = alignment(space, pairs, random_state=seed)
         bar.update(1)
         shared = sample_neighbors(
             geometry, list_length(_NEIGHBORS), metric=geometry.metric, sample=sample, random_state=seed
@@ -187,17 +240,14 @@ def survey(
         bar.update(1)
         made["hubness"] = hubness(space, metric=metric, sample=5 * sample, random_state=seed)
         bar.update(1)
-    order = (
-        "intrinsic_dimension_twonn",
-        "intrinsic_dimension_mle",
-        "local_intrinsic_dimension",
-        "contrast",
-        "hubness",
-        "effective_rank",
-        "participation_ratio",
-        "isotropy",
-        "mean_cosine",
-        "norm_spread",
-        "duplicates",
-    )
-    return Survey({name: made[name] for name in order}, len(space), space.dim, metric, len(shared.rows), seed)
+        made["cluster_tendency"] = cluster_tendency(
+            geometry, metric=geometry.metric, sample=25 * sample, random_state=seed
+        )
+        made["order_sensitivity"] = order_sensitivity(
+            geometry, metric=geometry.metric, sample=max(min(3 * sample, _IN_GRAPH), 200), random_state=seed
+        )
+        bar.update(1)
+        made["quantization_survival"] = quantization_survival(space, metric=metric, random_state=seed)
+        bar.update(1)
+    measures = {name: made[name] for name in _ORDER if name in made}
+    return Survey(measures, len(space), space.dim, metric, len(shared.rows), seed)
