@@ -14,34 +14,48 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from .capacity import manifold_capacity
+from .complexity import feature_complexity
 from .contrast import contrast
 from .duplicates import duplicates
+from .factors import factor_share
 from .hubness import hubness
 from .intrinsic import intrinsic_dimension_mle, intrinsic_dimension_twonn, local_intrinsic_dimension
 from .isotropy import isotropy, mean_cosine
 from .measure import Measure
 from .neighbors import Neighborhood, sample_neighbors
 from .norms import norm_spread
+from .purity import neighbor_purity
 from .rank import effective_rank, participation_ratio
+from .separability import class_separability
+from .sharpness import label_sharpness
 from .survey import Survey, survey
+from .thresholds import threshold_inconsistency
 
 __all__ = [
     "Measure",
     "Neighborhood",
     "Survey",
+    "class_separability",
     "contrast",
     "duplicates",
     "effective_rank",
+    "factor_share",
+    "feature_complexity",
     "hubness",
     "intrinsic_dimension_mle",
     "intrinsic_dimension_twonn",
     "isotropy",
+    "label_sharpness",
     "local_intrinsic_dimension",
+    "manifold_capacity",
     "mean_cosine",
+    "neighbor_purity",
     "norm_spread",
     "participation_ratio",
     "sample_neighbors",
     "survey",
+    "threshold_inconsistency",
 ]
 
 

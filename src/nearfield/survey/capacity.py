@@ -145,7 +145,7 @@ def _cloud(space: Collection, own: list[np.ndarray]) -> tuple[np.ndarray, list[i
         return np.empty((len(points), 0)), sizes
     points /= extent
     if len(points) < points.shape[1]:  # turned so that the coordinates beyond the rows are zero
-        points = np.linalg.qr(points.T, mode="r").T
+        points = np.linalg.qr(points.T)[1].T
     return points, sizes
 
 

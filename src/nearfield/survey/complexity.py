@@ -30,7 +30,8 @@ def feature_complexity(
     """Feature complexity: one less the usable information about a feature, averaged over the layers of an encoder.
 
     Near 0 the feature can be read off the input by a linear map already; near 1 only the last layer has it. Choose it
-    to find what an encoder had to work for: such features come late in training and are weakly represented. For one space and one property, without layers, take :func:`factor_share`.
+    to find what an encoder had to work for: such features come late in training and are weakly represented. For one
+    space and one property, without layers, take :func:`factor_share`.
 
     Parameters
     ----------

@@ -13,29 +13,33 @@ from ..common.checks import require
 from .measure import Measure
 
 # Stand-ins: matplotlib wants a colour, the page wants a name, so that one figure serves light and dark.
-_INK, _MUTED, _FIRST, _SECOND, _CARD = "#010101", "#020202", "#030303", "#040404", "#050505"
+INK, MUTED, FIRST, SECOND, CARD = "#010101", "#020202", "#030303", "#040404", "#050505"
 _NAMES = {
-    _CARD: "var(--card)",
-    _INK: "var(--ink)",
-    _MUTED: "var(--line)",
-    _FIRST: "var(--first)",
-    _SECOND: "var(--second)",
+    CARD: "var(--card)",
+    INK: "var(--ink)",
+    MUTED: "var(--line)",
+    FIRST: "var(--first)",
+    SECOND: "var(--second)",
 }
 _SIZE = (4.7, 2.7)
-_BINS = 48
+BINS = 48
 
 
 def figures(measures: Mapping[str, Measure], metric: str) -> dict[str, str]:
     """SVG by the name of the measure it belongs to; measures without a value have none."""
     require("matplotlib", "view")
+    from .plots_labels import MAKERS
+
     makers: dict[str, Callable[[Any, Measure], str]] = {
         "local_intrinsic_dimension": _local_dimension,
         "contrast": _contrast_of(metric),
         "hubness": _occurrences,
         "effective_rank": _spectrum,
         "norm_spread": _norms,
+        **MAKERS,
     }
-    return {name: _draw(name, make, measures[name]) for name, make in makers.items() if measures[name].known}
+    known = [name for name in makers if name in measures and measures[name].known]
+    return {name: _draw(name, makers[name], measures[name]) for name in known}
 
 
 def _draw(name: str, make: Callable[[Any, Measure], str], measure: Measure) -> str:
@@ -47,16 +51,16 @@ def _draw(name: str, make: Callable[[Any, Measure], str], measure: Measure) -> s
         "svg.fonttype": "none",
         "svg.hashsalt": name,
         "font.size": 9,
-        "text.color": _INK,
-        "axes.labelcolor": _INK,
-        "xtick.color": _INK,
-        "ytick.color": _INK,
-        "axes.edgecolor": _MUTED,
+        "text.color": INK,
+        "axes.labelcolor": INK,
+        "xtick.color": INK,
+        "ytick.color": INK,
+        "axes.edgecolor": MUTED,
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.grid": True,
         "axes.axisbelow": True,
-        "grid.color": _MUTED,
+        "grid.color": MUTED,
         "grid.linewidth": 0.6,
         "legend.frameon": False,
         "axes.formatter.useoffset": False,
@@ -88,15 +92,17 @@ def _for_page(name: str, svg: str, label: str) -> str:
     return svg.replace("<svg", f'<svg role="img" aria-label="{escape(label, quote=True)}"', 1)
 
 
-def _histogram(axes: Any, values: np.ndarray, edges: np.ndarray, colour: str, label: str | None = None) -> None:
+def histogram(axes: Any, values: np.ndarray, edges: np.ndarray, colour: str, label: str | None = None) -> None:
+    """The share of the values in each bin, in percent."""
     heights, _ = np.histogram(values, edges)
     share = 100 * heights / max(len(values), 1)
     axes.bar(edges[:-1], share, np.diff(edges), align="edge", color=colour, alpha=0.75, linewidth=0, label=label)
     axes.set_ylabel("% of rows")
 
 
-def _mark(axes: Any, x: float, text: str) -> None:
-    axes.axvline(x, color=_INK, linewidth=1.2, linestyle=(0, (3, 2)))
+def mark(axes: Any, x: float, text: str) -> None:
+    """A dashed line at ``x`` with a word beside it."""
+    axes.axvline(x, color=INK, linewidth=1.2, linestyle=(0, (3, 2)))
     axes.annotate(text, (x, 1), (4, -2), xycoords=("data", "axes fraction"), textcoords="offset points", va="top")
 
 
@@ -104,10 +110,10 @@ def _local_dimension(axes: Any, measure: Measure) -> str:
     values = measure.arrays["per_row"]
     values = values[np.isfinite(values)]
     top = float(np.quantile(values, 0.99))
-    _histogram(axes, values, np.linspace(0, top, _BINS), _FIRST)
+    histogram(axes, values, np.linspace(0, top, BINS), FIRST)
     axes.set_xlabel("local intrinsic dimension")
     axes.set_ylim(top=axes.get_ylim()[1] * 1.12)
-    _mark(axes, measure.value, f"median {measure.value:.0f}")
+    mark(axes, measure.value, f"median {measure.value:.0f}")
     return f"Histogram of local intrinsic dimension, median {measure.value:.1f}"
 
 
@@ -117,9 +123,9 @@ def _contrast_of(metric: str) -> Callable[[Any, Measure], str]:
         name = "Euclidean distance"
         if metric == "cosine":
             nearest, far, name = nearest**2 / 2, far**2 / 2, "cosine distance (1 - cosine)"
-        edges = np.linspace(0, float(max(np.quantile(far, 0.999), nearest.max())), _BINS)
-        _histogram(axes, nearest, edges, _FIRST, "nearest neighbour")
-        _histogram(axes, far, edges, _SECOND, "random row")
+        edges = np.linspace(0, float(max(np.quantile(far, 0.999), nearest.max())), BINS)
+        histogram(axes, nearest, edges, FIRST, "nearest neighbour")
+        histogram(axes, far, edges, SECOND, "random row")
         axes.set_xlabel(name)
         axes.set_ylim(top=axes.get_ylim()[1] * 1.3)
         axes.legend(loc="upper left", ncols=2, handlelength=1, columnspacing=1.2, borderaxespad=0)
@@ -133,12 +139,12 @@ def _occurrences(axes: Any, measure: Measure) -> str:
     width = max(1, int(np.ceil((counts.max() + 1) / 60)))
     edges = np.arange(0, counts.max() + width + 1, width) - 0.5
     heights, _ = np.histogram(counts, edges)
-    axes.bar(edges[:-1], np.where(heights, heights, np.nan), width * 0.9, align="edge", color=_FIRST, linewidth=0)
+    axes.bar(edges[:-1], np.where(heights, heights, np.nan), width * 0.9, align="edge", color=FIRST, linewidth=0)
     axes.set_yscale("log")
     axes.set_ylim(bottom=0.7, top=heights.max() * 3)
     axes.set_xlabel(f"in how many top-{k} results a row appears")
     axes.set_ylabel("rows (log scale)")
-    _mark(axes, k, f"if all were equal: {k}")
+    mark(axes, k, f"if all were equal: {k}")
     return f"Histogram of how many top-{k} lists each row appears in, at most {int(counts.max())}"
 
 
@@ -148,13 +154,13 @@ def _spectrum(axes: Any, measure: Measure) -> str:
         variances = measure.arrays["singular_values"] ** 2
     share = 100 * variances.cumsum() / variances.sum()
     count = len(share)
-    axes.plot(np.arange(count + 1), np.r_[0, share], color=_FIRST, linewidth=2)
-    axes.plot([0, count], [0, 100], color=_SECOND, linewidth=1.2, linestyle=(0, (3, 2)))
+    axes.plot(np.arange(count + 1), np.r_[0, share], color=FIRST, linewidth=2)
+    axes.plot([0, count], [0, 100], color=SECOND, linewidth=1.2, linestyle=(0, (3, 2)))
     axes.annotate("if all were equal", (count * 0.6, 60), (8, -10), textcoords="offset points")
     kept = int(measure.parts["dimensions_95"])
     if 0 < kept < count:
-        axes.plot([kept], [share[kept - 1]], "o", color=_FIRST, markersize=5)
-        under = {"facecolor": _CARD, "edgecolor": "none", "alpha": 0.8, "pad": 1}
+        axes.plot([kept], [share[kept - 1]], "o", color=FIRST, markersize=5)
+        under = {"facecolor": CARD, "edgecolor": "none", "alpha": 0.8, "pad": 1}
         late = kept > 0.5 * count
         offset, align = ((-2, -16), "right") if late else ((8, -12), "left")
         axes.annotate(
@@ -172,6 +178,6 @@ def _norms(axes: Any, measure: Measure) -> str:
     # Lengths equal but for rounding should look equal, so the axis never shows less than a tenth of the mean.
     low = min(float(np.quantile(norms, 0.001)), 0.95 * mean)
     high = max(float(np.quantile(norms, 0.999)), 1.05 * mean)
-    _histogram(axes, norms, np.linspace(low, high, _BINS), _FIRST)
+    histogram(axes, norms, np.linspace(low, high, BINS), FIRST)
     axes.set_xlabel("length of a vector")
     return f"Histogram of vector lengths around {mean:.3g}"

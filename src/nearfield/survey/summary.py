@@ -1,4 +1,6 @@
-"""The survey in three sentences: how hard search will be, how far the vectors compress, what to mend first."""
+"""The survey in three sentences: how hard search will be, how far the vectors compress, what to mend first.
+
+With labels a fourth says whether they show."""
 
 from __future__ import annotations
 
@@ -8,8 +10,9 @@ from .measure import Measure, format_number
 
 
 def summary_lines(measures: Mapping[str, Measure], dim: int, metric: str) -> list[str]:
-    """Three sentences from the measures of :func:`nearfield.survey.survey`."""
-    return [_difficulty(measures), _compression(measures, dim), _mending(measures, metric)]
+    """Three sentences from the measures of :func:`nearfield.survey.survey`; a fourth when there are labels."""
+    lines = [_difficulty(measures), _compression(measures, dim), _mending(measures, metric)]
+    return [*lines, _labels(measures)] if "neighbor_purity" in measures else lines
 
 
 def _difficulty(measures: Mapping[str, Measure]) -> str:
@@ -72,3 +75,20 @@ def _mending(measures: Mapping[str, Measure], metric: str) -> str:
     if not faults:
         return "Nothing needs mending before the vectors are indexed."
     return "To mend: " + "; ".join(faults) + "."
+
+
+def _labels(measures: Mapping[str, Measure]) -> str:
+    purity = measures["neighbor_purity"]
+    if not purity.known:
+        return "Labels: whether they show cannot be said: too few rows share one."
+    text = f"Labels: {purity.value:.0%} of a row's neighbours share its label"
+    threshold, classes = measures["threshold_inconsistency"], measures["class_separability"]
+    if purity.verdict == "poor":
+        return f"{text}, so the space does not follow them: another encoder, or a map trained on them, is needed."
+    if threshold.verdict == "poor":
+        return f"{text}, but no one distance threshold suits all classes: rank, or judge by query."
+    if classes.verdict == "poor":
+        return f"{text}, but classes are scattered: rank by distance, do not classify by one centre each."
+    if threshold.verdict == "good":
+        return f"{text}, and a threshold on the distance treats the classes alike."
+    return f"{text}; a threshold on the distance would treat them somewhat unevenly." if threshold.known else f"{text}."

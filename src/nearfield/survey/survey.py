@@ -16,6 +16,8 @@ from .duplicates import duplicates
 from .hubness import hubness
 from .intrinsic import intrinsic_dimension_mle, intrinsic_dimension_twonn, local_intrinsic_dimension
 from .isotropy import isotropy, mean_cosine
+from .labelled import labelled_measures
+from .labels import Labels
 from .measure import Measure
 from .neighbors import list_length, sample_neighbors
 from .norms import norm_spread
@@ -69,7 +71,9 @@ class Survey:
         return len(self.measures)
 
     def summary(self) -> list[str]:
-        """What to expect from search, in three sentences: how hard, how far it compresses, what to mend."""
+        """What to expect from search, in three sentences: how hard, how far it compresses, what to mend.
+
+        With labels a fourth says whether they show."""
         return summary_lines(self.measures, self.dim, self.metric)
 
     def to_dict(self, *, arrays: bool = False) -> dict[str, Any]:
@@ -114,6 +118,7 @@ class Survey:
 def survey(
     vectors: Any,
     *,
+    labels: Any = None,
     metric: str = "cosine",
     sample: int | None = None,
     random_state: int = 0,
@@ -127,6 +132,9 @@ def survey(
     Parameters
     ----------
     vectors : (n, d) float32 or float16; a mapped file is read in place.
+    labels : n hashable values, one a row, such as topics or products; None and NaN mean no label. They add how pure
+        neighbourhoods are, how far classes lie apart, over how short a way labels change, how many classes fit, and
+        whether one threshold serves them all. None leaves these out.
     metric : the metric search will use: "cosine", "ip" or "l2". Under cosine all but the norms is measured on the
         rows at length one. Under "ip" hubness is that of inner product, and what needs a true distance uses the
         Euclidean one.
@@ -144,7 +152,7 @@ def survey(
     Raises
     ------
     ValueError
-        For NaN or infinity, an array that is not (n, d), and zero rows under cosine.
+        For NaN or infinity, an array that is not (n, d), zero rows under cosine, and labels that are not n.
 
     Examples
     --------
@@ -157,13 +165,14 @@ def survey(
     check_choice(metric, "metric", METRICS)
     check_random_state(random_state)
     space = Collection.of(vectors, metric)
+    known = None if labels is None else Labels.of(labels, len(space))
     if sample is None:
         sample = int(min(max(_WORK / (len(space) * space.dim), _FEWEST_QUERIES), _QUERIES))
     check_int(sample, "sample", 10)
     geometry = Collection.of(space, "l2" if metric == "ip" else metric)
     seed = random_state
     made: dict[str, Measure] = {}
-    with Progress("surveying", total=4, unit="steps", enabled=progress) as bar:
+    with Progress("surveying", total=4 if known is None else 5, unit="steps", enabled=progress) as bar:
         spectrum = Spectrum.of(space, 25 * sample, seed)
         made["effective_rank"] = effective_rank(spectrum)
         made["participation_ratio"] = participation_ratio(spectrum)
@@ -187,6 +196,10 @@ def survey(
         bar.update(1)
         made["hubness"] = hubness(space, metric=metric, sample=5 * sample, random_state=seed)
         bar.update(1)
+        labelled: dict[str, Measure] = {}
+        if known is not None:
+            labelled = labelled_measures(space, known, sample=sample, random_state=seed, neighbors=shared)
+            bar.update(1)
     order = (
         "intrinsic_dimension_twonn",
         "intrinsic_dimension_mle",
@@ -200,4 +213,6 @@ def survey(
         "norm_spread",
         "duplicates",
     )
-    return Survey({name: made[name] for name in order}, len(space), space.dim, metric, len(shared.rows), seed)
+    return Survey(
+        {name: made[name] for name in order} | labelled, len(space), space.dim, metric, len(shared.rows), seed
+    )
