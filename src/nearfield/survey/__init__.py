@@ -17,6 +17,7 @@ from typing import Any
 from .capacity import manifold_capacity
 from .complexity import feature_complexity
 from .contrast import contrast
+from .drift import Drift, drift
 from .duplicates import duplicates
 from .factors import factor_share
 from .hubness import hubness
@@ -29,15 +30,19 @@ from .purity import neighbor_purity
 from .rank import effective_rank, participation_ratio
 from .separability import class_separability
 from .sharpness import label_sharpness
+from .shift import distribution_shift
 from .survey import Survey, survey
 from .thresholds import threshold_inconsistency
 
 __all__ = [
+    "Drift",
     "Measure",
     "Neighborhood",
     "Survey",
     "class_separability",
     "contrast",
+    "distribution_shift",
+    "drift",
     "duplicates",
     "effective_rank",
     "factor_share",

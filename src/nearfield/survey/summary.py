@@ -4,6 +4,7 @@ With labels a fourth says whether they show."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 
 from .measure import Measure, format_number
@@ -13,6 +14,17 @@ def summary_lines(measures: Mapping[str, Measure], dim: int, metric: str) -> lis
     """Three sentences from the measures of :func:`nearfield.survey.survey`; a fourth when there are labels."""
     lines = [_difficulty(measures), _compression(measures, dim), _mending(measures, metric)]
     return [*lines, _labels(measures)] if "neighbor_purity" in measures else lines
+
+
+def table(measures: Mapping[str, Measure]) -> list[str]:
+    """The measures as lines of text: title, value, interval, verdict, and what each means below."""
+    shown = [(m.title, m.text(), m.interval_text(), m.verdict, m.meaning) for m in measures.values()]
+    widths = [max(len(row[i]) for row in shown) for i in range(3)]
+    lines = [f"{'measure':{widths[0]}}  {'value':{widths[1]}}  {'95% interval':{max(widths[2], 12)}}  for search"]
+    for title, value, interval, verdict, meaning in shown:
+        lines.append(f"{title:{widths[0]}}  {value:{widths[1]}}  {interval:{max(widths[2], 12)}}  {verdict}")
+        lines += textwrap.wrap(meaning, 96, initial_indent="    ", subsequent_indent="    ")
+    return lines
 
 
 def _difficulty(measures: Mapping[str, Measure]) -> str:

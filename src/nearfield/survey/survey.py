@@ -22,7 +22,7 @@ from .measure import Measure
 from .neighbors import list_length, sample_neighbors
 from .norms import norm_spread
 from .rank import Spectrum, effective_rank, participation_ratio
-from .summary import summary_lines
+from .summary import summary_lines, table
 
 # Multiplications the shared neighbour search may cost: 1,000,000 x 384 then gets about 1,000 queries.
 _WORK = 4e11
@@ -101,14 +101,7 @@ class Survey:
 
     def __str__(self) -> str:
         lines = [f"Survey of {self.rows:,} vectors with {self.dim} dimensions, metric {self.metric}", ""]
-        shown = [(m.title, m.text(), m.interval_text(), m.verdict, m.meaning) for m in self.measures.values()]
-        widths = [max(len(row[i]) for row in shown) for i in range(3)]
-        lines.append(
-            f"{'measure':{widths[0]}}  {'value':{widths[1]}}  {'95% interval':{max(widths[2], 12)}}  for search"
-        )
-        for title, value, interval, verdict, meaning in shown:
-            lines.append(f"{title:{widths[0]}}  {value:{widths[1]}}  {interval:{max(widths[2], 12)}}  {verdict}")
-            lines += textwrap.wrap(meaning, 96, initial_indent="    ", subsequent_indent="    ")
+        lines += table(self.measures)
         lines += ["", "What to expect from search:"]
         for line in self.summary():
             lines += textwrap.wrap(line, 98, initial_indent="- ", subsequent_indent="  ")
