@@ -38,7 +38,8 @@ def recall_loss(then: np.ndarray, now: np.ndarray, *, what: str, k: int) -> Meas
         unit="share",
         verdict=verdict,
         detail=f"Recall at {k} of {len(then):,} stored and {len(now):,} new rows, each against an exact search; a row "
-        "as far as the last true one counts. An index holds the stored rows it is asked for, which helps it a little. The interval is that of a difference of means, over queries.",
+        "as far as the last true one counts. An index holds the stored rows it is asked for, which helps it a little. "
+        "The interval is that of a difference of means, over queries.",
         source=_SOURCE,
         parts={"old": before[0], "new": after[0], "k": k},
     )

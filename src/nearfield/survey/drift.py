@@ -94,9 +94,8 @@ class Drift:
 
     def __str__(self) -> str:
         head = f"Drift of {self.new_rows:,} new rows against {self.old_rows:,} stored ones with {self.dim} dimensions"
-        return "\n".join(
-            [f"{head}, metric {self.metric}", "", *table(self.measures), "", *textwrap.wrap(self.advice(), 100)]
-        )
+        advice = textwrap.wrap(self.advice(), 100)
+        return "\n".join([f"{head}, metric {self.metric}", "", *table(self.measures), "", *advice])
 
 
 def drift(
