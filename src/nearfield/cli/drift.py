@@ -58,8 +58,7 @@ def _vectors(arguments: argparse.Namespace, path: Path, store: Any = None) -> np
     import numpy as np
 
     source = source_of(argparse.Namespace(**{**vars(arguments), "source": path}))
-    if store is not None and source.dim is None:
-        encoder = encoder_of(store.embedding, arguments.encoder, arguments.old)
-    else:
-        encoder = encoder_for(source, arguments.encoder)
+    stored = store is not None and source.dim is None
+    name = arguments.encoder
+    encoder = encoder_of(store.embedding, name, arguments.old) if stored else encoder_for(source, name)
     return np.concatenate([vectors_of(chunk, encoder) for chunk in source.chunks(_BATCH)])
