@@ -24,7 +24,8 @@ PLANTED = Claim("A feature that is linear in the pixels ranks simplest, an exclu
 SHUFFLED = Claim("Usable information about a shuffled feature is zero within noise.")
 LATE = Claim("Complex features become readable later in training (Spearman >= 0.5).")
 IMPORTANT = Claim("Complex features count for less in the decision (Spearman <= -0.2).")
-CLAIMS = (PLANTED, SHUFFLED, LATE, IMPORTANT)
+SEDIMENT = Claim("During training what is important becomes readable at earlier layers.")
+CLAIMS = (PLANTED, SHUFFLED, LATE, IMPORTANT, SEDIMENT)
 _READABLE = 0.8
 
 
@@ -54,6 +55,13 @@ def measure(setting: Setting) -> Iterator[Finding]:
         good = [sign * value >= bound for value in found]
         why = f"in {sum(good)} of {len(good)} nets"
         yield Finding(claim, text + ".", Verdict.of(all(good), in_part=any(good), why=why), {key: found})
+    moved = [run["sediment"] for run in runs]
+    text = (
+        "Mean information in the layers before the last about the third of the features that count for most, after a "
+    )
+    text += "tenth of the epochs and at the end: " + ", ".join(f"{a:.2f} and {b:.2f}" for a, b in moved) + "."
+    good = [b > a for a, b in moved]
+    yield Finding(SEDIMENT, text, Verdict.of(all(good), in_part=any(good), why=f"in {sum(good)} of {len(good)} nets"))
 
 
 def _run(name: str, seed: int, setting: Setting) -> dict[str, Any]:
@@ -90,6 +98,7 @@ def _run(name: str, seed: int, setting: Setting) -> dict[str, Any]:
     first = np.where((information >= _READABLE).any(axis=0), (information >= _READABLE).argmax(axis=0), len(kept))
     weights = net.coefs_[-1][:, :10]
     importance = own.mean(axis=0) * np.abs(directions @ weights).mean(axis=1)
+    heavy = importance >= np.quantile(importance, 2 / 3)
     mine, simple, hard = values[:-2], values[-2], values[-1]
     right = (net.predict(held)[:, 10:] == both).mean(axis=0)
     return {
@@ -106,6 +115,7 @@ def _run(name: str, seed: int, setting: Setting) -> dict[str, Any]:
         "shuffled": float(max(one.arrays["information"].max() for one in shuffled)),
         "late": float(spearmanr(mine, first)[0]),
         "importance": float(spearmanr(mine, importance)[0]),
+        "sediment": [_early(kept[at], held, own[:, heavy]) for at in (len(kept) // 10, -1)],
         "epochs": first.tolist(),
         "complexities": values.tolist(),
     }
@@ -136,6 +146,12 @@ def _last(state: Any, held: np.ndarray, own: np.ndarray) -> np.ndarray:
     """Usable information about the final features in the last hidden layer of an earlier moment."""
     found: Any = feature_complexity([_activations(state, held)[-1]], own)
     return np.array([one.parts["last"] for one in found])
+
+
+def _early(state: Any, held: np.ndarray, own: np.ndarray) -> float:
+    """Mean information in the hidden layers before the last."""
+    found: Any = feature_complexity(_activations(state, held)[:-1], own)
+    return float(1 - np.mean([one.value for one in found]))
 
 
 def _range(rows: Any, key: Any) -> str:

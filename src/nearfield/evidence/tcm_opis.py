@@ -23,9 +23,10 @@ PAPER = Paper(
 )
 NULL = Claim("It is 0 when all classes share one distribution of distances, however few rows a class has.")
 GROWS = Claim("It rises with every step by which the scale of some classes is made to differ from the others'.")
+UNEVEN = Claim("At one threshold false accepts differ threefold or more from the lower to the upper tenth of classes.")
 ACCURACY = Claim("High accuracy (recall at 1) alone does not predict a low score (Spearman above -0.5).")
 FRONTIER = Claim("Among the more accurate half, what is more accurate is no more consistent.")
-CLAIMS = (NULL, GROWS, ACCURACY, FRONTIER)
+CLAIMS = (NULL, GROWS, UNEVEN, ACCURACY, FRONTIER)
 
 
 def measure(setting: Setting) -> Iterator[Finding]:
@@ -59,6 +60,13 @@ def measure(setting: Setting) -> Iterator[Finding]:
         purity = neighbor_purity(x[some], labels[some], sample=None)
         rows.append({"name": name, "recall_at_1": purity.parts["nearest"], "opis": score.value, **score.parts})
     names = [str(row["name"]) for row in rows]
+    times = [row["false_accepts_high"] / max(row["false_accepts_low"], 1e-4) for row in rows]
+    text = (
+        f"{min(times):.1f} to {max(times):.1f} times, over {len(rows)} representations at the threshold amid the range."
+    )
+    uneven = [value >= 3 for value in times]
+    verdict = Verdict.of(all(uneven), in_part=any(uneven), why=f"in {sum(uneven)} of {len(uneven)}")
+    yield Finding(UNEVEN, text, verdict, {"rows": rows})
     accuracy, opis = (np.array([row[key] for row in rows], float) for key in ("recall_at_1", "opis"))
     trend = float(spearmanr(accuracy, opis)[0])
     best, even = int(np.argmax(accuracy)), int(np.argmin(opis))
@@ -69,7 +77,7 @@ def measure(setting: Setting) -> Iterator[Finding]:
     text += f"The most accurate ({names[best]}, {accuracy[best]:.3f}) has {opis[best]:.4f}, the most consistent "
     text += f"({names[even]}, {accuracy[even]:.3f}) {opis[even]:.4f}."
     why = "here what is more accurate is mostly more consistent as well"
-    yield Finding(ACCURACY, text, Verdict.of(trend > -0.5, why=why), {"rows": rows})
+    yield Finding(ACCURACY, text, Verdict.of(trend > -0.5, why=why), {"spearman": trend})
     half = accuracy >= np.median(accuracy)
     trend = float(spearmanr(accuracy[half], opis[half])[0])
     text = f"Spearman {trend:.2f} over the {int(half.sum())} with a recall at 1 of {np.median(accuracy):.3f} and more."
