@@ -60,11 +60,10 @@ def measure(setting: Setting) -> Iterator[Finding]:
         purity = neighbor_purity(x[some], labels[some], sample=None)
         rows.append({"name": name, "recall_at_1": purity.parts["nearest"], "opis": score.value, **score.parts})
     names = [str(row["name"]) for row in rows]
-    times = [row["false_accepts_high"] / max(row["false_accepts_low"], 1e-4) for row in rows]
-    text = (
-        f"{min(times):.1f} to {max(times):.1f} times, over {len(rows)} representations at the threshold amid the range."
-    )
-    uneven = [value >= 3 for value in times]
+    few, many = (np.array([row[f"false_accepts_{end}"] for row in rows], float) for end in ("low", "high"))
+    times = many / np.maximum(few, 1e-4)
+    text = f"{times.min():.1f} to {times.max():.1f} times at the threshold amid the range, {len(rows)} representations."
+    uneven = (times >= 3).tolist()
     verdict = Verdict.of(all(uneven), in_part=any(uneven), why=f"in {sum(uneven)} of {len(uneven)}")
     yield Finding(UNEVEN, text, verdict, {"rows": rows})
     accuracy, opis = (np.array([row[key] for row in rows], float) for key in ("recall_at_1", "opis"))

@@ -18,6 +18,8 @@ _FEWEST_CLASSES = 3
 _FEWEST_ROWS = 2
 # One draw in so many is repeated with the classes shuffled.
 _SHUFFLED = 4
+# Of the longest direction: what float32 leaves where there is nothing.
+_ROUNDING = 1e-5
 _SOURCE = (
     "Chung, Lee & Sompolinsky (2018), Classification and geometry of general perceptual manifolds, Phys. Rev. X 8; "
     "Cohen, Chung, Lee & Sompolinsky (2020), Nature Communications 11; the estimator that keeps correlations between "
@@ -144,8 +146,10 @@ def _cloud(space: Collection, own: list[np.ndarray]) -> tuple[np.ndarray, list[i
     if extent <= 1e-6 * largest:
         return np.empty((len(points), 0)), sizes
     points /= extent
-    if len(points) < points.shape[1]:  # turned so that the coordinates beyond the rows are zero
-        points = np.linalg.qr(points.T)[1].T
+    # Directions that hold nothing but rounding must go: a cone that rounding opens there would count as dimensions.
+    left, lengths, _ = np.linalg.svd(points, full_matrices=False)
+    kept = lengths > _ROUNDING * lengths[0]
+    points = left[:, kept] * lengths[kept]
     return points, sizes
 
 

@@ -14,6 +14,8 @@ _FOLDS = 5
 _FEWEST = 50
 _PENALTIES = tuple(10.0**power for power in range(-3, 6))
 _Z = 1.96
+# Information below this is what rounding leaves of none.
+_NOTHING = 1e-9
 _SOURCE = (
     "Fel, Bethune, Lampinen, Serre & Hermann (2024), Understanding visual feature reliance through the lens of "
     "complexity, NeurIPS; usable information after Xu et al. (2020), ICLR"
@@ -105,10 +107,10 @@ def _measures(layers: list[np.ndarray], values: np.ndarray) -> list[Measure]:
         if not varies[m]:
             made.append(undefined(name, title, "Unknown: the feature is the same for all items.", source=_SOURCE))
             continue
-        usable = np.clip(information[:, m], 0.0, 1.0)
+        usable = np.where(information[:, m] > _NOTHING, np.minimum(information[:, m], 1.0), 0.0)
         value = float(1 - usable.mean())
         # Of each item: what it adds to the error, less what it adds to the variance the error is held against.
-        counted = (information[:, m] > 0)[:, None]
+        counted = (usable > 0)[:, None]
         influence = np.where(counted, errors[:, :, m] - (1 - usable[:, None]) * scaled[:, m] ** 2, 0.0).mean(axis=0)
         around = _Z * float(influence.std(ddof=1)) / np.sqrt(n)
         half = usable >= 0.5 * usable.max()

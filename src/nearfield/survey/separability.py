@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
@@ -151,21 +150,30 @@ def _nearer(same: np.ndarray, different: np.ndarray) -> float:
 
 
 def _after_map(rows: np.ndarray, codes: np.ndarray, seed: int) -> float:
-    """Fisher's ratio of held-out rows after discriminant analysis of the others (shrunken covariance)."""
+    """Fisher's ratio of held-out rows after discriminant analysis of the others.
+
+    The covariance within classes, pooled, is shrunk as Ledoit and Wolf (2004) do.
+    """
     kept = np.random.default_rng([seed, 73]).permutation(len(rows))[:_PROBED]
     rows, codes = rows[kept], codes[kept]
     half = deal(codes, seed, 2).astype(bool)
     counts = np.bincount(codes[half]), np.bincount(codes[~half])
     if rows.shape[1] > _PROBED_DIM or len(counts[0]) != len(counts[1]) or min(map(np.min, counts)) < 2:
         return math.nan
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.covariance import ledoit_wolf
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            mapped = LinearDiscriminantAnalysis(solver="eigen", shrinkage=0.1).fit(rows[half], codes[half])
-            held = mapped.transform(rows[~half])
-    except (ValueError, np.linalg.LinAlgError):
+    classes = int(codes.max()) + 1
+    fitted, held = rows[half], rows[~half]
+    sums = Sums.of(fitted, codes[half], classes)
+    means = sums.totals / sums.counts[:, None]
+    residual = fitted - means[codes[half]]
+    deviation = residual.std(axis=0)
+    deviation[deviation <= 1e-9 * deviation.max()] = 1.0
+    lengths, axes = np.linalg.eigh(ledoit_wolf(residual / deviation, assume_centered=True)[0])
+    if not lengths[-1] > 0:
         return math.nan
-    spread = Sums.of(held - held.mean(axis=0), codes[~half], int(codes.max()) + 1).spread()
+    white = axes / np.sqrt(np.maximum(lengths, 1e-9 * lengths[-1])) / deviation[:, None]
+    strongest = np.linalg.svd((means - fitted.mean(axis=0)) @ white, full_matrices=False)[2][: classes - 1]
+    held = (held - fitted.mean(axis=0)) @ white @ strongest.T
+    spread = Sums.of(held - held.mean(axis=0), codes[~half], classes).spread()
     return float(spread.ratio) if math.isfinite(spread.ratio) else math.nan

@@ -114,7 +114,7 @@ def threshold_inconsistency(
     part, codes = labelled_part(space, known, even_sample(known, _FEWEST_ROWS, _PER_CLASS, sample, seed))
     codes = np.unique(codes, return_inverse=True)[1]
     classes = int(codes.max()) + 1
-    distances = _distances(part)
+    distances, unit = _distances(part)
     thresholds = _thresholds(distances, codes, low, high)
     if thresholds is None:
         why = "Unknown: distances between different classes are so often equal that no threshold gives the range asked."
@@ -157,10 +157,10 @@ def threshold_inconsistency(
             "uncorrected": float(utility.mean(axis=(0, 1)).var(axis=0).mean()),
             "false_accepts_low": few,
             "false_accepts_high": many,
-            "threshold_low": float(thresholds[0]),
-            "threshold_high": float(thresholds[-1]),
+            "threshold_low": float(thresholds[0] * unit),
+            "threshold_high": float(thresholds[-1] * unit),
         },
-        arrays={"thresholds": thresholds, "utility": utility.mean(axis=(0, 1))},
+        arrays={"thresholds": thresholds * unit, "utility": utility.mean(axis=(0, 1))},
     )
 
 
@@ -173,16 +173,21 @@ def _range(false_accepts: Any) -> tuple[float, float]:
     return low, check_real(high, "false_accepts[1]", low, 1.0, open_low=True, open_high=True)
 
 
-def _distances(part: Collection) -> np.ndarray:
-    """All distances between the rows, float32, as search gives them; rounded where near copies would need more."""
+def _distances(part: Collection) -> tuple[np.ndarray, float]:
+    """All distances between the rows, float32, and their unit: squares of very long rows would not fit in it.
+
+    Rounded where near copies would need more digits.
+    """
     rows = part.take(slice(None))
+    extent = float(np.abs(rows).max()) or 1.0
+    rows = (rows / np.float64(extent)).astype(np.float32)
     products = rows @ rows.T
     if part.metric == "ip":
-        return -products
-    if part.metric == "cosine":
-        return np.maximum(1 - products, 0)
+        return -products, extent**2
     squares = np.einsum("ij,ij->i", rows, rows)
-    return np.sqrt(np.maximum(squares[:, None] + squares[None, :] - 2 * products, 0))
+    if part.metric == "cosine":
+        return np.maximum(1 - products * np.float32(extent**2), 0), 1.0
+    return np.sqrt(np.maximum(squares[:, None] + squares[None, :] - 2 * products, 0)), extent
 
 
 def _thresholds(distances: np.ndarray, codes: np.ndarray, low: float, high: float) -> np.ndarray | None:
