@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nearfield.common.interval import mean_interval
+from nearfield.common.interval import difference_interval, mean_interval
 from nearfield.store import Store
-from nearfield.store.observed import EARLY, KEPT, LEAST, Advice, Observation, Record, _classes, _loss
+from nearfield.store.observed import EARLY, KEPT, LEAST, Advice, Observation, Record, _classes
 
 PLAN = {
     "recall": 0.95,
@@ -89,7 +89,7 @@ def test_the_interval_of_a_difference_covers() -> None:
     covered = 0
     for _ in range(400):
         a, b = rng.binomial(10, 0.97, 80) / 10, rng.binomial(10, 0.9, 200) / 10
-        _, low, high = _loss(mean_interval(a), mean_interval(b))
+        _, low, high = difference_interval(mean_interval(a), mean_interval(b))
         covered += low <= 0.07 <= high
     assert covered >= 0.93 * 400
 

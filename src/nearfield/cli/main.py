@@ -18,6 +18,7 @@ COMMANDS = {
     "tune": "find and apply the fastest recipe that reaches a recall within a budget",
     "compact": "merge a store's segments without what was deleted, and give the space back",
     "verify": "check every file of a store, and that every item is found",
+    "drift": "whether a new batch still comes from where the stored items came from, and what it costs",
     "stats": "what a store holds and what that costs",
     "dump": "write a store's items to a Parquet file",
     "load": "make a store of a Parquet file: a dump, or any with a column of vectors",

@@ -54,3 +54,21 @@ def recall_interval(truth: np.ndarray, found: np.ndarray) -> tuple[float, float,
     0.5
     """
     return mean_interval([len(np.intersect1d(a, b)) / len(a) for a, b in zip(truth, found, strict=True)])
+
+
+def difference_interval(
+    first: tuple[float, float, float], second: tuple[float, float, float]
+) -> tuple[float, float, float]:
+    """``(first - second, low, high)`` of two independent means that come with their intervals.
+
+    Square-and-add: Newcombe, Interval estimation for the difference between independent proportions, Statistics in
+    Medicine 1998, method 10.
+
+    Examples
+    --------
+    >>> difference_interval((0.75, 0.5, 1.0), (0.5, 0.5, 0.5))
+    (0.25, 0.0, 0.5)
+    """
+    (a, a_low, a_high), (b, b_low, b_high) = first, second
+    low = float(np.hypot(a - a_low, b_high - b))
+    return a - b, a - b - low, a - b + float(np.hypot(a_high - a, b - b_low))

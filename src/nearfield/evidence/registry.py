@@ -14,6 +14,8 @@ from .claims import KINDS, NOT_RUN, Finding, Paper, Setting, Verdict
 NAMES = (
     "bebr",
     "embedding_compression_bench",
+    "feature_bias",
+    "feature_complexity_v",
     "filtered_ann_bench",
     "grvq",
     "hnsw",
@@ -29,6 +31,7 @@ NAMES = (
     "rankme",
     "simvq",
     "squash",
+    "tcm_opis",
 )
 
 

@@ -45,9 +45,9 @@ def fit(judge: Judge, view: View, shape: Shape, *, sample: int, background: int,
     order = np.random.default_rng(judge.random_state).permutation(view.items)
     asked, others = np.sort(order[:sample]), np.sort(np.roll(order, -sample)[:background])
     width = min(judge.k + 1, view.items - 2)
-    queries, theirs = (_vectors(view, shape, scales.keys[chosen]) for chosen in (asked, others))
+    queries, theirs = (item_vectors(view, shape, scales.keys[chosen]) for chosen in (asked, others))
     found = nearest(view, shape.metric, queries, width + 1, exact=True)
-    drop = _itself(found.keys, scales.keys[asked])
+    drop = itself(found.keys, scales.keys[asked])
     chance = get_metric(shape.metric).pairwise(queries, theirs)
     chance[scales.keys[asked][:, None] == scales.keys[others]] = np.nan
     judge.fit(
@@ -80,8 +80,8 @@ def local_scales(view: View, shape: Shape) -> Scales:
     with Progress("measuring the neighbourhoods", len(keys), unit="items") as bar:
         for start in range(0, len(keys), _QUERIES):
             some = keys[start : start + _QUERIES]
-            found = nearest(view, shape.metric, _vectors(view, shape, some), wanted)
-            others = found.distances[~_itself(found.keys, some)].reshape(len(some), -1)
+            found = nearest(view, shape.metric, item_vectors(view, shape, some), wanted)
+            others = found.distances[~itself(found.keys, some)].reshape(len(some), -1)
             values[start : start + len(some)] = others[:, -1]
             bar.update(len(some))
     return Scales(keys, values)
@@ -105,11 +105,12 @@ def freshness(stored: Mapping[str, Any], view: View) -> dict[str, Any]:
     return {"fitted_on_items": stored["items"], "changed_since": round(changed, 4), "stale": changed > STALE_SHARE}
 
 
-def _vectors(view: View, shape: Shape, keys: np.ndarray) -> np.ndarray:
+def item_vectors(view: View, shape: Shape, keys: np.ndarray) -> np.ndarray:
+    """The vectors of the items with these keys, float32."""
     return np.ascontiguousarray(view.gather_vectors(*view.locate(keys), shape), np.float32)
 
 
-def _itself(keys: np.ndarray, own: np.ndarray) -> np.ndarray:
+def itself(keys: np.ndarray, own: np.ndarray) -> np.ndarray:
     """Per row, the one column of the item itself, or the last where it is not found (it has many copies)."""
     found = keys == own[:, None]
     found[~found.any(axis=1), -1] = True

@@ -1,4 +1,4 @@
-"""How a store is looked after: copies, verification, figures."""
+"""How a store is looked after: copies, verification, figures, drift."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..common.checks import check_int
+from ..common.checks import check_int, check_random_state, check_vectors
 from .handle import Handle
 
 if TYPE_CHECKING:
+    from ..survey import Drift
     from .reclaiming import Reclaimable
     from .verify import VerifyReport
 
@@ -79,3 +80,56 @@ class Keeping(Handle):
         reader = self._reader
         codes = {"range_codes": reader.bounds.memory(), "group_codes": reader.groups.memory()}
         return reader.view(lambda view, _: collect(self._catalogue, self._shape, view, self._watch, codes))
+
+    def drift(
+        self, vectors: Any, *, k: int = 10, level: float = 0.05, sample: int = 2000, random_state: int = 0
+    ) -> Drift:
+        """Whether a new batch still comes from where the stored items came from, and what it costs; changes nothing.
+
+        Choose it before a batch is added, or over a day's queries. :meth:`stats` tells of queries as they are asked,
+        without a batch.
+
+        Parameters
+        ----------
+        vectors : (m, d) the batch, rows to be stored or queries; at least ten.
+        k : neighbours that count for recall.
+        level : the false-alarm rate of the test, see :func:`nearfield.survey.distribution_shift`.
+        sample : so many items and rows are compared; at most 500 of either are asked of the store as queries, the
+            answers held against an exact scan.
+        random_state : chooses them.
+
+        Returns
+        -------
+        Drift
+            How the batch differs; how much less of the true neighbours the store finds for it than for its own items,
+            by the present plan; how much rarer an answer is, by the judge where one is fitted.
+
+        Raises
+        ------
+        ValueError : fewer than 50 items, or vectors that do not fit the store.
+
+        Examples
+        --------
+        >>> import tempfile, numpy as np
+        >>> from nearfield.store import Store
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> store = Store.create(folder.name + "/a.nf", dim=4, metric="l2")
+        >>> rows = np.random.default_rng(0).standard_normal((600, 4)).astype(np.float32)
+        >>> store.add(range(400), rows[:400])
+        400
+        >>> store.drift(rows[400:]).shifted, store.drift(rows[400:] + np.float32(1)).shifted
+        (False, True)
+        >>> store.close(); folder.cleanup()
+        """
+        from .drifting import measure
+
+        check_int(k, "k", 1)
+        check_int(sample, "sample", 10)
+        check_random_state(random_state)
+        nonzero = self.metric == "cosine"
+        batch = check_vectors(vectors, dim=self.dim, nonzero=nonzero, min_rows=1)[0]
+        return self._reader.view(
+            lambda view, _: measure(
+                view, self._shape, batch, k=k, level=level, sample=sample, random_state=random_state
+            )
+        )

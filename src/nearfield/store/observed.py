@@ -21,7 +21,8 @@ import numpy as np
 from ..common import files
 from ..common.container import read_container, write_container
 from ..common.errors import CorruptFileError, FormatVersionError
-from ..common.interval import mean_interval
+from ..common.interval import difference_interval, mean_interval
+from ..common.reached import share_reached
 from .snapshot import View
 from .tables import digest
 
@@ -34,8 +35,6 @@ _FILES_KEPT = 8
 LEAST = 30
 # So many of the first stored items asked for after a plan are kept for good: later ones are held against them.
 EARLY = 60
-# Distances come from the same vectors, but not always from the same kernel: equal up to rounding.
-_TIES = 1e-6
 # From the share of the items that pass a filter, downwards; what is at least the bound belongs to the class.
 _CLASSES = ((0.1, "10% or more"), (0.01, "1 to 10%"), (0.001, "0.1 to 1%"), (0.0, "fewer than 0.1%"))
 _COLUMNS = ("recall", "k", "share", "nearest", "kth", "changes", "stored")
@@ -71,13 +70,12 @@ class Observation:
     ) -> Observation:
         """From the distances that a search returned and the true ones, both ascending."""
         kth = float(truth[-1])
-        reached = int((found <= kth + _TIES * max(1.0, abs(kth))).sum())
-        recall = min(1.0, reached / len(truth))
+        recall = share_reached(found, kth, len(truth))
         return cls(vector, recall, len(truth), share, float(truth[0]), kth, changes, stored)
 
     def recall_of(self, distances: np.ndarray) -> float:
         """The recall of another search's ``distances`` for the same query of the same items."""
-        return min(1.0, int((distances <= self.kth + _TIES * max(1.0, abs(self.kth))).sum()) / self.k)
+        return share_reached(distances, self.kth, self.k)
 
 
 @dataclass(frozen=True)
@@ -271,12 +269,6 @@ def _classes(observations: Sequence[Observation], target: float | None) -> list[
     return lines
 
 
-def _loss(then: Sequence[float], now: Sequence[float]) -> tuple[float, float, float]:
-    """Of two means with their intervals, the first less the second with its own (Newcombe's square-and-add)."""
-    (a, a_low, a_high), (b, b_low, b_high) = then, now
-    return a - b, a - b - np.hypot(a - a_low, b_high - b), a - b + np.hypot(a_high - a, b - b_low)
-
-
 def _query_drift(
     real: Sequence[Observation], stored: Sequence[Observation], plan: Mapping[str, Any] | None
 ) -> list[str]:
@@ -285,8 +277,9 @@ def _query_drift(
     chosen = [] if plan is None else [trial for trial in plan["trials"] if trial["recipe"] == plan["recipe"]]
     if not chosen or len(plain) < LEAST:
         return []
-    then = [float(chosen[0][name]) for name in ("recall", "recall_low", "recall_high")]
-    text = _points("queries: those asked lose", _loss(then, mean_interval([o.recall for o in plain])))
+    trial = chosen[0]
+    then = (float(trial["recall"]), float(trial["recall_low"]), float(trial["recall_high"]))
+    text = _points("queries: those asked lose", difference_interval(then, mean_interval([o.recall for o in plain])))
     text += " against those that the plan measured"
     if stored:
         ours, theirs = (float(np.median([o.nearest for o in some])) for some in (plain, stored))
@@ -307,7 +300,8 @@ def _data_drift(stored: Sequence[Observation], plan: Mapping[str, Any] | None, v
     early, late = _apart(stored)
     if late:
         then, now = (mean_interval([o.recall for o in some]) for some in (early, late))
-        text = _points(f"{text}; stored items asked for lose", _loss(then, now)) + " against soon after it"
+        lost = difference_interval(then, now)
+        text = _points(f"{text}; stored items asked for lose", lost) + " against soon after it"
     return [text]
 
 

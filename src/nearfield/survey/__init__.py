@@ -14,9 +14,13 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from .capacity import manifold_capacity
+from .complexity import feature_complexity
 from .contrast import contrast
 from .dominance import dominant_directions
+from .drift import Drift, drift
 from .duplicates import duplicates
+from .factors import factor_share
 from .hubness import hubness
 from .intrinsic import intrinsic_dimension_mle, intrinsic_dimension_twonn, local_intrinsic_dimension
 from .isotropy import isotropy, mean_cosine
@@ -25,33 +29,47 @@ from .neighbors import Neighborhood, sample_neighbors
 from .noise import real_directions
 from .norms import norm_spread
 from .ordering import order_sensitivity
+from .purity import neighbor_purity
 from .rank import effective_rank, participation_ratio
 from .redundancy import Merging, feature_redundancy, merge_features, merge_units
+from .separability import class_separability
+from .sharpness import label_sharpness
+from .shift import distribution_shift
 from .survey import Survey, survey
 from .survival import quantization_survival
 from .tendency import cluster_tendency
+from .thresholds import threshold_inconsistency
 from .uniformity import alignment, uniformity
 
 __all__ = [
+    "Drift",
     "Measure",
     "Merging",
     "Neighborhood",
     "Survey",
     "alignment",
+    "class_separability",
     "cluster_tendency",
     "contrast",
+    "distribution_shift",
     "dominant_directions",
+    "drift",
     "duplicates",
     "effective_rank",
+    "factor_share",
+    "feature_complexity",
     "feature_redundancy",
     "hubness",
     "intrinsic_dimension_mle",
     "intrinsic_dimension_twonn",
     "isotropy",
+    "label_sharpness",
     "local_intrinsic_dimension",
+    "manifold_capacity",
     "mean_cosine",
     "merge_features",
     "merge_units",
+    "neighbor_purity",
     "norm_spread",
     "order_sensitivity",
     "participation_ratio",
@@ -59,6 +77,7 @@ __all__ = [
     "real_directions",
     "sample_neighbors",
     "survey",
+    "threshold_inconsistency",
     "uniformity",
 ]
 

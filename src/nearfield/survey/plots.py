@@ -13,21 +13,23 @@ from ..common.checks import require
 from .measure import Measure
 
 # Stand-ins: matplotlib wants a colour, the page wants a name, so that one figure serves light and dark.
-_INK, _MUTED, _FIRST, _SECOND, _CARD = "#010101", "#020202", "#030303", "#040404", "#050505"
+INK, MUTED, FIRST, SECOND, CARD = "#010101", "#020202", "#030303", "#040404", "#050505"
 _NAMES = {
-    _CARD: "var(--card)",
-    _INK: "var(--ink)",
-    _MUTED: "var(--line)",
-    _FIRST: "var(--first)",
-    _SECOND: "var(--second)",
+    CARD: "var(--card)",
+    INK: "var(--ink)",
+    MUTED: "var(--line)",
+    FIRST: "var(--first)",
+    SECOND: "var(--second)",
 }
 _SIZE = (4.7, 2.7)
-_BINS = 48
+BINS = 48
 
 
 def figures(measures: Mapping[str, Measure], metric: str) -> dict[str, str]:
     """SVG by the name of the measure it belongs to; measures without a value have none."""
     require("matplotlib", "view")
+    from .plots_labels import MAKERS
+
     makers: dict[str, Callable[[Any, Measure], str]] = {
         "local_intrinsic_dimension": _local_dimension,
         "contrast": _contrast_of(metric),
@@ -42,9 +44,10 @@ def figures(measures: Mapping[str, Measure], metric: str) -> dict[str, str]:
         "uniformity": _pair_distances,
         "dominant_directions": _dominance,
         "norm_spread": _norms,
+        **MAKERS,
     }
-    known = {name: make for name, make in makers.items() if name in measures and measures[name].known}
-    return {name: _draw(name, make, measures[name]) for name, make in known.items()}
+    known = [name for name in makers if name in measures and measures[name].known]
+    return {name: _draw(name, makers[name], measures[name]) for name in known}
 
 
 def _draw(name: str, make: Callable[[Any, Measure], str], measure: Measure) -> str:
@@ -56,16 +59,16 @@ def _draw(name: str, make: Callable[[Any, Measure], str], measure: Measure) -> s
         "svg.fonttype": "none",
         "svg.hashsalt": name,
         "font.size": 9,
-        "text.color": _INK,
-        "axes.labelcolor": _INK,
-        "xtick.color": _INK,
-        "ytick.color": _INK,
-        "axes.edgecolor": _MUTED,
+        "text.color": INK,
+        "axes.labelcolor": INK,
+        "xtick.color": INK,
+        "ytick.color": INK,
+        "axes.edgecolor": MUTED,
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.grid": True,
         "axes.axisbelow": True,
-        "grid.color": _MUTED,
+        "grid.color": MUTED,
         "grid.linewidth": 0.6,
         "legend.frameon": False,
         "axes.formatter.useoffset": False,
@@ -97,15 +100,17 @@ def _for_page(name: str, svg: str, label: str) -> str:
     return svg.replace("<svg", f'<svg role="img" aria-label="{escape(label, quote=True)}"', 1)
 
 
-def _histogram(axes: Any, values: np.ndarray, edges: np.ndarray, colour: str, label: str | None = None) -> None:
+def histogram(axes: Any, values: np.ndarray, edges: np.ndarray, colour: str, label: str | None = None) -> None:
+    """The share of the values in each bin, in percent."""
     heights, _ = np.histogram(values, edges)
     share = 100 * heights / max(len(values), 1)
     axes.bar(edges[:-1], share, np.diff(edges), align="edge", color=colour, alpha=0.75, linewidth=0, label=label)
     axes.set_ylabel("% of rows")
 
 
-def _mark(axes: Any, x: float, text: str) -> None:
-    axes.axvline(x, color=_INK, linewidth=1.2, linestyle=(0, (3, 2)))
+def mark(axes: Any, x: float, text: str) -> None:
+    """A dashed line at ``x`` with a word beside it."""
+    axes.axvline(x, color=INK, linewidth=1.2, linestyle=(0, (3, 2)))
     axes.annotate(text, (x, 1), (4, -2), xycoords=("data", "axes fraction"), textcoords="offset points", va="top")
 
 
@@ -113,10 +118,10 @@ def _local_dimension(axes: Any, measure: Measure) -> str:
     values = measure.arrays["per_row"]
     values = values[np.isfinite(values)]
     top = float(np.quantile(values, 0.99))
-    _histogram(axes, values, np.linspace(0, top, _BINS), _FIRST)
+    histogram(axes, values, np.linspace(0, top, BINS), FIRST)
     axes.set_xlabel("local intrinsic dimension")
     axes.set_ylim(top=axes.get_ylim()[1] * 1.12)
-    _mark(axes, measure.value, f"median {measure.value:.0f}")
+    mark(axes, measure.value, f"median {measure.value:.0f}")
     return f"Histogram of local intrinsic dimension, median {measure.value:.1f}"
 
 
@@ -126,7 +131,7 @@ def _contrast_of(metric: str) -> Callable[[Any, Measure], str]:
         name = "Euclidean distance"
         if metric == "cosine":
             nearest, far, name = nearest**2 / 2, far**2 / 2, "cosine distance (1 - cosine)"
-        edges = np.linspace(0, float(max(np.quantile(far, 0.999), nearest.max())), _BINS)
+        edges = np.linspace(0, float(max(np.quantile(far, 0.999), nearest.max())), BINS)
         _two_humps(axes, nearest, far, ("nearest neighbour", "random row"), edges)
         axes.set_xlabel(name)
         return f"Histograms of distance to the nearest neighbour and to a random row; ratio {measure.value:.2f}"
@@ -139,12 +144,12 @@ def _occurrences(axes: Any, measure: Measure) -> str:
     width = max(1, int(np.ceil((counts.max() + 1) / 60)))
     edges = np.arange(0, counts.max() + width + 1, width) - 0.5
     heights, _ = np.histogram(counts, edges)
-    axes.bar(edges[:-1], np.where(heights, heights, np.nan), width * 0.9, align="edge", color=_FIRST, linewidth=0)
+    axes.bar(edges[:-1], np.where(heights, heights, np.nan), width * 0.9, align="edge", color=FIRST, linewidth=0)
     axes.set_yscale("log")
     axes.set_ylim(bottom=0.7, top=heights.max() * 3)
     axes.set_xlabel(f"in how many top-{k} results a row appears")
     axes.set_ylabel("rows (log scale)")
-    _mark(axes, k, f"if all were equal: {k}")
+    mark(axes, k, f"if all were equal: {k}")
     return f"Histogram of how many top-{k} lists each row appears in, at most {int(counts.max())}"
 
 
@@ -154,13 +159,13 @@ def _spectrum(axes: Any, measure: Measure) -> str:
         variances = measure.arrays["singular_values"] ** 2
     share = 100 * variances.cumsum() / variances.sum()
     count = len(share)
-    axes.plot(np.arange(count + 1), np.r_[0, share], color=_FIRST, linewidth=2)
-    axes.plot([0, count], [0, 100], color=_SECOND, linewidth=1.2, linestyle=(0, (3, 2)))
+    axes.plot(np.arange(count + 1), np.r_[0, share], color=FIRST, linewidth=2)
+    axes.plot([0, count], [0, 100], color=SECOND, linewidth=1.2, linestyle=(0, (3, 2)))
     axes.annotate("if all were equal", (count * 0.6, 60), (8, -10), textcoords="offset points")
     kept = int(measure.parts["dimensions_95"])
     if 0 < kept < count:
-        axes.plot([kept], [share[kept - 1]], "o", color=_FIRST, markersize=5)
-        under = {"facecolor": _CARD, "edgecolor": "none", "alpha": 0.8, "pad": 1}
+        axes.plot([kept], [share[kept - 1]], "o", color=FIRST, markersize=5)
+        under = {"facecolor": CARD, "edgecolor": "none", "alpha": 0.8, "pad": 1}
         late = kept > 0.5 * count
         offset, align = ((-2, -16), "right") if late else ((8, -12), "left")
         axes.annotate(
@@ -179,9 +184,9 @@ def _two_humps(
     if edges is None:
         low = min(float(near.min()), float(far.min()))
         top = max(float(np.quantile(near, 0.999)), float(np.quantile(far, 0.999)))
-        edges = np.linspace(low, top if top > low else low + 1, _BINS)
-    _histogram(axes, near, edges, _FIRST, labels[0])
-    _histogram(axes, far, edges, _SECOND, labels[1])
+        edges = np.linspace(low, top if top > low else low + 1, BINS)
+    histogram(axes, near, edges, FIRST, labels[0])
+    histogram(axes, far, edges, SECOND, labels[1])
     axes.set_ylim(top=axes.get_ylim()[1] * 1.3)
     axes.legend(loc="upper left", ncols=2, handlelength=1, columnspacing=1.2, borderaxespad=0)
 
@@ -204,7 +209,7 @@ def _pairs(axes: Any, measure: Measure) -> str:
 
 def _pair_distances(axes: Any, measure: Measure) -> str:
     even, value = measure.parts["even"], measure.value
-    axes.barh([1, 0], [value, even], color=[_FIRST, _SECOND], height=0.6)
+    axes.barh([1, 0], [value, even], color=[FIRST, SECOND], height=0.6)
     axes.set_yticks([1, 0], ["these rows", "spread evenly"])
     axes.grid(visible=False, axis="y")
     axes.set_xlabel("uniformity (0: all rows equal; further left is more even)")
@@ -214,7 +219,7 @@ def _pair_distances(axes: Any, measure: Measure) -> str:
 def _orders(axes: Any, measure: Measure) -> str:
     names = ("as stored", "rising\ndimension", "falling\ndimension", "random")
     recall = 100 * measure.arrays["recall"]
-    axes.bar(names, recall, color=[_FIRST, _FIRST, _FIRST, _SECOND], width=0.6)
+    axes.bar(names, recall, color=[FIRST, FIRST, FIRST, SECOND], width=0.6)
     low = max(0.0, min(recall.min() - 10, 90.0))
     axes.set_ylim(low, min(recall.max() + 0.1 * (recall.max() - low), 100))
     axes.grid(visible=False, axis="x")
@@ -227,13 +232,13 @@ def _orders(axes: Any, measure: Measure) -> str:
 def _survival(axes: Any, measure: Measure) -> str:
     kinds = [kind for kind in ("bits", "dimensions") if kind in measure.arrays]
     labels, place = [], 0
-    for kind, colour in zip(kinds, (_FIRST, _SECOND), strict=False):
+    for kind, colour in zip(kinds, (FIRST, SECOND), strict=False):
         amounts, recall = measure.arrays[kind], 100 * measure.arrays[f"{kind}_recall"]
         low, high = 100 * measure.arrays[f"{kind}_low"], 100 * measure.arrays[f"{kind}_high"]
         x = np.arange(place, place + len(amounts))
         axes.bar(x, recall, color=colour, width=0.65, alpha=0.75)
         axes.errorbar(
-            x, recall, [recall - low, high - recall], fmt="none", color=_INK, ecolor=_INK, elinewidth=1.2, capsize=3
+            x, recall, [recall - low, high - recall], fmt="none", color=INK, ecolor=INK, elinewidth=1.2, capsize=3
         )
         labels += [f"{amount:.0f}" for amount in amounts]
         axes.text(x.mean(), 113, "bits a number" if kind == "bits" else "dimensions kept", ha="center", va="center")
@@ -252,14 +257,14 @@ def _floor(axes: Any, measure: Measure) -> str:
     variances = measure.arrays["variances"]
     count = np.arange(1, len(variances) + 1)
     seen = variances > variances[0] * 1e-9
-    axes.plot(count[seen], variances[seen], color=_FIRST, linewidth=2)
+    axes.plot(count[seen], variances[seen], color=FIRST, linewidth=2)
     axes.set_yscale("log")
     if len(variances) > 1:
         axes.set_xlim(1, len(variances))
     edge = measure.parts["edge"]
     if np.isfinite(edge):
-        axes.axhline(edge, color=_SECOND, linewidth=1.2, linestyle=(0, (3, 2)))
-        under = {"facecolor": _CARD, "edgecolor": "none", "alpha": 0.8, "pad": 1}
+        axes.axhline(edge, color=SECOND, linewidth=1.2, linestyle=(0, (3, 2)))
+        under = {"facecolor": CARD, "edgecolor": "none", "alpha": 0.8, "pad": 1}
         axes.annotate(
             "most that noise reaches",
             (0.98, edge),
@@ -277,8 +282,8 @@ def _floor(axes: Any, measure: Measure) -> str:
 def _merging(axes: Any, measure: Measure) -> str:
     likeness = measure.arrays["likeness"]
     left = np.arange(len(likeness), 0, -1)
-    axes.plot(left, np.minimum.accumulate(likeness), color=_FIRST, linewidth=2)
-    axes.axhline(0.9, color=_SECOND, linewidth=1.2, linestyle=(0, (3, 2)))
+    axes.plot(left, np.minimum.accumulate(likeness), color=FIRST, linewidth=2)
+    axes.axhline(0.9, color=SECOND, linewidth=1.2, linestyle=(0, (3, 2)))
     axes.set_xlim(len(likeness) + 1.5, 0.5)
     axes.set_ylim(0, 1.05)
     axes.set_xlabel("numbers left after merging")
@@ -290,7 +295,7 @@ def _dominance(axes: Any, measure: Measure) -> str:
     shares = 100 * measure.arrays["shares"][:20]
     dominant = int(measure.parts["directions"])
     axes.bar(
-        np.arange(1, len(shares) + 1), shares, color=[_SECOND if i < dominant else _FIRST for i in range(len(shares))]
+        np.arange(1, len(shares) + 1), shares, color=[SECOND if i < dominant else FIRST for i in range(len(shares))]
     )
     axes.grid(visible=False, axis="x")
     axes.xaxis.get_major_locator().set_params(integer=True)
@@ -304,6 +309,6 @@ def _norms(axes: Any, measure: Measure) -> str:
     # Lengths equal but for rounding should look equal, so the axis never shows less than a tenth of the mean.
     low = min(float(np.quantile(norms, 0.001)), 0.95 * mean)
     high = max(float(np.quantile(norms, 0.999)), 1.05 * mean)
-    _histogram(axes, norms, np.linspace(low, high, _BINS), _FIRST)
+    histogram(axes, norms, np.linspace(low, high, BINS), FIRST)
     axes.set_xlabel("length of a vector")
     return f"Histogram of vector lengths around {mean:.3g}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from .labelled import LABELLED
 from .measure import Measure, format_number
 from .plots import figures
 
@@ -43,6 +44,11 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ("mean_cosine", "uniformity", "alignment", "dominant_directions", "norm_spread"),
     ),
     ("Is anything stored twice?", "", ("duplicates",)),
+    (
+        "Do the labels show in the space?",
+        "If near rows share their label, search and simple classifiers work on these vectors as they are.",
+        LABELLED,
+    ),
 )
 
 _WHAT = {
@@ -76,6 +82,16 @@ _WHAT = {
     "mean_cosine": "The similarity of two rows that have nothing to do with each other.",
     "norm_spread": "Whether vectors differ in length: the standard deviation of the lengths over their mean.",
     "duplicates": "The share of rows that have a copy, or a near copy, elsewhere in the collection.",
+    "neighbor_purity": "Of a row's nearest rows, how many have its label. Classes on the left of the plot are the ones "
+    "search mixes up.",
+    "class_separability": "How far apart the classes lie, against how widely each is scattered. The less the two humps "
+    "overlap, the better one distance tells same from different.",
+    "label_sharpness": "Over how short a way the label can change. The further left the hump begins, the less an "
+    "encoder or a compressed code may err.",
+    "manifold_capacity": "How little room the classes take up: the fewer dimensions suffice to sort them into any two "
+    "groups, the more classes the space can hold. 2 is the most there can be.",
+    "threshold_inconsistency": "Whether one cut-off distance works for every class. The wider the band in the plot, "
+    "the more unevenly a fixed cut-off treats them; 0 is even.",
 }
 
 _LEGEND = (
@@ -138,8 +154,10 @@ def render(survey: Survey, title: str) -> str:
         *_health(survey),
         f'<p class="soft">{_LEGEND}</p>',
     ]
-    for name, lead, everything in _SECTIONS:
-        members = [member for member in everything if member in survey.measures]
+    for name, lead, wanted in _SECTIONS:
+        members = [member for member in wanted if member in survey.measures]
+        if not members:
+            continue
         body.append(f"<h2>{escape(name)}</h2>")
         if lead:
             body.append(f'<p class="soft">{escape(lead)}</p>')

@@ -1,7 +1,11 @@
-"""The survey in three sentences (how hard search is, how far vectors compress, what to mend), and what to do."""
+"""The survey in three sentences (how hard search is, how far vectors compress, what to mend), and what to do.
+
+With labels a fourth sentence says whether they show.
+"""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping
 
 from .measure import Measure, format_number
@@ -12,8 +16,20 @@ _FRACTIONS = {1: "a thirty-second", 2: "a sixteenth", 4: "an eighth", 8: "a quar
 
 
 def summary_lines(measures: Mapping[str, Measure], dim: int, metric: str) -> list[str]:
-    """Three sentences from the measures of :func:`nearfield.survey.survey`."""
-    return [_difficulty(measures), _compression(measures, dim), _mending(measures, metric)]
+    """Three sentences from the measures of :func:`nearfield.survey.survey`; a fourth when there are labels."""
+    lines = [_difficulty(measures), _compression(measures, dim), _mending(measures, metric)]
+    return [*lines, _labels(measures)] if "neighbor_purity" in measures else lines
+
+
+def table(measures: Mapping[str, Measure]) -> list[str]:
+    """The measures as lines of text: title, value, interval, verdict, and what each means below."""
+    shown = [(m.title, m.text(), m.interval_text(), m.verdict, m.meaning) for m in measures.values()]
+    widths = [max(len(row[i]) for row in shown) for i in range(3)]
+    lines = [f"{'measure':{widths[0]}}  {'value':{widths[1]}}  {'95% interval':{max(widths[2], 12)}}  for search"]
+    for title, value, interval, verdict, meaning in shown:
+        lines.append(f"{title:{widths[0]}}  {value:{widths[1]}}  {interval:{max(widths[2], 12)}}  {verdict}")
+        lines += textwrap.wrap(meaning, 96, initial_indent="    ", subsequent_indent="    ")
+    return lines
 
 
 def _difficulty(measures: Mapping[str, Measure]) -> str:
@@ -78,6 +94,23 @@ def _mending(measures: Mapping[str, Measure], metric: str) -> str:
     if not faults:
         return "Nothing needs mending before the vectors are indexed."
     return "To mend: " + "; ".join(faults) + "."
+
+
+def _labels(measures: Mapping[str, Measure]) -> str:
+    purity = measures["neighbor_purity"]
+    if not purity.known:
+        return "Labels: whether they show cannot be said: too few rows share one."
+    text = f"Labels: {purity.value:.0%} of a row's neighbours share its label"
+    threshold, classes = measures["threshold_inconsistency"], measures["class_separability"]
+    if purity.verdict == "poor":
+        return f"{text}, so the space does not follow them: another encoder, or a map trained on them, is needed."
+    if threshold.verdict == "poor":
+        return f"{text}, but no one distance threshold suits all classes: rank, or judge by query."
+    if classes.verdict == "poor":
+        return f"{text}, but classes are scattered: rank by distance, do not classify by one centre each."
+    if threshold.verdict == "good":
+        return f"{text}, and a threshold on the distance treats the classes alike."
+    return f"{text}; a threshold on the distance would treat them somewhat unevenly." if threshold.known else f"{text}."
 
 
 def advice_lines(measures: Mapping[str, Measure], dim: int, metric: str) -> list[str]:

@@ -17,6 +17,8 @@ from .duplicates import duplicates
 from .hubness import hubness
 from .intrinsic import intrinsic_dimension_mle, intrinsic_dimension_twonn, local_intrinsic_dimension
 from .isotropy import isotropy, mean_cosine
+from .labelled import labelled_measures
+from .labels import Labels
 from .measure import VERDICTS, Measure
 from .neighbors import list_length, sample_neighbors
 from .noise import real_directions
@@ -24,7 +26,7 @@ from .norms import norm_spread
 from .ordering import order_sensitivity
 from .rank import Spectrum, effective_rank, participation_ratio
 from .redundancy import feature_redundancy
-from .summary import advice_lines, summary_lines
+from .summary import advice_lines, summary_lines, table
 from .survival import quantization_survival
 from .tendency import cluster_tendency
 from .uniformity import alignment, check_pairs, uniformity
@@ -98,7 +100,9 @@ class Survey:
         return len(self.measures)
 
     def summary(self) -> list[str]:
-        """What to expect from search, in three sentences: how hard, how far it compresses, what to mend."""
+        """What to expect from search, in three sentences: how hard, how far it compresses, what to mend.
+
+        With labels a fourth says whether they show."""
         return summary_lines(self.measures, self.dim, self.metric)
 
     def advice(self) -> list[str]:
@@ -135,14 +139,7 @@ class Survey:
 
     def __str__(self) -> str:
         lines = [f"Survey of {self.rows:,} vectors with {self.dim} dimensions, metric {self.metric}", ""]
-        shown = [(m.title, m.text(), m.interval_text(), m.verdict, m.meaning) for m in self.measures.values()]
-        widths = [max(len(row[i]) for row in shown) for i in range(3)]
-        lines.append(
-            f"{'measure':{widths[0]}}  {'value':{widths[1]}}  {'95% interval':{max(widths[2], 12)}}  for search"
-        )
-        for title, value, interval, verdict, meaning in shown:
-            lines.append(f"{title:{widths[0]}}  {value:{widths[1]}}  {interval:{max(widths[2], 12)}}  {verdict}")
-            lines += textwrap.wrap(meaning, 96, initial_indent="    ", subsequent_indent="    ")
+        lines += table(self.measures)
         lines += ["", "What to expect from search:"]
         for line in self.summary():
             lines += textwrap.wrap(line, 98, initial_indent="- ", subsequent_indent="  ")
@@ -155,6 +152,7 @@ class Survey:
 def survey(
     vectors: Any,
     *,
+    labels: Any = None,
     metric: str = "cosine",
     pairs: Any = None,
     sample: int | None = None,
@@ -169,6 +167,9 @@ def survey(
     Parameters
     ----------
     vectors : (n, d) float32 or float16; a mapped file is read in place.
+    labels : n hashable values, one a row, such as topics or products; None and NaN mean no label. They add how pure
+        neighbourhoods are, how far classes lie apart, over how short a way labels change, how many classes fit, and
+        whether one threshold serves them all. None leaves these out.
     metric : the metric search will use: "cosine", "ip" or "l2". Under cosine all but the norms is measured on the
         rows at length one. Under "ip" hubness is that of inner product, and what needs a true distance uses the
         Euclidean one.
@@ -188,7 +189,8 @@ def survey(
     Raises
     ------
     ValueError
-        For NaN or infinity, an array that is not (n, d), zero rows under cosine, and pairs that name no two rows.
+        For NaN or infinity, an array that is not (n, d), zero rows under cosine, labels that are not n, and pairs that
+        name no two rows.
 
     Examples
     --------
@@ -201,6 +203,7 @@ def survey(
     check_choice(metric, "metric", METRICS)
     check_random_state(random_state)
     space = Collection.of(vectors, metric)
+    known = None if labels is None else Labels.of(labels, len(space))
     if sample is None:
         sample = int(min(max(_WORK / (len(space) * space.dim), _FEWEST_QUERIES), _QUERIES))
     check_int(sample, "sample", 10)
@@ -209,7 +212,7 @@ def survey(
     made: dict[str, Measure] = {}
     if pairs is not None:
         pairs = check_pairs(pairs, len(space))
-    with Progress("surveying", total=7, unit="steps", enabled=progress) as bar:
+    with Progress("surveying", total=7 if known is None else 8, unit="steps", enabled=progress) as bar:
         spectrum = Spectrum.of(space, 25 * sample, seed)
         made["effective_rank"] = effective_rank(spectrum)
         made["participation_ratio"] = participation_ratio(spectrum)
@@ -249,5 +252,9 @@ def survey(
         bar.update(1)
         made["quantization_survival"] = quantization_survival(space, metric=metric, random_state=seed)
         bar.update(1)
-    measures = {name: made[name] for name in _ORDER if name in made}
+        labelled: dict[str, Measure] = {}
+        if known is not None:
+            labelled = labelled_measures(space, known, sample=sample, random_state=seed, neighbors=shared)
+            bar.update(1)
+    measures = {name: made[name] for name in _ORDER if name in made} | labelled
     return Survey(measures, len(space), space.dim, metric, len(shared.rows), seed)
