@@ -27,7 +27,6 @@ _BINS = 48
 
 def figures(measures: Mapping[str, Measure], metric: str) -> dict[str, str]:
     """SVG by the name of the measure it belongs to; measures without a value have none."""
-    require("matplotlib", "view")
     makers: dict[str, Callable[[Any, Measure], str]] = {
         "local_intrinsic_dimension": _local_dimension,
         "contrast": _contrast_of(metric),
@@ -35,7 +34,17 @@ def figures(measures: Mapping[str, Measure], metric: str) -> dict[str, str]:
         "effective_rank": _spectrum,
         "norm_spread": _norms,
     }
-    return {name: _draw(name, make, measures[name]) for name, make in makers.items() if measures[name].known}
+    return drawn(makers, measures)
+
+
+def drawn(makers: Mapping[str, Callable[[Any, Measure], str]], measures: Mapping[str, Measure]) -> dict[str, str]:
+    """SVG of every measure that has a value and a maker; a maker draws on axes and says what is to be seen."""
+    require("matplotlib", "view")
+    return {
+        name: _draw(name, make, measures[name])
+        for name, make in makers.items()
+        if name in measures and measures[name].known
+    }
 
 
 def _draw(name: str, make: Callable[[Any, Measure], str], measure: Measure) -> str:
