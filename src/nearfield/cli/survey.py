@@ -1,14 +1,17 @@
-"""Measure a space: what kind it is, and what that means for search.
+"""Measure a space: what kind it is, and what that means for search. Or compare two spaces of the same things.
 
 Each measure comes with a 95% interval and a sentence. --html writes the same as a page with plots (needs the extra
-'view'). SOURCE is a store, or anything `nearfield index` takes; texts are encoded first.
+'view'). SOURCE is a store, or anything `nearfield index` takes; texts are encoded first. With SECOND the two are
+compared: do they agree, on what not, can the one replace the other? Two .npy files are paired row by row unless --ids
+says otherwise, everything else by id.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .index import add_source_arguments, encoder_for, source_of, vectors_of
 from .output import DONE, print_json, say
@@ -16,16 +19,30 @@ from .output import DONE, print_json, say
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..survey import Comparison, Survey
+
 _BATCH = 4096
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``nearfield survey``."""
     parser.add_argument("source", metavar="SOURCE", type=Path, help="a store, a file or a folder")
+    parser.add_argument("second", metavar="SECOND", type=Path, nargs="?", help="a second space of the same things")
     add_source_arguments(parser)
     parser.add_argument("--metric", choices=("cosine", "ip", "l2"), help="default: the store's, or cosine")
     parser.add_argument("--sample", type=int, help="rows whose neighbours are looked up; more narrows the intervals")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write the report here")
+    two = parser.add_argument_group("two spaces")
+    two.add_argument(
+        "--second-metric", choices=("cosine", "ip", "l2"), help="default: that of the first, or the store's"
+    )
+    two.add_argument("--second-encoder", metavar="NAME", help="encoder for the texts of SECOND (default: --encoder)")
+    two.add_argument(
+        "--ids", type=Path, nargs="+", metavar="FILE", help="ids for .npy files: one for each, or for both"
+    )
+    two.add_argument(
+        "--labels", type=Path, metavar="FILE", help="a class for each row of SOURCE, one a line: is quality kept?"
+    )
+    parser.add_argument("--html", "--save", dest="html", type=Path, metavar="FILE", help="write the report here")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -37,39 +54,92 @@ def run(arguments: argparse.Namespace) -> int:
         require("matplotlib", "view")  # before the long work
         if not arguments.html.absolute().parent.is_dir():
             raise ValueError(f"--html: no directory {arguments.html.absolute().parent} to put the report in")
-    vectors, metric = _gather(arguments)
-    from ..survey import survey
+    if arguments.second is None:
+        for name in ("second_metric", "second_encoder", "ids", "labels"):
+            if getattr(arguments, name) is not None:
+                raise ValueError(f"--{name.replace('_', '-')}: goes with two sources")
+        gathered = _gather(arguments, arguments.source, None, arguments.encoder)
+        from ..survey import survey
 
-    found = survey(vectors, metric=arguments.metric or metric, sample=arguments.sample)
+        found: Survey | Comparison = survey(
+            gathered.vectors, metric=arguments.metric or gathered.metric or "cosine", sample=arguments.sample
+        )
+        title = f"Survey of {arguments.source.name}"
+    else:
+        found = _compare(arguments)
+        title = f"{arguments.source.name} and {arguments.second.name} compared"
     if arguments.json:
         print_json(found.to_dict())
     else:
         say(str(found))
     if arguments.html is not None:
-        found.save(arguments.html, title=f"Survey of {arguments.source.name}")
+        found.save(arguments.html, title=title)
         if not arguments.json:
             say(f"\nwrote {arguments.html}")
     return DONE
 
 
-def _gather(arguments: argparse.Namespace) -> tuple[np.ndarray, str]:
+def _compare(arguments: argparse.Namespace) -> Comparison:
+    from ..survey import compare
+
+    files = arguments.ids or [None, None]
+    if len(files) > 2:
+        raise ValueError(f"--ids: expected one file or two, got {len(files)}")
+    first = _gather(arguments, arguments.source, files[0], arguments.encoder)
+    second = _gather(arguments, arguments.second, files[-1], arguments.second_encoder or arguments.encoder)
+    metric = arguments.metric or first.metric or "cosine"
+    by_place = not first.named and not second.named
+    return compare(
+        first.vectors,
+        second.vectors,
+        metric=(metric, arguments.second_metric or second.metric or metric),
+        ids=None if by_place else (first.ids, second.ids),
+        labels=None if arguments.labels is None else _labels(arguments.labels),
+        sample=arguments.sample,
+    )
+
+
+def _labels(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"--labels: {path}: not UTF-8 text (byte {error.start})") from None
+
+
+@dataclass
+class _Gathered:
+    """The vectors of a source, their ids, whether those are more than row numbers, and its metric, if it has one."""
+
+    vectors: np.ndarray
+    ids: list[Any]
+    named: bool
+    metric: str | None
+
+
+def _gather(arguments: argparse.Namespace, path: Path, ids: Path | None, encoder_name: str | None) -> _Gathered:
     import numpy as np
 
-    if (arguments.source / "catalogue.sqlite").is_file():
+    if (path / "catalogue.sqlite").is_file():
         from ..store import Store
 
-        with Store.open(arguments.source, read_only=True) as store:
-            batches = [batch.vectors for batch in store.iterate(_BATCH)]
+        if ids is not None:
+            raise ValueError(f"--ids: {path} is a store and has its own")
+        with Store.open(path, read_only=True) as store:
+            batches = list(store.iterate(_BATCH))
             if not batches:
-                raise ValueError(f"{arguments.source}: the store is empty")
-            return np.concatenate(batches), store.metric
-    source = source_of(arguments)
-    encoder = encoder_for(source, arguments.encoder)
+                raise ValueError(f"{path}: the store is empty")
+            names = [name for batch in batches for name in batch.ids]
+            return _Gathered(np.concatenate([batch.vectors for batch in batches]), names, True, store.metric)
+    source = source_of(argparse.Namespace(**{**vars(arguments), "source": path}), ids=ids)
+    encoder = encoder_for(source, encoder_name)
     from ..common.progress import Progress
 
-    parts = []
+    parts: list[np.ndarray] = []
+    names = []
     with Progress("reading", source.rows) as bar:
         for chunk in source.chunks(_BATCH):
             parts.append(vectors_of(chunk, encoder))
+            names += chunk.ids
             bar.update(len(chunk.ids))
-    return np.concatenate(parts), "cosine"
+    named = ids is not None or path.suffix.lower() != ".npy"
+    return _Gathered(np.concatenate(parts), names, named, None)

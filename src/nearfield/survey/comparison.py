@@ -43,9 +43,10 @@ class Comparison:
     pairs : rows that have a partner.
     unpaired : rows of the first and of the second that have none.
     rows, dims, metrics : of the first and of the second.
-    sample : rows that asked.
+    sample : how many questions were asked, and ``asked`` what they were: "rows" or "queries".
     random_state : the seed of every sample.
-    agreement : id of each row that asked, and how many of its first ten results the two have in common.
+    agreement : id of each row that asked (or number of the query), and how many of its first ten results the two have
+        in common.
 
     Examples
     --------
@@ -64,6 +65,7 @@ class Comparison:
     dims: tuple[int, int]
     metrics: tuple[str, str]
     sample: int
+    asked: str
     random_state: int
     agreement: tuple[np.ndarray, np.ndarray] = field(repr=False, compare=False)
 
@@ -96,6 +98,7 @@ class Comparison:
             "dims": list(self.dims),
             "metrics": list(self.metrics),
             "sample": self.sample,
+            "asked": self.asked,
             "random_state": self.random_state,
             "summary": self.summary(),
             "least_alike": self.least_alike(),
@@ -168,8 +171,8 @@ def compare(
     metric : "cosine", "ip" or "l2", or one for each space.
     ids : (first_ids, second_ids) pairs rows by id; rows without a partner are left out and counted. None: row i
         belongs to row i.
-    queries : (first_queries, second_queries), the same questions in both spaces: results are then compared for them, and
-        not for rows asked as questions.
+    queries : (first_queries, second_queries), the same questions in both spaces: results are then compared for them,
+        and not for rows asked as questions.
     labels : a class for each row of the first: adds :func:`compatibility` and :func:`head_equivalence`.
     relevant : with ``queries`` (or for each row of the first): the right rows, adds :func:`compatibility`.
     sample : rows that ask, exactly, of all pairs up to a million and of a random million beyond. None: 1,000, fewer
@@ -203,7 +206,7 @@ def compare(
         cost = 2 * max(len(pair), 1) * sum(pair.dims)
         sample = int(min(max(_WORK / cost, _FEWEST_QUERIES), QUERIES))
     check_int(sample, "sample", 10)
-    seed = {"random_state": random_state}
+    seed: dict[str, Any] = {"random_state": random_state}
     made: dict[str, Measure] = {}
     with Progress("comparing", total=5, unit="steps", enabled=progress) as bar:
         rows = PairLists.of(pair, DEPTH, sample, random_state)
@@ -248,6 +251,7 @@ def compare(
         pair.dims,
         pair.metrics,
         len(asked),
+        "queries" if asked.rows is None else "rows",
         random_state,
         (names, counts),
     )

@@ -20,7 +20,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ),
     (
         "Can the one replace the other?",
-        "A change of model makes the stored vectors useless unless something carries over. These numbers say what does.",
+        "A change of model makes stored vectors useless unless something carries over. These numbers say what does.",
         ("functional_equivalence", "compatibility", "head_equivalence", "procrustes_residual", "modality_gap"),
     ),
     (
@@ -41,22 +41,22 @@ _WHAT = {
     "possible weighting of its numbers, whether strong or faint.",
     "functional_equivalence": "A simple map (a table of weights) was learnt from some pairs. Mapped rows then searched "
     "the other space. The orange bars are what a new model's questions get from the vectors stored today.",
-    "head_equivalence": "A simple classifier was taught on the second space and then given rows of the first, mapped.",
-    "compatibility": "What is right is known here, so quality can be compared: with old queries, with new queries on the "
-    "old vectors, and after everything is encoded again.",
+    "head_equivalence": "A simple classifier was taught on the second space, then given rows of the first, mapped.",
+    "compatibility": "What is right is known here, so quality can be compared: with old queries, with new queries on "
+    "the old vectors, and after everything is encoded again.",
     "procrustes_residual": "The first space is turned, shifted and stretched as a whole until it lies on the second as "
     "well as it can. What is left over is real difference. Lower is better here.",
     "modality_gap": "If the two were put into one index as they are: do they lie on top of each other, or apart?",
     "matched_features": "Each number's place in the first is matched with one place in the second.",
-    "predicted_features": "How many numbers of the first must be added up to get one number of the second. A curve that "
-    "is high at once: features are the same. One that climbs slowly: the same content, stirred.",
-    "feature_groups": "Places are sorted into groups that go together in both spaces; each group then tries to tell what "
-    "its partner group says.",
+    "predicted_features": "How many numbers of the first must be added up to get one number of the second. A curve "
+    "that is high at once: features are the same. One that climbs slowly: the same content, stirred.",
+    "feature_groups": "Places are sorted into groups that go together in both spaces; each group then tries to tell "
+    "what its partner group says.",
 }
 
 _LEGEND = (
-    "Each number comes with the range that holds the true value 19 times in 20, what it would be if rows were paired at "
-    'random, and a verdict: <span class="good">good</span> means that the two agree, <span class="fair">fair</span> '
+    "Each number comes with the range that holds the true value 19 times in 20, what it would be if rows were paired "
+    'at random, and a verdict: <span class="good">good</span> means that the two agree, <span class="fair">fair</span> '
     'that they agree in part, <span class="poor">poor</span> that they do not.'
 )
 
@@ -80,7 +80,8 @@ def render(found: Comparison, title: str) -> str:
     if found["mutual_neighbors"].known and ids:
         body += section("Worth a look", [f"Asked things whose results differ most: {ids}"])
     footer = (
-        f"Ranges are 95% intervals. Results were compared for {found.sample:,} questions (random state "
-        f"{found.random_state}); open &ldquo;How it was measured&rdquo; for what each number rests on. Made by Nearfield."
+        f"Ranges are 95% intervals. Results were compared for {found.sample:,} {found.asked} (random state "
+        f"{found.random_state}); open &ldquo;How it was measured&rdquo; for what each number rests on. "
+        "Made by Nearfield."
     )
     return page(title, escape(found.facts), body, footer)

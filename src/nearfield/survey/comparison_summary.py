@@ -1,4 +1,4 @@
-"""The comparison in four sentences: do the two agree, on what not, can the one replace the other, what would it cost."""
+"""The comparison in four sentences: do the two agree, on what not, can the one replace the other, at what cost."""
 
 from __future__ import annotations
 
@@ -51,12 +51,7 @@ def _disagreement(found: Comparison) -> str:
     if same.parts["none"] > 0.005:
         text += f", and {same.parts['none']:.0%} not one"
     examples = [str(name) for name in found.least_alike(3)]
-    what = "questions" if found["functional_equivalence"].known and _asked_elsewhere(found) else "rows"
-    return f"{text}; look at {what} such as {', '.join(examples)}."
-
-
-def _asked_elsewhere(found: Comparison) -> bool:
-    return "queries" in found["mutual_neighbors"].detail.split(",")[0].replace("asked as queries", "")
+    return f"{text}; look at {found.asked} such as {', '.join(examples)}."
 
 
 def _replacement(found: Comparison) -> str:

@@ -73,8 +73,8 @@ class PairLists:
             for space in (pair.first, pair.second)
         ]
         why = ""
-        for name, lists, space in zip(("first", "second"), found, (pair.first, pair.second), strict=True):
-            if tied_share(lists, max(min(10, depth - 1), 1), space) > 0.5:
+        for name, near, space in zip(("first", "second"), found, (pair.first, pair.second), strict=True):
+            if tied_share(near, max(min(10, depth - 1), 1), space) > 0.5:
                 why = f"Unknown: most rows of the {name} space have equally near neighbours, so results are arbitrary."
         rows = found[0].rows
         return cls(pair, rows, found[0].ids, found[1].ids, (pair.first.take(rows), pair.second.take(rows)), why)
