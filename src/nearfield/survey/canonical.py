@@ -13,7 +13,7 @@ from .moments import ROWS, PairMoments, as_pair, bounds, leading, other_partners
 
 _SOURCE = (
     "Hotelling (1936), Biometrika 28; Raghu, Gilmer, Yosinski & Sohl-Dickstein (2017), SVCCA, NeurIPS (principal "
-    "directions first); corrected for chance by the expectation of Pillai's trace, as adjusted R squared is"
+    "directions first); bias taken out by the expectation of Pillai's trace"
 )
 _ROWS_FOR_EACH = 10
 
@@ -48,9 +48,10 @@ def canonical_correlation(
     Returns
     -------
     Measure
-        ``value`` is ``(R - c) / (1 - c)`` with ``R`` the mean of the squared correlations and ``c`` what unrelated
-        rows give: the number of directions over that of rows without a ridge (exact for Gaussians), from one
-        shuffle with it. ``parts``: ``by_chance`` (the value with partners shuffled), ``uncorrected``,
+        Few rows make correlations too large. Without a ridge that bias is taken out as it is for Gaussian rows to first
+        order: with p and q directions and n rows a sum T of squared correlations is seen as T + (p - T)(q - T)/(n - 1),
+        which is exact for unrelated rows (Pillai's trace). With a ridge, what one shuffle gives is taken out.
+        ``parts``: ``by_chance`` (the value with partners shuffled), ``uncorrected``,
         ``directions_first`` and ``_second``, ``mean_correlation``. ``arrays``: ``correlations`` and
         ``by_chance``. The interval is analytic (influence of each row, and the spread of chance agreement).
 
@@ -81,8 +82,12 @@ def canonical_correlation(
     mixed = v[other_partners(count, random_state)]
     chance_between = u.T @ mixed / count
     chance_raw = float(np.square(chance_between).sum()) / small
-    expected = large / (count - 1) if ridge == 0 else chance_raw
-    value = min((raw - expected) / (1 - expected), 1.0)
+    if ridge == 0:
+        value, slope = _without_bias(raw, small, large, count - 1)
+        chance, _ = _without_bias(chance_raw, small, large, count - 1)
+    else:
+        value, slope = (raw - chance_raw) / (1 - chance_raw), 1 / (1 - chance_raw)
+        chance = 0.0
     towards = u @ between
     forms = 2 * np.einsum("ij,ij->i", towards, v) - np.square(towards).sum(1) - np.square(v @ between.T).sum(1)
     error = math.hypot(
@@ -96,7 +101,7 @@ def canonical_correlation(
     else:
         verdict, meaning = "poor", "Little of the one space can be read linearly out of the other"
     parts = {
-        "by_chance": (chance_raw - expected) / (1 - expected),
+        "by_chance": chance,
         "uncorrected": raw,
         "directions_first": u.shape[1],
         "directions_second": v.shape[1],
@@ -105,7 +110,7 @@ def canonical_correlation(
     return Measure(
         "canonical_correlation",
         value,
-        *bounds(value, error / (1 - expected)),
+        *bounds(value, error * slope),
         f"{meaning}: {max(value, 0):.0%} of what its {small} directions say, more than chance would give.",
         title=title,
         unit="share",
@@ -120,6 +125,15 @@ def canonical_correlation(
             "by_chance": np.minimum(np.linalg.svd(chance_between, compute_uv=False), 1.0),
         },
     )
+
+
+def _without_bias(raw: float, small: int, large: int, rows: int) -> tuple[float, float]:
+    """The mean squared correlation without the bias of few rows, and its derivative by the one that was seen."""
+    # T + (p - T)(q - T) / rows = seen, solved for T: between unrelated rows p q / rows is seen, between equal ones q.
+    linear = 1 - (small + large) / rows
+    root = math.sqrt(max(linear**2 - 4 * (small * large / rows - raw * small) / rows, 0.0))
+    total = rows * (root - linear) / 2
+    return min(total / small, 1.0), 1 / max(root, 1e-6)
 
 
 def _whitened(rows: np.ndarray, covariance: np.ndarray, variance: float, most: int, ridge: float) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .measure import Measure
-from .plots import _BINS, _FIRST, _INK, _SECOND, _histogram, _mark, drawn
+from .plots import _BINS, _CARD, _FIRST, _INK, _SECOND, _histogram, _mark, drawn
 
 _DASHED = (0, (3, 2))
 
@@ -163,7 +163,15 @@ def _groups(axes: Any, measure: Measure) -> str:
     axes.bar(np.arange(1, len(told) + 1), told, 0.8, color=_FIRST, linewidth=0)
     dealt = 100 * measure.parts["random_groups"]
     axes.axhline(dealt, color=_SECOND, linewidth=1.2, linestyle=_DASHED)
-    axes.annotate("random groups", (len(told) + 0.4, dealt), (0, 3), textcoords="offset points", ha="right", color=_INK)
+    axes.annotate(
+        "random groups",
+        (len(told) + 0.4, dealt),
+        (0, 3),
+        textcoords="offset points",
+        ha="right",
+        color=_INK,
+        bbox={"facecolor": _CARD, "edgecolor": "none", "alpha": 0.8, "pad": 1},
+    )
     axes.set_ylim(min(0, float(told.min())), 104)
     axes.set_xlabel("group, best first")
     axes.set_ylabel("% of the partner group told")

@@ -25,7 +25,7 @@ def _agreement(found: Comparison) -> str:
     level = {"good": "yes, nearly", "fair": "in part", "poor": "hardly"}[same.verdict]
     text = f"Do they give the same results? {level.capitalize()}: {k * same.value:.1f} of {k} on average"
     if same.parts["by_chance"] < 0.5:
-        text += f" (chance alone gives {format_number(round(k * same.parts['by_chance'], 3))})"
+        text += f" (chance alone gives {format_number(round(k * same.parts['by_chance'], 2))})"
     alike = found["cka"]
     if same.verdict != "good" and alike.known:
         if alike.value >= 0.7:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import warnings
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from .measure import Measure, undefined
 from .moments import as_pair, bounds, ratio
 
 _GROUPS = 16
+_SPLITS = 4
 
 
 def feature_groups(
@@ -42,12 +45,13 @@ def feature_groups(
     -------
     Measure
         Share of the variance of the second's coordinates explained, on rows left out of the fit, by the coordinates of
-        the partner group alone. Groups come from spectral co-clustering (Dhillon, 2001) of the absolute correlations
+        the partner group alone. Groups come from spectral co-clustering (Dhillon, 2001) of the squared correlations
         between the two, which is the paper's bipartite graph without the links inside a net. ``parts``: ``by_chance``
         (partners of rows shuffled), ``random_groups`` (groups of the same sizes dealt at random), ``all``
         (every coordinate), ``largest`` (share of the second's coordinates in the largest group).
         ``arrays``: ``explained`` for each group, ``sizes_first``, ``sizes_second``, and ``group_first`` and
-        ``group_second`` of each coordinate (-1 for constant ones). The interval is analytic, over the rows judged.
+        ``group_second`` of each coordinate (-1 for constant ones), of the first of four splits in halves. The interval
+        adds the spread between the splits to that over the rows judged.
 
     Examples
     --------
@@ -62,29 +66,29 @@ def feature_groups(
     title = "Features in groups"
     if groups is not None:
         check_int(groups, "groups", 2)
-    found = PairFeatures.of(as_pair(first, second, metric, ids, random_state), sample, random_state)
-    if not found.why and min(map(len, found.kept)) < 4:
-        found = PairFeatures(
-            found.pair, found.fit, found.judge, found.kept, "Unknown: needs at least 4 coordinates that vary.", 0
-        )
-    if found.why:
-        return undefined("feature_groups", title, found.why, source=SOURCE)
-    smaller = min(map(len, found.kept))
-    count = min(groups or _GROUPS, smaller // 2)
-    left, right = _clusters(found, count, random_state)
-    residual, whole = _by_group(found, left, right, count)
-    value, error = ratio(residual.sum(axis=1), whole.sum(axis=1))
-    value = 1 - value
-    mixed = found.shuffled(random_state)
-    chance = _by_group(mixed, *_clusters(mixed, count, random_state), count)
+    pair = as_pair(first, second, metric, ids, random_state)
+    splits = [PairFeatures.of(pair, sample, random_state, split) for split in range(_SPLITS)]
+    found = splits[0]
+    why = found.why
+    if not why and min(map(len, found.kept)) < 4:
+        why = "Unknown: needs at least 4 coordinates that vary in each space."
+    if why:
+        return undefined("feature_groups", title, why, source=SOURCE)
+    count = min(groups or _GROUPS, min(map(len, found.kept)) // 2)
+    told = [_told(part, count, random_state) for part in splits]
+    value = 1 - sum(part.left for part in told) / _SPLITS
+    # Other rows would give other groups: the splits, which share rows two by two, show how much that matters.
+    error = math.hypot(told[0].error / math.sqrt(2), float(np.std([part.left for part in told], ddof=1)) / math.sqrt(2))
+    left, right, residual, whole = told[0].labels + told[0].sums
+    mixed = _told(found.shuffled(random_state), count, random_state)
     rng = np.random.default_rng([random_state, 80])
     dealt = _by_group(found, rng.permutation(left), rng.permutation(right), count)
     together = _by_group(found, np.zeros_like(left), np.zeros_like(right), 1)
     sizes = [np.bincount(part, minlength=count) for part in (left, right)]
     parts = {
-        "by_chance": _share(*chance),
-        "random_groups": _share(*dealt),
-        "all": _share(*together),
+        "by_chance": 1 - mixed.left,
+        "random_groups": 1 - ratio(*(part.sum(axis=1) for part in dealt))[0],
+        "all": 1 - ratio(*(part.sum(axis=1) for part in together))[0],
         "groups": count,
         "largest": float(sizes[1].max() / len(right)),
     }
@@ -104,8 +108,9 @@ def feature_groups(
         title=title,
         unit="share",
         verdict=verdict,
-        detail=f"From {found.scope}; {count} groups by spectral co-clustering, the largest with "
-        f"{parts['largest']:.0%} of the second's coordinates. The interval is analytic, over the rows judged.",
+        detail=f"From {found.scope}, four such splits; {count} groups by spectral co-clustering, the largest with "
+        f"{parts['largest']:.0%} of the second's coordinates. The interval adds the spread between splits to that over "
+        "the rows judged.",
         source=SOURCE,
         parts=parts,
         arrays={
@@ -118,10 +123,26 @@ def feature_groups(
     )
 
 
+@dataclass(frozen=True)
+class _Told:
+    """What partner groups leave unexplained on the judging half, the error of that, and the groups."""
+
+    left: float
+    error: float
+    labels: tuple[np.ndarray, np.ndarray]
+    sums: tuple[np.ndarray, np.ndarray]
+
+
+def _told(found: PairFeatures, count: int, random_state: int) -> _Told:
+    labels = _clusters(found, count, random_state)
+    residual, whole = _by_group(found, *labels, count)
+    return _Told(*ratio(residual.sum(axis=1), whole.sum(axis=1)), labels, (residual, whole))
+
+
 def _clusters(found: PairFeatures, count: int, random_state: int) -> tuple[np.ndarray, np.ndarray]:
     from sklearn.cluster import SpectralCoclustering
 
-    links = np.abs(correlations(found.fit)) + 1e-9
+    links = np.square(correlations(found.fit)) + 1e-9  # squares: what chance alone links stays faint
     model = SpectralCoclustering(count, svd_method="arpack", random_state=random_state % 2**32)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # fewer distinct clusters than asked for
@@ -142,10 +163,6 @@ def _by_group(found: PairFeatures, left: np.ndarray, right: np.ndarray, count: i
             told = found.judge[0][:, own] @ ridge_fit(x.T @ x, x.T @ y, len(x))
         residual[:, group], whole[:, group] = explained(aim - told, aim)
     return residual, whole
-
-
-def _share(residual: np.ndarray, whole: np.ndarray) -> float:
-    return 1 - ratio(residual.sum(axis=1), whole.sum(axis=1))[0]
 
 
 def _spread(labels: np.ndarray, kept: np.ndarray, dim: int) -> np.ndarray:

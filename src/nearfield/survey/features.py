@@ -38,13 +38,15 @@ class PairFeatures:
     count: int
 
     @classmethod
-    def of(cls, pair: Pair, sample: int | None, random_state: int) -> PairFeatures:
-        """Take ``sample`` pairs and halve them."""
+    def of(cls, pair: Pair, sample: int | None, random_state: int, split: int = 0) -> PairFeatures:
+        """Take ``sample`` pairs and halve them; splits 2i and 2i + 1 are the same halves with their parts changed."""
         check_random_state(random_state)
         if sample is not None:
             check_int(sample, "sample", 2)
         chosen = pair.draw(sample, random_state, 78)
-        one, other = halves(len(chosen), random_state)
+        one, other = halves(len(chosen), random_state, split // 2)
+        if split % 2:
+            one, other = other, one
         made = []
         for space in (pair.first, pair.second):
             rows = space.take(chosen).astype(np.float64)

@@ -103,9 +103,9 @@ def bounds(value: float, error: float, low: float = -1.0, high: float = 1.0) -> 
     return min(max(value - margin, low), value), max(min(value + margin, high), value)
 
 
-def halves(count: int, random_state: int) -> tuple[np.ndarray, np.ndarray]:
-    """Two random halves: what is fitted on the one is judged on the other."""
-    order = np.random.default_rng([random_state, 73]).permutation(count)
+def halves(count: int, random_state: int, split: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Two random halves: what is fitted on the one is judged on the other; another ``split``, other halves."""
+    order = np.random.default_rng([random_state, 73, split]).permutation(count)
     return np.sort(order[: count // 2]), np.sort(order[count // 2 :])
 
 

@@ -82,7 +82,7 @@ def mutual_neighbors(
         value,
         low,
         high,
-        f"Of a row's {k} nearest, {k * value:.1f} are the same in both spaces on average: {tail}.",
+        f"Of the {k} nearest, {k * value:.1f} are the same in both spaces on average: {tail}.",
         title=title,
         unit="share",
         verdict=verdict,
