@@ -36,6 +36,7 @@ from .pair import Pair
 from .predicted_features import predicted_features
 from .procrustes import procrustes_residual
 from .rank import effective_rank, participation_ratio
+from .row_sampling import RowSample, row_sensitivities, sample_rows
 from .survey import Survey, survey
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Measure",
     "Neighborhood",
     "Pair",
+    "RowSample",
     "Survey",
     "canonical_correlation",
     "cka",
@@ -68,7 +70,9 @@ __all__ = [
     "predicted_features",
     "procrustes_residual",
     "rank_biased_overlap",
+    "row_sensitivities",
     "sample_neighbors",
+    "sample_rows",
     "survey",
 ]
 

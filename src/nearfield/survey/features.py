@@ -44,6 +44,11 @@ class PairFeatures:
         if sample is not None:
             check_int(sample, "sample", 2)
         chosen = pair.draw(sample, random_state, 78)
+        if len(chosen) < FEWEST:
+            are = f"{'is' if len(chosen) == 1 else 'are'} {len(chosen)}"
+            why = f"Unknown: needs at least {FEWEST} paired rows, and there {are}."
+            none = np.empty((0, 0)), np.empty((0, 0))
+            return cls(pair, none, none, (np.arange(0), np.arange(0)), why, len(chosen))
         one, other = halves(len(chosen), random_state, split // 2)
         if split % 2:
             one, other = other, one
@@ -56,9 +61,6 @@ class PairFeatures:
             rows = (rows[:, kept] - mean[kept]) / spread[kept]
             made.append((rows[one], rows[other], kept))
         why = ""
-        if len(chosen) < FEWEST:
-            are = f"{'is' if len(chosen) == 1 else 'are'} {len(chosen)}"
-            why = f"Unknown: needs at least {FEWEST} paired rows, and there {are}."
         for (_, _, kept), name in zip(made, ("first", "second"), strict=True):
             if not why and not len(kept):
                 why = f"Unknown: every coordinate of the {name} space is constant."

@@ -19,7 +19,7 @@ from .isotropy import isotropy, mean_cosine
 from .measure import Measure
 from .neighbors import list_length, sample_neighbors
 from .norms import norm_spread
-from .rank import Spectrum, effective_rank, participation_ratio
+from .rank import Spectrum, effective_rank, participation_ratio, uneven
 from .summary import summary_lines
 
 # Multiplications the shared neighbour search may cost: 1,000,000 x 384 then gets about 1,000 queries.
@@ -165,7 +165,9 @@ def survey(
     made: dict[str, Measure] = {}
     with Progress("surveying", total=4, unit="steps", enabled=progress) as bar:
         spectrum = Spectrum.of(space, 25 * sample, seed)
-        made["effective_rank"] = effective_rank(spectrum)
+        made["effective_rank"] = effective_rank(
+            Spectrum.of(space, 25 * sample, seed, sampling="length") if uneven(space) else spectrum
+        )
         made["participation_ratio"] = participation_ratio(spectrum)
         made["isotropy"] = isotropy(spectrum)
         made["mean_cosine"] = mean_cosine(spectrum, metric=metric)
