@@ -13,6 +13,7 @@ from .claims import KINDS, NOT_RUN, Finding, Paper, Setting, Verdict
 
 NAMES = (
     "bebr",
+    "convergent_learning",
     "embedding_compression_bench",
     "filtered_ann_bench",
     "grvq",
@@ -20,6 +21,7 @@ NAMES = (
     "hnsw_recall_lid",
     "hqi",
     "leanvec",
+    "lp_sensitivity",
     "lr2vq",
     "mrl",
     "neural_lsh",

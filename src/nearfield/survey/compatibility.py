@@ -19,8 +19,8 @@ from .pair_lists import QUERIES, checked_queries
 
 _PARTNERS = 16
 _SOURCE = (
-    "Shen, Xiong, Xia & Soatto (2020), Towards backward-compatible representation learning, CVPR: the criterion of eq. "
-    "5, the constraints of eqs. 2 and 3, the gain of eq. 9"
+    "Shen, Xiong, Xia & Soatto (2020), Towards backward-compatible representation learning, CVPR: its criterion, "
+    "the two constraints on pairs, and the update gain"
 )
 
 

@@ -18,14 +18,14 @@ SOURCE = "Li, Yosinski, Clune, Lipson & Hopcroft (2016), Convergent learning, IC
 
 @dataclass(frozen=True)
 class PairFeatures:
-    """Paired rows of a sample, each coordinate at mean 0 and standard deviation 1; constant coordinates left out.
+    """Paired rows of a sample, each coordinate at mean 0 and standard deviation 1; constant ones left out.
 
     Coordinates, not rotations of them: with fewer rows than dimensions nothing is reduced. The rows fall in two
     halves, one to fit and one to judge.
 
     Attributes
     ----------
-    fit, judge : (first, second) standardised by the fitting half.
+    fit, judge : (first, second), standardised over both halves, as a rare feature may show in one of them only.
     kept : which coordinates of each space vary, as column numbers.
     why : why nothing can be measured; empty when it can.
     """
@@ -56,8 +56,10 @@ class PairFeatures:
         for space in (pair.first, pair.second):
             rows = space.take(chosen).astype(np.float64)
             rows /= max(float(np.abs(rows).max()), 1e-300)
-            mean, spread = rows[one].mean(axis=0), rows[one].std(axis=0)
-            kept = np.flatnonzero((spread > 1e-6 * np.abs(mean)) & (spread > 1e-12))
+            mean, spread = rows.mean(axis=0), rows.std(axis=0)
+            # A rare feature may show in one half only: there is nothing to fit it on, or nothing to judge it by.
+            least = np.minimum(rows[one].std(axis=0), rows[other].std(axis=0))
+            kept = np.flatnonzero((least > 1e-6 * np.abs(mean)) & (least > 1e-12))
             rows = (rows[:, kept] - mean[kept]) / spread[kept]
             made.append((rows[one], rows[other], kept))
         why = ""

@@ -53,7 +53,8 @@ def modality_gap(
     --------
     >>> import numpy as np
     >>> x = np.random.default_rng(0).standard_normal((2000, 8)).astype(np.float32)
-    >>> round(modality_gap(x[:1000], x[1000:] + [0.5] + [0] * 7, metric="l2", paired=False).value, 1)
+    >>> moved = x[1000:] + np.float32([0.5, 0, 0, 0, 0, 0, 0, 0])
+    >>> round(modality_gap(x[:1000], moved, metric="l2", paired=False).value, 1)
     0.5
     """
     title = "Modality gap"
