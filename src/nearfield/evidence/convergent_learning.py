@@ -57,7 +57,13 @@ def measure(setting: Setting) -> Iterator[Finding]:
     text += f"canonical correlation {whole.value:.1%}; in groups {groups.value:.1%} (random groups "
     text += f"{groups.parts['random_groups']:.1%}): a free rotation leaves no groups."
     low, high = alone.value < 0.5, few.parts["all"] > 0.99
-    yield Finding(TURNED, text, Verdict.of(low and high, in_part=high, why="some units still match"))
+    yield Finding(
+        TURNED,
+        text,
+        Verdict.of(
+            low and high, in_part=high, why="units of a net follow the same few directions, and so do rotated ones"
+        ),
+    )
 
     pair = Pair.of(one, other, metric="l2")
     nets, few, groups = matched_features(pair, signed=True), predicted_features(pair), feature_groups(pair)
@@ -72,7 +78,7 @@ def measure(setting: Setting) -> Iterator[Finding]:
     above, below = float((matches > 0.8).mean()), float((matches < 0.5).mean())
     text = f"{above:.0%} of the matches above 0.8, {below:.0%} below 0.5; from {matches[0]:.2f} to {matches[-1]:.2f}."
     fine = above >= 0.1, below >= 0.1
-    why = "nearly all units have a partner" if fine[0] else "few units have a close partner"
+    why = f"{below:.0%} are without a partner" if fine[0] else "few units have a close partner"
     yield Finding(SOME, text, Verdict.of(all(fine), in_part=any(fine), why=why), {"correlations": matches.tolist()})
 
     curve = dict(zip(few.arrays["terms"].tolist(), few.arrays["explained"].tolist(), strict=True))

@@ -173,7 +173,8 @@ def compare(
         belongs to row i.
     queries : (first_queries, second_queries), the same questions in both spaces: results are then compared for them,
         and not for rows asked as questions.
-    labels : a class for each row of the first: adds :func:`compatibility` and :func:`head_equivalence`.
+    labels : a class for each row of the first: adds :func:`compatibility` (as they are or through a linear map,
+        whichever does better) and :func:`head_equivalence`.
     relevant : with ``queries`` (or for each row of the first): the right rows, adds :func:`compatibility`.
     sample : rows that ask, exactly, of all pairs up to a million and of a random million beyond. None: 1,000, fewer
         for large collections (not below 300). Moments use 10,000 rows.
@@ -231,6 +232,9 @@ def compare(
             if relevant is not None:
                 right["queries"] = queries
             made["compatibility"] = compatibility(pair, sample=sample, **right, **seed)
+            if pair.dims[0] == pair.dims[1]:  # one dimension need not be one space: a map may be what is missing
+                mapped = compatibility(pair, sample=sample, mapping="linear", **right, **seed)
+                made["compatibility"] = max(made["compatibility"], mapped, key=lambda found: found.value)
         made["modality_gap"] = modality_gap(pair, **seed)
         bar.update(1)
         by_features: list[tuple[str, Callable[..., Measure]]] = [

@@ -59,9 +59,10 @@ def _replacement(found: Comparison) -> str:
     if judged is not None and judged.known:
         answer = {"good": "yes", "fair": "nearly", "poor": "no"}[judged.verdict]
         old, new = judged.parts["old_old"], judged.parts["new_old"]
+        how = "through a linear map they find" if "mapped linearly" in judged.meaning else "they find"
         return (
-            f"Can new queries use the old vectors? {answer.capitalize()}: they find {new:.0%} of what is right, where "
-            f"the old queries find {old:.0%} and new queries on new vectors {judged.parts['new_new']:.0%}."
+            f"Can new queries use the old vectors? {answer.capitalize()}: {how} {new:.0%} of what is right, where the "
+            f"old queries find {old:.0%} and new queries on new vectors {judged.parts['new_new']:.0%}."
         )
     mapped = found["functional_equivalence"]
     if not mapped.known:
@@ -80,10 +81,11 @@ def _replacement(found: Comparison) -> str:
 def _move(found: Comparison) -> str:
     rows = found.rows[0]
     sizes = [4 * rows * dim for dim in found.dims]
-    text = (
-        f"What does a move cost? {rows:,} rows to encode again; as float32 the vectors go from {_bytes(sizes[0])} to "
-    )
-    text += _bytes(sizes[1])
+    text = f"What does a move cost? {rows:,} rows to encode again; as float32 the vectors "
+    if sizes[0] == sizes[1]:
+        text += f"stay at {_bytes(sizes[0])}"
+    else:
+        text += f"go from {_bytes(sizes[0])} to {_bytes(sizes[1])}"
     carry = found["procrustes_residual"]
     if carry.known:
         text += {

@@ -226,17 +226,22 @@ def _constraints(pair: Pair, questions: _Questions, crossed: np.ndarray, random_
     """The constraints on pairs of a new query and an old row, over sampled right and wrong rows of each query."""
     rng = np.random.default_rng([random_state, 88])
     held: dict[str, list[float]] = {"together": [], "apart": [], "order": []}
+    by_kind = None if questions.kinds is None else np.argsort(questions.kinds, kind="stable")
+    ends = None if questions.kinds is None else np.cumsum(np.bincount(questions.kinds))
     for number in range(len(questions)):
-        if questions.kinds is not None and questions.rows is not None:
-            own = questions.rows[number]
-            same = np.flatnonzero(questions.kinds == questions.kinds[own])
-            same = same[same != own]
-        else:
-            own, same = -1 if questions.rows is None else questions.rows[number], questions.right[number]
-        right = rng.permutation(same)[:_PARTNERS]
+        own = -1 if questions.rows is None else int(questions.rows[number])
         wrong = rng.integers(0, len(pair), 2 * _PARTNERS)
-        wrong = wrong[~np.isin(wrong, same) & (wrong != own)][:_PARTNERS]
-        if not len(wrong):
+        if questions.kinds is not None and by_kind is not None and ends is not None:
+            kind = questions.kinds[own]
+            low = ends[kind - 1] if kind else 0
+            right = by_kind[rng.integers(low, ends[kind], 2 * _PARTNERS)]
+            right = np.unique(right[right != own])
+            wrong = wrong[questions.kinds[wrong] != kind]
+        else:
+            right = questions.right[number]
+            wrong = wrong[~np.isin(wrong, right) & (wrong != own)]
+        right, wrong = rng.permutation(right)[:_PARTNERS], wrong[:_PARTNERS]
+        if not len(wrong) or not len(right):
             continue
         places = np.concatenate([right, wrong])
         rows = pair.first.take(places)
