@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 
@@ -26,3 +27,45 @@ def test_html(run, vectors: Path, tmp_path: Path) -> None:
     assert "Survey of vectors.npy" in (tmp_path / "out.html").read_text()
     answer = run("survey", vectors, "--html", "no/such/out.html")
     assert (answer.code, "no directory" in answer.err) == (2, True)
+
+
+def test_two_spaces(run, vectors: Path, tmp_path: Path) -> None:
+    array = np.load(vectors)
+    np.save(tmp_path / "new.npy", array[:, ::-1])
+    answer = run("survey", vectors, "new.npy", "--metric", "l2", "--second-metric", "cosine", "--sample", 100)
+    assert answer.code == 0 and "Comparison of 300 x 12 (l2) and 300 x 12 (cosine): 300 pairs" in answer.out
+    found = run("survey", vectors, "new.npy", "--json").json
+    assert found["measures"]["mutual_neighbors"]["value"] == 1 and found["pairs"] == 300
+
+
+def test_two_spaces_by_id_with_labels(run, vectors: Path, tmp_path: Path) -> None:
+    array = np.load(vectors)
+    order = np.random.default_rng(0).permutation(300)
+    np.save(tmp_path / "new.npy", array[order][:290])
+    (tmp_path / "old.txt").write_text("".join(f"{i}\n" for i in range(300)))
+    (tmp_path / "new.txt").write_text("".join(f"{i}\n" for i in order[:290]))
+    (tmp_path / "labels.txt").write_text("".join(f"{int(row[0] > 0)}\n" for row in array))
+    found = run("survey", vectors, "new.npy", "--ids", "old.txt", "new.txt", "--labels", "labels.txt", "--json").json
+    assert (found["pairs"], found["unpaired"]) == (290, [10, 0])
+    assert found["measures"]["mutual_neighbors"]["value"] == 1 and "compatibility" in found["measures"]
+
+
+def test_a_store_and_a_file_are_paired_by_id(run, vectors: Path, tmp_path: Path) -> None:
+    run("index", vectors, "v.nf", "--metric", "l2")
+    found = run("survey", "v.nf", vectors, "--json").json
+    assert found["metrics"] == ["l2", "l2"] and found["measures"]["mutual_neighbors"]["value"] == 1
+
+
+def test_two_encoders_of_the_same_texts(run, texts: Path, tmp_path: Path) -> None:
+    found = run("survey", texts, texts, "--json").json
+    assert found["pairs"] == 180 and found["dims"] == [256, 256]
+
+
+def test_what_is_wrong_is_said(run, vectors: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "less.npy", np.load(vectors)[:200])
+    for arguments, text in (
+        ((vectors, "less.npy"), "expected 300 rows"),
+        ((vectors, vectors, "--ids", "a", "b", "c"), "expected one file or two"),
+    ):
+        answer = run("survey", *arguments)
+        assert (answer.code, text in answer.err) == (2, True)

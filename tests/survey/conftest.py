@@ -46,6 +46,19 @@ def cloud() -> Callable[..., np.ndarray]:
     return make_cloud
 
 
+def make_pair(rows: int, dim: int, noise: float, seed: int, turned: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """Gaussian rows, and the same (turned by a random rotation) plus noise: they share 1 / (1 + noise^2) of all."""
+    rng = np.random.default_rng([seed, 5])
+    x = rng.standard_normal((rows, dim))
+    rotation = np.linalg.qr(rng.standard_normal((dim, dim)))[0] if turned else np.eye(dim)
+    return x.astype(np.float32), (x @ rotation + noise * rng.standard_normal((rows, dim))).astype(np.float32)
+
+
+@pytest.fixture
+def two() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+    return make_pair
+
+
 @pytest.fixture
 def holds() -> Callable[..., int]:
     """How many of ``seeds`` intervals hold ``truth`` (a Measure, or a value with its interval)."""

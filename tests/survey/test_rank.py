@@ -105,3 +105,18 @@ def test_meaning_follows_the_value():
     thin = effective_rank((rng.standard_normal((2000, 2)) @ rng.standard_normal((2, 40))).astype(np.float32))
     assert (wide.verdict, thin.verdict) == ("good", "poor")
     assert "2 principal dimensions hold" in thin.meaning
+
+
+def test_few_long_rows_decide_the_spectrum_and_are_not_missed():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((30_000, 20)).astype(np.float32)
+    x[::1500] *= 150  # twenty rows
+    truth = effective_rank(x, sample=None).value
+    found = effective_rank(x, sample=1000)
+    assert "the longer the likelier" in found.detail and found.value == pytest.approx(truth, rel=0.03)
+    assert found.low <= truth <= found.high
+    blind = [effective_rank(x, sample=1000, sampling="uniform", random_state=seed).value for seed in range(5)]
+    assert max(abs(value / truth - 1) for value in blind) > 0.2
+    assert found.arrays["variances"].sum() == pytest.approx(x.var(axis=0).sum(), rel=0.1)
+    even = x / np.linalg.norm(x, axis=1, keepdims=True)
+    assert effective_rank(even, sample=1000).value == effective_rank(even, sample=1000, sampling="uniform").value

@@ -13,6 +13,7 @@ from .claims import KINDS, NOT_RUN, Finding, Paper, Setting, Verdict
 
 NAMES = (
     "bebr",
+    "convergent_learning",
     "embedding_compression_bench",
     "feature_bias",
     "feature_complexity_v",
@@ -24,6 +25,7 @@ NAMES = (
     "ifm",
     "intrinsic_properties",
     "leanvec",
+    "lp_sensitivity",
     "lr2vq",
     "mrl",
     "neural_lsh",

@@ -80,7 +80,7 @@ def hubness(
         distinct=False,
         random_state=random_state,
     )
-    if _tied(found, k, space) > 0.5:
+    if tied_share(found, k, space) > 0.5:
         why = f"Unknown: most rows have more than {k} equally near neighbours, so which are listed is arbitrary."
         return undefined("hubness", title, why, source=_SOURCE)
     counts = _occurrences(found.nearest(k))
@@ -152,7 +152,7 @@ def _occurrences(lists: Neighborhood) -> np.ndarray:
     return counts[lists.searched]
 
 
-def _tied(found: Neighborhood, k: int, space: Collection) -> float:
+def tied_share(found: Neighborhood, k: int, space: Collection) -> float:
     """Share of the lists whose last place could as well have gone to the next row."""
     if found.k <= k:
         return 0.0

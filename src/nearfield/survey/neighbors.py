@@ -181,36 +181,56 @@ def sample_neighbors(
 def _search(space: Collection, rows: np.ndarray, searched: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     if k < 1:
         return np.empty((len(rows), 0), np.int64), np.empty((len(rows), 0))
-    from ..native import exact_search
-
-    whole = len(searched) == len(space)
-    plain = space.norms.max() < 1e18 and space.norms.min() > 1e-18
-    if space.metric == "cosine" and plain:
-        base, scale = space.vectors if whole else space.vectors[searched], (1 / space.norms[searched])
-        scale = scale.astype(np.float32)
-    else:
-        base, scale = space.take(slice(None) if whole else searched), None
-    # Squares of very long or very short vectors do not fit in float32; a common factor changes no order.
-    shrink = np.float32(1.0)
-    if space.metric != "cosine" and not 1e-15 < space.norms.max() < 1e15 and space.norms.max() > 0:
-        shrink = np.float32(min(1 / space.norms.max(), 1e37))
-        base = base * shrink
+    base, scale, shrink = _prepared(space, searched)
     # A few more than asked: float32 scores of near-duplicates are rounded, so the order is settled in float64 below.
     want = min(k + 5, len(searched))
-    native_metric = "l2" if space.metric == "l2" else "ip"
     ids = np.empty((len(rows), k), np.int64)
     distances = np.empty((len(rows), k))
     step = max(1, _PAIRS // (want * space.dim))
     for start in range(0, len(rows), 4096):
         asked = rows[start : start + 4096]
         queries = space.take(asked)
-        _, found = exact_search(base, queries * shrink, want, metric=native_metric, scale=scale)
-        found = searched[found]
+        found = searched[_nearest(space, base, scale, queries * shrink, want)]
         for low in range(0, len(asked), step):
             part = slice(low, low + step)
             here = slice(start + low, start + low + len(asked[part]))
             ids[here], distances[here] = _settle(space, asked[part], queries[part], found[part], k)
     return ids, distances
+
+
+def _prepared(space: Collection, searched: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, np.float32]:
+    """The rows to search as the core wants them, a factor for each row, and one for the queries."""
+    whole = len(searched) == len(space)
+    plain = space.norms.max() < 1e18 and space.norms.min() > 1e-18
+    if space.metric == "cosine" and plain:
+        base = space.vectors if whole else space.vectors[searched]
+        return base, (1 / space.norms[searched]).astype(np.float32), np.float32(1.0)
+    base = space.take(slice(None) if whole else searched)
+    # Squares of very long or very short vectors do not fit in float32; a common factor changes no order.
+    shrink = np.float32(1.0)
+    if space.metric != "cosine" and not 1e-15 < space.norms.max() < 1e15 and space.norms.max() > 0:
+        shrink = np.float32(min(1 / space.norms.max(), 1e37))
+        base = base * shrink
+    return base, None, shrink
+
+
+def _nearest(space: Collection, base: np.ndarray, scale: np.ndarray | None, queries: np.ndarray, k: int) -> np.ndarray:
+    from ..native import exact_search
+
+    metric = "l2" if space.metric == "l2" else "ip"
+    return np.asarray(exact_search(base, queries, k, metric=metric, scale=scale)[1])
+
+
+def rows_nearest(space: Collection, queries: np.ndarray, k: int) -> np.ndarray:
+    """The ``k`` nearest rows of ``space`` to vectors from elsewhere, int64 (q, k), in float32 order."""
+    base, scale, shrink = _prepared(space, np.arange(len(space)))
+    return _nearest(space, base, scale, np.ascontiguousarray(queries, np.float32) * shrink, min(k, len(space)))
+
+
+def without_own(found: np.ndarray, own: np.ndarray, k: int) -> np.ndarray:
+    """The first ``k`` of each list of rows once the row that asked is left out."""
+    order = np.argsort(found == own[:, None], axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(found, order, axis=1)
 
 
 def _settle(

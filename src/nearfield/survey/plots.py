@@ -27,7 +27,6 @@ BINS = 48
 
 def figures(measures: Mapping[str, Measure], metric: str) -> dict[str, str]:
     """SVG by the name of the measure it belongs to; measures without a value have none."""
-    require("matplotlib", "view")
     from .plots_labels import MAKERS
 
     makers: dict[str, Callable[[Any, Measure], str]] = {
@@ -46,8 +45,17 @@ def figures(measures: Mapping[str, Measure], metric: str) -> dict[str, str]:
         "norm_spread": _norms,
         **MAKERS,
     }
-    known = [name for name in makers if name in measures and measures[name].known]
-    return {name: _draw(name, makers[name], measures[name]) for name in known}
+    return drawn(makers, measures)
+
+
+def drawn(makers: Mapping[str, Callable[[Any, Measure], str]], measures: Mapping[str, Measure]) -> dict[str, str]:
+    """SVG of every measure that has a value and a maker; a maker draws on axes and says what is to be seen."""
+    require("matplotlib", "view")
+    return {
+        name: _draw(name, make, measures[name])
+        for name, make in makers.items()
+        if name in measures and measures[name].known
+    }
 
 
 def _draw(name: str, make: Callable[[Any, Measure], str], measure: Measure) -> str:

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ..common.checks import check_int, check_random_state
+from ..common.checks import check_choice, check_int, check_random_state
 from .collection import Collection
 from .measure import Measure, undefined
+from .row_sampling import sample_rows
 
 ROWS = 50_000
 FEWEST = 10
@@ -38,10 +39,22 @@ class Spectrum:
     total: int
     metric: str
     basis: np.ndarray | None = None
+    center: np.ndarray | None = None  # the mean, where rows stand for more than themselves
 
     @classmethod
-    def of(cls, vectors: Any, sample: int | None, random_state: int, metric: str | None = None) -> Spectrum:
-        """Take ``sample`` rows (at least eight times the dimensions) of the collection as search sees them."""
+    def of(
+        cls,
+        vectors: Any,
+        sample: int | None,
+        random_state: int,
+        metric: str | None = None,
+        sampling: str = "uniform",
+    ) -> Spectrum:
+        """Take ``sample`` rows (at least eight times the dimensions) of the collection as search sees them.
+
+        By "length" rows are drawn in proportion to their squared length and scaled so that second moments about zero
+        are right; what is measured about the mean is then right for :attr:`covariance` only.
+        """
         if isinstance(vectors, Spectrum):
             return vectors
         space = Collection.of(vectors, metric)
@@ -50,6 +63,8 @@ class Spectrum:
         if sample is not None:
             check_int(sample, "sample", 2)
             sample = max(sample, 8 * space.dim)
+            if sample < len(space) and sampling == "length" and space.norms.max() > 0:
+                return cls._by_length(space, sample, random_state)
             if sample < len(space):
                 rng = np.random.default_rng([random_state, 40])
                 chosen = np.sort(rng.choice(len(space), sample, replace=False))
@@ -64,6 +79,15 @@ class Spectrum:
     def unit_length(self) -> bool:
         """Whether the rows were brought to length one."""
         return self.metric == "cosine"
+
+    @classmethod
+    def _by_length(cls, space: Collection, sample: int, random_state: int) -> Spectrum:
+        drawn = sample_rows(space, sample, kind="length", random_state=random_state)
+        # Scores of rows at length one say nothing, so this is for rows as they are given.
+        rows = space.take(drawn.rows).astype(np.float64)
+        center = (drawn.scale**2) @ rows / len(space)
+        rows *= (drawn.scale * math.sqrt(len(rows) / len(space)))[:, None]
+        return cls(rows, space.dim, len(space), space.metric, center=center)
 
     @cached_property
     def groups(self) -> list[Moments]:
@@ -94,6 +118,8 @@ class Spectrum:
 
     @cached_property
     def mean(self) -> np.ndarray:
+        if self.center is not None:
+            return self.center
         return np.asarray(self.rows.mean(axis=0, dtype=np.float64))
 
     @cached_property
@@ -129,6 +155,7 @@ class Spectrum:
     def scope(self) -> str:
         count = len(self.rows)
         rows = f"{count:,} rows" if count == self.total else f"{count:,} sampled rows of {self.total:,}"
+        rows += ", the longer the likelier" if self.center is not None else ""
         return f"{rows} at length one" if self.unit_length else rows
 
 
@@ -166,7 +193,12 @@ class Moments:
 
 
 def effective_rank(
-    vectors: Any, *, sample: int | None = ROWS, random_state: int = 0, epsilon: float = _EPSILON
+    vectors: Any,
+    *,
+    sample: int | None = ROWS,
+    sampling: str = "auto",
+    random_state: int = 0,
+    epsilon: float = _EPSILON,
 ) -> Measure:
     """Effective rank (RankMe): over how many directions the vectors spread, as the exponential of an entropy.
 
@@ -178,6 +210,9 @@ def effective_rank(
     ----------
     vectors : (n, d), used as they are given (``survey(metric="cosine")`` gives them at length one).
     sample : rows used at most (never fewer than 8 d when there are as many); the paper uses 25,600. None: all.
+    sampling : "uniform", or "length", where a row's chance is in proportion to its squared length and its weight makes
+        up for it: a uniform sample misses the few long rows that can decide a spectrum. "auto": by length when
+        squared lengths differ so much that the rows count for fewer than half as many equal ones.
     random_state : chooses the sample.
     epsilon : the paper's constant for float32.
 
@@ -198,7 +233,11 @@ def effective_rank(
     5.0
     """
     title = "Effective rank"
-    spectrum = Spectrum.of(vectors, sample, random_state)
+    check_choice(sampling, "sampling", ("auto", "uniform", "length"))
+    if sampling == "auto" and not isinstance(vectors, Spectrum):
+        vectors = Collection.of(vectors)
+        sampling = "length" if uneven(vectors) else "uniform"
+    spectrum = Spectrum.of(vectors, sample, random_state, sampling=sampling)
     count, dim = len(spectrum.rows), spectrum.dim
     if count < 2:
         return undefined("effective_rank", title, "Unknown: needs at least 2 rows, and there is 1.", source=_RANKME)
@@ -247,6 +286,14 @@ def effective_rank(
         parts={"dimensions": dim, "share_of_dimensions": share, "dimensions_95": p95, "dimensions_99": p99},
         arrays={"singular_values": np.sqrt(levels[::-1] * count), "variances": spectrum.variances},
     )
+
+
+def uneven(space: Collection) -> bool:
+    """Whether squared lengths, as search sees them, differ so much that few long rows can decide a spectrum."""
+    if space.metric == "cosine" or not space.norms.max() > 0:
+        return False
+    squares = (space.norms / space.norms.max()) ** 2
+    return bool(squares.sum() ** 2 < 0.5 * len(squares) * np.square(squares).sum())
 
 
 def participation_ratio(vectors: Any, *, sample: int | None = ROWS, random_state: int = 0) -> Measure:

@@ -94,7 +94,7 @@ _WHAT = {
     "the more unevenly a fixed cut-off treats them; 0 is even.",
 }
 
-_LEGEND = (
+LEGEND = (
     "Each number comes with the range that holds the true value 19 times in 20, and a verdict: "
     '<span class="good">good</span> needs no thought, <span class="fair">fair</span> is usual and worth knowing, '
     '<span class="poor">poor</span> will cost quality, speed or memory.'
@@ -143,37 +143,31 @@ footer { margin-top: 2.5rem; font-size: .875rem; color: var(--soft); }
 def render(survey: Survey, title: str) -> str:
     """The page. Raises MissingExtraError without matplotlib."""
     plots = figures(survey.measures, survey.metric)
-    heading = escape(title)
     facts = f"{survey.rows:,} vectors &middot; {survey.dim:,} dimensions &middot; metric: {escape(survey.metric)}"
-    body = [
-        f"<h1>{heading}</h1>",
-        f'<p class="soft">{facts}</p>',
-        '<section class="card summary"><h3>What to expect from search</h3><ul>',
-        *(f"<li>{escape(line)}</li>" for line in survey.summary()),
-        "</ul></section>",
-        *_health(survey),
-        f'<p class="soft">{_LEGEND}</p>',
-    ]
+    body = [*section("What to expect from search", survey.summary()), *_health(survey)]
+    body.append(f'<p class="soft">{LEGEND}</p>')
     for name, lead, wanted in _SECTIONS:
-        members = [member for member in wanted if member in survey.measures]
-        if not members:
-            continue
-        body.append(f"<h2>{escape(name)}</h2>")
-        if lead:
-            body.append(f'<p class="soft">{escape(lead)}</p>')
-        body.append('<div class="cards">')
-        body += [_card(survey.measures[member], plots.get(member, "")) for member in members]
-        body.append("</div>")
-    body.append(
-        f"<footer><p>Ranges are 95% intervals. Neighbours were looked up for {survey.sample:,} rows "
+        members = [one for one in wanted if one in survey.measures]
+        cards = [card(survey.measures[one], plots.get(one, ""), _WHAT.get(one, "")) for one in members]
+        if cards:
+            body += chapter(name, lead, cards)
+    footer = (
+        f"Ranges are 95% intervals. Neighbours were looked up for {survey.sample:,} rows "
         f"(random state {survey.random_state}); "
-        "open &ldquo;How it was measured&rdquo; for what each number rests on. Made by Nearfield.</p></footer>"
+        "open &ldquo;How it was measured&rdquo; for what each number rests on. Made by Nearfield."
     )
+    return page(title, facts, body, footer)
+
+
+def page(title: str, facts: str, body: list[str], footer: str) -> str:
+    """A whole page with one style; ``facts``, ``body`` and ``footer`` are HTML, ``title`` is text."""
+    heading = escape(title)
+    parts = [f"<h1>{heading}</h1>", f'<p class="soft">{facts}</p>', *body, f"<footer><p>{footer}</p></footer>"]
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{heading}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
-        + "\n".join(body)
+        + "\n".join(parts)
         + "\n</main>\n</body>\n</html>\n"
     )
 
@@ -198,7 +192,20 @@ def _health(survey: Survey) -> list[str]:
     return [*body, "</section>"]
 
 
-def _card(measure: Measure, plot: str) -> str:
+def section(heading: str, lines: list[str]) -> list[str]:
+    """The summary in a box of its own."""
+    items = [f"<li>{escape(line)}</li>" for line in lines]
+    return [f'<section class="card summary"><h3>{escape(heading)}</h3><ul>', *items, "</ul></section>"]
+
+
+def chapter(name: str, lead: str, cards: list[str]) -> list[str]:
+    """A heading, a sentence and the cards below it."""
+    said = [f'<p class="soft">{escape(lead)}</p>'] if lead else []
+    return [f"<h2>{escape(name)}</h2>", *said, '<div class="cards">', *cards, "</div>"]
+
+
+def card(measure: Measure, plot: str, what: str, aside: str = "") -> str:
+    """A measure with its plot, what it is, and how it was measured; ``aside`` is said below the value."""
     value = escape(measure.text()) if measure.known else "no value"
     interval = (
         f" <small>between {escape(measure.interval_text().replace(' to ', ' and '))}</small>" if measure.known else ""
@@ -207,13 +214,14 @@ def _card(measure: Measure, plot: str) -> str:
         f"<dt>{escape(name.replace('_', ' '))}</dt><dd>{escape(format_number(number))}</dd>"
         for name, number in measure.parts.items()
     )
+    beside = f'<p class="soft">{escape(aside)}</p>' if aside else ""
     return (
         f'<article class="card" id="{escape(measure.name, quote=True)}">'
         f'<div class="head"><h3>{escape(measure.title)}</h3>'
         f'<span class="verdict {measure.verdict}">{measure.verdict}</span></div>'
-        f'<p class="value">{value}{interval}</p>'
+        f'<p class="value">{value}{interval}</p>{beside}'
         f"<p>{escape(measure.meaning)}</p>"
-        f'<p class="soft">{escape(_WHAT.get(measure.name, ""))}</p>{plot}'
+        f'<p class="soft">{escape(what)}</p>{plot}'
         f"<details><summary>How it was measured</summary><p>{escape(measure.detail)}</p>"
         f"<p>Source: {escape(measure.source)}.</p>{f'<dl>{parts}</dl>' if parts else ''}</details></article>"
     )

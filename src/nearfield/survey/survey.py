@@ -24,7 +24,7 @@ from .neighbors import list_length, sample_neighbors
 from .noise import real_directions
 from .norms import norm_spread
 from .ordering import order_sensitivity
-from .rank import Spectrum, effective_rank, participation_ratio
+from .rank import Spectrum, effective_rank, participation_ratio, uneven
 from .redundancy import feature_redundancy
 from .summary import advice_lines, summary_lines, table
 from .survival import quantization_survival
@@ -214,7 +214,9 @@ def survey(
         pairs = check_pairs(pairs, len(space))
     with Progress("surveying", total=7 if known is None else 8, unit="steps", enabled=progress) as bar:
         spectrum = Spectrum.of(space, 25 * sample, seed)
-        made["effective_rank"] = effective_rank(spectrum)
+        made["effective_rank"] = effective_rank(
+            Spectrum.of(space, 25 * sample, seed, sampling="length") if uneven(space) else spectrum
+        )
         made["participation_ratio"] = participation_ratio(spectrum)
         made["isotropy"] = isotropy(spectrum)
         made["mean_cosine"] = mean_cosine(spectrum, metric=metric)
