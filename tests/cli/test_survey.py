@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -69,3 +70,36 @@ def test_what_is_wrong_is_said(run, vectors: Path, tmp_path: Path) -> None:
     ):
         answer = run("survey", *arguments)
         assert (answer.code, text in answer.err) == (2, True)
+
+
+def test_labels_from_a_file(run, vectors: Path, tmp_path: Path) -> None:
+    kinds = [f"kind {row % 3}" for row in range(300)]
+    (tmp_path / "kinds.txt").write_text("\n".join(kinds))
+    np.save(tmp_path / "kinds.npy", np.array(kinds))
+    by_text = run("survey", vectors, "--labels", "kinds.txt", "--json").json
+    assert by_text == run("survey", vectors, "--labels", "kinds.npy", "--json").json
+    assert by_text["measures"]["neighbor_purity"]["parts"]["classes"] == 3
+    assert len(by_text["summary"]) == 4
+
+
+def test_labels_from_a_column_or_an_attribute(run, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    lines = [
+        json.dumps({"id": row, "vector": rng.standard_normal(6).round(3).tolist(), "kind": "abc"[row % 3]})
+        for row in range(120)
+    ]
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines))
+    from_file = run("survey", "rows.jsonl", "--labels", "kind", "--json").json
+    run("index", "rows.jsonl", "s.nf", "--attributes", "kind")
+    assert from_file == run("survey", "s.nf", "--labels", "kind", "--json").json
+    assert from_file["measures"]["neighbor_purity"]["parts"]["classes"] == 3
+
+
+def test_labels_that_are_not_there(run, vectors: Path, tmp_path: Path) -> None:
+    (tmp_path / "few.txt").write_text("a\nb")
+    for name, text in (("nothing", "no file nothing"), ("few.txt", "expected 300 labels, one for each row, got 2")):
+        answer = run("survey", vectors, "--labels", name)
+        assert (answer.code, text in answer.err) == (2, True)
+    run("index", vectors, "s.nf")
+    answer = run("survey", "s.nf", "--labels", "kind")
+    assert (answer.code, "no attribute 'kind'; attributes: none" in answer.err) == (2, True)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nearfield.common.interval import mean_interval, recall_interval
+from nearfield.common.interval import difference_interval, mean_interval, recall_interval
 
 
 def shares(rng, mean, kind, n):
@@ -60,3 +60,14 @@ def test_bad_confidence():
 def test_recall_is_the_mean_share_of_the_truth_that_was_found():
     truth, found = np.array([[1, 2, 3], [4, 5, 6]]), np.array([[3, 2, 1], [6, -1, 9]])
     assert recall_interval(truth, found) == mean_interval([1, 1 / 3])
+
+
+def test_the_interval_of_a_difference_covers() -> None:
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(300):
+        a, b = rng.random(40) < 0.9, rng.random(60) < 0.7
+        value, low, high = difference_interval(mean_interval(a), mean_interval(b))
+        assert low <= value <= high
+        covered += low <= 0.2 <= high
+    assert covered >= 0.93 * 300
