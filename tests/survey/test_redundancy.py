@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nearfield.survey import feature_redundancy, merge_features, merge_units
+from nearfield.survey import Merging, feature_redundancy, merge_features, merge_units
 
 
 def by_hand(features, signed):
@@ -46,6 +46,7 @@ def test_copies_scaled_or_turned_are_one_feature():
 
 def test_zero_features_are_alike_only_to_each_other():
     merging = merge_features(np.float32([[0, 0], [1, 0], [0, 0], [0, 1]]))
+    assert isinstance(merging, Merging)
     assert merging.survivors(0.5) == 3 and merging.groups(3).tolist() == [0, 1, 0, 2]
 
 

@@ -89,7 +89,7 @@ def measure(setting: Setting) -> Iterator[Finding]:
         f"The exponent of loss over size is {np.median(falls):.2f} at the median of {len(falls)} pairs of classes; its "
     )
     text += f"Spearman with dimension is {trend:+.2f} (positive: slower where higher)."
-    verdict = Verdict.of(trend >= 0.3, in_part=trend > 0, why="dimension hardly tells the exponent here")
+    verdict = Verdict.of(trend >= 0.3, in_part=trend >= 0.15, why="dimension hardly tells the exponent here")
     yield Finding(RATE, text, verdict, {"exponent": falls, "dimension": heights})
 
 
