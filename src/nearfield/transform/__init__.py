@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from .pca import PCA as PCA
     from .ranking import RankingLoss as RankingLoss
     from .ranking import ranking_loss as ranking_loss
+    from .subspace import Subspace as Subspace
     from .truncation import Truncation as Truncation
 
-__all__ = ["PCA", "LeanVec", "LinearMap", "PairMargin", "RankingLoss", "Truncation", "ranking_loss"]
+__all__ = ["PCA", "LeanVec", "LinearMap", "PairMargin", "RankingLoss", "Subspace", "Truncation", "ranking_loss"]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -25,6 +26,7 @@ __getattr__, __dir__ = lazy_names(
         "LeanVec": ".leanvec",
         "LinearMap": ".linear",
         "RankingLoss": ".ranking",
+        "Subspace": ".subspace",
         "Truncation": ".truncation",
         "ranking_loss": ".ranking",
     },
