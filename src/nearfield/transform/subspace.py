@@ -122,11 +122,11 @@ class Subspace(OneToOneFeatureMixin, MomentsEstimator):
 
     def _map(self) -> tuple[np.ndarray, np.ndarray | None]:
         inside, outside = self._gains()
-        return _blend(self.components_, inside, outside), self._offset
+        return span_matrix(self.components_, inside, outside), self._offset
 
     def _inverse(self) -> np.ndarray:
         inside, outside = (1 / gain if gain > 0 else 0.0 for gain in self._gains())
-        return _blend(self.components_, inside, outside)
+        return span_matrix(self.components_, inside, outside)
 
     def _gains(self) -> tuple[float, float]:
         """What a row's part inside the span is multiplied with, and its part outside."""
@@ -165,7 +165,7 @@ def _components(fitted: Any) -> np.ndarray:
     return orthonormal_basis(fitted.components_, "span", fitted.n_features_in_)
 
 
-def _blend(basis: np.ndarray, inside: float, outside: float) -> np.ndarray:
+def span_matrix(basis: np.ndarray, inside: float, outside: float) -> np.ndarray:
     """The matrix that multiplies what lies in the span of ``basis`` by ``inside`` and the rest by ``outside``."""
     matrix = (inside - outside) * (basis.T @ basis)
     matrix[np.diag_indices(len(matrix))] += outside
