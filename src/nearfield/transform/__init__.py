@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..common.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .k_subspaces import KSubspaces as KSubspaces
     from .leanvec import LeanVec as LeanVec
     from .linear import LinearMap as LinearMap
     from .pair_margin import PairMargin as PairMargin
@@ -21,11 +22,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PCA",
+    "KSubspaces",
     "LeanVec",
     "LinearMap",
     "PairMargin",
     "RandomProjection",
     "RankingLoss",
+    "SpikedCovarianceFilter",
     "Subspace",
     "Truncation",
     "Whitening",
@@ -37,6 +40,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "PCA": ".pca",
         "PairMargin": ".pair_margin",
+        "KSubspaces": ".k_subspaces",
         "LeanVec": ".leanvec",
         "LinearMap": ".linear",
         "RankingLoss": ".ranking",
