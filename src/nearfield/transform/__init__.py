@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..common.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .chain import linear_map as linear_map
     from .k_subspaces import KSubspaces as KSubspaces
     from .leanvec import LeanVec as LeanVec
     from .linear import LinearMap as LinearMap
@@ -32,6 +33,7 @@ __all__ = [
     "Subspace",
     "Truncation",
     "Whitening",
+    "linear_map",
     "ranking_loss",
 ]
 
@@ -49,6 +51,7 @@ __getattr__, __dir__ = lazy_names(
         "Subspace": ".subspace",
         "Truncation": ".truncation",
         "Whitening": ".whitening",
+        "linear_map": ".chain",
         "ranking_loss": ".ranking",
     },
 )
