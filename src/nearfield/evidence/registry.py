@@ -13,6 +13,8 @@ from .claims import KINDS, NOT_RUN, Finding, Paper, Setting, Verdict
 
 NAMES = (
     "bebr",
+    "diffusion_subspace",
+    "eigenshield",
     "embedding_compression_bench",
     "filtered_ann_bench",
     "grvq",
