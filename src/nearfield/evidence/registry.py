@@ -14,6 +14,8 @@ from .claims import KINDS, NOT_RUN, Finding, Paper, Setting, Verdict
 NAMES = (
     "bebr",
     "convergent_learning",
+    "diffusion_subspace",
+    "eigenshield",
     "embedding_compression_bench",
     "feature_bias",
     "feature_complexity_v",

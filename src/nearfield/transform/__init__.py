@@ -7,25 +7,51 @@ from typing import TYPE_CHECKING
 from ..common.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .chain import linear_map as linear_map
+    from .k_subspaces import KSubspaces as KSubspaces
     from .leanvec import LeanVec as LeanVec
     from .linear import LinearMap as LinearMap
     from .pair_margin import PairMargin as PairMargin
     from .pca import PCA as PCA
+    from .projection import RandomProjection as RandomProjection
     from .ranking import RankingLoss as RankingLoss
     from .ranking import ranking_loss as ranking_loss
+    from .spiked_covariance import SpikedCovarianceFilter as SpikedCovarianceFilter
+    from .subspace import Subspace as Subspace
     from .truncation import Truncation as Truncation
+    from .whitening import Whitening as Whitening
 
-__all__ = ["PCA", "LeanVec", "LinearMap", "PairMargin", "RankingLoss", "Truncation", "ranking_loss"]
+__all__ = [
+    "PCA",
+    "KSubspaces",
+    "LeanVec",
+    "LinearMap",
+    "PairMargin",
+    "RandomProjection",
+    "RankingLoss",
+    "SpikedCovarianceFilter",
+    "Subspace",
+    "Truncation",
+    "Whitening",
+    "linear_map",
+    "ranking_loss",
+]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "PCA": ".pca",
         "PairMargin": ".pair_margin",
+        "KSubspaces": ".k_subspaces",
         "LeanVec": ".leanvec",
         "LinearMap": ".linear",
         "RankingLoss": ".ranking",
+        "RandomProjection": ".projection",
+        "SpikedCovarianceFilter": ".spiked_covariance",
+        "Subspace": ".subspace",
         "Truncation": ".truncation",
+        "Whitening": ".whitening",
+        "linear_map": ".chain",
         "ranking_loss": ".ranking",
     },
 )
