@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .ranking import RankingLoss as RankingLoss
     from .ranking import ranking_loss as ranking_loss
     from .ridge import RidgeMap as RidgeMap
+    from .subspace import Subspace as Subspace
     from .truncation import Truncation as Truncation
     from .vector_map import VectorMap as VectorMap
 
@@ -26,6 +27,7 @@ __all__ = [
     "Procrustes",
     "RankingLoss",
     "RidgeMap",
+    "Subspace",
     "Truncation",
     "VectorMap",
     "ranking_loss",
@@ -34,13 +36,14 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "PCA": ".pca",
-        "PairMargin": ".pair_margin",
         "LeanVec": ".leanvec",
         "LinearMap": ".linear",
+        "PCA": ".pca",
+        "PairMargin": ".pair_margin",
         "Procrustes": ".procrustes",
         "RankingLoss": ".ranking",
         "RidgeMap": ".ridge",
+        "Subspace": ".subspace",
         "Truncation": ".truncation",
         "VectorMap": ".vector_map",
         "ranking_loss": ".ranking",
