@@ -25,6 +25,7 @@ NAMES = (
     "neural_lsh",
     "pca_rag",
     "rankme",
+    "relative_representations",
     "simvq",
     "squash",
 )
