@@ -36,15 +36,17 @@ class CanonicalCorrelation(PairedMap):
         analysis, which some hundred pairs overfit to nothing in hundreds of dimensions; 1 leaves the covariances out
         (partial least squares). None tries thirteen and keeps the one under which most held-out pairs find each other,
         by five-fold cross-validation: advised.
-    power : every coordinate of both sides counts with its correlation to this power. 0 counts all alike, and calls for
-        few components; 1 lets weak ones fade.
+    power : every coordinate of both sides counts with its share of the largest singular value of the whitened
+        cross-covariance (without shrinkage: of the largest correlation) to this power. 0 counts all alike, and calls
+        for few components; 1 lets weak ones fade.
     random_state : seed of the folds.
 
     Attributes
     ----------
     matrix_, other_matrix_ : (n_components_, d_x) and (n_components_, d_y), powers included.
     offset_, other_offset_ : means of the two sides.
-    correlations_ : (n_components_,) falling, of the pairs it was fitted to and so too large where pairs are few.
+    correlations_ : (n_components_,) of both sides' coordinates over the pairs it was fitted to, and so too large where
+        pairs are few; they fall where nothing is shrunk.
     shrinkage_ : what was used.
     score_ : mean reciprocal rank of held-out pairs among each other at ``shrinkage_``; NaN where it was given.
     n_components_, n_pairs_, n_features_in_ : counts.
@@ -165,15 +167,21 @@ def _directions(
         spread = np.where(spread > 0, spread, 1.0)
         half.append((left * (values / spread), right / spread[:, None]))
     (seen, back), (other_seen, other_back) = half
-    turned, correlations, other_turned = linalg.svd(seen.T @ other_seen, full_matrices=False)
-    kept = len(correlations) if count is None else min(count, len(correlations))
-    matrix, other = turned[:, :kept].T @ back, other_turned[:kept] @ other_back
+    turned, values, other_turned = linalg.svd(seen.T @ other_seen, full_matrices=False)
+    kept = len(values) if count is None else min(count, len(values))
+    turned, other_turned = turned[:, :kept], other_turned[:kept].T
+    matrix, other = turned.T @ back, other_turned.T @ other_back
     largest = np.abs(matrix).argmax(axis=1)
     signs = np.where(matrix[np.arange(kept), largest] < 0, -1.0, 1.0)
-    correlations = np.minimum(correlations[:kept], 1.0)
     # Lengths of order one rather than of one over the root of the number of pairs.
-    weights = (signs * correlations**power * np.sqrt(len(first[0])))[:, None]
-    return matrix * weights, other * weights, correlations
+    weights = (signs * (values[:kept] / (values[0] or 1.0)) ** power * np.sqrt(len(first[0])))[:, None]
+    return matrix * weights, other * weights, _correlations(seen @ turned, other_seen @ other_turned)
+
+
+def _correlations(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Of the columns of centred rows with each other; zero where one does not vary."""
+    size = np.sqrt(np.square(rows).sum(axis=0) * np.square(others).sum(axis=0))
+    return np.asarray(np.clip((rows * others).sum(axis=0) / np.where(size > 0, size, 1.0), 0.0, 1.0))
 
 
 def _found(rows: np.ndarray, others: np.ndarray) -> float:
