@@ -16,22 +16,26 @@ FOUND = ("R@1", "R@10", "MRR")
 
 @dataclass(frozen=True)
 class Pair:
-    """Row i of both sides is one thing; ``judged`` rows are looked for and among, ``rest`` is there to learn from."""
+    """Row i of both sides is one thing; ``judged`` rows are looked for and among, ``rest`` is there to learn from.
+
+    ``ids`` are the rows' numbers in the set they come from.
+    """
 
     first: np.ndarray
     second: np.ndarray
     judged: np.ndarray
     rest: np.ndarray
+    ids: np.ndarray
 
     def turned(self) -> Pair:
         """The same with the sides exchanged."""
-        return Pair(self.second, self.first, self.judged, self.rest)
+        return Pair(self.second, self.first, self.judged, self.rest, self.ids)
 
     @classmethod
-    def of(cls, first: np.ndarray, second: np.ndarray, judged: int, rest: int, seed: int = 0) -> Pair:
+    def of(cls, first: np.ndarray, second: np.ndarray, judged: int, rest: int, ids: np.ndarray) -> Pair:
         """Judged rows and rows to learn from, drawn at random."""
-        order = np.random.default_rng(seed).permutation(len(first))
-        return cls(unit(first), unit(second), order[:judged], order[judged : judged + rest])
+        order = np.random.default_rng(0).permutation(len(first))
+        return cls(unit(first), unit(second), order[:judged], order[judged : judged + rest], ids)
 
 
 def glosses(judged: int, rest: int, *, lexical: bool = False) -> Pair:
@@ -39,13 +43,14 @@ def glosses(judged: int, rest: int, *, lexical: bool = False) -> Pair:
     found = load("wordnet")
     order = np.random.default_rng(0).permutation(len(found.vectors))[: judged + rest]
     texts = [found.texts[row] for row in order]
-    return Pair.of(_lsa(texts) if lexical else _words(texts), found.vectors[order], judged, rest)
+    return Pair.of(_lsa(texts) if lexical else _words(texts), found.vectors[order], judged, rest, order)
 
 
 def abstracts(judged: int) -> Pair:
     """SciFact's abstracts by WordLlama and by MiniLM."""
     found = load("scifact")
-    return Pair.of(_words(found.documents), found.vectors, judged, len(found.documents))
+    count = len(found.documents)
+    return Pair.of(_words(found.documents), found.vectors, judged, count, np.arange(count))
 
 
 def claims() -> tuple[np.ndarray, np.ndarray]:

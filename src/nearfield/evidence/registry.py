@@ -13,9 +13,11 @@ from .claims import KINDS, NOT_RUN, Finding, Paper, Setting, Verdict
 
 NAMES = (
     "bebr",
+    "close_modality_gap",
     "embedding_compression_bench",
     "filtered_ann_bench",
     "grvq",
+    "healthcare_alignment",
     "hnsw",
     "hnsw_recall_lid",
     "hqi",
@@ -24,6 +26,7 @@ NAMES = (
     "mrl",
     "neural_lsh",
     "pca_rag",
+    "plato_3d_text",
     "rankme",
     "relative_representations",
     "simvq",

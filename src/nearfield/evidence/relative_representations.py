@@ -79,7 +79,7 @@ def measure(setting: Setting) -> Iterator[Finding]:
         for name, table in tables.items()
         for size in sizes
     )
-    yield Finding(OURS, text + ".", Verdict.of(min(gains) > 0, in_part=np.mean(gains) > 0, why="not everywhere"))
+    yield Finding(OURS, text + ".", Verdict.of(min(gains) > 0, in_part=max(gains) > 0, why="not everywhere"))
     yield _chosen(sets["glosses"], sizes[:3:2], setting)
 
 
@@ -159,7 +159,9 @@ def _table(pair: Pair, size: int, setting: Setting) -> dict[str, tuple[float, ..
 
 def _scores(pair: Pair, anchors: np.ndarray, setting: Setting) -> dict[str, tuple[float, ...]]:
     asked, rows = pair.judged[: setting.pick(1_000, 200)], pair.judged
-    found = {name: pairs.partners(*relative(pair, anchors, asked, rows, form)) for name, form in FORMS.items()}
+    found: dict[str, tuple[float, ...]] = {
+        name: pairs.partners(*relative(pair, anchors, asked, rows, form)) for name, form in FORMS.items()
+    }
     first, second = (GapShift().fit(side[pair.rest]).transform(side) for side in (pair.first, pair.second))
     turned = Procrustes(center=False).fit(first[anchors], second[anchors])
     found["Procrustes"] = pairs.partners(turned.transform(first[asked]), second[rows])
@@ -205,21 +207,26 @@ def _ndcg(papers: Any, documents: np.ndarray, queries: np.ndarray) -> float:
 
 
 def _chosen(pair: Pair, sizes: tuple[int, ...], setting: Setting) -> Finding:
+    """Whitened, and the best map beside it, from anchors chosen by the first encoder's vectors."""
     found: dict[str, dict[str, float]] = {}
+    maps: dict[str, dict[str, float]] = {}
     for size in sizes:
         for selection in ("random", "kmeans", "farthest"):
             scores = []
             for seed in range(setting.pick(3, 1)):
                 chosen = choose_anchors(pair.first[pair.rest], size, selection=selection, random_state=seed)
-                asked = pair.judged[: setting.pick(1_000, 200)]
-                moved = relative(pair, pair.rest[chosen], asked, pair.judged, FORMS["gaussian, whitened"])
-                scores.append(pairs.partners(*moved)[2])
-            found.setdefault(str(size), {})[selection] = float(np.mean(scores))
-    text = "MRR on glosses, whitened: " + "; ".join(
-        f"{size} anchors: " + ", ".join(f"{name} {score:.3f}" for name, score in scores.items())
-        for size, scores in found.items()
+                scored = _scores(pair, pair.rest[chosen], setting)
+                scores.append([scored[name][2] for name in ("gaussian, whitened", "ridge, from rows to queries")])
+            ours, theirs = np.mean(scores, axis=0).tolist()
+            found.setdefault(str(size), {})[selection] = ours
+            maps.setdefault(str(size), {})[selection] = theirs
+    text = "MRR on glosses, whitened (and ridge from rows to queries): " + "; ".join(
+        f"{size} anchors: "
+        + ", ".join(f"{name} {score:.3f} ({maps[size][name]:.3f})" for name, score in scores.items())
+        for size, of in found.items()
     )
     best = max(scores["kmeans"] - scores["random"] for scores in found.values())
     worst = min(min(scores["random"] - scores[name] for name in ("kmeans", "farthest")) for scores in found.values())
     why = f"k-means finds up to {best:.3f} more" if best >= -worst else f"a choice finds {-worst:.3f} more"
-    return Finding(CHOICE, text + ".", Verdict.of(worst >= -0.01, why=why), found)
+    numbers = {"whitened": found, "ridge, from rows to queries": maps}
+    return Finding(CHOICE, text + ".", Verdict.of(worst >= -0.01, why=why), numbers)

@@ -40,7 +40,8 @@ class RelativeRepresentation(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     ----------
     n_anchors : how many anchors, at least 1, and dimensions of the result; all rows where ``X`` has fewer. 300 is a
         good start; every doubling helps up to the dimension of the spaces, and whitened anchors help beyond.
-    selection : "random", "kmeans" or "farthest", see :func:`choose_anchors`; not used where anchors are given.
+    selection : "random", "kmeans" (advised where they can be chosen) or "farthest", see :func:`choose_anchors`; not
+        used where anchors are given.
     similarity : "cosine" of the row and the anchor; "euclidean", their distance, negative and in units of the root mean
         square distance between anchors; "gaussian", ``exp(cosine - 1)``, which tells near anchors from far ones better.
         All three forget rotations, reflections and lengths; "euclidean" keeps differences in length between rows.
