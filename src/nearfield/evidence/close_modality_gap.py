@@ -80,7 +80,9 @@ def measure(setting: Setting) -> Iterator[Finding]:
     holds = noisy[best] >= max(paired.values()) - 0.005
     yield Finding(MAPPED, text + f" ({PAIRS:,} pairs).", Verdict.of(holds, why="what knows pairs does better"))
 
-    same = _adapters(images[::-1], images, some.labels[::-1], taught, some.labels)
+    half = taught // 2
+    parts = [np.r_[0:half, taught : len(images)], np.r_[half:taught, taught : len(images)]]
+    same = _adapters(images[parts[0]], images[parts[1]], some.labels[parts[0]], half, some.labels[parts[1]])
     change = {name: 100 * (same[name] - same["none"]) for name in ("shift", "noise 0.02", f"noise {best:g}")}
     text = f"Images against other images, {same['none']:.1%} with none: " + ", ".join(
         f"{name} {points:+.1f} points" for name, points in change.items()

@@ -220,13 +220,13 @@ def _chosen(pair: Pair, sizes: tuple[int, ...], setting: Setting) -> Finding:
             ours, theirs = np.mean(scores, axis=0).tolist()
             found.setdefault(str(size), {})[selection] = ours
             maps.setdefault(str(size), {})[selection] = theirs
-    text = "MRR on glosses, whitened (and ridge from rows to queries): " + "; ".join(
-        f"{size} anchors: "
-        + ", ".join(f"{name} {score:.3f} ({maps[size][name]:.3f})" for name, score in scores.items())
-        for size, of in found.items()
-    )
-    best = max(scores["kmeans"] - scores["random"] for scores in found.values())
-    worst = min(min(scores["random"] - scores[name] for name in ("kmeans", "farthest")) for scores in found.values())
+    parts = []
+    for size, by in found.items():
+        shown = ", ".join(f"{name} {score:.3f} ({maps[size][name]:.3f})" for name, score in by.items())
+        parts.append(f"{size} anchors: {shown}")
+    text = "MRR on glosses, whitened (and ridge from rows to queries): " + "; ".join(parts)
+    best = max(by["kmeans"] - by["random"] for by in found.values())
+    worst = min(min(by["random"] - by[name] for name in ("kmeans", "farthest")) for by in found.values())
     why = f"k-means finds up to {best:.3f} more" if best >= -worst else f"a choice finds {-worst:.3f} more"
     numbers = {"whitened": found, "ridge, from rows to queries": maps}
     return Finding(CHOICE, text + ".", Verdict.of(worst >= -0.01, why=why), numbers)
