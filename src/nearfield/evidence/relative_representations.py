@@ -221,9 +221,9 @@ def _chosen(pair: Pair, sizes: tuple[int, ...], setting: Setting) -> Finding:
             found.setdefault(str(size), {})[selection] = ours
             maps.setdefault(str(size), {})[selection] = theirs
     parts = []
-    for size, by in found.items():
-        shown = ", ".join(f"{name} {score:.3f} ({maps[size][name]:.3f})" for name, score in by.items())
-        parts.append(f"{size} anchors: {shown}")
+    for count, by in found.items():
+        shown = ", ".join(f"{name} {score:.3f} ({maps[count][name]:.3f})" for name, score in by.items())
+        parts.append(f"{count} anchors: {shown}")
     text = "MRR on glosses, whitened (and ridge from rows to queries): " + "; ".join(parts)
     best = max(by["kmeans"] - by["random"] for by in found.values())
     worst = min(min(by["random"] - by[name] for name in ("kmeans", "farthest")) for by in found.values())

@@ -22,8 +22,8 @@ NORMALIZATIONS = ("standard", "quantile", "whitened")
 # Rows whose similarities give means, deviations and quantiles.
 _SAMPLE = 10_000
 _LEVELS = 257
-# Of the eigenvalues of the anchors' similarities, the largest left out, this share of their mean is added to each: from
-# 0.01 to 0.3 it makes no difference (MRR between two encoders within 0.003 of 0.84 at 300 anchors).
+# Of the eigenvalues of the anchors' similarities, the largest left out, this share of their mean is added to each. From
+# 0.01 to 0.3 it hardly matters: the mean reciprocal rank between two encoders moves by 0.006 at 300 anchors.
 _RIDGE = 0.1
 
 
