@@ -130,7 +130,7 @@ def _head() -> Any:
 def _searched(steps: Any, grid: dict[str, Any], prefix: str = "") -> Any:
     from sklearn.model_selection import GridSearchCV
 
-    return GridSearchCV(steps, grid | {f"{prefix}C": (1.0, 10.0, 100.0)}, cv=3)
+    return GridSearchCV(steps, grid | {f"{prefix}C": (3.0, 30.0)}, cv=3)
 
 
 def _aligned(claim: Claim, mean: dict[int, dict[str, float]]) -> Finding:
