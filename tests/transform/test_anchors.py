@@ -55,3 +55,8 @@ def test_what_is_wrong_is_refused(rows):
         choose_anchors(rows, 3, selection="best")
     with pytest.raises(ValueError, match="n_anchors: expected an integer of at least 1, got 0"):
         choose_anchors(rows, 0)
+    for bad in ([1.0, 2.0], np.zeros((0, 3)), np.array([["a"], ["b"]])):
+        with pytest.raises(ValueError, match=r"X: expected numbers of shape \(n, d\)"):
+            choose_anchors(bad, 1)
+    with pytest.raises(ValueError, match="X: expected finite values"):
+        choose_anchors(np.full((5, 2), np.nan), 2, selection="kmeans")
