@@ -6,12 +6,16 @@ import numpy as np
 from scipy import linalg
 
 from ..common.checks import check_int, check_random_state, check_real
+from .moments import leading
 from .paired import PairedMap
-from .ridge import RidgeMap
+from .ridge import RidgeMap, penalty
 from .vector_map import VectorMap
 
 # Added to the kernel among the centres, as a share of its diagonal, so that equal centres do no harm.
 _JITTER = 1e-6
+# The penalty is told from so many pairs: it does not change with their number, and eigenvectors take long.
+_SHOWN = 1000
+_ALL, _SOME = 5000, 2000
 
 
 class KernelMap(PairedMap):
@@ -23,11 +27,11 @@ class KernelMap(PairedMap):
 
     Parameters
     ----------
-    width : of the Gaussian, as a multiple of the root mean squared distance between rows, above 0. 1.5 is nearly
-        linear and a good start for text; 0.7 follows the pairs closely.
-    alpha : penalty, from 0; None chooses it by generalised cross-validation, as :class:`RidgeMap` does.
-    centers : most pairs that serve as centres, at least 1, drawn at random. All pairs count in the fit, but it can
-        bend at the centres alone; 1,000 is a good start, and time grows with the square of it.
+    width : of the Gaussian, as a multiple of the root mean squared distance between rows, above 0. 1 is a good start
+        for text; 2.5 is nearly linear, 0.5 follows single pairs.
+    alpha : penalty, from 0; None chooses it by generalised cross-validation on at most 1,000 of the pairs.
+    centers : most pairs that serve as centres, drawn at random, at least 1; all pairs count in the fit, but it bends at
+        the centres alone. None takes all pairs up to 5,000, of more pairs 2,000. Time grows with its square.
     random_state : seed of the choice of centres.
 
     Attributes
@@ -62,32 +66,45 @@ class KernelMap(PairedMap):
     def _check_parameters(self, d_out: int) -> None:
         check_real(self.width, "width", 0.0, np.inf, open_low=True, open_high=True)
         RidgeMap(self.alpha)._check_parameters(d_out)
-        check_int(self.centers, "centers", 1)
+        if self.centers is not None:
+            check_int(self.centers, "centers", 1)
         check_random_state(self.random_state)
 
     def _solve(self, X: np.ndarray, Y: np.ndarray) -> None:
-        self.offset_ = X.mean(axis=0)
-        rows = X - self.offset_
+        self.offset_, self.shift_ = X.mean(axis=0), Y.mean(axis=0)
+        rows, target = X - self.offset_, Y - self.shift_
         spread = 2 * float(np.square(rows).sum(axis=1).mean())
         self.gamma_ = 1 / (self.width**2 * spread) if spread > 0 else 1.0
-        order = np.random.default_rng(self.random_state).permutation(len(rows))[: self.centers]
-        self.centers_ = rows[np.sort(order)]
-        among = self._kernel(self.centers_)
+        order = np.random.default_rng(self.random_state).permutation(len(rows))
+        few = np.sort(order[:_SHOWN])
+        self.alpha_ = self._told(rows[few], target[few]) if self.alpha is None else float(self.alpha)
+        most = self.centers or (_ALL if len(rows) <= _ALL else _SOME)
+        chosen = np.sort(order[:most])
+        self.centers_ = rows[chosen]
+        among = self._kernel(self.centers_, self.centers_)
+        if len(chosen) == len(rows):
+            among[np.diag_indices(len(among))] += max(self.alpha_, _JITTER)
+            self.coefficients_ = linalg.solve(among, target, assume_a="pos", overwrite_a=True)
+            return
         among[np.diag_indices(len(among))] += _JITTER
         root = linalg.cholesky(among, lower=True)
-        features = linalg.solve_triangular(root, self._kernel(rows).T, lower=True).T
-        fitted = RidgeMap(self.alpha).fit(features, Y)
-        self.alpha_ = fitted.alpha_
-        self.coefficients_ = linalg.solve_triangular(root, fitted.matrix_.T, lower=True, trans="T")
-        self.shift_ = fitted.shift_ - fitted.matrix_ @ fitted.offset_
+        features = linalg.solve_triangular(root, self._kernel(self.centers_, rows), lower=True)
+        square = features @ features.T
+        square[np.diag_indices(len(square))] += max(self.alpha_, _JITTER)
+        weights = linalg.solve(square, features @ target, assume_a="pos", overwrite_a=True)
+        self.coefficients_ = linalg.solve_triangular(root, weights, lower=True, trans="T")
 
-    def _kernel(self, rows: np.ndarray) -> np.ndarray:
-        squares = np.square(rows).sum(axis=1)[:, None] + np.square(self.centers_).sum(axis=1)
-        distances = np.maximum(squares - 2 * rows @ self.centers_.T, 0.0)
-        return np.asarray(np.exp(-self.gamma_ * distances))
+    def _told(self, rows: np.ndarray, target: np.ndarray) -> float:
+        values, vectors = leading(self._kernel(rows, rows), len(rows))
+        kept = values > values[0] * _JITTER
+        return penalty(values[kept], vectors[kept] @ target, target)
+
+    def _kernel(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        squares = np.square(a).sum(axis=1)[:, None] + np.square(b).sum(axis=1)
+        return np.asarray(np.exp(-self.gamma_ * np.maximum(squares - 2 * a @ b.T, 0.0)))
 
     def _mapped(self, X: np.ndarray) -> np.ndarray:
-        return np.asarray(self._kernel(X - self.offset_) @ self.coefficients_ + self.shift_)
+        return np.asarray(self._kernel(X - self.offset_, self.centers_) @ self.coefficients_ + self.shift_)
 
     def export(self, *, unit: bool = False) -> VectorMap:
         """The fitted map as plain float32 arrays; with ``unit`` it brings what it is given to length one first."""

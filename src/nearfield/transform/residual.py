@@ -79,10 +79,10 @@ class ResidualMap(PairedMap):
             validation_fraction=_HELD,
             random_state=self.random_state % 2**32,
         )
-        target = np.float32(left_over / size)
+        target = (left_over / size).astype(np.float32)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # the passes are the setting
-            network.fit(np.float32(rows / spread), target[:, 0] if target.shape[1] == 1 else target)
+            network.fit((rows / spread).astype(np.float32), target[:, 0] if target.shape[1] == 1 else target)
         hidden, outer = (np.asarray(part, np.float64) for part in network.coefs_)
         self.hidden_, self.outer_ = hidden.T / spread, outer.T * size
         self.hidden_shift_ = np.asarray(network.intercepts_[0], np.float64)

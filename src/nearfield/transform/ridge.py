@@ -59,22 +59,26 @@ class RidgeMap(AffinePairedMap):
         target, self.shift_ = centred(Y, True)
         squares, right = _principal(rows)
         turned = (right @ (rows.T @ target)) / np.sqrt(squares)[:, None]
-        self.alpha_ = self._chosen(squares, turned, target) if self.alpha is None else float(self.alpha)
+        self.alpha_ = penalty(squares, turned, target) if self.alpha is None else float(self.alpha)
         self.matrix_ = ((np.sqrt(squares) / (squares + self.alpha_))[:, None] * turned).T @ right
 
-    @staticmethod
-    def _chosen(squares: np.ndarray, turned: np.ndarray, target: np.ndarray) -> float:
-        """The penalty of least generalised cross-validation error; the largest tried where nothing can be told."""
-        if not len(squares):
-            return 1.0
-        penalties = squares[0] * _SHARES[::-1]
-        kept = squares / (squares + penalties[:, None])
-        explained = (2 * kept - kept**2) @ np.square(turned).sum(axis=1)
-        left_over = np.maximum(np.square(target).sum() - explained, 0.0)
-        freedom = np.maximum(len(target) - 1 - kept.sum(axis=1), 0.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            errors = np.where(freedom > 0, left_over / freedom**2, np.inf)
-        return float(penalties[np.argmin(errors)])
+
+def penalty(squares: np.ndarray, turned: np.ndarray, target: np.ndarray) -> float:
+    """The penalty of least generalised cross-validation error; the largest tried where nothing can be told.
+
+    ``squares`` (r,) are the squared singular values of the centred rows, falling; ``turned`` (r, d_out) is the centred
+    ``target`` (n, d_out) along the left singular vectors.
+    """
+    if not len(squares):
+        return 1.0
+    penalties = squares[0] * _SHARES[::-1]
+    kept = squares / (squares + penalties[:, None])
+    explained = (2 * kept - kept**2) @ np.square(turned).sum(axis=1)
+    left_over = np.maximum(np.square(target).sum() - explained, 0.0)
+    freedom = np.maximum(len(target) - 1 - kept.sum(axis=1), 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        errors = np.where(freedom > 0, left_over / freedom**2, np.inf)
+    return float(penalties[np.argmin(errors)])
 
 
 def _principal(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

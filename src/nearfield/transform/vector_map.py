@@ -124,6 +124,11 @@ class VectorMap:
         result = self.linear.inverse_transform(vectors - self.shift)
         return result[0] if single else result
 
+    def moved(self, shift: Any) -> VectorMap:
+        """The same map with ``shift`` (d_out,) added to all it gives."""
+        arrays = self.to_arrays()
+        return self.from_arrays(arrays | {"shift": self.shift + _frozen(shift, "shift", 1)})
+
     @cached_property
     def _arrays(self) -> dict[str, np.ndarray]:
         arrays = {"matrix": self.linear.matrix, "offset": self.linear.offset, "shift": self.shift}
@@ -143,9 +148,9 @@ class VectorMap:
             raise TypeError(f"arrays: expected a dict of arrays, got {type(arrays).__name__}")
         if missing := [name for name in _ARRAYS if name not in arrays]:
             raise ValueError(f"arrays: expected {', '.join(_ARRAYS)}, got none of the name {', '.join(missing)}")
-        layer = {name: arrays.get(name) for name in _HIDDEN}
-        settings = {"gamma": float(np.asarray(arrays["gamma"]).max()), "unit": bool(np.asarray(arrays["unit"]).any())}
-        return cls(arrays["matrix"], arrays["offset"], arrays["shift"], **layer, **settings)
+        layer: dict[str, Any] = {name: arrays.get(name) for name in _HIDDEN}
+        layer |= {"gamma": float(np.asarray(arrays["gamma"]).max()), "unit": bool(np.asarray(arrays["unit"]).any())}
+        return cls(arrays["matrix"], arrays["offset"], arrays["shift"], **layer)
 
     def __reduce__(self) -> tuple[Any, tuple[dict[str, np.ndarray]]]:
         return type(self).from_arrays, (self.to_arrays(),)
