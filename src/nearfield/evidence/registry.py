@@ -23,10 +23,12 @@ NAMES = (
     "lr2vq",
     "mrl",
     "neural_lsh",
+    "oca",
     "pca_rag",
     "rankme",
     "simvq",
     "squash",
+    "stationary_simplex",
 )
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .leanvec import LeanVec as LeanVec
     from .linear import LinearMap as LinearMap
     from .low_rank import LowRankMap as LowRankMap
+    from .orthogonal_extension import OrthogonalExtension as OrthogonalExtension
     from .pair_margin import PairMargin as PairMargin
     from .pca import PCA as PCA
     from .procrustes import Procrustes as Procrustes
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from .ranking import ranking_loss as ranking_loss
     from .residual import ResidualMap as ResidualMap
     from .ridge import RidgeMap as RidgeMap
+    from .simplex import SimplexMap as SimplexMap
+    from .simplex import simplex_vertices as simplex_vertices
     from .truncation import Truncation as Truncation
     from .vector_map import VectorMap as VectorMap
 
@@ -29,14 +32,17 @@ __all__ = [
     "LeanVec",
     "LinearMap",
     "LowRankMap",
+    "OrthogonalExtension",
     "PairMargin",
     "Procrustes",
     "RankingLoss",
     "ResidualMap",
     "RidgeMap",
+    "SimplexMap",
     "Truncation",
     "VectorMap",
     "ranking_loss",
+    "simplex_vertices",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -45,6 +51,7 @@ __getattr__, __dir__ = lazy_names(
         "AffineMap": ".affine",
         "KernelMap": ".kernel",
         "LowRankMap": ".low_rank",
+        "OrthogonalExtension": ".orthogonal_extension",
         "PCA": ".pca",
         "PairMargin": ".pair_margin",
         "LeanVec": ".leanvec",
@@ -53,8 +60,10 @@ __getattr__, __dir__ = lazy_names(
         "RankingLoss": ".ranking",
         "ResidualMap": ".residual",
         "RidgeMap": ".ridge",
+        "SimplexMap": ".simplex",
         "Truncation": ".truncation",
         "VectorMap": ".vector_map",
         "ranking_loss": ".ranking",
+        "simplex_vertices": ".simplex",
     },
 )

@@ -51,11 +51,10 @@ def ready(vectors: np.ndarray, metric: Metric) -> np.ndarray:
     rows = np.ascontiguousarray(vectors, np.float32)
     if not metric.nonzero:
         return rows
-    empty = ~rows.any(axis=1)
-    if not empty.any():
-        return native.unit(rows)
-    rows = np.where(empty[:, None], np.float32(1), rows)
-    return np.where(empty[:, None], np.float32(0), native.unit(rows))
+    result = np.zeros_like(rows)
+    there = np.flatnonzero(rows.any(axis=1))
+    result[there] = native.unit(rows[there])
+    return result
 
 
 def _nearest(queries: np.ndarray, base: np.ndarray, k: int, metric: Metric, own: np.ndarray | None) -> np.ndarray:

@@ -190,7 +190,7 @@ class _Trials:
         if total != measured:
             halves = [np.sort(np.concatenate([fold[side::2] for fold in self.folds])) for side in (0, 1)]
             half = float(np.mean([self._shares(self.sizes[-1], part).mean() for part in halves]))
-            loss = grown(loss, half, measured, total)
+            loss = grown(loss, half, measured, total, self.pairs.k)
         curve = [(size, float(share.mean())) for size, share in shares.items()]
         listed = [
             MapCandidate(name, self.way, float(np.mean(losses)), less) for (name, less), losses in self.inner.items()
