@@ -148,3 +148,24 @@ def rotation_encoders(images: FashionMNIST, quick: bool = False) -> Iterator[tup
             probe.fit(features[1], images.train_labels[-probed:])
         accuracy = float(probe.score(features[2], images.test_labels[:tested]))
         yield f"rate {rate:g}, decay {decay:g}, {epochs} epochs", features[0].astype(np.float32), accuracy
+
+
+def growing_encoders(images: FashionMNIST, quick: bool = False) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Hidden layers trained, each anew, on ever more images of ever more classes: 4, 6, 8 and 10 of ten.
+
+    Yields the number of classes, and the features of 10,000 training and 10,000 test images of all classes; the first
+    of the training images are what the encoders were trained on.
+    """
+    from sklearn.neural_network import MLPClassifier
+
+    seen, tested = (600, 600) if quick else (10_000, 10_000)
+    own, unseen = images.train[:seen] / np.float32(255), images.test[:tested] / np.float32(255)
+    for seed, (classes, share) in enumerate(((4, 0.25), (6, 0.5), (8, 0.75), (10, 1.0))):
+        labels = images.train_labels[: round(share * seen)]
+        member = labels < classes
+        net = MLPClassifier((64,), max_iter=3 if quick else 30, batch_size=128, random_state=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the passes are the setting
+            net.fit(own[: len(labels)][member], labels[member])
+        features = (np.maximum(x @ net.coefs_[0] + net.intercepts_[0], 0) for x in (own, unseen))
+        yield classes, *(rows.astype(np.float32) for rows in features)

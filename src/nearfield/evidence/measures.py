@@ -92,3 +92,18 @@ def places_moved(before: Mapping[str, float], after: Mapping[str, float]) -> dic
     old = sorted(before, key=lambda name: -before[name])
     new = sorted(after, key=lambda name: -after[name])
     return {name: new.index(name) - old.index(name) for name in before}
+
+
+def first_right(queries: np.ndarray, asked: np.ndarray, gallery: np.ndarray, labels: np.ndarray) -> float:
+    """Share of queries, labelled ``asked``, whose nearest row of the gallery by cosine has their label (R@1).
+
+    Rows without a direction answer nothing, and queries without one find nothing.
+
+    Examples
+    --------
+    >>> first_right(np.eye(2, dtype=np.float32), np.array([0, 1]), np.float32([[1, 0], [1, 1]]), np.array([0, 1]))
+    1.0
+    """
+    there, able = gallery.any(axis=1), queries.any(axis=1)
+    found = exact(gallery[there], queries[able], 1).rows[:, 0]
+    return float((labels[there][found] == asked[able]).sum() / len(asked))

@@ -33,6 +33,7 @@ NAMES = (
     "lr2vq",
     "mrl",
     "neural_lsh",
+    "oca",
     "pca_rag",
     "plato_3d_text",
     "rankme",
@@ -40,6 +41,7 @@ NAMES = (
     "simvq",
     "squash",
     "tcm_opis",
+    "stationary_simplex",
 )
 
 

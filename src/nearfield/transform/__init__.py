@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from .leanvec import LeanVec as LeanVec
     from .linear import LinearMap as LinearMap
     from .noise import perturb as perturb
+    from .affine import AffineMap as AffineMap
+    from .kernel import KernelMap as KernelMap
+    from .leanvec import LeanVec as LeanVec
+    from .linear import LinearMap as LinearMap
+    from .low_rank import LowRankMap as LowRankMap
+    from .orthogonal_extension import OrthogonalExtension as OrthogonalExtension
     from .pair_margin import PairMargin as PairMargin
     from .pca import PCA as PCA
     from .projection import RandomProjection as RandomProjection
@@ -45,6 +51,10 @@ __all__ = [
     from .relative import RelativeRepresentation as RelativeRepresentation
     from .ridge import RidgeMap as RidgeMap
     from .subspace import Subspace as Subspace
+    from .residual import ResidualMap as ResidualMap
+    from .ridge import RidgeMap as RidgeMap
+    from .simplex import SimplexMap as SimplexMap
+    from .simplex import simplex_vertices as simplex_vertices
     from .truncation import Truncation as Truncation
     from .vector_map import VectorMap as VectorMap
 
@@ -53,24 +63,36 @@ __all__ = [
     "CanonicalCorrelation",
     "GapAlignment",
     "GapShift",
+    "AffineMap",
+    "KernelMap",
     "LeanVec",
     "LinearMap",
+    "LowRankMap",
+    "OrthogonalExtension",
     "PairMargin",
     "Procrustes",
     "RankingLoss",
     "RelativeRepresentation",
     "RidgeMap",
     "Subspace",
+    "ResidualMap",
+    "RidgeMap",
+    "SimplexMap",
     "Truncation",
     "VectorMap",
     "choose_anchors",
     "perturb",
     "ranking_loss",
+    "simplex_vertices",
 ]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "AffineMap": ".affine",
+        "KernelMap": ".kernel",
+        "LowRankMap": ".low_rank",
+        "OrthogonalExtension": ".orthogonal_extension",
         "PCA": ".pca",
         "PairMargin": ".pair_margin",
         "KSubspaces": ".k_subspaces",
@@ -92,10 +114,14 @@ __getattr__, __dir__ = lazy_names(
         "RelativeRepresentation": ".relative",
         "RidgeMap": ".ridge",
         "Subspace": ".subspace",
+        "ResidualMap": ".residual",
+        "RidgeMap": ".ridge",
+        "SimplexMap": ".simplex",
         "Truncation": ".truncation",
         "VectorMap": ".vector_map",
         "choose_anchors": ".anchors",
         "perturb": ".noise",
         "ranking_loss": ".ranking",
+        "simplex_vertices": ".simplex",
     },
 )

@@ -18,11 +18,12 @@ class MapLoss:
     ----------
     value, low, high : of the share lost, in [0, 1]; the interval is of the confidence asked for.
     k, queries : neighbours and queries it was measured with.
+    rows : of the collection it is stated for.
 
     Examples
     --------
-    >>> print(MapLoss(0.3, 0.27, 0.33, 10, 500))
-    0.300 [0.270, 0.330] of the new model's 10 nearest lost
+    >>> print(MapLoss(0.3, 0.27, 0.33, 10, 500, 4000))
+    0.300 [0.270, 0.330] of the new model's 10 nearest lost among 4,000 rows
     """
 
     value: float
@@ -30,9 +31,11 @@ class MapLoss:
     high: float
     k: int
     queries: int
+    rows: int
 
     def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}] of the new model's {self.k} nearest lost"
+        share = f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        return f"{share} of the new model's {self.k} nearest lost among {self.rows:,} rows"
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,10 @@ class MapCandidate:
     ----------
     name : of the candidate.
     direction : "old-to-new" or "new-to-old".
-    loss : the mean share lost in the trials by which the choice was made.
+    loss : the mean share lost in the trials by which the choice was made; they have fewer rows than the collection, so
+        it is lower than what is stated.
+    less : share of the mean of the old rows taken from a mapped query, so that rows near the mean do not answer
+        everything; 0 where rows are mapped.
 
     Examples
     --------
@@ -54,9 +60,11 @@ class MapCandidate:
     name: str
     direction: str
     loss: float
+    less: float = 0.0
 
     def __str__(self) -> str:
-        return f"{self.name}, {self.direction}: {self.loss:.3f}"
+        less = f" less {self.less:g} of the mean" if self.less else ""
+        return f"{self.name}, {self.direction}{less}: {self.loss:.3f}"
 
 
 @dataclass(frozen=True)

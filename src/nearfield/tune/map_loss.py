@@ -24,18 +24,17 @@ def lost(
     """Per query, the share of its true ``k`` nearest rows that is not among the ``k`` nearest after the map: (q,).
 
     Truth is ``queries`` against ``base``, both as the new model gives them; found is ``mapped_queries`` against
-    ``mapped_base``. ``own`` (q,) names the row that is the query itself and counts on neither side, None where there is
-    none. A row found counts when it is as near, in truth, as the k-th nearest, so that duplicates count alike.
+    ``mapped_base``. ``own`` (q,) names the row that is the query itself and counts on neither side, -1 or None where
+    there is none. All are as :func:`ready` gives them. A row found counts when it is as near, in truth, as the k-th
+    nearest, so that duplicates count alike.
     """
     nearest = _nearest(queries, base, k, metric, own)
     found = _nearest(mapped_queries, mapped_base, k, mapped_metric, own)
-    hits = np.asarray((found[:, :, None] == nearest[:, None, :]).any(axis=2))
-    asked, columns = np.nonzero(~hits)
+    hits: np.ndarray = np.asarray((found[:, :, None] == nearest[:, None, :]).any(axis=2))
     farthest = _scores(queries, base, nearest, metric).max(axis=1)
     scores = _scores(queries, base, found, metric)
     length = np.square(queries).sum(axis=1) if metric.native == "l2" else 1.0
-    near = scores <= (farthest + _TIE * np.maximum(np.abs(farthest), length))[:, None]
-    hits[asked, columns] = near[asked, columns]
+    hits |= scores <= (farthest + _TIE * np.maximum(np.abs(farthest), length))[:, None]
     return np.asarray(1.0 - hits.mean(axis=1))
 
 
@@ -52,11 +51,10 @@ def ready(vectors: np.ndarray, metric: Metric) -> np.ndarray:
     rows = np.ascontiguousarray(vectors, np.float32)
     if not metric.nonzero:
         return rows
-    empty = ~rows.any(axis=1)
-    if not empty.any():
-        return native.unit(rows)
-    rows = np.where(empty[:, None], np.float32(1), rows)
-    return np.where(empty[:, None], np.float32(0), native.unit(rows))
+    result = np.zeros_like(rows)
+    there = np.flatnonzero(rows.any(axis=1))
+    result[there] = native.unit(rows[there])
+    return result
 
 
 def _nearest(queries: np.ndarray, base: np.ndarray, k: int, metric: Metric, own: np.ndarray | None) -> np.ndarray:

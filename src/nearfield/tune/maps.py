@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 
-from ..common.checks import check_choice, check_int, check_random_state, check_real, check_vectors
+from ..common.checks import check_choice, check_int, check_random_state, check_real
 from ..common.interval import mean_interval
 from ..common.progress import Progress
-from ..metric import Metric, get_metric
-from ..transform import Procrustes, RidgeMap
-from ..transform.paired import PairedMap
+from ..metric import Metric
+from ..transform import KernelMap, LowRankMap, Procrustes, RidgeMap
+from ..transform.vector_map import VectorMap
 from .map_choice import NEW_TO_OLD, OLD_TO_NEW, MapCandidate, MapChoice, MapLoss
-from .map_loss import lost, ready
+from .map_growth import grown
+from .map_pairs import MapPairs
 
-CANDIDATES: Mapping[str, PairedMap] = {"procrustes": Procrustes(center=False), "ridge": RidgeMap()}
-_FOLDS, _INNER, _FEWEST = 5, 4, 20
+CANDIDATES: Mapping[str, Any] = {
+    "procrustes": Procrustes(center=False),
+    "ridge": RidgeMap(),
+    "low-rank": LowRankMap(),
+    "kernel": KernelMap(),
+}
+_FOLDS, _INNER = 5, 4
 _SIZES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
+# Shares of the mean of the old rows taken from a query mapped to them: rows near the mean would answer everything.
+_LESS = (0.0, 0.5, 0.8)
 # A further doubling of the pairs that gains less than this share of all answers is no gain.
 _FLAT = 0.01
 
@@ -32,7 +40,10 @@ def choose_map(
     metric: str | Metric = "cosine",
     old_metric: str | Metric | None = None,
     direction: str | None = OLD_TO_NEW,
-    candidates: Mapping[str, PairedMap] | Sequence[str] | None = None,
+    parts: tuple[Any, Any, Any] | None = None,
+    queries: Any = None,
+    rows: int | None = None,
+    candidates: Mapping[str, Any] | Sequence[str] | None = None,
     k: int = 10,
     confidence: float = 0.95,
     random_state: int = 0,
@@ -40,142 +51,194 @@ def choose_map(
 ) -> MapChoice:
     """Learn from things encoded by both models the map that loses least when the new model's queries are asked.
 
+    Choose it over fitting a map of your own: what fits best is not what loses least, and the loss it states is measured
+    on pairs that neither the fit nor the choice saw.
+
     Parameters
     ----------
-    old, new : (n, d_old) and (n, d_new), row i the same thing by the old and by the new model; at least 20 rows. They
-        should be a random sample of the collection.
+    old, new : (n, d_old) and (n, d_new), row i the same thing by the old and by the new model; at least 20 rows, a
+        random sample of the collection. A thousand is a good start; fewer than dimensions will do.
     metric : "cosine", "ip" or "l2", of the new space.
     old_metric : of the old space; None means the same.
     direction : "old-to-new" maps stored vectors to the new space; "new-to-old" maps queries to the old space and
         leaves what is stored; None tries both and keeps the better.
-    candidates : names out of the table, or estimators of your own by name; None tries the table.
-    k : neighbours whose loss is measured.
-    confidence : of the interval of the loss.
-    random_state : seed of the order of the pairs.
+    parts : ``(old vectors, new vectors, row numbers)`` of pieces of the same things by both models, such as their
+        sentences, with the row that each is a piece of. They are fitted to as well and, without ``queries``, asked.
+        Worth it where texts are long: encoding the sentences of a text costs as much as the text.
+    queries : (q, d_new) queries as they will come, by the new model; up to 2,000 are used. They decide what is lost and
+        chosen. None asks the parts, or the new rows themselves, each against the other things.
+    rows : of the collection, for which the loss is stated; None means as many as there are pairs. The loss grows with
+        it: more rows are nearly as near.
+    candidates : names out of the table ("procrustes", "ridge", "low-rank", "kernel"), or estimators by name, with
+        ``fit(X, Y)`` and ``export(unit=)`` as :class:`nearfield.transform.RidgeMap` has; None tries the table.
+    k : neighbours whose loss is measured; a twentieth of the pairs at most.
+    confidence : of the interval of the loss, in (0, 1).
+    random_state : seed of the order of the pairs and the queries drawn.
     progress : None shows a bar on a terminal; True or False decides.
 
     Returns
     -------
-    MapChoice : the map, its loss, the curve and what else was tried.
+    MapChoice : the map, fitted to all pairs, its loss, the curve and what else was tried.
+
+    Raises
+    ------
+    ValueError, TypeError : parameters that are not allowed, rows that are not paired.
+
+    Notes
+    -----
+    A fifth of the pairs at a time is held out. On the others every candidate is fitted and compared by what it loses on
+    a quarter held out again; the best is fitted to all of them and maps the fifth. Then all held-out rows are searched
+    together; where queries are mapped, those of each fifth alone, since a fit draws queries towards the rows it knows.
+    The interval is that of the mean over queries; for more ``rows`` than were searched the loss is carried on, and the
+    interval widened by what is not known of the way there. Where both directions are tried, each has an interval of
+    half the doubt, so that the better one's still holds. The loss is of things that are not among the pairs: for those
+    the new vector is known, and a store should keep it.
 
     Examples
     --------
     >>> rng = np.random.default_rng(0)
     >>> things = rng.standard_normal((300, 6))
     >>> old, new = (np.float32(things @ rng.standard_normal((6, d))) for d in (8, 12))
-    >>> choice = choose_map(old, new)
-    >>> choice.name, choice.map.transform(old).shape
-    ('ridge', (300, 12))
+    >>> choice = choose_map(old, new, candidates=["procrustes", "ridge"])
+    >>> choice.name, choice.map.transform(old).shape, choice.loss.value < 0.25
+    ('ridge', (300, 12), True)
     """
-    pairs = _Pairs.of(old, new, metric, old_metric, k)
     if direction is not None:
         check_choice(direction, "direction", (OLD_TO_NEW, NEW_TO_OLD))
-    confidence = check_real(confidence, "confidence", 0.0, 1.0, open_low=True, open_high=True)
-    order = np.random.default_rng(check_random_state(random_state)).permutation(len(pairs.old))
+    doubt = 1 - check_real(confidence, "confidence", 0.0, 1.0, open_low=True, open_high=True)
+    pairs = MapPairs.of(old, new, metric, old_metric, k, parts, queries, check_random_state(random_state))
+    total = len(pairs.old) if rows is None else check_int(rows, "rows", 2)
     tried = _checked(candidates)
-    directions = [direction] if direction else [OLD_TO_NEW, NEW_TO_OLD]
-    folds = np.array_split(order, _FOLDS)
-    bar = Progress("choosing a map", _FOLDS * len(directions), unit="folds", enabled=bool(progress))
-    found = []
-    with bar:
-        for way in directions:
-            found.append(_crossed(pairs, way, tried, folds, 1 - (1 - confidence) / len(directions), bar))
+    order = np.random.default_rng(random_state).permutation(len(pairs.old))
+    ways = [direction] if direction else [OLD_TO_NEW, NEW_TO_OLD]
+    steps = _FOLDS * len(ways)
+    with Progress("choosing a map", steps, unit="folds", enabled=progress) as bar:
+        found = [
+            _Trials(pairs, way, tried, np.array_split(order, _FOLDS), bar).outcome(1 - doubt / len(ways), total)
+            for way in ways
+        ]
     best = min(found, key=lambda one: one.loss.value)
-    listed = sorted((c for one in found for c in one.candidates), key=lambda c: c.loss)
-    name = best.candidates[0].name
-    fitted = pairs.fitted(tried[name], best.direction, order)
-    enough = next(
-        (size for (size, loss), (_, after) in zip(best.curve, best.curve[1:], strict=False) if loss - after < _FLAT),
-        None,
+    listed = sorted((candidate for one in found for candidate in one.candidates), key=lambda one: one.loss)
+    first = best.candidates[0]
+    fitted = _less(pairs, pairs.fitted(tried[first.name], first.direction, np.sort(order)), first.less, np.sort(order))
+    return MapChoice(
+        fitted, first.name, first.direction, best.loss, len(order), best.curve, _enough(best.curve), listed
     )
-    return MapChoice(fitted, name, best.direction, best.loss, len(order), best.curve, enough, listed)
 
 
 @dataclass(frozen=True)
-class _Pairs:
-    old: np.ndarray
-    new: np.ndarray
-    metric: Metric
-    old_metric: Metric
-    k: int
-
-    @classmethod
-    def of(cls, old: Any, new: Any, metric: Any, old_metric: Any, k: int) -> _Pairs:
-        measure = get_metric(metric)
-        measure_old = measure if old_metric is None else get_metric(old_metric)
-        before, _ = check_vectors(old, "old", nonzero=measure_old.nonzero, min_rows=_FEWEST)
-        after, _ = check_vectors(new, "new", nonzero=measure.nonzero, min_rows=_FEWEST)
-        if len(before) != len(after):
-            raise ValueError(f"new: expected {len(before)} rows, one for each of old, got {len(after)}")
-        most = len(before) // _FOLDS - 1
-        k = min(check_int(k, "k", 1), most)
-        return cls(ready(before, measure_old), ready(after, measure), measure, measure_old, k)
-
-    def fitted(self, candidate: PairedMap, direction: str, rows: np.ndarray) -> Any:
-        one = clone(candidate)
-        if direction == OLD_TO_NEW:
-            return one.fit(self.old[rows], self.new[rows]).export(unit=self.old_metric.nonzero)
-        return one.fit(self.new[rows], self.old[rows]).export(unit=self.metric.nonzero)
-
-    def mapped(self, fitted: Any, direction: str, rows: np.ndarray) -> np.ndarray:
-        if direction == OLD_TO_NEW:
-            return ready(fitted.transform(self.old[rows]), self.metric)
-        return ready(fitted.transform(self.new[rows]), self.old_metric)
-
-    def lost(self, mapped: np.ndarray, direction: str, rows: np.ndarray) -> np.ndarray:
-        """Of the queries ``rows`` against each other, given their mapped vectors."""
-        new, k = self.new[rows], min(self.k, len(rows) - 1)
-        own = np.arange(len(rows))
-        if direction == OLD_TO_NEW:
-            return lost(new, new, new, mapped, k, self.metric, self.metric, own)
-        return lost(new, new, mapped, self.old[rows], k, self.metric, self.old_metric, own)
-
-
-@dataclass(frozen=True)
-class _Crossed:
-    direction: str
+class _Outcome:
     loss: MapLoss
     curve: list[tuple[int, float]]
     candidates: list[MapCandidate]
 
 
-def _crossed(
-    pairs: _Pairs,
-    way: str,
-    tried: Mapping[str, PairedMap],
-    folds: list[np.ndarray],
-    confidence: float,
-    bar: Progress,
-) -> _Crossed:
-    """Each fold's rows mapped by what the other folds chose and fitted; then all rows searched together."""
-    sizes = sorted({round(share * (len(pairs.old) - len(folds[0]))) for share in _SIZES})
-    sizes = [size for size in sizes if size >= _FEWEST // 2]
-    outside: dict[int, list[np.ndarray]] = {size: [] for size in sizes}
-    inner: dict[str, list[float]] = {name: [] for name in tried}
-    for number in range(len(folds)):
-        rest = np.concatenate([fold for other, fold in enumerate(folds) if other != number])
-        held, kept = rest[: len(rest) // _INNER], rest[len(rest) // _INNER :]
+class _Trials:
+    """One direction: choice within folds, loss between them."""
+
+    def __init__(self, pairs: MapPairs, way: str, tried: Mapping[str, Any], folds: Sequence[np.ndarray], bar: Progress):
+        self.pairs, self.way, self.folds = pairs, way, folds
+        n = len(pairs.old)
+        self.sizes = sorted({max(2, round(share * (n - len(folds[0])))) for share in _SIZES})
+        fold_of = np.empty(n, np.int64)
+        for number, fold in enumerate(folds):
+            fold_of[fold] = number
+        asked = np.where(pairs.own >= 0, fold_of[pairs.own], np.arange(len(pairs.own)) % len(folds))
+        self.asked = [np.flatnonzero(asked == number) for number in range(len(folds))]
+        self.inner: dict[tuple[str, float], list[float]] = {
+            (name, less): [] for name in tried for less in (_LESS if self._lessens else _LESS[:1])
+        }
+        self.outer: dict[int, list[np.ndarray]] = {size: [] for size in self.sizes}
+        for number in range(len(folds)):
+            self._fold(number, tried)
+            bar.update(1)
+
+    @property
+    def _lessens(self) -> bool:
+        return self.way == NEW_TO_OLD and self.pairs.old_metric.native == "ip"
+
+    def _fold(self, number: int, tried: Mapping[str, Any]) -> None:
+        pairs = self.pairs
+        rest = np.concatenate([fold for other, fold in enumerate(self.folds) if other != number])
+        held, kept = np.sort(rest[: len(rest) // _INNER]), rest[len(rest) // _INNER :]
+        asked = np.flatnonzero(np.isin(pairs.own, held))
+        if not len(asked):  # queries of their own, those of this fold excepted
+            asked = np.setdiff1d(np.flatnonzero(pairs.own < 0), self.asked[number])
         for name, candidate in tried.items():
-            fitted = pairs.fitted(candidate, way, kept)
-            inner[name].append(float(pairs.lost(pairs.mapped(fitted, way, held), way, held).mean()))
-        chosen = tried[min(inner, key=lambda name: inner[name][-1])]
-        for size in sizes:
-            fitted = pairs.fitted(chosen, way, rest[:size])
-            outside[size].append(pairs.mapped(fitted, way, folds[number]))
-        bar.update(1)
-    rows = np.concatenate(folds)
-    shares = {size: pairs.lost(np.concatenate(parts), way, rows) for size, parts in outside.items()}
-    loss = MapLoss(*mean_interval(shares[sizes[-1]], confidence), k=pairs.k, queries=len(rows))
-    curve = [(size, float(share.mean())) for size, share in shares.items()]
-    listed = [MapCandidate(name, way, float(np.mean(losses))) for name, losses in inner.items()]
-    return _Crossed(way, loss, curve, sorted(listed, key=lambda c: c.loss))
+            plain = pairs.fitted(candidate, self.way, kept)
+            for less in _LESS if self._lessens else _LESS[:1]:
+                fitted = _less(pairs, plain, less, kept)
+                mapped = self._mapped(fitted, asked, held)
+                loss = pairs.lost(asked, held, mapped, self.way).mean() if len(asked) else 1.0
+                self.inner[name, less].append(float(loss))
+        name, less = min(self.inner, key=lambda key: self.inner[key][-1])
+        for size in self.sizes:
+            fitted = _less(pairs, pairs.fitted(tried[name], self.way, rest[:size]), less, rest[:size])
+            self.outer[size].append(self._mapped(fitted, self.asked[number], self.folds[number]))
+
+    def _mapped(self, fitted: VectorMap, asked: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        if self.way == OLD_TO_NEW:
+            return self.pairs.mapped_rows(fitted, rows)
+        return self.pairs.mapped_queries(fitted, asked)
+
+    def outcome(self, confidence: float, total: int) -> _Outcome:
+        """What was measured, between all folds."""
+        everyone = np.arange(len(self.pairs.old))
+        shares = {size: self._shares(size, everyone) for size in self.sizes}
+        loss = mean_interval(shares[self.sizes[-1]], confidence)
+        measured = len(everyone) if self.way == OLD_TO_NEW else len(everyone) // len(self.folds)
+        if total != measured:
+            halves = [np.sort(np.concatenate([fold[side::2] for fold in self.folds])) for side in (0, 1)]
+            half = float(np.mean([self._shares(self.sizes[-1], part).mean() for part in halves]))
+            loss = grown(loss, half, measured, total, self.pairs.k)
+        curve = [(size, float(share.mean())) for size, share in shares.items()]
+        listed = [
+            MapCandidate(name, self.way, float(np.mean(losses)), less) for (name, less), losses in self.inner.items()
+        ]
+        stated = MapLoss(*loss, k=self.pairs.k, queries=len(self.pairs.asked), rows=total)
+        return _Outcome(stated, curve, sorted(listed, key=lambda one: one.loss))
+
+    def _shares(self, size: int, rows: np.ndarray) -> np.ndarray:
+        """Per query, the share lost against these rows: all of them, each mapped by a fit that had not seen it.
+
+        Where queries are mapped, those of a fold are asked of its rows alone: the fit has drawn the queries towards all
+        others.
+        """
+        mapped = self.outer[size]
+        if self.way == NEW_TO_OLD:
+            inside = [np.intersect1d(fold, rows) for fold in self.folds]
+            parts = zip(self.asked, inside, mapped, strict=True)
+            return np.concatenate([self.pairs.lost(*part, self.way) for part in parts])
+        place = np.empty(len(self.pairs.old), np.int64)
+        place[np.concatenate(self.folds)] = np.arange(len(place))
+        base = np.ascontiguousarray(np.concatenate(mapped)[place[rows]])
+        return self.pairs.lost(np.concatenate(self.asked), rows, base, self.way)
 
 
-def _checked(candidates: Any) -> Mapping[str, PairedMap]:
+def _less(pairs: MapPairs, fitted: VectorMap, less: float, rows: np.ndarray) -> VectorMap:
+    return fitted.moved(np.float32(-less) * pairs.old[rows].mean(axis=0)) if less else fitted
+
+
+def _enough(curve: Iterable[tuple[int, float]]) -> int | None:
+    """The first number of pairs whose doubling gained too little, if none after it gained more."""
+    enough = None
+    for (pairs, loss), (_, after) in pairwise(curve):
+        if loss - after >= _FLAT:
+            enough = None
+        elif enough is None:
+            enough = pairs
+    return enough
+
+
+def _checked(candidates: Any) -> Mapping[str, Any]:
     if candidates is None:
         return CANDIDATES
-    if isinstance(candidates, Mapping):
-        if not candidates:
-            raise ValueError("candidates: expected at least one, got none")
-        return candidates
-    return {check_choice(name, "candidates", tuple(CANDIDATES)): CANDIDATES[name] for name in candidates}
+    if not isinstance(candidates, Mapping):
+        names = (candidates,) if isinstance(candidates, str) else candidates
+        candidates = {check_choice(name, "candidates", tuple(CANDIDATES)): CANDIDATES[name] for name in names}
+    if not candidates:
+        raise ValueError("candidates: expected at least one, got none")
+    for name, candidate in candidates.items():
+        if not hasattr(candidate, "fit") or not hasattr(candidate, "export"):
+            raise TypeError(f"candidates: expected estimators with fit and export, got {candidate!r} for {name!r}")
+    return candidates
