@@ -3,7 +3,7 @@
 Each function takes an array ``(n, d)`` and returns a :class:`Measure`: a value, a 95% interval, and one sentence that
 says what the value means for search. :func:`survey` runs them all on a sample and makes a report.
 
-Four functions carry the name of the file they live in, so the names are bound here rather than looked up lazily: a
+Six functions carry the name of the file they live in, so the names are bound here rather than looked up lazily: a
 submodule that is loaded later would take their place. Nothing below imports more than numpy. The room itself can be
 called: ``nearfield.survey(vectors)`` is ``nearfield.survey.survey(vectors)``.
 """
@@ -14,6 +14,8 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from .analogy import analogy
+from .association import association
 from .contrast import contrast
 from .duplicates import duplicates
 from .hubness import hubness
@@ -29,6 +31,8 @@ __all__ = [
     "Measure",
     "Neighborhood",
     "Survey",
+    "analogy",
+    "association",
     "contrast",
     "duplicates",
     "effective_rank",
