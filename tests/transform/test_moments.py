@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from nearfield.transform.moments import Moments, leading
+from nearfield.transform.moments import LengthMoments, Moments, leading
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +43,13 @@ def test_no_spread_at_all():
     values, directions = leading(Moments(4).add(np.zeros((3, 4))).square, 2)
     assert (values == 0).all()
     np.testing.assert_allclose(directions @ directions.T, np.eye(2), atol=1e-12)
+
+
+@pytest.mark.parametrize("step", [9001, 1000])
+@pytest.mark.parametrize("center", [True, False])
+def test_fourth_powers_of_lengths(rows, step, center):
+    moments = LengthMoments(7)
+    for start in range(0, len(rows), step):
+        moments.add(rows[start : start + step])
+    exact = rows.astype(np.float64) - (rows.mean(axis=0, dtype=np.float64) if center else 0)
+    assert moments.fourth(center=center) == pytest.approx(((exact**2).sum(axis=1) ** 2).mean(), rel=1e-9)

@@ -9,11 +9,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from ..common.checks import check_choice, check_random_state, check_vectors
+from .estimator import FLOATS
 from .linear import LinearMap
 from .moments import Moments, leading
 from .reduction import Reduction
 
-_FLOATS = [np.float64, np.float32, np.float16]
 # Shares of the rows in the blend that are tried, then steps around the best one: ten pairs of eigenproblems, good to
 # 0.05. The first of equals is taken: all of the rows, and no trust in the queries, if they make no difference.
 _BLENDS = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)
@@ -97,7 +97,7 @@ class LeanVec(Reduction):
         plenty. Few cannot do harm: half of them judge what the other half makes, and where that is worse than leaving
         them out, they are left out. A single one is.
         """
-        X = validate_data(self, X, dtype=_FLOATS)
+        X = validate_data(self, X, dtype=FLOATS)
         self._check_parameters()
         d = self.n_features_in_
         base = Moments(d).add(X)
@@ -113,7 +113,7 @@ class LeanVec(Reduction):
     def _sample_moments(self, queries: Any, d: int) -> list[Moments]:
         """The second moments of every other query, and of the others: what one half fits, the other judges."""
         sample = np.asarray(queries)
-        if sample.dtype not in _FLOATS or sample.ndim != 2:
+        if sample.dtype not in FLOATS or sample.ndim != 2:
             sample = np.atleast_2d(check_vectors(queries, "queries", dim=d)[0])
         if sample.shape[1] != d:
             raise ValueError(f"queries: expected {d} dimensions, got {sample.shape[1]}")
@@ -137,6 +137,9 @@ class LeanVec(Reduction):
         check_is_fitted(self)
         own = self.query_components_ is not self.components_
         return LinearMap(self.components_, queries=self.query_components_ if own else None)
+
+    def _map(self) -> tuple[np.ndarray, np.ndarray | None]:
+        return self.components_, None
 
     def _check_parameters(self) -> None:
         self.n_components_ = self._count_kept()
@@ -183,7 +186,7 @@ class LeanVec(Reduction):
 
     def _mapped(self, X: Any, *, queries: bool) -> np.ndarray:
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=_FLOATS, reset=False)
+        X = validate_data(self, X, dtype=FLOATS, reset=False)
         if X.dtype != np.float64:
             exported = self.export()
             return exported.transform_queries(X) if queries else exported.transform(X)

@@ -64,6 +64,45 @@ class Moments:
         return np.asarray(self.scatter / self.count + np.outer(self.mean, self.mean))
 
 
+class LengthMoments(Moments):
+    """Moments that also know the mean fourth power of the rows' lengths, which tells how sure the covariance is.
+
+    Sums are kept around the mean of the first rows, so that a large offset does not eat them, and moved to the mean of
+    all rows when asked for.
+
+    Examples
+    --------
+    >>> moments = LengthMoments(2).add(np.array([[1.0, 0.0], [3.0, 0.0]]))
+    >>> float(moments.fourth(center=True)), float(moments.fourth(center=False))
+    (1.0, 41.0)
+    """
+
+    def __init__(self, dim: int):
+        super().__init__(dim)
+        self._origin = np.zeros(dim)
+        self._fourth = 0.0
+        self._third = np.zeros(dim)
+
+    def _merge(self, block: np.ndarray) -> None:
+        if not self.count:
+            self._origin = block.mean(axis=0)
+        shifted = block - self._origin
+        squares = np.einsum("ij,ij->i", shifted, shifted)
+        self._fourth += float(squares @ squares)
+        self._third += squares @ shifted
+        super()._merge(block)
+
+    def fourth(self, *, center: bool) -> float:
+        """Mean of ``|x - mean|^4`` over all rows; of ``|x|^4`` without ``center``."""
+        mean = self.mean - self._origin
+        shift = mean if center else -self._origin
+        around = self.scatter / self.count + np.outer(mean, mean)
+        length = float(shift @ shift)
+        total = self._fourth / self.count + 4 * float(shift @ around @ shift) + length**2
+        total += 2 * length * float(np.trace(around)) - 4 * float(shift @ self._third) / self.count
+        return max(total - 4 * length * float(shift @ mean), 0.0)
+
+
 def leading(moments: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """The ``count`` largest eigenvalues, falling, and their orthonormal directions (count, d).
 

@@ -9,15 +9,14 @@ from typing import Any, Self
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
+from sklearn.utils.validation import validate_data
 from threadpoolctl import threadpool_limits
 
 from .. import native
 from ..common.checks import check_int, check_random_state, check_real
-from .linear import LinearMap
+from .estimator import FLOATS, LinearEstimator
 
-_FLOATS = [np.float64, np.float32, np.float16]
 # When no far pairs are given: so many for each row, of so many rows at most, chosen from so many nearest.
 _FAR_PER_ROW = 8
 _MINED = 1 << 13
@@ -37,7 +36,7 @@ _DECAYS = (0.9, 0.999)
 _RIDGE = 0.05
 
 
-class PairMargin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class PairMargin(ClassNamePrefixFeaturesOutMixin, LinearEstimator):
     """Learn from pairs what is near: a map after which hyperplanes part far pairs and keep near ones together.
 
     Choose it before a :class:`~nearfield.index.Hash` when likeness is a rule of your own (same product, same place
@@ -120,7 +119,7 @@ class PairMargin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             cosine that no chain of near pairs leads to: such pairs, alike and yet not of one thing, teach most, and
             all that belongs together has to be in ``near`` for them to be right.
         """
-        X = validate_data(self, X, dtype=_FLOATS, ensure_min_samples=2)
+        X = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)
         self._check_parameters()
         rng = np.random.default_rng(self.random_state)
         self.mean_ = X.mean(axis=0, dtype=np.float64)
@@ -136,18 +135,8 @@ class PairMargin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         self.loss_ = float(sum(side.mean() for side in lost if len(side)))
         return self
 
-    def transform(self, X: Any) -> np.ndarray:
-        """The rows after the map: (n, n_components_), float64 for float64, else float32; not of length one."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=_FLOATS, reset=False)
-        if X.dtype != np.float64:
-            return self.export().transform(X)
-        return np.asarray((X - self.mean_) @ self.components_.T)
-
-    def export(self) -> LinearMap:
-        """The fitted map as plain float32 arrays, for an index or a file."""
-        check_is_fitted(self)
-        return LinearMap(self.components_, self.mean_)
+    def _map(self) -> tuple[np.ndarray, np.ndarray | None]:
+        return self.components_, self.mean_
 
     def _check_parameters(self) -> None:
         kept, d = self.n_components, self.n_features_in_
@@ -238,7 +227,6 @@ class PairMargin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.target_tags.required = True
         return tags
 

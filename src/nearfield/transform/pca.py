@@ -6,22 +6,17 @@ The solver is LAPACK's symmetric eigensolver on second moments gathered in float
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from numbers import Integral, Real
-from typing import Any, Self
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..common.checks import check_random_state
-from .linear import LinearMap
-from .moments import Moments, leading
+from .estimator import MomentsEstimator
+from .moments import leading
 from .reduction import Reduction
 
-_FLOATS = [np.float64, np.float32, np.float16]
 
-
-class PCA(Reduction):
+class PCA(MomentsEstimator, Reduction):
     """Keep the directions of largest variance; drop the rest, and say what that loses.
 
     Choose it when queries are distributed like the base (the usual case) and memory or scan time must fall by 1.5 to
@@ -87,66 +82,11 @@ class PCA(Reduction):
         self.center = center
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Fit to the rows of ``X`` (n, d): float16, float32 or float64, in memory or mapped from a file."""
-        if hasattr(self, "n_samples_seen_"):
-            del self.n_samples_seen_
-        return self.partial_fit(X, y)
+    def _map(self) -> tuple[np.ndarray, np.ndarray | None]:
+        return (self.components_ / self._spread()[:, None] if self.whiten else self.components_), self._offset
 
-    def partial_fit(self, X: Any, y: Any = None) -> Self:
-        """Add the rows of ``X`` to those seen; the same as :meth:`fit` on all of them, up to rounding.
-
-        Every call solves for the components again; give it thousands of rows at a time.
-        """
-        first = not hasattr(self, "n_samples_seen_")
-        self._see(X, ensure_min_samples=2 if first and self.center else 1)
-        self._solve()
-        return self
-
-    def fit_blocks(self, blocks: Iterable[np.ndarray]) -> Self:
-        """Like :meth:`fit`, on the rows of ``blocks`` (n_i, d) gone through once; solves at the end alone."""
-        if hasattr(self, "n_samples_seen_"):
-            del self.n_samples_seen_
-        for block in blocks:
-            self._see(block)
-        if self.center and self.n_samples_seen_ < 2:
-            raise ValueError(f"X: expected at least 2 rows to centre, got {self.n_samples_seen_}")
-        self._solve()
-        return self
-
-    def _see(self, X: Any, ensure_min_samples: int = 1) -> None:
-        """Check rows and add them to those seen."""
-        first = not hasattr(self, "n_samples_seen_")
-        X = validate_data(self, X, dtype=_FLOATS, reset=first, ensure_min_samples=ensure_min_samples)
-        if first:
-            self._check_parameters()
-            self._moments = Moments(X.shape[1])
-        self._moments.add(X)
-        self.n_samples_seen_, self.mean_ = self._moments.count, self._moments.mean
-
-    def transform(self, X: Any) -> np.ndarray:
-        """Coordinates of the rows along the components: (n, n_components_), float64 for float64, else float32."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=_FLOATS, reset=False)
-        if X.dtype != np.float64:
-            return self.export().transform(X)
-        return np.asarray((X - self.mean_ if self.center else X) @ self._matrix().T)
-
-    def inverse_transform(self, X: Any) -> np.ndarray:
-        """The rows of the original space that lie in the span kept and have the coordinates ``X``."""
-        check_is_fitted(self)
-        X = np.asarray(X)
-        if X.ndim != 2 or X.shape[1] != self.n_components_:
-            raise ValueError(f"X: expected shape (n, {self.n_components_}), got {X.shape}")
-        back = (X * self._spread() if self.whiten else X) @ self.components_
-        if self.center:
-            back = back + self.mean_
-        return np.asarray(back, X.dtype if X.dtype == np.float64 else np.float32)
-
-    def export(self) -> LinearMap:
-        """The fitted map as plain float32 arrays, for an index or a file."""
-        check_is_fitted(self)
-        return LinearMap(self._matrix(), self.mean_ if self.center else None)
+    def _inverse(self) -> np.ndarray:
+        return np.asarray((self.components_ * self._spread()[:, None] if self.whiten else self.components_).T)
 
     def _check_parameters(self) -> None:
         kept = self.n_components
@@ -164,8 +104,7 @@ class PCA(Reduction):
         check_random_state(self.random_state)
 
     def _solve(self) -> None:
-        n, d = self.n_samples_seen_, len(self.mean_)
-        moments = self._moments.scatter / (n - 1) if self.center else self._moments.square
+        d, moments = self.n_features_in_, self._second_moments()
         total = float(np.trace(moments))
         count = int(self.n_components) if isinstance(self.n_components, Integral) else d
         variance, components = leading(moments, count)
@@ -183,6 +122,3 @@ class PCA(Reduction):
         variance = self.explained_variance_
         empty = variance <= variance.max(initial=0.0) * np.finfo(np.float64).eps * len(self.mean_)
         return np.sqrt(np.where(empty, 1.0, variance))
-
-    def _matrix(self) -> np.ndarray:
-        return self.components_ / self._spread()[:, None] if self.whiten else self.components_

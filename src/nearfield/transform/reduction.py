@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from numbers import Integral
 from typing import Any
 
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .linear import LinearMap
+from .estimator import LinearEstimator
 from .ranking import RankingLoss, ranking_loss
 
 
-class Reduction(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):
-    """The base of :class:`PCA`, :class:`LeanVec` and :class:`Truncation`: each is fitted, then exported as a map.
+class Reduction(ClassNamePrefixFeaturesOutMixin, LinearEstimator):
+    """The base of :class:`PCA`, :class:`LeanVec`, :class:`RandomProjection` and :class:`Truncation`.
 
     Examples
     --------
@@ -27,10 +26,6 @@ class Reduction(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     random_state: int
     n_components_: int
     n_features_in_: int
-
-    @abstractmethod
-    def export(self) -> LinearMap:
-        """The fitted map as plain float32 arrays, for an index or a file."""
 
     def ranking_loss(self, X: Any, queries: Any = None, *, k: int = 10, metric: str = "cosine") -> RankingLoss:
         """The share of the exact ``k`` nearest rows that is still found in the reduced space, without rescoring.
@@ -53,8 +48,3 @@ class Reduction(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     @property
     def _n_features_out(self) -> int:
         return int(self.n_components_)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags

@@ -8,11 +8,11 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..common.checks import check_choice, check_random_state, check_real
+from .estimator import FLOATS
 from .linear import LinearMap
 from .ranking import RankingLoss, ranking_loss
 from .reduction import Reduction
 
-_FLOATS = [np.float64, np.float32, np.float16]
 _K = 10
 
 
@@ -84,7 +84,7 @@ class Truncation(Reduction):
 
         Raises ValueError where it is more than ``max_loss``.
         """
-        X = validate_data(self, X, dtype=_FLOATS)
+        X = validate_data(self, X, dtype=FLOATS)
         d, self.n_components_ = self.n_features_in_, self._count_kept()
         allowed = check_real(self.max_loss, "max_loss", 0.0, 1.0)
         check_choice(self.metric, "metric", ("cosine", "ip", "l2"))
@@ -118,7 +118,5 @@ class Truncation(Reduction):
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
         return np.array(X[:, : self.n_components_])
 
-    def export(self) -> LinearMap:
-        """The truncation as a linear map, for an index or a file."""
-        check_is_fitted(self)
-        return LinearMap(self.components_)
+    def _map(self) -> tuple[np.ndarray, np.ndarray | None]:
+        return self.components_, None
