@@ -62,8 +62,8 @@ class WordLists:
     equalize : 52 pairs of words that should differ in gender alone.
     specific : 1,441 words that are about gender by their meaning, and 218 of them as a seed.
     professions : 320 occupations.
-    analogies : section -> questions ``(a, b, c, d)``, a is to b as c is to d: 19,544 of Mikolov et al. 2013, and 8,000 of
-        grammar by Microsoft Research under ``"MSR"``.
+    analogies : section -> questions ``(a, b, c, d)``, a is to b as c is to d: 19,544 of Mikolov et al. 2013, and 8,000
+        of grammar by Microsoft Research under ``"MSR"``.
     likeness : set -> triples of two words and what people think of their likeness.
 
     Source: Bolukbasi et al. 2016 (https://github.com/tolga-b/debiaswe, MIT), Caliskan et al. 2017 and the public

@@ -139,7 +139,8 @@ class OnnxText:
     def encode_tokens(self, items: Sequence[str], *, progress: bool | None = None) -> list[np.ndarray]:
         """For each text the vectors of its tokens, float32 (t, dim), special tokens included; not scaled.
 
-        Under mean pooling their mean is the text's vector before it is scaled. ValueError for a model that pools inside.
+        Under mean pooling their mean is the text's vector before it is scaled. ValueError for a model that pools
+        inside.
         """
         texts, _ = as_texts(items)
         if self._pooled_inside:

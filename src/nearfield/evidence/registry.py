@@ -13,18 +13,22 @@ from .claims import KINDS, NOT_RUN, Finding, Paper, Setting, Verdict
 
 NAMES = (
     "bebr",
+    "decor",
     "embedding_compression_bench",
     "filtered_ann_bench",
     "grvq",
+    "hard_debias",
     "hnsw",
     "hnsw_recall_lid",
     "hqi",
+    "laso",
     "leanvec",
     "lr2vq",
     "mrl",
     "neural_lsh",
     "pca_rag",
     "rankme",
+    "safree",
     "simvq",
     "squash",
 )

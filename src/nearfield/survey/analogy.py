@@ -37,8 +37,8 @@ def analogy(vectors: Any, questions: Any, *, sample: int | None = 20_000, random
     Returns
     -------
     Measure
-        The interval is Wilson's, for questions like these. ``arrays``: ``solved``, for each question asked, and their
-        ``rows``.
+        The interval is Wilson's, for questions like these. ``arrays``: ``questions``, the numbers of those asked,
+        ``solved`` for each, and its right ``answers``.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def analogy(vectors: Any, questions: Any, *, sample: int | None = 20_000, random
     asked = np.asarray(questions)
     if asked.ndim != 2 or asked.shape[1] != 4 or (asked.size and asked.dtype.kind not in "iu"):
         raise ValueError(f"questions: expected row numbers of shape (q, 4), got {asked.dtype} of shape {asked.shape}")
-    if asked.size and not (0 <= asked.min() and asked.max() < len(space)):
+    if asked.size and (asked.min() < 0 or asked.max() >= len(space)):
         raise ValueError(f"questions: expected rows from 0 to {len(space) - 1}, got {asked.min()} to {asked.max()}")
     if not len(asked) or len(space) < 4:
         return undefined("analogy", _TITLE, "Unknown: needs a question and four rows.", source=_SOURCE)
@@ -87,7 +87,8 @@ def analogy(vectors: Any, questions: Any, *, sample: int | None = 20_000, random
         title=_TITLE,
         unit="share",
         verdict=verdict,
-        detail=f"From {len(asked):,} questions among {len(space):,} rows. The interval is Wilson's, for questions like these.",
+        detail=f"From {len(asked):,} questions among {len(space):,} rows. The interval is Wilson's, for questions like "
+        "these.",
         source=_SOURCE,
-        arrays={"solved": solved, "rows": chosen},
+        arrays={"solved": solved, "questions": chosen, "answers": asked[:, 3]},
     )

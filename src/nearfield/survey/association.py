@@ -108,8 +108,8 @@ def association(
         unit="standard deviations",
         verdict=verdict,
         detail=f"From {len(first):,} and {len(second):,} targets, {len(spaces['attributes']):,} and "
-        f"{len(spaces['other_attributes']):,} attributes. p = {p_value:.2g} over {splits}. The interval takes leanings to "
-        "be normal and the words to be a sample of their kind.",
+        f"{len(spaces['other_attributes']):,} attributes. p = {p_value:.2g} over {splits}. The interval takes leanings "
+        "to be normal and the rows to be a sample of their kind.",
         source=_SOURCE,
         parts={
             "p_value": p_value,
@@ -183,11 +183,13 @@ def _meaning(value: float, p_value: float, names: tuple[str, str, str, str]) -> 
     chance = p_value if value > 0 else 1 - p_value
     if size < 0.2 or chance > 0.025:
         return "good", (
-            f"Whether a query is about {side} or {other} does not decide which of {first} and {second} it finds, beyond "
+            f"Whether a query is about {side} or {other} does not decide which of {first} and {second} it finds, "
+            f"beyond "
             "chance."
         )
     strength = "somewhat " if size < 0.8 else ""
     return "fair" if size < 0.8 else "poor", (
-        f"{first[:1].upper()}{first[1:]} lie {strength}nearer to {toward[0]}, {second} to {toward[1]}: a search for one "
+        f"{first[:1].upper()}{first[1:]} lie {strength}nearer to {toward[0]}, {second} to {toward[1]}: a search for "
+        f"one "
         "side brings up its own group first, whether or not that is meant."
     )

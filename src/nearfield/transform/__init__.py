@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from ..common.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .debiasing import HardDebias as HardDebias
+    from .label_sets import LabelSets as LabelSets
     from .leanvec import LeanVec as LeanVec
     from .linear import LinearMap as LinearMap
     from .pair_margin import PairMargin as PairMargin
@@ -15,18 +17,24 @@ if TYPE_CHECKING:
     from .ranking import RankingLoss as RankingLoss
     from .ranking import ranking_loss as ranking_loss
     from .spiked_covariance import SpikedCovarianceFilter as SpikedCovarianceFilter
+    from .steering import Steering as Steering
     from .subspace import Subspace as Subspace
+    from .token_filter import TokenFilter as TokenFilter
     from .truncation import Truncation as Truncation
     from .whitening import Whitening as Whitening
 
 __all__ = [
     "PCA",
+    "HardDebias",
+    "LabelSets",
     "LeanVec",
     "LinearMap",
     "PairMargin",
     "RandomProjection",
     "RankingLoss",
+    "Steering",
     "Subspace",
+    "TokenFilter",
     "Truncation",
     "Whitening",
     "ranking_loss",
@@ -37,12 +45,16 @@ __getattr__, __dir__ = lazy_names(
     {
         "PCA": ".pca",
         "PairMargin": ".pair_margin",
+        "HardDebias": ".debiasing",
+        "LabelSets": ".label_sets",
         "LeanVec": ".leanvec",
         "LinearMap": ".linear",
         "RankingLoss": ".ranking",
         "RandomProjection": ".projection",
         "SpikedCovarianceFilter": ".spiked_covariance",
+        "Steering": ".steering",
         "Subspace": ".subspace",
+        "TokenFilter": ".token_filter",
         "Truncation": ".truncation",
         "Whitening": ".whitening",
         "ranking_loss": ".ranking",

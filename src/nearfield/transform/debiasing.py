@@ -21,10 +21,11 @@ class HardDebias(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Find the directions in which the members of defining sets differ, and remove them from neutral rows.
 
     Choose it when a few pairs say what the unwanted difference is (*she* and *he*, a product in two packagings) and
-    rows that should not know of it must end up equally far from both members of each pair. For directions known from
-    examples of a concept, or a strength between nothing and all, use a removal of their span; for a shift toward or away
-    from a concept, :class:`Steering`. What it removes is linear: other directions that go along with the concept stay,
-    and a classifier may still find it in them (Gonen and Goldberg, 2019).
+    rows that should not know of it must end up equally far from both members of each pair. For directions known
+    otherwise use :class:`Subspace`, and for a strength between nothing and all ``Subspace(HardDebias(),
+    strength=0.5)``; for a shift toward or away from a concept, :class:`Steering`. What it removes is linear: other
+    directions that go along with the concept stay, and a classifier may still find it in them (Gonen and Goldberg,
+    2019).
 
     Parameters
     ----------
@@ -44,8 +45,8 @@ class HardDebias(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     -----
     Source: Bolukbasi et al., Man is to Computer Programmer as Woman is to Homemaker? Debiasing Word Embeddings, 2016,
     section 6: the subspace is the leading eigenvectors of the sets' covariances around their own means, each divided
-    by the size of its set; steps 2a *neutralize* and *equalize*. The paper's soft variant, a semidefinite program, is not
-    here. The authors' code equalizes pairs alone; this follows the paper's formula for sets of any size.
+    by the size of its set; steps 2a *neutralize* and *equalize*. The paper's soft variant, a semidefinite program, is
+    not here. The authors' code equalizes pairs alone; this follows the paper's formula for sets of any size.
 
     Examples
     --------
@@ -103,7 +104,10 @@ class HardDebias(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=_FLOATS, reset=False)
-        left = self._without(X.astype(np.float64))
+        wide = X.astype(np.float64)
+        left = self._without(wide)
+        # What rounding leaves of a row inside the subspace is no direction.
+        left[np.linalg.norm(left, axis=1) <= 1e-12 * np.linalg.norm(wide, axis=1)] = 0.0
         return (_unit(left) if self.normalize else left).astype(X.dtype)
 
     def equalize(self, X: Any) -> np.ndarray:
@@ -164,15 +168,15 @@ class HardDebias(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
-    """Rows at length one; a row of zeros, or of what rounding left of one, stays zero."""
+    """Rows at length one; a row of zeros stays zero."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 1e-12 * lengths.max(initial=0)))
+    return np.asarray(rows / np.where(lengths > 0, lengths, 1.0))
 
 
 def _row_numbers(rows: Any, name: str, count: int) -> np.ndarray:
     numbers = np.asarray(rows if len(rows) else np.zeros(0, np.int64))
     if numbers.ndim != 1 or numbers.dtype.kind not in "iu":
         raise ValueError(f"{name}: expected numbers of rows, got dtype {numbers.dtype} of shape {numbers.shape}")
-    if len(numbers) and not (0 <= numbers.min() and numbers.max() < count):
+    if len(numbers) and (numbers.min() < 0 or numbers.max() >= count):
         raise ValueError(f"{name}: expected row numbers from 0 to {count - 1}, got {numbers.min()} to {numbers.max()}")
     return numbers

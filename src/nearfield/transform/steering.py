@@ -20,8 +20,8 @@ class Steering(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     Choose it to lean queries toward a concept or away from it by a dial: every row moves by the same vector, so nothing
     is lost and :meth:`inverse_transform` is exact. To take the concept out of rows altogether, however much of it each
-    holds, remove its span instead (:class:`HardDebias`): a shift that is right for rows full of a concept is too much for
-    those without it.
+    holds, remove its span instead (:class:`Subspace`): a shift that is right for rows full of a concept is too much
+    for those without it.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class Steering(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.strength = strength
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Learn the direction from the rows of ``X`` (n, d) and ``y`` (n,): how much of the concept each has, or 0 and 1."""
+        """Learn the direction from rows ``X`` (n, d) and ``y`` (n,): how much of the concept each has, or 0 and 1."""
         if hasattr(self, "n_samples_seen_"):
             del self.n_samples_seen_
         return self.partial_fit(X, y)

@@ -32,8 +32,8 @@ class TokenFilter(BaseEstimator):
         subtracted. None takes the span of all; right for up to about twenty phrases. With hundreds of examples, 30 to
         100 directions.
     alpha : a token is flagged when the rest of the text without it lies at an angle to the span whose sine is above
-        ``1 + alpha`` times the mean over the other tokens. 0.01 is the paper's; 0 flags about half of the tokens of any text. None flags
-        all: right for encoders with context, whose tokens have all heard of the concept (see Notes).
+        ``1 + alpha`` times the mean over the other tokens. 0.01 is the paper's; 0 flags about half of the tokens of any
+        text. None flags all: right for encoders with context, whose tokens have all heard of the concept (see Notes).
     within_span : replace a flagged token by what the span of the text's own tokens can say of it, as the paper does, so
         that it stays like what the encoder gives; a part of the concept then stays too. False removes all of it.
     background : share of the texts given to :meth:`fit` as ``background`` that are to be filtered by less than half.
@@ -50,12 +50,11 @@ class TokenFilter(BaseEstimator):
     -----
     Source: SAFREE (Yoon et al., Training-Free and Adaptive Guard for Safe Text-to-Image and Video Generation, 2025),
     equations 1 to 6, for the text alone: what it does inside a diffusion model has no counterpart here. Departures:
-    tokens are left out of the mean rather than masked before encoding, unless such encodings are given, and what is left
-    counts at length one, since tokens of other encoders than CLIP differ in length; the strength
-    blends filtered and plain tokens where the paper counts denoising steps; its midpoint is measured. The released code
-    multiplies the two projections in the other order. Measured on WordNet glosses (MiniLM): with ``alpha=0.01`` next
-    to nothing of a topic is filtered, since every token in context carries it; with ``alpha=None, within_span=False``
-    most of it is.
+    tokens are left out of the mean rather than masked before encoding, unless such encodings are given, and what is
+    left counts at length one, since tokens of other encoders than CLIP differ in length; the strength blends filtered
+    and plain tokens where the paper counts denoising steps; its midpoint is measured. The released code multiplies the
+    two projections in the other order. Measured on WordNet glosses (MiniLM): with ``alpha=0.01`` next to nothing of a
+    topic is filtered, since every token in context carries it; with ``alpha=None, within_span=False`` most of it is.
 
     Examples
     --------
