@@ -65,19 +65,19 @@ def test_order_and_length(world):
     _, first, second = pairs(world)
     for operate in (sets.union, sets.intersection):
         np.testing.assert_allclose(operate(first, second), operate(second, first))
-    np.testing.assert_allclose(unit(sets.union(first, second)), unit(sets.intersection(first, second)))
+    np.testing.assert_allclose(sets.union(first, second), (first + second) / 2)
     np.testing.assert_allclose(sets.difference(first, second), -sets.difference(second, first))
-    assert sets.weights_["intersection"] > sets.weights_["union"] > 0
+    assert min(sets.weights_.values()) > 0
     assert sets.union(first.astype(np.float32), second.astype(np.float32)).dtype == np.float32
 
 
-def test_the_mean_makes_items_of_queries(world):
+def test_the_mean_is_added_on_request(world):
     _, first, second = pairs(world)
     model = LabelSets().fit(first, np.arange(len(first)) % 2)
     model.add_mean = True
-    with_mean = model.union(first, second)
+    with_mean = model.difference(first, second)
     model.add_mean = False
-    np.testing.assert_allclose(with_mean - model.mean_, model.union(first, second))
+    np.testing.assert_allclose(with_mean - model.mean_, model.difference(first, second))
 
 
 def test_the_estimate_is_the_best_linear_one():

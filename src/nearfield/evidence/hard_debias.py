@@ -8,8 +8,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from ..datasets import WordLists, load
-from ..survey import association
-from ..survey.analogy import analogy
+from ..survey import analogy, association
 from ..transform import HardDebias
 from . import material
 from .claims import Claim, Finding, Paper, Setting, Verdict

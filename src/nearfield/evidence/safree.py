@@ -162,7 +162,7 @@ def _words(setting: Setting) -> Iterator[Finding]:
     ]
     pool = material.unit(np.vstack([glove.take(words) for words in harmless]))
     rng = np.random.default_rng(setting.random_state)
-    guard = TokenFilter(3, midpoint=0.1).fit(weapons[::2])
+    guard = TokenFilter(3, alpha=0.01, within_span=True, midpoint=0.1).fit(weapons[::2])
     right = flagged = there = 0
     outside = 0.0
     for _ in range(setting.pick(500, 50)):

@@ -34,6 +34,12 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ("mean_cosine", "norm_spread"),
     ),
     ("Is anything stored twice?", "", ("duplicates",)),
+    (
+        "What do directions mean?",
+        "Whether a difference between rows means the same everywhere, and whether groups lean to one side of a "
+        "contrast.",
+        ("association", "analogy"),
+    ),
 )
 
 _WHAT = {
@@ -52,6 +58,10 @@ _WHAT = {
     "isotropy": "1 when every direction is used equally, 0 when one direction holds everything.",
     "mean_cosine": "The similarity of two rows that have nothing to do with each other.",
     "norm_spread": "Whether vectors differ in length: the standard deviation of the lengths over their mean.",
+    "association": "How much nearer one group of words lies to one side of a contrast than another group does. Two "
+    "humps apart mean that the space holds an association between them.",
+    "analogy": "Of questions like man is to king as woman is to what, the share answered by adding and subtracting "
+    "vectors. The bars go from rows at the front of the collection, in a vocabulary the usual words, to the last.",
     "duplicates": "The share of rows that have a copy, or a near copy, elsewhere in the collection.",
 }
 
@@ -110,7 +120,10 @@ def render(survey: Survey, title: str) -> str:
         "</ul></section>",
         f'<p class="soft">{_LEGEND}</p>',
     ]
-    for name, lead, members in _SECTIONS:
+    for name, lead, listed in _SECTIONS:
+        members = [member for member in listed if member in survey.measures]
+        if not members:
+            continue
         body.append(f"<h2>{escape(name)}</h2>")
         if lead:
             body.append(f'<p class="soft">{escape(lead)}</p>')

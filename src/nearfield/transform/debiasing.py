@@ -59,6 +59,9 @@ class HardDebias(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     array([[0., 0., 1.]])
     """
 
+    components_: np.ndarray
+    explained_variance_ratio_: np.ndarray
+
     def __init__(self, n_components: int = 1, *, normalize: bool = True):
         self.n_components = n_components
         self.normalize = normalize

@@ -50,6 +50,9 @@ class Steering(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
            [0., 2.]])
     """
 
+    direction_: np.ndarray
+    n_samples_seen_: int
+
     def __init__(self, strength: float = 1.0):
         self.strength = strength
 

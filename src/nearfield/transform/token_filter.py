@@ -32,8 +32,9 @@ class TokenFilter(BaseEstimator):
         subtracted. None takes the span of all; right for up to about twenty phrases. With hundreds of examples, 30 to
         100 directions.
     alpha : a token is flagged when the rest of the text without it lies at an angle to the span whose sine is above
-        ``1 + alpha`` times the mean over the other tokens. 0.01 is the paper's; 0 flags about half of the tokens of any
-        text. None flags all: right for encoders with context, whose tokens have all heard of the concept (see Notes).
+        ``1 + alpha`` times the mean over the other tokens. 0.01 is the paper's, and right for token vectors without
+        context, such as word vectors; 0 flags about half of the tokens of any text. None flags all: right for encoders
+        with context, whose tokens have all heard of the concept (see Notes).
     within_span : replace a flagged token by what the span of the text's own tokens can say of it, as the paper does, so
         that it stays like what the encoder gives; a part of the concept then stays too. False removes all of it.
     background : share of the texts given to :meth:`fit` as ``background`` that are to be filtered by less than half.
@@ -49,18 +50,20 @@ class TokenFilter(BaseEstimator):
     Notes
     -----
     Source: SAFREE (Yoon et al., Training-Free and Adaptive Guard for Safe Text-to-Image and Video Generation, 2025),
-    equations 1 to 6, for the text alone: what it does inside a diffusion model has no counterpart here. Departures:
-    tokens are left out of the mean rather than masked before encoding, unless such encodings are given, and what is
-    left counts at length one, since tokens of other encoders than CLIP differ in length; the strength blends filtered
-    and plain tokens where the paper counts denoising steps; its midpoint is measured. The released code multiplies the
-    two projections in the other order. Measured on WordNet glosses (MiniLM): with ``alpha=0.01`` next to nothing of a
-    topic is filtered, since every token in context carries it; with ``alpha=None, within_span=False`` most of it is.
+    equations 1 to 6, for the text alone: what it does inside a diffusion model has no counterpart here. The paper is
+    ``alpha=0.01, within_span=True``. Departures: tokens are left out of the mean rather than masked before encoding,
+    unless such encodings are given, and what is left counts at length one, since tokens of other encoders than CLIP
+    differ in length; the strength blends filtered and plain tokens where the paper counts denoising steps; its midpoint
+    is measured. The released code multiplies the two projections in the other order. Measured on WordNet glosses
+    (MiniLM, 100 directions of 500 examples): the topic falls by 85 to 91% among the ten nearest and other queries keep
+    96 to 98% of theirs; with the paper's choice it falls by 3 to 6%, since every token in context carries the topic.
+    Words of GloVe have no context: there 90% of the words flagged are of the concept, and 93% of the concept's flagged.
 
     Examples
     --------
     >>> import numpy as np
     >>> fire, water, salt = np.eye(3)
-    >>> guard = TokenFilter(midpoint=0.05).fit([fire])
+    >>> guard = TokenFilter(alpha=0.01, midpoint=0.05).fit([fire])
     >>> text = np.array([fire + water, water, salt])
     >>> guard.flag(text)
     array([ True, False, False])
@@ -72,8 +75,8 @@ class TokenFilter(BaseEstimator):
         self,
         n_components: int | None = None,
         *,
-        alpha: float | None = 0.01,
-        within_span: bool = True,
+        alpha: float | None = None,
+        within_span: bool = False,
         background: float = 0.95,
         midpoint: float | None = None,
     ):
