@@ -44,6 +44,10 @@ def test_only_the_seed_and_the_shape_matter(data):
     one, two = (RandomProjection(20, density=0.1).fit(rows) for rows in (data, data[:3] * 2))
     assert (one.components_ != two.components_).nnz == 0
     assert (RandomProjection(20, random_state=1).fit(data).components_ != one.components_.toarray()).any()
+    again = RandomProjection(20, density=0.1).fit_blocks(iter([data[:9], data[9:]]))
+    assert (again.components_ != one.components_).nnz == 0
+    with pytest.raises(ValueError, match="at least 1 block"):
+        RandomProjection().fit_blocks([])
     assert RandomProjection(random_state=2**62).fit(data[:, :5]).components_.shape == (5, 5)
 
 

@@ -32,11 +32,11 @@ def within(fitted, turn, first, last):
 def test_what_stands_out_is_found_and_labels_choose(classes):
     x, y, turn = classes
     every = SpikedCovarianceFilter().fit(x)
-    assert every.n_spikes_ == every.n_components_ == 6
+    assert every.n_spikes_ == every.n_directions_ == 6
     assert every.noise_variance_ == pytest.approx(1, rel=0.05)
     assert (within(every, turn, 0, 6) > 0.95).all()
     chosen = SpikedCovarianceFilter(keep=0.4).fit(x, y)  # ceil(0.4 * 7) = 3
-    assert chosen.n_components_ == 3 and chosen.threshold_ == np.sort(chosen.scores_)[2]
+    assert chosen.n_directions_ == 3 and chosen.threshold_ == np.sort(chosen.scores_)[2]
     assert (within(chosen, turn, 0, 3) > 0.9).all()
     np.testing.assert_allclose(
         chosen.transform(x), (x - x.mean(0)) @ chosen.components_.T @ chosen.components_, atol=1e-9

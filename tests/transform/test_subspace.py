@@ -28,7 +28,7 @@ def test_the_formula(data, action, strength):
     span = np.random.default_rng(1).standard_normal((3, 12))
     span[2] = span[0] - span[1]  # not independent
     fitted = Subspace(span, action=action, strength=strength).fit(data)
-    assert fitted.n_components_ == 2
+    assert fitted.n_directions_ == 2
     x = data[:50].astype(np.float64)
     inside = x @ np.linalg.pinv(span) @ span
     want = x - strength * (inside if action == "remove" else x - inside)
@@ -86,11 +86,11 @@ def test_in_an_index_and_a_pipeline(data):
 
 def test_rows_with_nothing_in_them():
     same = Subspace(2, center=True).fit(np.ones((4, 3)))
-    assert same.n_components_ == 0 and same.share_ == 0.0
+    assert same.n_directions_ == 0 and same.share_ == 0.0
     np.testing.assert_allclose(same.transform(np.full((1, 3), 3.0)), [[2.0, 2.0, 2.0]])
     line = Subspace(3).fit(np.outer([1.0, 2.0], [1.0, 0.0, 0.0]))
-    assert line.n_components_ == 1
-    assert Subspace(1).fit(np.ones((1, 3))).n_components_ == 1
+    assert line.n_directions_ == 1
+    assert Subspace(1).fit(np.ones((1, 3))).n_directions_ == 1
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def largest_noise(dim: int, rows: int, alpha: float) -> float:
     Examples
     --------
     >>> round(largest_noise(100, 2000, 0.01), 2), round((1 + (100 / 2000) ** 0.5) ** 2, 2)
-    (1.53, 1.5)
+    (1.52, 1.5)
     """
     shape, scale, shift = _TRACY_WIDOM
     quantile = stats.gamma.ppf(1 - alpha, shape, scale=scale) - shift

@@ -27,6 +27,7 @@ from ..metric.inner_product import InnerProduct
 from ..quantize.codec import Codec
 from ..quantize.floats import Float32
 from ..quantize.two_level import TwoLevelQuantizer
+from ..transform.chain import is_fitted, is_linear, linear_map
 from ..transform.linear import LinearMap
 from .blocks import encode_blocks, fill_rows
 from .estimate import BuildMemory, estimate_build
@@ -70,9 +71,9 @@ class Index(ABC):
     ----------
     metric : "cosine", "ip" or "l2".
     transform : a fitted :class:`~nearfield.transform.LinearMap`, an estimator with ``export()`` such as
-        :class:`~nearfield.transform.PCA` (fitted on the prepared rows when it is not yet), or None. One with a true
-        attribute ``fits_queries``, such as :class:`~nearfield.transform.LeanVec`, is fitted with
-        ``fit(rows, queries=...)`` when the build is given sample queries.
+        :class:`~nearfield.transform.PCA` (fitted on the prepared rows when it is not yet), a scikit-learn Pipeline of
+        such, which becomes one map, or None. One with a true attribute ``fits_queries``, such as
+        :class:`~nearfield.transform.LeanVec`, is fitted with ``fit(rows, queries=...)`` when the build is given some.
     codec : a :class:`~nearfield.quantize.Codec`, unfitted; None keeps float32.
     rescore : how the best candidates are scored again: None; a codec, over all dimensions; "residual": the second
         level of a :class:`~nearfield.quantize.TwoLevelQuantizer`, which must be the ``codec``; or "vectors": the array
@@ -97,8 +98,10 @@ class Index(ABC):
         rescore: Codec | str | None = None,
     ):
         self.metric = get_metric(metric)
-        if transform is not None and not hasattr(transform, "export") and not isinstance(transform, LinearMap):
-            raise TypeError(f"transform: expected None, a LinearMap or an estimator with export(), got {transform!r}")
+        if transform is not None and not is_linear(transform):
+            raise TypeError(
+                f"transform: expected None, a LinearMap or an estimator with export(), or a Pipeline, got {transform!r}"
+            )
         if codec is not None and not isinstance(codec, Codec):
             raise TypeError(f"codec: expected a Codec or None, got {codec!r}")
         if not (rescore is None or isinstance(rescore, Codec) or rescore in ("vectors", "residual")):
@@ -106,7 +109,7 @@ class Index(ABC):
         if rescore == "residual" and not isinstance(codec, TwoLevelQuantizer):
             raise ValueError(f"codec: expected a TwoLevelQuantizer with rescore='residual', got {codec!r}")
         self.transform = transform
-        self._fits_transform = not isinstance(transform, LinearMap) and not hasattr(transform, "components_")
+        self._fits_transform = not is_fitted(transform)
         # Codecs are fitted by the build; copies, so that one given to two indexes does not serve the wrong one.
         self.codec: Codec = copy.copy(codec) if codec is not None else Float32()
         self.rescore = copy.copy(rescore)
@@ -245,12 +248,9 @@ class Index(ABC):
         self._map = None
         if self.transform is None:
             return
-        if isinstance(self.transform, LinearMap):
-            self._map = self.transform
-        else:
-            if self._fits_transform:
-                self._fit_to(raw)
-            self._map = self.transform.export()
+        if self._fits_transform:
+            self._fit_to(raw)
+        self._map = linear_map(self.transform)
         self._check_map()
 
     def _fit_to(self, raw: np.ndarray) -> None:

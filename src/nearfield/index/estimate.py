@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .. import native
 from ..common.checks import check_int
 from ..metric.inner_product import InnerProduct
 from ..quantize.codec import Codec
 from ..quantize.two_level import TwoLevelQuantizer
-from ..transform.linear import LinearMap
+from ..transform.chain import output_dim
 from .directions import BLOCK as DIFFERENCES
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def estimate_build(index: Index, n: int, dim: int, *, threads: int | None = None
     check_int(queries, "queries", 0, 1 << 48)
     workers = native.threads() if threads is None else check_int(threads, "threads", 1, 1024)
     reduced = dim + 1 if index._reduces and isinstance(index.metric, InnerProduct) else dim
-    mapped = _mapped_dim(index.transform, reduced)
+    mapped = output_dim(index.transform, reduced)
 
     kept = {"codes": n * index.codec._row_bytes(mapped)}
     if isinstance(index.rescore, Codec):
@@ -126,15 +125,3 @@ def graph_phases(
         links += n * record
     phases.append({"graph": links})
     return phases
-
-
-def _mapped_dim(transform: Any, dim: int) -> int:
-    if transform is None:
-        return dim
-    if isinstance(transform, LinearMap):
-        return transform.n_features_out
-    for name in ("n_components_", "n_components"):
-        count = getattr(transform, name, None)
-        if isinstance(count, Integral) and not isinstance(count, bool):
-            return min(int(count), dim)
-    return dim  # a share of the variance, or all: not known before it is fitted

@@ -9,6 +9,8 @@ from ..common.lazy import lazy_names
 if TYPE_CHECKING:
     from .debiasing import HardDebias as HardDebias
     from .label_sets import LabelSets as LabelSets
+    from .chain import linear_map as linear_map
+    from .k_subspaces import KSubspaces as KSubspaces
     from .leanvec import LeanVec as LeanVec
     from .linear import LinearMap as LinearMap
     from .pair_margin import PairMargin as PairMargin
@@ -27,16 +29,19 @@ __all__ = [
     "PCA",
     "HardDebias",
     "LabelSets",
+    "KSubspaces",
     "LeanVec",
     "LinearMap",
     "PairMargin",
     "RandomProjection",
     "RankingLoss",
     "Steering",
+    "SpikedCovarianceFilter",
     "Subspace",
     "TokenFilter",
     "Truncation",
     "Whitening",
+    "linear_map",
     "ranking_loss",
 ]
 
@@ -47,6 +52,7 @@ __getattr__, __dir__ = lazy_names(
         "PairMargin": ".pair_margin",
         "HardDebias": ".debiasing",
         "LabelSets": ".label_sets",
+        "KSubspaces": ".k_subspaces",
         "LeanVec": ".leanvec",
         "LinearMap": ".linear",
         "RankingLoss": ".ranking",
@@ -57,6 +63,7 @@ __getattr__, __dir__ = lazy_names(
         "TokenFilter": ".token_filter",
         "Truncation": ".truncation",
         "Whitening": ".whitening",
+        "linear_map": ".chain",
         "ranking_loss": ".ranking",
     },
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Self
 
 import numpy as np
@@ -75,6 +76,12 @@ class RandomProjection(Reduction):
         shape = sparse.csr_matrix((1, self.n_features_in_), dtype=np.float64)
         self.components_ = drawn.fit(shape).components_
         return self
+
+    def fit_blocks(self, blocks: Iterable[np.ndarray]) -> Self:
+        """Like :meth:`fit`; only the first of ``blocks`` (n_i, d) is looked at, and only for its dimensions."""
+        for block in blocks:
+            return self.fit(block)
+        raise ValueError("blocks: expected at least 1 block of rows, got none")
 
     def transform(self, X: Any) -> np.ndarray:
         """The rows after the map: (n, n_components_), dense, float64 for float64, else float32."""

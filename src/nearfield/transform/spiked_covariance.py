@@ -34,7 +34,7 @@ class SpikedCovarianceFilter(OneToOneFeatureMixin, MomentsEstimator):
 
     Attributes
     ----------
-    components_ : (n_components_, d) orthonormal directions kept, by falling variance.
+    components_ : (n_directions_, d) orthonormal directions kept, by falling variance.
     spikes_ : (n_spikes_, d) all directions above the edge, by falling variance.
     explained_variance_ : (n_spikes_,) the variance along each.
     scores_ : (n_spikes_,) how little each is to be trusted: disturbance over signal. The disturbance is the mean square
@@ -44,7 +44,7 @@ class SpikedCovarianceFilter(OneToOneFeatureMixin, MomentsEstimator):
     threshold_ : the score up to which spikes are kept.
     edge_, noise_variance_ : see :func:`nearfield.common.noise_edge.noise_edge`.
     mean_ : (d,) mean of the rows; subtracted only when ``center``.
-    n_components_, n_spikes_, n_samples_seen_, n_features_in_ : counts.
+    n_directions_, n_spikes_, n_samples_seen_, n_features_in_ : counts.
 
     Notes
     -----
@@ -65,10 +65,10 @@ class SpikedCovarianceFilter(OneToOneFeatureMixin, MomentsEstimator):
     >>> X = rng.standard_normal((600, 40))
     >>> X[:, 0] += 6 * y
     >>> X[:, 1] *= 5
-    >>> SpikedCovarianceFilter().fit(X, y).n_components_
+    >>> SpikedCovarianceFilter().fit(X, y).n_directions_
     2
     >>> alone = SpikedCovarianceFilter(keep=0.3).fit(X, y)
-    >>> alone.n_components_, bool(abs(alone.components_[0, 0]) > 0.99)
+    >>> alone.n_directions_, bool(abs(alone.components_[0, 0]) > 0.99)
     (1, True)
     """
 
@@ -148,7 +148,7 @@ class SpikedCovarianceFilter(OneToOneFeatureMixin, MomentsEstimator):
         order = np.argsort(self.scores_, kind="stable")[:last]
         self.threshold_ = float(self.scores_[order[-1]]) if last else 0.0
         self.components_ = self.spikes_[np.sort(order)]
-        self.n_components_ = last
+        self.n_directions_ = last
 
     def _scored(self) -> np.ndarray:
         signal = disturbance = self.explained_variance_

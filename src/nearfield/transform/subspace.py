@@ -36,11 +36,11 @@ class Subspace(OneToOneFeatureMixin, MomentsEstimator):
 
     Attributes
     ----------
-    components_ : (n_components_, d) orthonormal basis of the span; for an integer ``span`` by falling variance.
+    components_ : (n_directions_, d) orthonormal basis of the span; for an integer ``span`` by falling variance.
     share_ : share of the rows' variance (mean square when not ``center``) that lies in the span, in [0, 1].
     mean_ : (d,) mean of the rows; subtracted only when ``center``.
-    n_components_, n_samples_seen_, n_features_in_ : counts. Directions in which there is nothing are left out, so that
-        ``n_components_`` may be smaller than ``span``.
+    n_directions_, n_samples_seen_, n_features_in_ : counts. Directions in which there is nothing are left out, so that
+        ``n_directions_`` may be smaller than ``span``.
 
     Notes
     -----
@@ -116,7 +116,7 @@ class Subspace(OneToOneFeatureMixin, MomentsEstimator):
         else:
             values, directions = leading(moments, int(self.span))
             self.components_ = directions[values > total * np.finfo(np.float64).eps]
-        self.n_components_ = len(self.components_)
+        self.n_directions_ = len(self.components_)
         held = float(np.sum((self.components_ @ moments) * self.components_))
         self.share_ = min(max(held / total, 0.0), 1.0) if total > 0 else 0.0
 
