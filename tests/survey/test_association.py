@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 
@@ -57,6 +59,14 @@ def test_drawn_splits_agree_with_all_of_them():
     assert "all 184,756 splits" in every.detail and "20,000 random splits" in drawn.detail
     assert drawn.parts["p_value"] == pytest.approx(every.parts["p_value"], abs=0.01)
     assert drawn == association(*found)
+
+
+def test_the_normal_limit_agrees_with_drawn_splits(monkeypatch):
+    found = groups(0.1, 500, 700, 4)
+    limit = association(*found)
+    monkeypatch.setattr(sys.modules["nearfield.survey.association"], "_MANY", 10_000)
+    assert "normal limit" in limit.detail
+    assert limit.parts["p_value"] == pytest.approx(association(*found, permutations=4000).parts["p_value"], abs=0.02)
 
 
 def test_the_sentence_says_who_leans_where():

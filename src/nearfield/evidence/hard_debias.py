@@ -8,7 +8,6 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from ..datasets import WordLists, load
-from ..survey import analogy, association
 from ..transform import HardDebias
 from . import material
 from .claims import Claim, Finding, Paper, Setting, Verdict
@@ -29,6 +28,8 @@ CLAIMS = (SHARE, ZERO, TERMS, SCIENCE, EQUAL, KEPT)
 
 def measure(setting: Setting) -> Iterator[Finding]:
     """The findings, one claim after another."""
+    from ..survey import association
+
     lists, glove = load("word_lists"), load("glove")
     count = setting.pick(100_000, 20_000)
     before = material.unit(glove.vectors[:count])
@@ -94,6 +95,8 @@ def measure(setting: Setting) -> Iterator[Finding]:
 
 
 def _kept(lists: WordLists, row: dict[str, int], before: np.ndarray, after: np.ndarray, setting: Setting) -> Finding:
+    from ..survey import analogy
+
     every = (question for part in lists.analogies.values() for question in part)
     asked = [[row[word] for word in question] for question in every if all(word in row for word in question)]
     solved = [analogy(words, asked, sample=setting.pick(None, 300)).value for words in (before, after)]

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import native
 from ..common.checks import check_int, check_random_state
 from ..common.interval import mean_interval
+from ..native import exact_search
 from .collection import Collection
 from .measure import Measure, undefined
 
@@ -68,7 +68,7 @@ def analogy(vectors: Any, questions: Any, *, sample: int | None = 20_000, random
     solved = np.empty(len(asked), bool)
     for start in range(0, len(asked), _BLOCK):
         a, b, c, d = asked[start : start + _BLOCK].T
-        near = native.exact_search(base, base[b] - base[a] + base[c], 4, metric="ip")[1]
+        near = exact_search(base, base[b] - base[a] + base[c], 4, metric="ip")[1]
         given = (near == a[:, None]) | (near == b[:, None]) | (near == c[:, None])
         solved[start : start + _BLOCK] = near[np.arange(len(near)), given.argmin(axis=1)] == d
     value, low, high = mean_interval(solved.astype(float))

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from ..common.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from .debiasing import HardDebias as HardDebias
-    from .label_sets import LabelSets as LabelSets
     from .chain import linear_map as linear_map
+    from .debiasing import HardDebias as HardDebias
     from .k_subspaces import KSubspaces as KSubspaces
+    from .label_sets import LabelSets as LabelSets
     from .leanvec import LeanVec as LeanVec
     from .linear import LinearMap as LinearMap
     from .pair_margin import PairMargin as PairMargin
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 __all__ = [
     "PCA",
     "HardDebias",
-    "LabelSets",
     "KSubspaces",
+    "LabelSets",
     "LeanVec",
     "LinearMap",
     "PairMargin",
     "RandomProjection",
     "RankingLoss",
-    "Steering",
     "SpikedCovarianceFilter",
+    "Steering",
     "Subspace",
     "TokenFilter",
     "Truncation",
