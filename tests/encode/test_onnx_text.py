@@ -70,6 +70,18 @@ def test_inputs_are_found(make_folder: MakeFolder, inputs: tuple[str, ...]) -> N
     assert OnnxText(make_folder(inputs=inputs)).encode(["w1 w2", "w3"]).shape == (2, 8)
 
 
+def test_token_vectors_have_the_text_as_their_mean(make_folder: MakeFolder) -> None:
+    encoder = OnnxText(make_folder(), normalize=False)
+    texts = ["w1 w2 w3", "", *some_texts(40)]
+    tokens = encoder.encode_tokens(texts)
+    assert tokens[0].shape == (5, 8) and tokens[0].dtype == np.float32
+    np.testing.assert_allclose([rows.mean(axis=0) for rows in tokens], encoder.encode(texts), atol=1e-6)
+    assert encoder.encode_tokens([]) == []
+    pooled = OnnxText(make_folder("inside", kind="pooled", output="sentence_embedding"), batch_size=1)
+    with pytest.raises(ValueError, match="expected an output of vectors per token"):
+        pooled.encode_tokens(["w1"])
+
+
 def test_a_model_that_pools_inside_is_taken_as_it_is(make_folder: MakeFolder) -> None:
     encoder = OnnxText(make_folder(kind="pooled", output="sentence_embedding"), normalize=False, batch_size=1)
     plain = OnnxText(make_folder("plain"), normalize=False)

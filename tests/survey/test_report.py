@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nearfield.common import MissingExtraError
-from nearfield.survey import survey
+from nearfield.survey import analogy, association, survey
 
 VOID = {"meta", "path", "use", "rect", "line", "circle", "polyline"}
 
@@ -138,3 +138,17 @@ def test_pairs_add_a_card_with_a_plot(tmp_path):
     found = survey(x, pairs=[[0, 1], [2, 3], [4, 5]], sample=50)
     page = found.save(tmp_path / "report.html").read_text("utf-8")
     assert 'id="alignment"' in page and "cosine of pairs" in page
+
+
+def test_what_is_added_has_its_card_and_plot(surveyed, parsed, tmp_path):
+    pytest.importorskip("matplotlib")
+    rows = np.random.default_rng(1).standard_normal((60, 10)).astype(np.float32)
+    asked = np.random.default_rng(2).integers(0, 60, (30, 4))
+    more = surveyed.including(association(rows[:8], rows[8:20], rows[20:30], rows[30:40]), analogy(rows, asked))
+    assert len(more) == len(surveyed) + 2 and "association" not in surveyed.measures
+    checker = Checker()
+    checker.feed(more.save(tmp_path / "more.html").read_text(encoding="utf-8"))
+    assert checker.open == [] and checker.seen.count("svg") == parsed.seen.count("svg") + 2
+    assert {"association", "analogy"} <= set(checker.ids) and len(checker.ids) == len(set(checker.ids))
+    with pytest.raises(TypeError, match="measures: expected measures"):
+        surveyed.including("association")

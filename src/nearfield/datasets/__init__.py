@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .documentation import Document as Document
     from .documentation import python_documentation as python_documentation
     from .fashion_mnist import FashionMNIST as FashionMNIST
+    from .glove import WordVectors as WordVectors
     from .packages import DebianPackages as DebianPackages
     from .packages import debian_packages as debian_packages
     from .retrieval import Retrieval as Retrieval
@@ -24,10 +25,13 @@ if TYPE_CHECKING:
     from .sets import load as load
     from .stsb import STSB as STSB
     from .stsb import ScoredPairs as ScoredPairs
+    from .word_lists import AssociationWords as AssociationWords
+    from .word_lists import WordLists as WordLists
     from .wordnet import WordNet as WordNet
 
 __all__ = [
     "STSB",
+    "AssociationWords",
     "Clinc150",
     "DebianPackages",
     "Document",
@@ -35,7 +39,9 @@ __all__ = [
     "Retrieval",
     "ScoredPairs",
     "Utterances",
+    "WordLists",
     "WordNet",
+    "WordVectors",
     "debian_packages",
     "load",
     "python_documentation",
@@ -43,6 +49,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "AssociationWords": ".word_lists",
         "Clinc150": ".clinc150",
         "DebianPackages": ".packages",
         "Document": ".documentation",
@@ -52,7 +59,9 @@ __getattr__, __dir__ = lazy_names(
         "STSB": ".stsb",
         "ScoredPairs": ".stsb",
         "Utterances": ".clinc150",
+        "WordLists": ".word_lists",
         "WordNet": ".wordnet",
+        "WordVectors": ".glove",
         "debian_packages": ".packages",
         "load": ".sets",
         "python_documentation": ".documentation",

@@ -6,19 +6,23 @@ from collections.abc import Callable
 from typing import Any, Literal, overload
 
 from ..common.checks import check_choice
-from . import clinc150, cranfield, fashion_mnist, scifact, stsb, wordnet
+from . import clinc150, cranfield, fashion_mnist, glove, scifact, stsb, word_lists, wordnet
 from .clinc150 import Clinc150
 from .fashion_mnist import FashionMNIST
+from .glove import WordVectors
 from .retrieval import Retrieval
 from .stsb import STSB
+from .word_lists import WordLists
 from .wordnet import WordNet
 
 _LOADERS: dict[str, Callable[[], Any]] = {
     "clinc150": clinc150.load,
     "cranfield": cranfield.load,
     "fashion_mnist": fashion_mnist.load,
+    "glove": glove.load,
     "scifact": scifact.load,
     "stsb": stsb.load,
+    "word_lists": word_lists.load,
     "wordnet": wordnet.load,
 }
 NAMES = tuple(_LOADERS)
@@ -31,7 +35,11 @@ def load(name: Literal["cranfield", "scifact"]) -> Retrieval: ...
 @overload
 def load(name: Literal["fashion_mnist"]) -> FashionMNIST: ...
 @overload
+def load(name: Literal["glove"]) -> WordVectors: ...
+@overload
 def load(name: Literal["stsb"]) -> STSB: ...
+@overload
+def load(name: Literal["word_lists"]) -> WordLists: ...
 @overload
 def load(name: Literal["wordnet"]) -> WordNet: ...
 
@@ -46,9 +54,12 @@ def load(name: str) -> Any:
                       none of them
     ``cranfield``     1,400 abstracts of aerodynamics, 225 queries, judgements       :class:`Retrieval`
     ``fashion_mnist`` 70,000 images of clothes as vectors of 784 pixels              :class:`FashionMNIST`
+    ``glove``         400,000 words with vectors of 50 dimensions                    :class:`WordVectors`
     ``scifact``       5,183 abstracts of medicine, 300 claims, judgements, MiniLM    :class:`Retrieval`
                       vectors
     ``stsb``          8,628 pairs of sentences with a score of likeness              :class:`STSB`
+    ``word_lists``    WEAT, gender, analogies and likeness: what is asked of word    :class:`WordLists`
+                      vectors
     ``wordnet``       117,659 MiniLM vectors of glosses, and 6,000 queries from      :class:`WordNet`
                       another world
     ================= ============================================================== =====================

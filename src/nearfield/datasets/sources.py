@@ -8,6 +8,7 @@ import hashlib
 import os
 import urllib.error
 import urllib.request
+import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,16 @@ from ..common.progress import Progress
 
 _TIMEOUT = 60.0
 _CHUNK = 1 << 20
+_DAMAGE = (
+    gzip.BadGzipFile,
+    zipfile.BadZipFile,
+    EOFError,
+    zlib.error,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+)
 
 
 @dataclass(frozen=True)
@@ -108,6 +119,12 @@ def read_bytes(path: Path) -> bytes:
         return gzip.decompress(data) if path.suffix == ".gz" else data
 
 
+def read_member(path: Path, name: str) -> bytes:
+    """One file of a zip archive, such as a wheel."""
+    with damage_named(path), zipfile.ZipFile(path) as archive:
+        return archive.read(name)
+
+
 def read_vectors(source: Source) -> np.ndarray:
     """A 2-D ``.npy`` file as float32."""
     path = obtain(source)
@@ -123,5 +140,5 @@ def damage_named(path: Path) -> Iterator[None]:
     """Turn what parsers raise on bad content into a :class:`CorruptFileError` that names the file."""
     try:
         yield
-    except (gzip.BadGzipFile, EOFError, zlib.error, ValueError, KeyError, IndexError, TypeError) as error:
+    except _DAMAGE as error:
         raise CorruptFileError(path, f"not what was expected ({type(error).__name__}: {error})") from error

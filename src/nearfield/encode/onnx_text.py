@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -129,26 +129,48 @@ class OnnxText:
     def encode(self, items: Sequence[str] | str, *, progress: bool | None = None) -> np.ndarray:
         """Return float32 ``(n, dim)``, or ``(dim,)`` for a single string."""
         texts, single = as_texts(items)
+        vectors = np.zeros((len(texts), self._dim), np.float32)
+        for rows, pooled in self._each(texts, self._run, progress):
+            vectors[rows] = pooled
+        if self.normalize:
+            unit_rows(vectors)
+        return vectors[0] if single else vectors
+
+    def encode_tokens(self, items: Sequence[str], *, progress: bool | None = None) -> list[np.ndarray]:
+        """For each text the vectors of its tokens, float32 (t, dim), special tokens included; not scaled.
+
+        Under mean pooling their mean is the text's vector before it is scaled. ValueError for a model that pools
+        inside.
+        """
+        texts, _ = as_texts(items)
+        if self._pooled_inside:
+            raise ValueError(f"{self._model_file}: expected an output of vectors per token, got {self._output} alone")
+        found: list[np.ndarray] = [np.zeros((0, self._dim), np.float32)] * len(texts)
+        for rows, (output, mask) in self._each(texts, self._model, progress):
+            for place, row in enumerate(rows):
+                found[row] = output[place, : int(mask[place].sum())].copy()
+        return found
+
+    def _each(
+        self, texts: list[str], run: Callable[[list[np.ndarray]], Any], progress: bool | None
+    ) -> Iterator[tuple[list[int], Any]]:
+        """``(rows, what run made of their token ids)``, batch after batch."""
         tokens = [
             np.asarray(encoding.ids, np.int32)
             for start in range(0, len(texts), _CHUNK)
             for encoding in self._tokenizer.encode_batch(texts[start : start + _CHUNK])
         ]
-        vectors = np.zeros((len(texts), self._dim), np.float32)
         batches = self._batches(tokens)
         enabled = show_progress(progress, len(texts))
         pool = ThreadPoolExecutor(min(self.threads, max(1, len(batches))))
         try:
             with Progress("encoding", len(texts), unit="texts", enabled=enabled) as bar:
-                done = pool.map(lambda rows: self._run([tokens[row] for row in rows]), batches)
+                done = pool.map(lambda rows: run([tokens[row] for row in rows]), batches)
                 for rows, result in zip(batches, done, strict=True):
-                    vectors[rows] = result
+                    yield rows, result
                     bar.update(len(rows))
         finally:
             pool.shutdown(cancel_futures=True)
-        if self.normalize:
-            unit_rows(vectors)
-        return vectors[0] if single else vectors
 
     def _batches(self, tokens: list[np.ndarray]) -> list[list[int]]:
         """Rows that go through the model together: near in length, the longest first (so that a bar speeds up)."""
@@ -162,8 +184,8 @@ class OnnxText:
             room -= 1
         return batches
 
-    def _run(self, batch: list[np.ndarray]) -> np.ndarray:
-        """Token ids of a few texts -> their vectors, not yet of length one."""
+    def _model(self, batch: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Token ids of a few texts -> the model's output, and which tokens are there."""
         width = max(1, max(map(len, batch)))
         ids = np.zeros((len(batch), width), np.int64)
         mask = np.zeros((len(batch), width), np.int64)
@@ -172,7 +194,11 @@ class OnnxText:
             mask[row, : max(1, len(tokens))] = 1  # a tokenizer without special tokens: attend to something
         values = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
         feed = {name: values[name].astype(dtype, copy=False) for name, dtype in self._inputs.items()}
-        output = self._session.run([self._output], feed)[0].astype(np.float32, copy=False)
+        return self._session.run([self._output], feed)[0].astype(np.float32, copy=False), mask
+
+    def _run(self, batch: list[np.ndarray]) -> np.ndarray:
+        """Token ids of a few texts -> their vectors, not yet of length one."""
+        output, mask = self._model(batch)
         if self._pooled_inside:
             return output
         if self.pooling == "cls":

@@ -26,6 +26,18 @@ def attributes() -> dict[str, np.ndarray]:
     return dict(zip(names, np.array(rows, np.int64).T, strict=True))
 
 
+def texts() -> list[str]:
+    """What was encoded of each gloss, in the order of the vectors: ``"word, word: gloss"``."""
+    return [_text(line) for name in FILES for line in _lines(name)]
+
+
+def _text(line: str) -> str:
+    head, _, gloss = line.partition("|")
+    fields = head.split()
+    words = fields[4 : 4 + 2 * int(fields[3], 16) : 2]
+    return ", ".join(word.replace("_", " ") for word in words) + ": " + gloss.strip()
+
+
 def _lines(name: str) -> list[str]:
     path = obtain(_source(name))
     with damage_named(path):

@@ -7,6 +7,7 @@ spaces take two arrays; :func:`compare` runs those.
 Some functions carry the name of the file they live in, so the names are bound here rather than looked up lazily: a
 submodule that is loaded later would take their place. Nothing below imports more than numpy and the native core. The
 room itself can be called: ``nearfield.survey(vectors)`` is ``nearfield.survey.survey(vectors)``.
+Six functions carry the name of the file they live in, so the names are bound here rather than looked up lazily: a
 submodule that is loaded later would take their place. Nothing below imports more than numpy. The room itself can be
 called: ``nearfield.survey(vectors)`` is ``nearfield.survey.survey(vectors)``.
 """
@@ -17,6 +18,8 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from .analogy import analogy
+from .association import association
 from .canonical import canonical_correlation
 from .capacity import manifold_capacity
 from .cka import cka
@@ -67,6 +70,8 @@ __all__ = [
     "RowSample",
     "Survey",
     "alignment",
+    "analogy",
+    "association",
     "canonical_correlation",
     "cka",
     "class_separability",

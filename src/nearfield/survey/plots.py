@@ -43,6 +43,8 @@ def figures(measures: Mapping[str, Measure], metric: str) -> dict[str, str]:
         "uniformity": _pair_distances,
         "dominant_directions": _dominance,
         "norm_spread": _norms,
+        "association": _association,
+        "analogy": _analogies,
         **MAKERS,
     }
     return drawn(makers, measures)
@@ -320,3 +322,26 @@ def _norms(axes: Any, measure: Measure) -> str:
     histogram(axes, norms, np.linspace(low, high, BINS), FIRST)
     axes.set_xlabel("length of a vector")
     return f"Histogram of vector lengths around {mean:.3g}"
+
+
+def _association(axes: Any, measure: Measure) -> str:
+    groups = measure.arrays["targets"], measure.arrays["other_targets"]
+    reach = 1.05 * max(float(np.abs(group).max()) for group in groups)
+    edges = np.linspace(-reach, reach, 1 + min(BINS, 4 + 2 * int(min(map(len, groups)) ** 0.5)))
+    for group, colour, label in zip(groups, (FIRST, SECOND), ("first group", "other group"), strict=True):
+        histogram(axes, group, edges, colour, label)
+    axes.axvline(0, color=MUTED, linewidth=1)
+    axes.set_xlabel("nearer to the other attributes  -  nearer to the first")
+    axes.set_ylim(top=axes.get_ylim()[1] * 1.3)
+    axes.legend(loc="upper left", ncols=2, handlelength=1, columnspacing=1.2, borderaxespad=0)
+    return f"Histograms of how two groups lean between two attributes; {measure.value:.2f} standard deviations apart"
+
+
+def _analogies(axes: Any, measure: Measure) -> str:
+    order = np.argsort(measure.arrays["answers"], kind="stable")
+    parts = [part for part in np.array_split(measure.arrays["solved"][order], 10) if len(part)]
+    axes.bar(np.arange(1, len(parts) + 1), [100 * part.mean() for part in parts], 0.9, color=FIRST, linewidth=0)
+    axes.set_xlabel("tenth of the questions, by the row number of the answer")
+    axes.set_ylabel("% solved")
+    axes.set_ylim(0, 105)
+    return f"Share of analogies solved by the row number of the answer; {measure.value:.0%} of all"

@@ -49,6 +49,12 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "If near rows share their label, search and simple classifiers work on these vectors as they are.",
         LABELLED,
     ),
+    (
+        "What do directions mean?",
+        "Whether a difference between rows means the same everywhere, and whether groups lean to one side of a "
+        "contrast.",
+        ("association", "analogy"),
+    ),
 )
 
 _WHAT = {
@@ -81,6 +87,10 @@ _WHAT = {
     "isotropy": "1 when every direction is used equally, 0 when one direction holds everything.",
     "mean_cosine": "The similarity of two rows that have nothing to do with each other.",
     "norm_spread": "Whether vectors differ in length: the standard deviation of the lengths over their mean.",
+    "association": "How much nearer one group of words lies to one side of a contrast than another group does. Two "
+    "humps apart mean that the space holds an association between them.",
+    "analogy": "Of questions like man is to king as woman is to what, the share answered by adding and subtracting "
+    "vectors. The bars go from rows at the front of the collection, in a vocabulary the usual words, to the last.",
     "duplicates": "The share of rows that have a copy, or a near copy, elsewhere in the collection.",
     "neighbor_purity": "Of a row's nearest rows, how many have its label. Classes on the left of the plot are the ones "
     "search mixes up.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +98,13 @@ class Survey:
 
     def __len__(self) -> int:
         return len(self.measures)
+
+    def including(self, *measures: Measure) -> Survey:
+        """This survey with more measures, such as an :func:`association` or an :func:`analogy`, for its report."""
+        for measure in measures:
+            if not isinstance(measure, Measure):
+                raise TypeError(f"measures: expected measures, got {measure!r}")
+        return replace(self, measures={**self.measures, **{measure.name: measure for measure in measures}})
 
     def summary(self) -> list[str]:
         """What to expect from search, in three sentences: how hard, how far it compresses, what to mend.

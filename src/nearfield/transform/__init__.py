@@ -8,11 +8,13 @@ from ..common.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .chain import linear_map as linear_map
+    from .debiasing import HardDebias as HardDebias
     from .k_subspaces import KSubspaces as KSubspaces
     from .anchors import choose_anchors as choose_anchors
     from .canonical import CanonicalCorrelation as CanonicalCorrelation
     from .gap import GapAlignment as GapAlignment
     from .gap import GapShift as GapShift
+    from .label_sets import LabelSets as LabelSets
     from .leanvec import LeanVec as LeanVec
     from .linear import LinearMap as LinearMap
     from .noise import perturb as perturb
@@ -28,20 +30,26 @@ if TYPE_CHECKING:
     from .ranking import RankingLoss as RankingLoss
     from .ranking import ranking_loss as ranking_loss
     from .spiked_covariance import SpikedCovarianceFilter as SpikedCovarianceFilter
+    from .steering import Steering as Steering
     from .subspace import Subspace as Subspace
+    from .token_filter import TokenFilter as TokenFilter
     from .truncation import Truncation as Truncation
     from .whitening import Whitening as Whitening
 
 __all__ = [
     "PCA",
+    "HardDebias",
     "KSubspaces",
+    "LabelSets",
     "LeanVec",
     "LinearMap",
     "PairMargin",
     "RandomProjection",
     "RankingLoss",
     "SpikedCovarianceFilter",
+    "Steering",
     "Subspace",
+    "TokenFilter",
     "Truncation",
     "Whitening",
     "linear_map",
@@ -95,6 +103,8 @@ __getattr__, __dir__ = lazy_names(
         "OrthogonalExtension": ".orthogonal_extension",
         "PCA": ".pca",
         "PairMargin": ".pair_margin",
+        "HardDebias": ".debiasing",
+        "LabelSets": ".label_sets",
         "KSubspaces": ".k_subspaces",
         "CanonicalCorrelation": ".canonical",
         "GapAlignment": ".gap",
@@ -107,7 +117,9 @@ __getattr__, __dir__ = lazy_names(
         "RankingLoss": ".ranking",
         "RandomProjection": ".projection",
         "SpikedCovarianceFilter": ".spiked_covariance",
+        "Steering": ".steering",
         "Subspace": ".subspace",
+        "TokenFilter": ".token_filter",
         "Truncation": ".truncation",
         "Whitening": ".whitening",
         "linear_map": ".chain",
