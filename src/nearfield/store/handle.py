@@ -44,19 +44,16 @@ class Handle:
             meta = read_meta(connection, catalogue.path)
             if catalogue.expires(connection):
                 expiry.present(catalogue, connection)  # time goes on from where the last writer saw it
-        self._shape = Shape(meta["dim"], np.dtype(meta["dtype"]), meta["metric"], dict(meta["attributes"]))
         self._ttl: int | None = meta.get("ttl")
-        self._viewer = Viewer(catalogue, self._shape)
+        shape = Shape.of(meta)
+        self._viewer = viewer = Viewer(catalogue, shape)
         self._writer: Writer | None = None
         self._maintenance: Maintenance | None = None
         if not catalogue.read_only:
-            self._writer = Writer(catalogue, self._shape)
-            self._maintenance = Maintenance(catalogue, self._shape, self._viewer, self._writer, memory)
-        viewer = self._viewer
-        self._watch = Watch(
-            self._shape, lambda: viewer.current().unexpired(catalogue.clock), Record(catalogue.folder), watch
-        )
-        self._reader = Reader(catalogue, self._shape, self._viewer, self._maintenance, self._watch)
+            self._writer = Writer(catalogue, shape)
+            self._maintenance = Maintenance(catalogue, shape, viewer, self._writer, memory)
+        self._watch = Watch(lambda: viewer.current().unexpired(catalogue.clock), Record(catalogue.folder), watch)
+        self._reader = Reader(catalogue, viewer, self._maintenance, self._watch)
 
     # -- opening and closing ------------------------------------------------------------------------------------------
 
@@ -252,6 +249,10 @@ class Handle:
         return f"{type(self).__name__}({str(self.path)!r}, dim={self.dim}, metric={self.metric!r}, {mode})"
 
     # -- inside -------------------------------------------------------------------------------------------------------
+
+    @property
+    def _shape(self) -> Shape:
+        return self._viewer.shape_now()
 
     def _meta(self) -> dict[str, Any]:
         with self._catalogue.reading() as connection:

@@ -1,7 +1,7 @@
 """Bringing the catalogue of an older release up to the present format, in one transaction.
 
 A new catalogue is made in the same way: the tables of format 1, then these steps. So there is one description of every
-table, and what an upgrade leaves is what ``create`` makes.
+table, and what is brought up to date is what ``create`` makes.
 """
 
 from __future__ import annotations
@@ -18,6 +18,13 @@ STEPS: dict[int, tuple[str, ...]] = {
         "UPDATE state SET identity = randomblob(8)",
         "CREATE TABLE expiry(key INTEGER PRIMARY KEY, at INTEGER NOT NULL)",
         "CREATE INDEX expiry_at ON expiry(at)",
+    ),
+    3: (
+        "CREATE TABLE encoded(key INTEGER PRIMARY KEY, born INTEGER NOT NULL)",
+        "CREATE TABLE incoming(batch INTEGER PRIMARY KEY AUTOINCREMENT, rows INTEGER NOT NULL, keys BLOB NOT NULL, "
+        "vectors BLOB NOT NULL, xxh3 INTEGER NOT NULL)",
+        "CREATE TABLE arrays(name TEXT PRIMARY KEY, dtype TEXT NOT NULL, shape TEXT NOT NULL, data BLOB NOT NULL, "
+        "xxh3 INTEGER NOT NULL)",
     ),
 }
 

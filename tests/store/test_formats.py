@@ -16,7 +16,7 @@ import pytest
 
 from nearfield.common import FormatVersionError, files
 from nearfield.store import Store, catalogue
-from nearfield.store.upgrade import STEPS, steps
+from nearfield.store.formats import STEPS, steps
 
 
 def to_format_1(path: Path) -> None:
