@@ -11,11 +11,25 @@ if TYPE_CHECKING:
     from .linear import LinearMap as LinearMap
     from .pair_margin import PairMargin as PairMargin
     from .pca import PCA as PCA
+    from .procrustes import Procrustes as Procrustes
     from .ranking import RankingLoss as RankingLoss
     from .ranking import ranking_loss as ranking_loss
+    from .ridge import RidgeMap as RidgeMap
     from .truncation import Truncation as Truncation
+    from .vector_map import VectorMap as VectorMap
 
-__all__ = ["PCA", "LeanVec", "LinearMap", "PairMargin", "RankingLoss", "Truncation", "ranking_loss"]
+__all__ = [
+    "PCA",
+    "LeanVec",
+    "LinearMap",
+    "PairMargin",
+    "Procrustes",
+    "RankingLoss",
+    "RidgeMap",
+    "Truncation",
+    "VectorMap",
+    "ranking_loss",
+]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -24,8 +38,11 @@ __getattr__, __dir__ = lazy_names(
         "PairMargin": ".pair_margin",
         "LeanVec": ".leanvec",
         "LinearMap": ".linear",
+        "Procrustes": ".procrustes",
         "RankingLoss": ".ranking",
+        "RidgeMap": ".ridge",
         "Truncation": ".truncation",
+        "VectorMap": ".vector_map",
         "ranking_loss": ".ranking",
     },
 )

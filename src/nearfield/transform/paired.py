@@ -1,0 +1,118 @@
+"""What the estimators of maps between two spaces share: paired rows in, an affine map (or more) out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from threadpoolctl import threadpool_limits
+
+from .vector_map import VectorMap
+
+_FLOATS = [np.float64, np.float32, np.float16]
+
+
+class PairedMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):
+    """The base of the estimators that learn from rows in two spaces how to go from one into the other.
+
+    Row ``i`` of ``X`` and row ``i`` of ``Y`` are the same thing seen by two encoders. A subclass gives ``_solve``,
+    which sets ``matrix_`` (d_out, d_in), ``offset_`` (d_in,) and ``shift_`` (d_out,); one with more than an affine map
+    also overrides ``_further`` and ``export``.
+
+    Examples
+    --------
+    >>> from nearfield.transform import RidgeMap
+    >>> isinstance(RidgeMap(), PairedMap)
+    True
+    """
+
+    n_features_in_: int
+    matrix_: np.ndarray
+    offset_: np.ndarray
+    shift_: np.ndarray
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Learn from paired rows: ``X`` (n, d_in) of the one space, ``y`` (n, d_out), or (n,), of the other."""
+        X = validate_data(self, X, dtype=_FLOATS, ensure_min_samples=2)
+        target = self._target(X, y)
+        self._check_parameters(target.shape[1])
+        self.n_pairs_ = len(X)
+        with threadpool_limits(1, user_api="blas"):
+            self._solve(np.asarray(X, np.float64), target)
+        return self
+
+    def _target(self, X: np.ndarray, y: Any) -> np.ndarray:
+        if y is None:
+            raise ValueError(
+                f"y: expected the same {len(X)} things in the other space, got None; {type(self).__name__} requires y "
+                "to be passed, but the target y is None"
+            )
+        target = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
+        if target.ndim == 1:
+            target = target[:, None]
+        if target.ndim != 2 or target.shape[1] == 0:
+            raise ValueError(f"y: expected shape (n, d) or (n,), got {np.shape(y)}")
+        if len(target) != len(X):
+            raise ValueError(f"y: expected {len(X)} rows, one for each of X, got {len(target)}")
+        return target
+
+    def _check_parameters(self, d_out: int) -> None:
+        """ValueError for a parameter that is not allowed; ``self.n_features_in_`` is known."""
+
+    @abstractmethod
+    def _solve(self, X: np.ndarray, Y: np.ndarray) -> None:
+        """Fit to float64 pairs."""
+
+    def _further(self, X: np.ndarray) -> np.ndarray | float:
+        """What comes to the affine part, for float64 rows."""
+        return 0.0
+
+    def transform(self, X: Any) -> np.ndarray:
+        """The rows in the other space: (n, d_out), float64 for float64, else float32."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=_FLOATS, reset=False)
+        if X.dtype != np.float64:
+            return self.export().transform(X)
+        return np.asarray((X - self.offset_) @ self.matrix_.T + self.shift_ + self._further(X))
+
+    def inverse_transform(self, X: Any) -> np.ndarray:
+        """The nearest rows of the first space that map to the rows ``X`` (n, d_out) of the second."""
+        check_is_fitted(self)
+        X = check_array(X, dtype=_FLOATS, input_name="X")
+        if X.shape[1] != self._n_features_out:
+            raise ValueError(f"X: expected {self._n_features_out} dimensions, got {X.shape[1]}")
+        with threadpool_limits(1, user_api="blas"):
+            back = (X - self.shift_) @ np.linalg.pinv(self.matrix_).T + self.offset_
+        return np.asarray(back, X.dtype if X.dtype == np.float64 else np.float32)
+
+    def export(self, *, unit: bool = False) -> VectorMap:
+        """The fitted map as plain float32 arrays; with ``unit`` it brings what it is given to length one first."""
+        check_is_fitted(self)
+        return VectorMap(self.matrix_, self.offset_, self.shift_, unit=unit)
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.shift_)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.target_tags.required = True
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def centred(rows: np.ndarray, center: bool) -> tuple[np.ndarray, np.ndarray]:
+    """``(rows less their mean, the mean)``, or the rows and zeros.
+
+    Examples
+    --------
+    >>> centred(np.float64([[1, 3], [3, 5]]), True)
+    (array([[-1., -1.],
+           [ 1.,  1.]]), array([2., 4.]))
+    """
+    mean = rows.mean(axis=0) if center else np.zeros(rows.shape[1])
+    return rows - mean, mean
