@@ -33,6 +33,7 @@ from .writing import Writer, check_embedding, remove_files
 if TYPE_CHECKING:
     from ..decide import Judge
     from ..tune import Plan
+    from .upgrade import Upgrade
 
 
 class Handle:
@@ -232,6 +233,16 @@ class Handle:
         with decoding(self._catalogue.path, "the plan"):
             return Plan.from_dict(stored)
 
+    @property
+    def upgrading(self) -> Upgrade | None:
+        """The move to another model that is under way (:meth:`Store.upgrade`), or None."""
+        following = self._meta("next").get("next")
+        if following is None:
+            return None
+        from .upgrade import Upgrade
+
+        return Upgrade(self, following)
+
     def __len__(self) -> int:
         with self._catalogue.reading() as connection:
             return expiry.count_living(self._catalogue, connection)
@@ -254,9 +265,9 @@ class Handle:
     def _shape(self) -> Shape:
         return self._viewer.shape_now()
 
-    def _meta(self) -> dict[str, Any]:
+    def _meta(self, only: str = "%") -> dict[str, Any]:
         with self._catalogue.reading() as connection:
-            return read_meta(connection, self._catalogue.path)
+            return read_meta(connection, self._catalogue.path, only)
 
     def _writing(self) -> tuple[Writer, Maintenance]:
         self._catalogue.ensure_usable()

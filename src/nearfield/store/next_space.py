@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 
     from .snapshot import Shape, View
 
+# Beside the old model's similarity, the weight of the new model's own. The new model is the better one, or nobody would
+# move to it; the old one still adds what two readers add. On SciFact 0.5 to 0.8 are within 0.02 nDCG of each other.
+ENCODED_WEIGHT = 0.7
+
 _MAPPED_ROWS = 8192
 
 
@@ -89,6 +93,7 @@ class EncodedPart(Part):
         self.source = source
         self._old = view
         self._where, self._rows = where, rows
+        self._table: pa.Table | None = None
 
     @property
     def space(self) -> Any:
@@ -120,6 +125,8 @@ class EncodedPart(Part):
 
     def table(self) -> pa.Table:
         """The attributes of all rows, null where one does not live."""
+        if self._table is not None:
+            return self._table
         import pyarrow as pa
 
         order, pieces, taken = np.full(len(self), -1), [], 0
@@ -127,7 +134,8 @@ class EncodedPart(Part):
             pieces.append(self._old.parts[number].part.table().take(self._rows[here]))
             order[here] = np.arange(taken, taken + len(here))
             taken += len(here)
-        return pa.concat_tables(pieces).combine_chunks().take(pa.array(order, mask=order < 0))
+        self._table = pa.concat_tables(pieces).combine_chunks().take(pa.array(order, mask=order < 0))
+        return self._table
 
     def passing(self, condition: Filter) -> np.ndarray:
         """Which rows pass, packed: those whose old rows do."""
@@ -217,7 +225,7 @@ class NextSpace:
     meta : the setting ``next``.
     shape : of the next space.
     map, back : from the old space to the next, and from there back.
-    sources : encoded rows, by key.
+    sources : encoded rows, by key; ``batches`` are the blocks of those that are in no segment.
     mapped : the rows of the others.
     queries : sample queries of both models, by which the order of re-encoding is found; None where there are none.
     """
@@ -227,13 +235,15 @@ class NextSpace:
     map: Any
     back: Any
     sources: tuple[Part, ...]
+    batches: tuple[int, ...]
     mapped: Mapped
     queries: Mapping[str, np.ndarray]
 
     @property
     def embedding(self) -> dict[str, Any] | None:
         """The fingerprint of the new model."""
-        return self.meta["embedding"]  # type: ignore[no-any-return]
+        found: dict[str, Any] | None = self.meta["embedding"]
+        return found
 
     @cached_property
     def calibration(self) -> Calibration:
@@ -269,9 +279,7 @@ class NextSpace:
         every = (*parts, *encoded)
         meta = {**view.meta, "embedding": self.embedding, "plan": None, "judge": None}
         items = sum(live.count for live in every)
-        return replace(
-            view, parts=every, items=items, meta=meta, judge=None, scales=None, shape=self.shape, next=None
-        )
+        return replace(view, parts=every, items=items, meta=meta, judge=None, scales=None, shape=self.shape, next=None)
 
 
 class NextReader:
@@ -305,20 +313,16 @@ class NextReader:
                 self._segments, self._blocks, self._buffer = {}, {}, None
             self._known = known
         described = next_segments(connection, path)
-        self._segments = {
-            number: self._segments.get(number)
-            or Segment(folder, number, description, dim=shape.dim, dtype=shape.dtype, schema=None)
-            for number, description in described.items()
-            if number not in self._segments or self._segments[number].description == description
-        } | {
-            number: Segment(folder, number, description, dim=shape.dim, dtype=shape.dtype, schema=None)
-            for number, description in described.items()
-            if number in self._segments and self._segments[number].description != description
-        }
+        before, self._segments = self._segments, {}
+        for number, description in described.items():
+            segment = before.get(number)
+            if segment is None or segment.description != description:
+                segment = Segment(folder, number, description, dim=shape.dim, dtype=shape.dtype, schema=None)
+            self._segments[number] = segment
         self._read_blocks(connection, path, shape)
         sources = (*self._segments.values(), *([] if self._buffer is None else [self._buffer]))
         there, back, mapped, queries = self._space
-        return NextSpace(stored, shape, there, back, sources, mapped, queries)
+        return NextSpace(stored, shape, there, back, sources, tuple(self._blocks), mapped, queries)
 
     def _read_blocks(self, connection: sqlite3.Connection, path: Path, shape: Shape) -> None:
         there = [batch for (batch,) in connection.execute("SELECT batch FROM incoming ORDER BY batch")]

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from ..decide import Judge
 
 
+_SAMPLED = 512
+
+
 @dataclass(frozen=True)
 class Shape:
     """What a store is; dim and metric change when it has moved to another model, the others never."""
@@ -103,6 +106,14 @@ class View:
         """The same moment in the next model's space."""
         assert self.next is not None
         return self.next.view(self)
+
+    @cached_property
+    def sample(self) -> tuple[np.ndarray, np.ndarray]:
+        """Parts and rows of some hundred living items, spread evenly: what a query's scores usually are."""
+        step = max(1, self.items // _SAMPLED)
+        rows = [live.rows()[::step] for live in self.parts]
+        parts = [np.full(len(some), number) for number, some in enumerate(rows)]
+        return np.concatenate([np.empty(0, np.int64), *parts]), np.concatenate([np.empty(0, np.int64), *rows])
 
     @cached_property
     def troubled(self) -> bool:
