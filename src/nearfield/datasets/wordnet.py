@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from .sources import Source, read_vectors
+from .sources import Source, damage_named, obtain, read_bytes, read_vectors
 
 _MADE = (
     "It was computed for Nearfield and has no public home. To make it, encode {what} with "
@@ -25,6 +26,9 @@ _QUERIES = Source(
 )
 
 
+_PARTS = ("noun", "verb", "adj", "adv")
+
+
 @dataclass(frozen=True)
 class WordNet:
     """117,659 short definitions as unit vectors of all-MiniLM-L6-v2: a real space of middling difficulty.
@@ -34,6 +38,7 @@ class WordNet:
     vectors : float32 (117659, 384); row order is that of WordNet's files.
     out_of_distribution_queries : float32 (6000, 384), Debian package descriptions by the same encoder. Their nearest
         definitions are far away, which makes approximate search much harder than held-out rows do.
+    texts : what was encoded, ``"word, word: gloss"``, in the same order; read on first use from WordNet's own files.
 
     Examples
     --------
@@ -45,7 +50,29 @@ class WordNet:
     vectors: np.ndarray
     out_of_distribution_queries: np.ndarray
 
+    @cached_property
+    def texts(self) -> list[str]:
+        """The definitions with the words they define."""
+        return [text for part in _PARTS for text in _texts(part)]
+
 
 def load() -> WordNet:
     """Both arrays."""
     return WordNet(read_vectors(_VECTORS), read_vectors(_QUERIES))
+
+
+def _texts(part: str) -> list[str]:
+    advice = "Debian's package wordnet-base has it (apt install wordnet-base)."
+    place = f"/usr/share/wordnet/data.{part}"
+    path = obtain(Source(f"wordnet/data.{part}", advice=advice, also=(place,)))
+    content = read_bytes(path)
+    with damage_named(path):
+        lines = content.decode().splitlines()
+        return [_text(line) for line in lines if not line.startswith("  ")]  # the licence is indented
+
+
+def _text(line: str) -> str:
+    head, _, gloss = line.partition("|")
+    fields = head.split()
+    words = [fields[4 + 2 * number].replace("_", " ") for number in range(int(fields[3], 16))]
+    return f"{', '.join(words)}: {gloss.strip()}"

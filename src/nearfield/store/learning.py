@@ -11,7 +11,7 @@ of its space, and added with weights. Those of mapped rows are chosen in the sam
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,8 @@ _QUERIES, _ROWS = 400, 2000
 _SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
 _BONUSES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 _WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
-_LIFTS = (0.0, 0.25, 0.5)
+_LIFTS = (0.0, 0.25, 0.5, 0.75)
+_FEW = 50  # sample queries; fewer tell less than items do
 _K = 10
 _FAR = 1e30  # of a query from its own row
 
@@ -55,24 +56,45 @@ class Learned:
     lift: float
 
 
-def learn(old: np.ndarray, new: np.ndarray, old_metric: str, new_metric: str, random_state: int) -> Learned:
-    """Learn everything from pairs, row i of ``old`` and ``new`` the same item; at least 20 of them."""
+def learn(
+    old: np.ndarray,
+    new: np.ndarray,
+    old_metric: str,
+    new_metric: str,
+    random_state: int,
+    queries: Mapping[str, np.ndarray] | None = None,
+) -> Learned:
+    """Learn everything from pairs, row i of ``old`` and ``new`` the same item; at least 20 of them.
+
+    ``queries`` are sample queries, ``"new"`` and perhaps ``"old"``, row by row the same: the scores of real questions
+    differ from those of items asked for by items, which are taken where there are none.
+    """
     before, after = get_metric(old_metric), get_metric(new_metric)
     choice = choose_map(old, new, metric=new_metric, old_metric=old_metric, random_state=random_state)
     old, new = _ready(old, before), _ready(new, after)
     back = RidgeMap().fit(new, old).export(unit=after.nonzero)
     rng = np.random.default_rng(random_state)
     some = np.sort(rng.permutation(len(old))[:_ROWS])
-    mapped = _crossed(choice.name, old, new, before, rng)[some]
+    mapped = _ready(_crossed(choice.name, old, new, before, rng)[some], after)
+    own, theirs = new[some], old[some]
+
+    def scores(asked: np.ndarray, beside: np.ndarray | None, itself: Any) -> list[np.ndarray]:
+        found = [_scores(asked, rows, after, itself) for rows in (own, mapped)]
+        return found if beside is None else [*found, _scores(beside, theirs, before, itself)]
+
+    given = {name: _ready(rows, after if name == "new" else before) for name, rows in (queries or {}).items()}
     asked = np.sort(rng.permutation(len(some))[:_QUERIES])
     itself = (np.arange(len(asked)), asked)
-    own, theirs = new[some], old[some]
-    native = _scores(own[asked], own, after, itself)
-    blurred = _scores(own[asked], _ready(mapped, after), after, itself)
-    calibration, spread = _line(native, blurred, rng)
-    moved = calibration.gain * blurred + calibration.shift
-    known = _scores(theirs[asked], theirs, before, itself)
-    weight, lift = _beside(native / spread, moved / spread, known, rng)
+    paired = len(given.get("new", ())) == len(given.get("old", ())) >= _FEW
+    if paired:
+        native, blurred, known = scores(given["new"][:_QUERIES], given["old"][:_QUERIES], None)
+    else:
+        native, blurred, known = scores(own[asked], theirs[asked], itself)
+    beside = native, blurred, known
+    if not paired and len(given.get("new", ())) >= _FEW:
+        native, blurred = scores(given["new"][:_QUERIES], None, None)
+    calibration = _line(native, blurred, rng)
+    weight, lift = _beside(*beside, rng)
     return Learned(choice, back, calibration, weight, lift)
 
 
@@ -97,12 +119,13 @@ def _crossed(name: str, old: np.ndarray, new: np.ndarray, metric: Metric, rng: n
     return mapped
 
 
-def _scores(queries: np.ndarray, rows: np.ndarray, metric: Metric, itself: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Native scores, smaller is nearer; a query is far from its own row."""
+def _scores(queries: np.ndarray, rows: np.ndarray, metric: Metric, itself: Any) -> np.ndarray:
+    """Native scores, smaller is nearer; a query is far from its own row, if it has one."""
     scores = -(queries @ rows.T)
     if metric.native == "l2":
         scores = 2 * scores + np.square(queries).sum(axis=1)[:, None] + np.square(rows).sum(axis=1)
-    scores[itself] = _FAR
+    if itself is not None:
+        scores[itself] = _FAR
     return scores
 
 
@@ -111,8 +134,11 @@ def _spread(scores: np.ndarray) -> tuple[float, float]:
     return float(known.mean()), max(float(known.std()), 1e-12)
 
 
-def _line(native: np.ndarray, blurred: np.ndarray, rng: np.random.Generator) -> tuple[Calibration, float]:
-    """The line over scores of mapped rows, and the standard deviation of the others."""
+def _line(native: np.ndarray, blurred: np.ndarray, rng: np.random.Generator) -> Calibration:
+    """The line over scores of mapped rows: the spread and the mean of the others, and a bonus for what is unknown.
+
+    Of bonuses that do as well the largest: too small a one costs most while little is encoded, where a move begins.
+    """
     (mean, spread), (shown, width) = _spread(native), _spread(blurred)
     gain = spread / width
     masks = list(_masks(native.shape[1], rng))
@@ -121,23 +147,42 @@ def _line(native: np.ndarray, blurred: np.ndarray, rng: np.random.Generator) -> 
         moved = gain * blurred + (mean - gain * shown - bonus * spread)
         return (np.where(mask, native, moved) for mask in masks)
 
-    bonus = max(_BONUSES, key=lambda bonus: _agreement(native, mixed(bonus)))
-    return Calibration(gain, mean - gain * shown - bonus * spread), spread
+    bonus = _as_good([(bonus, _agreement(native, mixed(bonus))) for bonus in reversed(_BONUSES)])
+    return Calibration(gain, mean - gain * shown - bonus * spread)
 
 
-def _beside(native: np.ndarray, moved: np.ndarray, known: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
-    """Weight and lift of mapped rows beside the old model's scores, which are brought to the same spread."""
-    known = known / _spread(known)[1]
-    known = known - _spread(known)[0] + _spread(native)[0]
+def _beside(
+    native: np.ndarray, blurred: np.ndarray, known: np.ndarray, rng: np.random.Generator
+) -> tuple[float, float]:
+    """Weight and lift of mapped rows beside the old model's scores, all of them in standard deviations.
+
+    Of those that do as well the least weight and the most lift: they stay nearest to what the old model says.
+    """
+    native, blurred, known = (_standing(scores) for scores in (native, blurred, known))
     whole = (1 - ENCODED_WEIGHT) * known + ENCODED_WEIGHT * native
     masks = list(_masks(native.shape[1], rng))
 
     def mixed(weight: float, lift: float) -> Iterator[np.ndarray]:
-        rest = (1 - weight) * known + weight * moved - lift
+        rest = (1 - weight) * known + weight * blurred - lift
         return (np.where(mask, whole, rest) for mask in masks)
 
-    grid = [(weight, lift) for weight in _WEIGHTS for lift in _LIFTS]
-    return max(grid, key=lambda one: _agreement(whole, mixed(*one)))
+    grid = [(weight, lift) for weight in _WEIGHTS for lift in reversed(_LIFTS)]
+    return _as_good([(one, _agreement(whole, mixed(*one))) for one in grid])
+
+
+def _standing(scores: np.ndarray) -> np.ndarray:
+    mean, spread = _spread(scores)
+    return np.where(scores < _FAR / 10, (scores - mean) / spread, _FAR)
+
+
+def _as_good(tried: list[tuple[Any, np.ndarray]]) -> Any:
+    """The first that is not worse than the best by more than the standard error of their difference."""
+    best = max((gains for _, gains in tried), key=np.mean)
+    for one, gains in tried:
+        less = best - gains
+        if less.mean() <= less.std() / np.sqrt(len(less)):
+            return one
+    raise AssertionError("the best is as good as itself")
 
 
 def _masks(rows: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
@@ -145,12 +190,12 @@ def _masks(rows: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
         yield rng.random(rows) < share
 
 
-def _agreement(truth: np.ndarray, mixed: Any) -> float:
-    """How high the nearest row by ``truth`` stands among the first ten of the mixed answers: the mean nDCG."""
+def _agreement(truth: np.ndarray, mixed: Any) -> np.ndarray:
+    """For each query, how high its nearest row by ``truth`` stands among the first ten of the mixed answers: nDCG."""
     nearest = truth.argmin(axis=1)
     gains = []
     for scores in mixed:
         own = scores[np.arange(len(scores)), nearest]
         place = (scores < own[:, None]).sum(axis=1)
-        gains.append(np.where(place < _K, 1 / np.log2(place + 2), 0.0).mean())
-    return float(np.mean(gains))
+        gains.append(np.where(place < _K, 1 / np.log2(place + 2), 0.0))
+    return np.asarray(np.mean(gains, axis=0))

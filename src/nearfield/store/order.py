@@ -16,8 +16,8 @@ from .search import nearest
 from .snapshot import View
 
 _TOP = 20
-_QUERIES = 1000
-_SCORES = 5e8  # a thousand queries of half a million items
+_QUERIES = 500
+_SCORES = 5e8  # five hundred queries of a million items
 _STORED = 300
 
 

@@ -232,7 +232,7 @@ class Upgrade:
         writer = self._store._writing()[0]
         check_random_state(random_state)
         old, new, metric, meta, queries = self._look(pairs)
-        learned = learn(old, new, metric, self.metric, random_state)
+        learned = learn(old, new, metric, self.metric, random_state, queries)
         said = upgrading.settings(
             learned, self.dim, self.metric, self.embedding, self._identity, meta["learnt"] + 1, meta["begun"]
         )
@@ -331,7 +331,7 @@ def start(
         raise ValueError(f"embedding: the store holds vectors of this model already: {fingerprint}")
     kept = _queries(store, encoder, queries, old_queries, dim, own)
     some = np.sort(np.random.default_rng(random_state).permutation(len(old))[:_PAIRS_LEARNT])
-    learned = learn(old[some], new[some], own.metric, after, random_state)
+    learned = learn(old[some], new[some], own.metric, after, random_state, kept)
     shape = Shape(dim, own.dtype, after, own.schema)
     said = upgrading.settings(learned, dim, after, fingerprint, "", 1)
     upgrading.begin(writer, said, upgrading.arrays_of(learned, kept), ids, as_stored(new, shape) if ids else new)
