@@ -66,7 +66,7 @@ def scifact(rows: int | None = None) -> Task:
     grades = np.zeros((len(found.queries), len(place)))
     for query, name in enumerate(found.query_ids):
         for document, grade in found.judgements[name].items():
-            grades[query, place[document]] = grade
+            grades[query, int(place[document])] = grade
     grades = grades[:, chosen]
 
     def score(answer: np.ndarray) -> float:
@@ -216,8 +216,8 @@ def markdown(result: dict[str, Any]) -> str:
         "items that the new model has encoded. *New*: only the new model can be called; *both*: the old one too. The "
         f"map is learnt from {result['pairs']:,} pairs given beside the store, so nothing is encoded at 0%; *all "
         f"counted*: the pairs are {100 * _COUNTED:.0f}% of the items, counted, and the map is learnt again whenever "
-        f"the encoded items have doubled. Items are encoded {100 * result['step']:.0f}% at a time. *Gain at 20%*: which "
-        "part of what the whole move gains over its own beginning; and, for both, over the old model alone.",
+        f"the encoded items have doubled. Encoded {100 * result['step']:.0f}% at a time. *Gain at 20%*: which part "
+        "of what the whole move gains over its own beginning; and, for both, over the old model alone.",
         "",
     ]
     for task in result["tasks"]:
