@@ -34,6 +34,8 @@ _LIFTS = (0.0, 0.25, 0.5, 0.75)
 _FEW = 50  # sample queries; fewer tell less than items do
 _K = 10
 _FAR = 1e30  # of a query from its own row
+_ALIKE = 1e-6
+_STRETCH = 100.0
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,8 @@ def _scores(queries: np.ndarray, rows: np.ndarray, metric: Metric, itself: Any) 
 
 def _spread(scores: np.ndarray) -> tuple[float, float]:
     known = scores[scores < _FAR / 10].astype(np.float64)
-    return float(known.mean()), max(float(known.std()), 1e-12)
+    mean, spread = float(known.mean()), float(known.std())
+    return mean, spread if spread > _ALIKE * max(1.0, abs(mean)) else 1.0  # all alike: nothing to go by
 
 
 def _line(native: np.ndarray, blurred: np.ndarray, rng: np.random.Generator) -> Calibration:
@@ -140,7 +143,7 @@ def _line(native: np.ndarray, blurred: np.ndarray, rng: np.random.Generator) -> 
     Of bonuses that do as well the largest: too small a one costs most while little is encoded, where a move begins.
     """
     (mean, spread), (shown, width) = _spread(native), _spread(blurred)
-    gain = spread / width
+    gain = float(np.clip(spread / width, 1 / _STRETCH, _STRETCH))
     masks = list(_masks(native.shape[1], rng))
 
     def mixed(bonus: float) -> Iterator[np.ndarray]:
@@ -172,7 +175,7 @@ def _beside(
 
 def _standing(scores: np.ndarray) -> np.ndarray:
     mean, spread = _spread(scores)
-    return np.where(scores < _FAR / 10, (scores - mean) / spread, _FAR)
+    return np.where(scores < _FAR / 10, (scores.astype(np.float64) - mean) / spread, _FAR)
 
 
 def _as_good(tried: list[tuple[Any, np.ndarray]]) -> Any:

@@ -308,7 +308,7 @@ class Store(Asking, Keeping, Moving):
         >>> store = Store.create(folder.name + "/a.nf", dim=4)
         >>> store.add(list(range(100)), things)
         100
-        >>> new = things @ rng.standard_normal((4, 6), np.float32)
+        >>> new = things @ np.linalg.qr(rng.standard_normal((6, 4)))[0].T.astype(np.float32)
         >>> print(store.upgrade(pairs=(list(range(40)), new[:40])))  # doctest: +ELLIPSIS
         40 of 100 items encoded by the new model; for the others a map (..., 40 pairs) loses ...
         >>> store.search(new[77], k=1).ids, store.search(new[77], k=1, old_queries=things[77]).ids

@@ -47,8 +47,8 @@ class Upgrade:
     >>> import tempfile, numpy as np
     >>> from nearfield.store import Store
     >>> rng = np.random.default_rng(0)
-    >>> things = rng.standard_normal((200, 6)).astype(np.float32)
-    >>> old, new = things @ rng.standard_normal((6, 8), np.float32), things @ rng.standard_normal((6, 12), np.float32)
+    >>> old = rng.standard_normal((200, 8)).astype(np.float32)
+    >>> new = old @ np.linalg.qr(rng.standard_normal((12, 8)))[0].T.astype(np.float32)  # turned, in more dimensions
     >>> folder = tempfile.TemporaryDirectory()
     >>> store = Store.create(folder.name + "/a.nf", dim=8)
     >>> store.add(list(range(200)), old)
