@@ -188,7 +188,7 @@ def test_versions_are_never_mixed_by_accident(make: Callable[..., Store], old: M
     store = make(embedding=OLD)
     store.add(list(range(200)), old.vectors[:200])
     store.search(old.vectors[0], embedding=OLD)
-    with pytest.raises(ValueError, match="this store holds vectors of .*old.*, got .*other"):
+    with pytest.raises(ValueError, match=r"this store holds vectors of .*old.*, got .*other"):
         store.search(other.vectors[0], embedding=other.fingerprint())
     with pytest.raises(ValueError, match="holds vectors of this model already"):
         store.upgrade(old, pairs=50, text=lambda item: str(item.id))
@@ -389,7 +389,7 @@ def test_every_step_of_put_and_finish_that_fails_changes_nothing(filled: Store, 
         while True:
             calls.clear()
 
-            def fail(name: str, _: Path, number: int = number) -> None:
+            def fail(name: str, _: Path, number: int = number, calls: list[str] = calls) -> None:
                 calls.append(name)
                 if len(calls) == number + 1:
                     raise OSError(28, "injected")
