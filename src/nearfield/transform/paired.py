@@ -1,4 +1,4 @@
-"""What the estimators of maps between two spaces share: paired rows in, an affine map (or more) out."""
+"""What the estimators of maps between two spaces share: paired rows in, a map out."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ class PairedMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     """The base of the estimators that learn from rows in two spaces how to go from one into the other.
 
     Row ``i`` of ``X`` and row ``i`` of ``Y`` are the same thing seen by two encoders. A subclass gives ``_solve``,
-    which sets ``matrix_`` (d_out, d_in), ``offset_`` (d_in,) and ``shift_`` (d_out,); one with more than an affine map
-    also overrides ``_further`` and ``export``.
+    ``_mapped`` and ``export``. All linear algebra of a fit runs on one thread: the same pairs give the same bytes.
 
     Examples
     --------
@@ -30,8 +29,7 @@ class PairedMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     """
 
     n_features_in_: int
-    matrix_: np.ndarray
-    offset_: np.ndarray
+    n_pairs_: int
     shift_: np.ndarray
 
     def fit(self, X: Any, y: Any) -> Self:
@@ -61,22 +59,53 @@ class PairedMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     def _check_parameters(self, d_out: int) -> None:
         """ValueError for a parameter that is not allowed; ``self.n_features_in_`` is known."""
+        return
 
     @abstractmethod
     def _solve(self, X: np.ndarray, Y: np.ndarray) -> None:
         """Fit to float64 pairs."""
 
-    def _further(self, X: np.ndarray) -> np.ndarray | float:
-        """What comes to the affine part, for float64 rows."""
-        return 0.0
+    @abstractmethod
+    def _mapped(self, X: np.ndarray) -> np.ndarray:
+        """The map in float64."""
+
+    @abstractmethod
+    def export(self, *, unit: bool = False) -> VectorMap:
+        """The fitted map as plain float32 arrays; with ``unit`` it brings what it is given to length one first."""
 
     def transform(self, X: Any) -> np.ndarray:
         """The rows in the other space: (n, d_out), float64 for float64, else float32."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=_FLOATS, reset=False)
-        if X.dtype != np.float64:
-            return self.export().transform(X)
-        return np.asarray((X - self.offset_) @ self.matrix_.T + self.shift_ + self._further(X))
+        return self._mapped(X) if X.dtype == np.float64 else self.export().transform(X)
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.shift_)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.target_tags.required = True
+        tags.target_tags.multi_output = True
+        return tags
+
+
+class AffinePairedMap(PairedMap):
+    """A :class:`PairedMap` of the form ``y = matrix_ @ (x - offset_) + shift_``, which can be turned back.
+
+    Examples
+    --------
+    >>> from nearfield.transform import RidgeMap
+    >>> isinstance(RidgeMap(), AffinePairedMap)
+    True
+    """
+
+    matrix_: np.ndarray
+    offset_: np.ndarray
+
+    def _mapped(self, X: np.ndarray) -> np.ndarray:
+        return np.asarray((X - self.offset_) @ self.matrix_.T + self.shift_)
 
     def inverse_transform(self, X: Any) -> np.ndarray:
         """The nearest rows of the first space that map to the rows ``X`` (n, d_out) of the second."""
@@ -92,17 +121,6 @@ class PairedMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """The fitted map as plain float32 arrays; with ``unit`` it brings what it is given to length one first."""
         check_is_fitted(self)
         return VectorMap(self.matrix_, self.offset_, self.shift_, unit=unit)
-
-    @property
-    def _n_features_out(self) -> int:
-        return len(self.shift_)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        tags.target_tags.required = True
-        tags.target_tags.multi_output = True
-        return tags
 
 
 def centred(rows: np.ndarray, center: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy import linalg
 
-from .paired import PairedMap, centred
+from .paired import AffinePairedMap, centred
 
 
-class Procrustes(PairedMap):
+class Procrustes(AffinePairedMap):
     """The map with orthonormal rows or columns that brings paired rows nearest, with or without a scale.
 
     Choose it where few pairs are known and both spaces have much the same geometry: it cannot overfit as a free matrix

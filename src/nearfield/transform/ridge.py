@@ -6,13 +6,14 @@ import numpy as np
 from scipy import linalg
 
 from ..common.checks import check_real
-from .paired import PairedMap, centred
+from .moments import leading
+from .paired import AffinePairedMap, centred
 
 # Penalties tried, as shares of the largest eigenvalue of the scatter: beyond either end nothing changes.
 _SHARES = np.logspace(-6, 1, 57)
 
 
-class RidgeMap(PairedMap):
+class RidgeMap(AffinePairedMap):
     """The affine map of least squared error with a penalty on its size, which is chosen in closed form.
 
     Choose it as the first map between two encoders: it uses what every pair says about every direction and shrinks
@@ -34,7 +35,7 @@ class RidgeMap(PairedMap):
     -----
     Source: Hoerl and Kennard, Ridge regression, 1970; Golub, Heath and Wahba, Generalized cross-validation as a method
     for choosing a good ridge parameter, 1979 (eq. 1.4), with the mean counted as one degree of freedom. One penalty
-    serves all dimensions of the target. Takes one singular value decomposition of the pairs.
+    serves all dimensions of the target.
 
     Examples
     --------
@@ -56,10 +57,8 @@ class RidgeMap(PairedMap):
     def _solve(self, X: np.ndarray, Y: np.ndarray) -> None:
         rows, self.offset_ = centred(X, True)
         target, self.shift_ = centred(Y, True)
-        left, values, right = linalg.svd(rows, full_matrices=False)
-        kept = values > values[0] * np.finfo(np.float64).eps * max(rows.shape) if values[0] > 0 else values > 0
-        left, squares, right = left[:, kept], values[kept] ** 2, right[kept]
-        turned = left.T @ target
+        squares, right = _principal(rows)
+        turned = (right @ (rows.T @ target)) / np.sqrt(squares)[:, None]
         self.alpha_ = self._chosen(squares, turned, target) if self.alpha is None else float(self.alpha)
         self.matrix_ = ((np.sqrt(squares) / (squares + self.alpha_))[:, None] * turned).T @ right
 
@@ -76,3 +75,14 @@ class RidgeMap(PairedMap):
         with np.errstate(divide="ignore", invalid="ignore"):
             errors = np.where(freedom > 0, left_over / freedom**2, np.inf)
         return float(penalties[np.argmin(errors)])
+
+
+def _principal(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Squared singular values above rounding, falling, and their right singular vectors (r, d)."""
+    if len(rows) > 2 * rows.shape[1]:
+        squares, right = leading(rows.T @ rows, rows.shape[1])
+    else:
+        _, values, right = linalg.svd(rows, full_matrices=False)
+        squares = values**2
+    kept = squares > squares[0] * np.finfo(np.float64).eps * max(rows.shape)
+    return squares[kept], right[kept]

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from .. import native
-from ..common.checks import check_vectors
+from ..common.checks import check_real, check_vectors
 from .linear import LinearMap, _frozen
 
-_ARRAYS = ("matrix", "offset", "shift", "unit")
+_ARRAYS = ("matrix", "offset", "shift", "unit", "gamma")
 _HIDDEN = ("hidden", "hidden_shift", "outer")
 
 
 class VectorMap:
-    """``y = matrix @ (x - offset) + shift + outer @ max(0, hidden @ x + hidden_shift)``; the last term is optional.
+    """``y = matrix @ z + shift + outer @ f(z)`` with ``z = x - offset``; ``f``, one hidden layer, is optional.
 
     Obtained from the ``export()`` of an estimator of maps (:class:`Procrustes`, :class:`RidgeMap` and their
     neighbours). Choose it over :class:`LinearMap` where the result lies in another space, with a mean of its own;
@@ -28,8 +28,10 @@ class VectorMap:
     matrix : (d_out, d_in) float32.
     offset : (d_in,) float32, subtracted first; None means zero.
     shift : (d_out,) float32, added last; None means zero.
-    hidden, hidden_shift, outer : (h, d_in), (h,) and (d_out, h) float32, one hidden layer of ``h`` rectified units
-        beside the linear part; all three or none.
+    hidden, hidden_shift, outer : (h, d_in), (h,) and (d_out, h) float32, one hidden layer of ``h`` units beside the
+        linear part; all three or none.
+    gamma : 0 makes the units rectified, ``max(0, hidden @ z + hidden_shift)``. Above 0 they are Gaussian:
+        ``exp(-gamma |z - c|**2)`` for centres ``c``, with ``hidden = 2 gamma c`` and ``hidden_shift = -gamma |c|**2``.
     unit : whether every ``x`` is brought to length one before anything else, for spaces under cosine; a zero vector is
         then refused.
 
@@ -55,6 +57,7 @@ class VectorMap:
         hidden: Any = None,
         hidden_shift: Any = None,
         outer: Any = None,
+        gamma: float = 0.0,
         unit: bool = False,
     ):
         self.linear = LinearMap(matrix, offset)
@@ -77,6 +80,7 @@ class VectorMap:
                     f"hidden: expected shapes (h, {d_in}), (h,) and ({d_out}, h) for hidden, hidden_shift and outer, "
                     f"got {', '.join(map(str, found))}"
                 )
+        self.gamma = check_real(gamma, "gamma", 0.0, np.inf, open_high=True)
         self.unit = bool(unit)
 
     @property
@@ -96,11 +100,18 @@ class VectorMap:
             vectors = native.unit(vectors)
         result = self.linear.transform(vectors)
         if self.hidden is not None and self.outer is not None:
-            units = self.hidden.transform(vectors)
-            units += self.hidden_shift
-            result += self.outer.transform(np.maximum(units, 0.0, out=units))
+            result += self.outer.transform(self._units(vectors - self.linear.offset))
         result += self.shift
         return result[0] if single else result
+
+    def _units(self, rows: np.ndarray) -> np.ndarray:
+        assert self.hidden is not None
+        units = self.hidden.transform(rows)
+        units += self.hidden_shift
+        if self.gamma == 0.0:
+            return np.maximum(units, 0.0, out=units)
+        units -= np.float32(self.gamma) * np.einsum("ij,ij->i", rows, rows)[:, None]
+        return np.exp(np.minimum(units, 0.0, out=units), out=units)
 
     def inverse_transform(self, y: Any) -> np.ndarray:
         """The nearest vectors (n, d_in) that map to ``y`` (n, d_out): exact where the matrix is invertible.
@@ -116,7 +127,7 @@ class VectorMap:
     @cached_property
     def _arrays(self) -> dict[str, np.ndarray]:
         arrays = {"matrix": self.linear.matrix, "offset": self.linear.offset, "shift": self.shift}
-        arrays["unit"] = np.array([self.unit], np.uint8)
+        arrays |= {"unit": np.array([self.unit], np.uint8), "gamma": np.array([self.gamma])}
         if self.hidden is not None and self.outer is not None:
             arrays |= zip(_HIDDEN, (self.hidden.matrix, self.hidden_shift, self.outer.matrix), strict=True)
         return arrays
@@ -133,8 +144,8 @@ class VectorMap:
         if missing := [name for name in _ARRAYS if name not in arrays]:
             raise ValueError(f"arrays: expected {', '.join(_ARRAYS)}, got none of the name {', '.join(missing)}")
         layer = {name: arrays.get(name) for name in _HIDDEN}
-        unit = bool(np.asarray(arrays["unit"]).any())
-        return cls(arrays["matrix"], arrays["offset"], arrays["shift"], unit=unit, **layer)
+        settings = {"gamma": float(np.asarray(arrays["gamma"]).max()), "unit": bool(np.asarray(arrays["unit"]).any())}
+        return cls(arrays["matrix"], arrays["offset"], arrays["shift"], **layer, **settings)
 
     def __reduce__(self) -> tuple[Any, tuple[dict[str, np.ndarray]]]:
         return type(self).from_arrays, (self.to_arrays(),)

@@ -13,12 +13,16 @@ from ..common.checks import check_choice, check_int, check_random_state, check_r
 from ..common.interval import mean_interval
 from ..common.progress import Progress
 from ..metric import Metric, get_metric
-from ..transform import Procrustes, RidgeMap
+from ..transform import KernelMap, Procrustes, RidgeMap
 from ..transform.paired import PairedMap
 from .map_choice import NEW_TO_OLD, OLD_TO_NEW, MapCandidate, MapChoice, MapLoss
 from .map_loss import lost, ready
 
-CANDIDATES: Mapping[str, PairedMap] = {"procrustes": Procrustes(center=False), "ridge": RidgeMap()}
+CANDIDATES: Mapping[str, PairedMap] = {
+    "procrustes": Procrustes(center=False),
+    "ridge": RidgeMap(),
+    "kernel": KernelMap(),
+}
 _FOLDS, _INNER, _FEWEST = 5, 4, 20
 _SIZES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 # A further doubling of the pairs that gains less than this share of all answers is no gain.
