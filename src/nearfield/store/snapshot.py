@@ -221,14 +221,15 @@ class Viewer:
         """The shape of the last committed moment, without a look at any vector."""
         if self.catalogue.closed:
             return self.shape
-        generation = self.catalogue.newest()
-        if generation != self._shape_seen:
-            with self._lock, self.catalogue.reading() as connection:
-                found = read_meta(connection, self.catalogue.path, "dim") | read_meta(
-                    connection, self.catalogue.path, "metric"
-                )
-                self._reshape(replace(self.shape, **found))
-                self._shape_seen = generation
+        if self.catalogue.newest() != self._shape_seen:
+            path = self.catalogue.path
+            with self.catalogue.reading() as connection:
+                generation = read_state(connection, path)[0]
+                found = read_meta(connection, path, "dim") | read_meta(connection, path, "metric")
+            with self._lock:  # not before the connection: who has one may be waiting for the lock
+                if generation > self._shape_seen:
+                    self._reshape(replace(self.shape, **found))
+                    self._shape_seen = generation
         return self.shape
 
     def _reshape(self, shape: Shape) -> None:
@@ -262,6 +263,7 @@ class Viewer:
             try:
                 meta = self._settings(connection)
                 self._reshape(Shape.of(meta))
+                self._shape_seen = generation
                 parts = self._parts(connection)
                 judge = self._judge_of(connection, meta)
                 expiry, identity = self._expiring(connection)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LEAST_PAIRS = 20
 _ORDERS = ("gain", "random", "arrival")
 _QUERIES_KEPT = 2000
-_PAIRS_LEARNT = 20_000
+_PAIRS_LEARNT = 5_000
 
 
 class Upgrade:
