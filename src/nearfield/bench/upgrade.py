@@ -218,8 +218,9 @@ def markdown(result: dict[str, Any]) -> str:
         "items that the new model has encoded. *New*: only the new model can be called; *both*: the old one too. The "
         f"map is learnt from {result['pairs']:,} pairs given beside the store, so nothing is encoded at 0%; *all "
         f"counted*: the pairs are {100 * _COUNTED:.0f}% of the items, counted, and the map is learnt again whenever "
-        f"the encoded items have doubled, up to {100 * _LEARNT:.0f}%. Encoded {100 * result['step']:.0f}% at a time. *Gain at 20%*: which part "
-        "of what the whole move gains over its own beginning; and, for both, over the old model alone.",
+        f"the encoded items have doubled, up to {100 * _LEARNT:.0f}%. Encoded "
+        f"{100 * result['step']:.0f}% at a time. *Gain at 20%*: which part of what the whole move "
+        "gains over its own beginning; and, for both, over the old model alone.",
         "",
     ]
     for task in result["tasks"]:
