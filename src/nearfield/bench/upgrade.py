@@ -197,7 +197,7 @@ def _score(ids: list[list[Any]], task: Task) -> float:
 
 
 def halfway(points: list[dict[str, float]], name: str, share: float = 0.2) -> float:
-    """Which part of the gain, from nothing encoded to everything, a share of encoded items brings.
+    """Which part of the gain, from nothing encoded to everything, a share of encoded items brings; NaN without gain.
 
     Examples
     --------
@@ -205,7 +205,8 @@ def halfway(points: list[dict[str, float]], name: str, share: float = 0.2) -> fl
     0.5
     """
     here = min(points, key=lambda point: abs(point["share"] - share))
-    return round((here[name] - points[0][name]) / (points[-1][name] - points[0][name]), 6)
+    whole = points[-1][name] - points[0][name]
+    return round((here[name] - points[0][name]) / whole, 6) if whole else float("nan")
 
 
 def markdown(result: dict[str, Any]) -> str:
@@ -241,7 +242,8 @@ def markdown(result: dict[str, Any]) -> str:
                 gain = f"{halfway(points, name):.2f}"
                 if name == "both":
                     here = min(points, key=lambda point: abs(point["share"] - 0.2))["both"]
-                    gain += f"; {(here - task['old']) / (task['new'] - task['old']):.2f}"
+                    whole = task["new"] - task["old"]
+                    gain += f"; {(here - task['old']) / whole:.2f}" if whole else ""
                 cells = [
                     f"{point[name]:.3f}" if abs(point["share"] - share) < 0.01 else ""  # the pairs are encoded at once
                     for point, share in zip(points, shares, strict=True)
