@@ -126,14 +126,16 @@ class Examiner:
             assert found in possible or (found == {} and None in possible), f"found {found}, expected {possible}"
             report = store.verify()
             assert report.ok, str(report)
-            named = {name for segment in store.stats()["segments"] for name in segment["files"]}
-            assert set(os.listdir(path / "segments")) == named
+            stats = store.stats()
+            named = {name for segment in stats["segments"] for name in segment["files"]}
+            assert set(os.listdir(path / "segments")) == named | set((stats["upgrade"] or {"files": []})["files"])
             if turn % 5 == 0:  # it goes on from here
                 ids = list(range(200, 260))
-                rows = self.shared.rows_of(99, ids)
+                moved = store.dim == self.shared.NEXT_DIM
+                rows = (self.shared.new_rows_of if moved else self.shared.rows_of)(99, ids)
                 store.add(ids, rows.pop("vectors"), **rows)
                 store.delete(ids[:30])
-                found = self.shared.apply_to_model(found, "add", ids[30:], 99)
+                found = self.shared.apply_to_model(found, "put_new" if moved else "add", ids[30:], 99)
         if turn % 5 == 0:
             with Store.open(path) as store:
                 assert self.shared.stamps_of(store) == found and store.verify().ok

@@ -90,7 +90,7 @@ def test_files_replaced_between_catalogue_and_disk_are_looked_up_again(
         from nearfield.store import snapshot
 
         raced = []
-        read = snapshot.read_segments
+        read = snapshot.own_segments
 
         def race(connection: sqlite3.Connection, path: Path) -> Any:
             described = read(connection, path)
@@ -100,7 +100,7 @@ def test_files_replaced_between_catalogue_and_disk_are_looked_up_again(
                 store.compact()  # removes the files just named
             return described
 
-        monkeypatch.setattr(snapshot, "read_segments", race)
+        monkeypatch.setattr(snapshot, "own_segments", race)
         assert reader.search(vectors[400], 1).ids == [500] and raced
 
 

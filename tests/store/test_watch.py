@@ -48,7 +48,7 @@ def watch(filled: Store) -> Iterator[Watch]:
 
 def test_every_query_is_as_likely(filled: Store, vectors: np.ndarray) -> None:
     counts = np.zeros(10)
-    watch = Watch(filled._shape, filled._viewer.current, filled._watch.record, 0.01)
+    watch = Watch(filled._viewer.current, filled._watch.record, 0.01)
     watch.asked = -(10**9)
     for _ in range(2000):
         watch.offer(vectors[:4], 3, None)
@@ -97,7 +97,7 @@ def test_items_that_went_meanwhile_do_not_count(filled: Store, watch: Watch, vec
 
 
 def test_the_share_of_the_time_is_kept(filled: Store, vectors: np.ndarray) -> None:
-    watch = Watch(filled._shape, filled._viewer.current, filled._watch.record, 0.02, clock=Clock(1.0))
+    watch = Watch(filled._viewer.current, filled._watch.record, 0.02, clock=Clock(1.0))
     watch.asked = -(10**9)
     watch.offer(vectors[:1], 5, None)
     took = -watch._clock()

@@ -47,12 +47,36 @@ STEPS: list[tuple[str, list[int]]] = [
     ("add", list(range(100, 115))),
     ("optimize", []),
     ("close", []),
+    ("open", []),
+    ("upgrade", list(range(10, 40))),  # to another model: these are the pairs
+    ("encode", list(range(40, 55))),  # with those of the pairs more than the limit: a segment of the next space
+    ("upsert", list(range(15, 25))),  # replaced by old vectors: not encoded any more
+    ("delete", list(range(30, 44))),
+    ("encode", list(range(15, 20))),
+    ("snapshot", []),
+    ("compact", []),
+    ("close", []),
+    ("open", []),
+    ("add_new", list(range(150, 160))),
+    ("encode", list(range(120))),
+    ("finish", []),
+    ("look", []),  # the reader follows
+    ("put_new", list(range(45, 60))),
+    ("delete", list(range(150, 155))),
+    ("compact", []),
+    ("close", []),
 ]
+NEXT_DIM = 6
 
 
 def vector_of(stamp: int, identifier: int) -> np.ndarray:
     """A vector that names its origin: bit-exact wherever it is computed."""
     return np.array([identifier + 1, stamp + 1, (stamp * 31 + identifier) % 1009, 1], np.float32)
+
+
+def next_vector_of(stamp: int, identifier: int) -> np.ndarray:
+    """The same by the model the store is moved to."""
+    return np.array([stamp + 1, identifier + 1, (stamp * 17 + identifier) % 997, 2, 3, identifier % 7], np.float32)
 
 
 def rows_of(stamp: int, ids: list[int]) -> dict[str, Any]:
@@ -62,6 +86,21 @@ def rows_of(stamp: int, ids: list[int]) -> dict[str, Any]:
         "attributes": {"stamp": [stamp] * len(ids)},
         "payload": [{"stamp": stamp, "id": identifier} for identifier in ids],
     }
+
+
+def new_rows_of(stamp: int, ids: list[int]) -> dict[str, Any]:
+    """One write of items that only the new model encoded."""
+    rows = rows_of(stamp, ids)
+    rows["vectors"] = np.stack([next_vector_of(stamp, identifier) for identifier in ids])
+    rows["payload"] = [{**payload, "born": True} for payload in rows["payload"]]
+    return rows
+
+
+def encode(store: Store, ids: list[int]) -> tuple[list[int], np.ndarray]:
+    """Those of the items that are there, by the new model."""
+    items = [item for item in store.get(ids) if item is not None]
+    rows = [next_vector_of(item.attributes["stamp"], item.id) for item in items]
+    return [item.id for item in items], np.array(rows, np.float32).reshape(len(items), NEXT_DIM)
 
 
 def choose(random_: random.Random, alive: set[int]) -> tuple[str, list[int]]:
@@ -91,37 +130,62 @@ def apply(store: Store, name: str, ids: list[int], stamp: int) -> None:
         store.delete(ids)
     elif name == "snapshot":
         store.snapshot(store.path.with_name(f"copy-{stamp}.nf"))
+    elif name in ("add_new", "put_new"):
+        rows = new_rows_of(stamp, ids)
+        store.upsert(ids, rows.pop("vectors"), **rows)
+    elif name == "upgrade":
+        store.upgrade(pairs=encode(store, ids))
+    elif name == "encode":
+        store.upgrading.put(*encode(store, ids))
+    elif name == "finish":
+        store.upgrading.finish()
     else:
         getattr(store, name)()
 
 
-def apply_to_model(model: dict[int, int], name: str, ids: list[int], stamp: int) -> dict[int, int]:
-    """The same on a dict ``id -> stamp``; returns a new one."""
+def apply_to_model(model: dict[int, float], name: str, ids: list[int], stamp: int) -> dict[int, float]:
+    """The same on a dict ``id -> stamp``; returns a new one. Half more: encoded by the next model; 3/4: by it alone."""
     after = dict(model)
     if name in ("add", "upsert"):
         after.update(dict.fromkeys(ids, stamp))
+    elif name in ("add_new", "put_new"):
+        after.update(dict.fromkeys(ids, stamp + (0.5 if name == "add_new" else 0.75)))
+    elif name in ("upgrade", "encode"):
+        after.update({identifier: int(after[identifier]) + 0.5 for identifier in ids if identifier in after})
+    elif name == "finish":
+        after = {identifier: int(value) + 0.75 for identifier, value in after.items()}
     elif name == "delete":
         for identifier in ids:
             after.pop(identifier, None)
     return after
 
 
-def stamps_of(store: Store) -> dict[int, int]:
-    """The same of a store, every row of which must be whole: vector, attributes and payload of one write."""
-    found = {}
+def stamps_of(store: Store) -> dict[int, float]:
+    """The same of a store, every row of which must be whole: vectors, attributes and payload of one write."""
+    found: dict[int, float] = {}
+    upgrade = store.upgrading
+    moved = store.dim == NEXT_DIM
     for batch in store.iterate(50):
         stamps = batch.attributes.column("stamp").to_pylist()
         for identifier, vector, stamp, payload in zip(batch.ids, batch.vectors, stamps, batch.payload, strict=True):
             assert identifier not in found, f"item {identifier} is there twice"
-            assert (vector == vector_of(stamp, identifier)).all(), f"the vector of item {identifier} is torn"
+            born = payload.pop("born", False)
+            right = next_vector_of(stamp, identifier) if moved else vector_of(stamp, identifier)
+            assert (born and not moved) or (vector == right).all(), f"the vector of item {identifier} is torn"
             assert payload == {"stamp": stamp, "id": identifier}, f"item {identifier} is torn: {payload}, not {stamp}"
-            found[identifier] = stamp
+            found[identifier] = stamp + 0.75 * moved
+    if upgrade is not None:
+        for identifier, vector in zip(found, upgrade.get(list(found)) if found else [], strict=True):
+            if vector is not None:
+                right = next_vector_of(int(found[identifier]), identifier)
+                assert (vector == right).all(), f"the encoded vector of item {identifier} is torn"
+                found[identifier] += 0.5
     return found
 
 
-def models() -> list[dict[int, int] | None]:
+def models() -> list[dict[int, float] | None]:
     """What a store must hold before the first of STEPS, and after each; None: it is not there."""
-    found: list[dict[int, int] | None] = [None, {}]
+    found: list[dict[int, float] | None] = [None, {}]
     for stamp, (name, ids) in enumerate(STEPS[1:], 1):
         found.append(apply_to_model(found[-1], name, ids, stamp))
     return found
@@ -145,6 +209,17 @@ def plan_at_once() -> None:
     room.tune = lambda *_, **__: plan
 
 
+def learn_at_once() -> None:
+    """``upgrade`` without the measuring, for the same reason."""
+    import nearfield.store.learning as room
+
+    ids = list(range(30))
+    old = np.stack([vector_of(number, number) for number in ids])
+    new = np.stack([next_vector_of(number, number) for number in ids])
+    learned = room.learn(old, new, "l2", "l2", 0)
+    room.learn = lambda *_, **__: learned
+
+
 def write_until_killed(path: str, seed: int, stamp: int, log: int) -> None:
     """Write at random and log every operation before it begins and after it returned."""
     random_ = random.Random(seed)
@@ -165,6 +240,7 @@ def import_all() -> None:
     import pyarrow.compute  # noqa: F401
 
     import nearfield.index.graph
+    import nearfield.store.upgrade
     import nearfield.tune.recipe  # noqa: F401
 
 
@@ -197,7 +273,7 @@ class Traced:
 
     def run(self) -> None:
         """Do all steps; the one that meets the fault is looked at and, where it did not happen, done again."""
-        before: dict[int, int] | None = None
+        before: dict[int, float] | None = None
         for stamp, after in enumerate(models()[1:]):
             name, ids = STEPS[stamp]
             self.shim.trace_mark(f"begin {stamp}".encode())
@@ -224,19 +300,21 @@ class Traced:
             self.store = Store.open(self.path)
         elif name == "close":
             self.store.close()
+        elif name == "look":
+            assert stamps_of(self.reader) == models()[stamp]
         elif name == "read":
             self.reader = Store.open(self.path, read_only=True)
             assert stamps_of(self.reader) == models()[stamp]
         else:
             apply(self.store, name, ids, stamp)
 
-    def happened(self, name: str, stamp: int, before: dict[int, int] | None, after: dict[int, int]) -> bool:
+    def happened(self, name: str, stamp: int, before: dict[int, float] | None, after: dict[int, float]) -> bool:
         """Whether a step that reported an error happened all the same; it must not be anything between."""
         if name == "create":
             if self.path.exists():
                 self.store = Store.open(self.path)
             return self.path.exists()
-        if name in ("read", "open", "close"):
+        if name in ("read", "look", "open", "close"):
             return False
         if name == "snapshot":
             shutil.rmtree(self.path.with_name(f"copy-{stamp}.nf"), ignore_errors=True)
@@ -268,6 +346,7 @@ def traced() -> None:
     import_all()
     lower_limits()
     plan_at_once()
+    learn_at_once()
     checkpoint = catalogue._CHECKPOINT_PAGES
     for line in sys.stdin:
         request = json.loads(line)

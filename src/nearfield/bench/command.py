@@ -72,7 +72,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     filtered = commands.add_parser("filtered", help="search under filters, beside the installed peers")
     filtered.add_argument("--rows", type=int, default=None, help="most rows (default: all 115,659)")
     filtered.add_argument("--peers", type=_names, default=None, metavar="NAMES", help="names as in the table")
-    for command in (peers, report, store, many, growth, filters, filtered, scaling, collections, living, sizing):
+    upgrade = commands.add_parser("upgrade", help="what a move to another model gains as items are encoded")
+    for command in (
+        peers,
+        report,
+        store,
+        upgrade,
+        many,
+        growth,
+        filters,
+        filtered,
+        scaling,
+        collections,
+        living,
+        sizing,
+    ):
         if command is not report:
             command.add_argument(
                 "--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing"
@@ -135,6 +149,11 @@ def run(arguments: argparse.Namespace) -> int:
         from .sizing import run_sizing
 
         print(run_sizing(out, rows=(3_000,)) if arguments.quick else run_sizing(out))
+        return 0
+    if arguments.bench == "upgrade":
+        from .upgrade import run_upgrade
+
+        print(run_upgrade(out, quick=arguments.quick))
         return 0
     if arguments.bench == "many":
         return _many(arguments, out)

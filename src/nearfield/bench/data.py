@@ -37,7 +37,8 @@ class Workload:
         return digest.hexdigest()[:16]
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Rows as float32 of length one."""
     vectors = vectors.astype(np.float32)
     return np.ascontiguousarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
@@ -61,8 +62,8 @@ def wordnet(rows: int | None = None, count: int = HELD_OUT) -> Workload:
     order = np.random.default_rng(1).permutation(len(strange))
     asked = max(1, count // 2)
     chosen, rest = np.sort(order[:asked]), np.sort(order[asked:])
-    queries = {"wordnet": _unit(held), "wordnet-ood": _unit(strange[chosen])}
-    return Workload("wordnet", "cosine", _unit(base), queries, _unit(strange[rest]))
+    queries = {"wordnet": unit(held), "wordnet-ood": unit(strange[chosen])}
+    return Workload("wordnet", "cosine", unit(base), queries, unit(strange[rest]))
 
 
 def fashion_mnist(rows: int | None = None, count: int = HELD_OUT) -> Workload:

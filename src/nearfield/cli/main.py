@@ -17,6 +17,7 @@ COMMANDS = {
     "survey": "measure a space: what kind it is and what that means for search",
     "tune": "find and apply the fastest recipe that reaches a recall within a budget",
     "compact": "merge a store's segments without what was deleted, and give the space back",
+    "upgrade": "move a store to another embedding model while it serves",
     "verify": "check every file of a store, and that every item is found",
     "drift": "whether a new batch still comes from where the stored items came from, and what it costs",
     "stats": "what a store holds and what that costs",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .sizing import Estimate as Estimate
     from .sizing import estimate as estimate
     from .store import Store as Store
+    from .upgrade import Upgrade as Upgrade
     from .verify import VerifyReport as VerifyReport
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Item",
     "Reclaimable",
     "Store",
+    "Upgrade",
     "VerifyReport",
     "estimate",
 ]
@@ -50,6 +52,7 @@ __getattr__, __dir__ = lazy_names(
         "Item": ".hits",
         "Reclaimable": ".reclaiming",
         "Store": ".store",
+        "Upgrade": ".upgrade",
         "VerifyReport": ".verify",
         "estimate": ".sizing",
     },

@@ -26,6 +26,8 @@ class Asking(Handle):
         group_by: str | None = None,
         group_size: int = 1,
         after: str | Sequence[str] | None = None,
+        embedding: Any = None,
+        old_queries: Any = None,
     ) -> Hits:
         """The ``k`` nearest items of each query, of the last committed moment.
 
@@ -49,6 +51,12 @@ class Asking(Handle):
             come from the same query and ``where`` on the same store, or a copy of it; ``k`` may change. Page p costs
             about what ``k = 1.5 p k`` does, at most a scan of the vectors. For everything there is, take
             :meth:`iterate` or :meth:`search_range`, which are one call and complete.
+        embedding : fingerprint of the encoder that made the queries; ValueError when the store holds none of its
+            vectors. While the store is moved to another model (:meth:`Store.upgrade`) it says which of the two the
+            queries are of, as do "old" and "new"; None goes by their dimensions, which must then differ.
+        old_queries : while the store is moved: the same queries by the old model, beside those of the new one. Both
+            then have a say on every item; best for as long as the old model can be called. Distances are on the scale
+            of the new model's.
 
         Returns
         -------
@@ -70,7 +78,20 @@ class Asking(Handle):
         ([1, 2], [3, 4])
         >>> store.close(); folder.cleanup()
         """
-        return self._reader.search(queries, k, where, payload, attributes, max_false, beam, group_by, group_size, after)
+        return self._reader.search(
+            queries,
+            k,
+            where,
+            payload,
+            attributes,
+            max_false,
+            beam,
+            group_by,
+            group_size,
+            after,
+            embedding,
+            old_queries,
+        )
 
     def search_range(
         self,
@@ -81,6 +102,7 @@ class Asking(Handle):
         limit: int | None = None,
         payload: bool = False,
         attributes: bool = False,
+        embedding: Any = None,
     ) -> Hits | list[Hits]:
         """All items within a distance of each query, none missing: for near-duplicates, clustering, alerts.
 
@@ -92,7 +114,7 @@ class Asking(Handle):
         queries : (d,) or (q, d) float32; many at once share the work.
         radius : the largest distance, included: for cosine 0.05 is nearly the same text, 0.3 the same topic with most
             encoders; ``hits.distances`` of a few searches show the scale of yours.
-        where, payload, attributes : as in :meth:`search`.
+        where, payload, attributes, embedding : as in :meth:`search`.
         limit : keep the nearest so many of each query; None keeps all, which may be the whole store.
 
         Returns
@@ -115,7 +137,7 @@ class Asking(Handle):
         'limit: the nearest 1 of 3 items within the radius'
         >>> store.close(); folder.cleanup()
         """
-        return self._reader.search_range(queries, radius, where, limit, payload, attributes)
+        return self._reader.search_range(queries, radius, where, limit, payload, attributes, embedding)
 
     def search_many(
         self,
@@ -127,6 +149,7 @@ class Asking(Handle):
         attributes: bool = False,
         max_false: float | None = None,
         beam: int | None = None,
+        embedding: Any = None,
     ) -> Hits:
         """The ``k`` nearest items of each of many queries, each with a condition of its own.
 
@@ -139,7 +162,7 @@ class Asking(Handle):
         ----------
         queries : (q, d) float32.
         where : one condition for all queries, as in :meth:`search`, or a sequence with one for each; None for none.
-        k, payload, attributes, max_false, beam : see :meth:`search`. With ``beam`` no partition is used.
+        k, payload, attributes, max_false, beam, embedding : see :meth:`search`. With ``beam`` no partition is used.
 
         Returns
         -------
@@ -158,7 +181,7 @@ class Asking(Handle):
         filter, a layout learnt from past queries. Departures: rows that pass are found by bitset, so routing needs no
         reasoning about the conditions; groups of few rows are scanned, and walk a graph where that is cheaper.
         """
-        return self._reader.search_many(queries, k, where, payload, attributes, max_false, beam)
+        return self._reader.search_many(queries, k, where, payload, attributes, max_false, beam, embedding)
 
     def get(self, ids: Any) -> Any:
         """The items of these ids, None where there is none; a single id is answered with a single item."""

@@ -24,12 +24,12 @@ from urllib.parse import quote
 from ..common import files
 from ..common.errors import CorruptFileError, FormatVersionError, StoreLockedError
 from .clock import NEXT, Clock
+from .formats import steps, upgrade
 from .slots import Slots
 from .sqlite_errors import BUSY_SECONDS, sqlite_errors
 from .tables import read_state, set_meta
-from .upgrade import steps, upgrade
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 APPLICATION_ID = 0x4E465354  # "NFST"
 FILE_NAME = "catalogue.sqlite"
 LOCK_NAME = "writer.lock"
@@ -38,7 +38,7 @@ SEGMENTS_NAME = "segments"
 _PAGE_SIZE = 8192
 _CHECKPOINT_PAGES = 4096
 
-# Format 1; what later formats added is in upgrade.py.
+# Format 1; what later formats added is in formats.py.
 _SCHEMA = """
 CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL, xxh3 INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE state(one INTEGER PRIMARY KEY CHECK (one = 1), generation INTEGER NOT NULL, items INTEGER NOT NULL,
@@ -299,11 +299,15 @@ class Catalogue:
             connection.execute("BEGIN")
             yield connection
 
+    def format(self, connection: sqlite3.Connection) -> int:
+        """The format version: an older one stays what it is until somebody writes to the store."""
+        if self._version < FORMAT_VERSION:
+            self._version = connection.execute("PRAGMA user_version").fetchone()[0]
+        return self._version
+
     def expires(self, connection: sqlite3.Connection) -> bool:
         """Whether the catalogue knows of expiry; one of format 1 that nobody has written to since does not."""
-        if self._version < 2:
-            self._version = connection.execute("PRAGMA user_version").fetchone()[0]
-        return self._version >= 2
+        return self.format(connection) >= 2
 
     def committed_generation(self) -> int:
         """The number of the last committed transaction, whoever wrote it; costs some ten microseconds."""

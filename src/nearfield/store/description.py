@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..common.checks import check_choice, check_int
+from ..common.checks import check_choice, check_int, check_real
 from ..common.decoding import expect
 from .attributes import check_schema
 
@@ -26,8 +26,25 @@ def check_settings(meta: Mapping[str, Any]) -> None:
     expect(isinstance(meta["attributes"], dict), "attributes: expected an object")
     check_schema(meta["attributes"])
     expect(meta.get("id_type") in (None, "int", "str"), f"id_type: {meta.get('id_type')!r}")
-    for name in ("embedding", "plan", "judge"):
+    for name in ("embedding", "plan", "judge", "next"):
         expect(meta.get(name) is None or isinstance(meta[name], dict), f"{name}: expected an object")
+    if meta.get("next") is not None:
+        check_next(meta["next"])
+
+
+def check_next(following: Mapping[str, Any]) -> None:
+    """KeyError, ValueError or TypeError unless this is the setting of a move to another model."""
+    check_int(following["dim"], "next: dim", 1, 16384)
+    check_choice(following["metric"], "next: metric", ("cosine", "ip", "l2"))
+    expect(following["embedding"] is None or isinstance(following["embedding"], dict), "next: embedding")
+    expect(isinstance(following["identity"], str), "next: expected an identity")
+    check_int(following["learnt"], "next: learnt", 1, _LARGEST)
+    gain, shift = following["calibration"]
+    check_real(gain, "next: gain", 0.0, 1e9, open_low=True)
+    check_real(shift, "next: shift", -1e9, 1e9)
+    check_real(following["weight"], "next: weight", 0.0, 1.0)
+    check_real(following["lift"], "next: lift", -1e9, 1e9)
+    expect(isinstance(following["choice"], dict) and isinstance(following["choice"]["loss"], dict), "next: choice")
 
 
 def check_description(number: int, description: Any) -> None:
@@ -39,6 +56,7 @@ def check_description(number: int, description: Any) -> None:
     for part in ("vectors", "attributes", "index"):
         entry = description[part]
         expect(isinstance(entry, dict) or (entry is None and part != "vectors"), f"{part}: expected an object")
+    expect(description.get("space") in (None, "next"), f"space: {description.get('space')!r}")
     prefix = f"{number:06d}."
     for part, entry in description.items():
         if not isinstance(entry, dict):

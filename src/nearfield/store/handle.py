@@ -33,6 +33,7 @@ from .writing import Writer, check_embedding, remove_files
 if TYPE_CHECKING:
     from ..decide import Judge
     from ..tune import Plan
+    from .upgrade import Upgrade
 
 
 class Handle:
@@ -44,19 +45,16 @@ class Handle:
             meta = read_meta(connection, catalogue.path)
             if catalogue.expires(connection):
                 expiry.present(catalogue, connection)  # time goes on from where the last writer saw it
-        self._shape = Shape(meta["dim"], np.dtype(meta["dtype"]), meta["metric"], dict(meta["attributes"]))
         self._ttl: int | None = meta.get("ttl")
-        self._viewer = Viewer(catalogue, self._shape)
+        shape = Shape.of(meta)
+        self._viewer = viewer = Viewer(catalogue, shape)
         self._writer: Writer | None = None
         self._maintenance: Maintenance | None = None
         if not catalogue.read_only:
-            self._writer = Writer(catalogue, self._shape)
-            self._maintenance = Maintenance(catalogue, self._shape, self._viewer, self._writer, memory)
-        viewer = self._viewer
-        self._watch = Watch(
-            self._shape, lambda: viewer.current().unexpired(catalogue.clock), Record(catalogue.folder), watch
-        )
-        self._reader = Reader(catalogue, self._shape, self._viewer, self._maintenance, self._watch)
+            self._writer = Writer(catalogue, shape)
+            self._maintenance = Maintenance(catalogue, shape, viewer, self._writer, memory)
+        self._watch = Watch(lambda: viewer.current().unexpired(catalogue.clock), Record(catalogue.folder), watch)
+        self._reader = Reader(catalogue, viewer, self._maintenance, self._watch)
 
     # -- opening and closing ------------------------------------------------------------------------------------------
 
@@ -235,6 +233,16 @@ class Handle:
         with decoding(self._catalogue.path, "the plan"):
             return Plan.from_dict(stored)
 
+    @property
+    def upgrading(self) -> Upgrade | None:
+        """The move to another model that is under way (:meth:`Store.upgrade`), or None."""
+        following = self._meta("next").get("next")
+        if following is None:
+            return None
+        from .upgrade import Upgrade
+
+        return Upgrade(self, following)
+
     def __len__(self) -> int:
         with self._catalogue.reading() as connection:
             return expiry.count_living(self._catalogue, connection)
@@ -253,9 +261,13 @@ class Handle:
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
-    def _meta(self) -> dict[str, Any]:
+    @property
+    def _shape(self) -> Shape:
+        return self._viewer.shape_now()
+
+    def _meta(self, only: str = "%") -> dict[str, Any]:
         with self._catalogue.reading() as connection:
-            return read_meta(connection, self._catalogue.path)
+            return read_meta(connection, self._catalogue.path, only)
 
     def _writing(self) -> tuple[Writer, Maintenance]:
         self._catalogue.ensure_usable()

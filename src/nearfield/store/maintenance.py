@@ -45,7 +45,7 @@ class Maintenance:
 
     def seal(self) -> bool:
         """Move the pending rows into a segment of their own; returns whether there were any."""
-        with self.lock, self._pinned() as (view, newest):
+        with self.lock, self.pinned() as (view, newest):
             pending = [live for live in view.parts if not isinstance(live.part, Segment)]
             if pending:
                 # A compaction that did not finish may have left segments between its pending rows and later ones: keys
@@ -63,7 +63,7 @@ class Maintenance:
 
         ``plan`` replaces the stored one in the same transaction.
         """
-        with self.lock, self._pinned() as (view, newest):
+        with self.lock, self.pinned() as (view, newest):
             with decoding(self.catalogue.path, "the plan"):
                 recipe = choose_recipe(view, view.parts, plan)
                 busy = not is_compact(view, recipe)
@@ -73,6 +73,10 @@ class Maintenance:
                 self._publish(view, view.parts, newest, recipe, plan, rewrite=busy)
             if not busy:
                 busy = self._code_columns(view.segments)
+            if view.next is not None:
+                from .upgrading import compact_next
+
+                busy |= compact_next(self)
         with contextlib.suppress(OSError):  # the compaction stands; what cannot be given back now is later
             self.catalogue.shrink()
         if busy and view.meta.get("workload") is not None:
@@ -83,7 +87,7 @@ class Maintenance:
         return busy
 
     @contextlib.contextmanager
-    def _pinned(self) -> Iterator[tuple[View, int]]:
+    def pinned(self) -> Iterator[tuple[View, int]]:
         """A view and the newest deletion it shows; its pending blocks are claimed, so that no add seals them."""
         with self.catalogue.write_lock:
             self.writer.purge()

@@ -174,7 +174,8 @@ def _scan(part: Part, queries: Queries, groups: list[Group], k: int, found: Foun
     moved = [group._replace(queries=np.searchsorted(chosen, group.queries)) for group in groups]
     metric = queries.metric
     best = search_cells(part.space, moved, queries.prepared[chosen], k, metric=metric.native)
-    found.distances[chosen], found.rows[chosen] = metric.distances_from_scores(best.scores), best.rows
+    scores = best.scores if part.calibration is None else part.calibration.scores(best.scores, metric)
+    found.distances[chosen], found.rows[chosen] = metric.distances_from_scores(scores), best.rows
 
 
 def count_groups(view: View, asked: Asked, k: int, beam: int | None = None) -> dict[str, int]:

@@ -161,7 +161,9 @@ def _in_part(
     part: Part, queries: Queries, radius: float, rows: np.ndarray, codes: Codes | None
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Per query the distances and rows within the radius, in any order."""
-    metric, edge = queries.metric, np.float32(radius)
+    metric = queries.metric
+    calibration = part.calibration
+    edge = np.float32(radius if calibration is None else calibration.before(radius, metric))
     step = min(max(_SCORES // len(queries), _LEAST_ROWS), _MOST_ROWS)
     sizes = None if codes is None else codes.sizes(queries)
     who, where, near = [], [], []
@@ -186,12 +188,13 @@ def _in_part(
         mine = slice(ends[number], ends[number + 1])
         some = candidates[mine]
         if known is not None:
-            answers.append((known[mine], some))
-            continue
-        scores = native.score(part.space, queries.prepared[number : number + 1], some, metric=metric.native)
-        distances = metric.distances_from_scores(scores)[0]
-        inside = distances <= edge
-        answers.append((distances[inside], some[inside]))
+            distances = known[mine]
+        else:
+            scores = native.score(part.space, queries.prepared[number : number + 1], some, metric=metric.native)
+            distances = metric.distances_from_scores(scores)[0]
+            inside = distances <= edge
+            distances, some = distances[inside], some[inside]
+        answers.append((distances if calibration is None else calibration.distances(distances, metric), some))
     return answers
 
 

@@ -13,6 +13,7 @@ from ..common.errors import CorruptFileError
 from .catalogue import Catalogue
 from .expiry import as_datetime
 from .filters import Filter
+from .fusing import nearest_both
 from .grouping import Groups, check_column, explain_groups, grouped
 from .hits import Batch, Hits, Item
 from .ids import check_ids, is_single
@@ -22,7 +23,8 @@ from .paging import Origin, Pages, explain_page, page, read_cursors
 from .ranging import Bounds, explain_range, relevances, within
 from .search import Nearest, explain, judge_hits, judged, nearest
 from .segment import logger
-from .snapshot import Shape, View, Viewer
+from .snapshot import View, Viewer
+from .spaces import OLD, space_of
 from .tables import find_keys, read_payloads
 from .watch import Watch
 
@@ -34,11 +36,9 @@ _FILTERS_KEPT = 128
 class Reader:
     """Answers of one open store; safe to call from many threads."""
 
-    def __init__(
-        self, catalogue: Catalogue, shape: Shape, viewer: Viewer, maintenance: Maintenance | None, watch: Watch
-    ):
+    def __init__(self, catalogue: Catalogue, viewer: Viewer, maintenance: Maintenance | None, watch: Watch):
         self.catalogue = catalogue
-        self.shape = shape
+        self.schema = viewer.shape.schema
         self.viewer = viewer
         self.maintenance = maintenance
         self.watch = watch
@@ -85,30 +85,43 @@ class Reader:
         group_by: Any = None,
         group_size: int = 1,
         after: Any = None,
+        embedding: Any = None,
+        old_queries: Any = None,
     ) -> Hits:
         """See :meth:`Store.search`."""
-        metric = self.shape.metric
-        array, single, condition = self._asked(queries, where, attributes)
+        condition = self._condition(where, attributes)
         _check_numbers(k, beam, max_false)
         check_int(group_size, "group_size", 1, MAX_K // k)
-        name = None if group_by is None else check_column(group_by, self.shape.schema)
+        name = None if group_by is None else check_column(group_by, self.schema)
         if name is None and group_size != 1:
             raise ValueError(f"group_size: expected 1 without group_by, got {group_size}")
         if name is not None and after is not None:
             raise ValueError("after: expected None with group_by, since the groups of an answer depend on all of it")
+        if old_queries is not None and (name is not None or after is not None or max_false is not None):
+            raise ValueError("old_queries: expected None with group_by, after or max_false")
         columns = k * group_size
 
-        def answer(view: View, connection: Any) -> Hits:
+        def answer(committed: View, connection: Any) -> Hits:
+            view = _space(committed, queries, embedding)
+            metric = view.shape.metric
+            array, single = _checked(queries, "queries", view)
+            if beam is None and view is committed and old_queries is None:  # with a beam a query makes its own choice
+                offered.append(array)
             relevance = pages = groups = None
             find: Callable[..., Nearest] = nearest
             marks = None
             origin = (self.catalogue.folder, metric, array, condition)
+            if old_queries is not None:
+                find = partial(nearest_both, committed, old_queries=_old(committed, view, old_queries, len(array)))
+                view = committed
             if name is not None:
                 find = partial(grouped, groups=self.groups, name=name, size=group_size)
             elif after is not None:
                 marks = read_cursors(after, Origin.of(view.identity, *origin), self.catalogue.folder)
                 find = partial(page, marks=marks)
-            if view.judge is not None:
+            if old_queries is not None:
+                hits = find(queries=array, k=columns, condition=condition, beam=beam)
+            elif view.judge is not None:
                 hits, relevance = judged(
                     view, metric, array, columns, condition=condition, beam=beam, max_false=max_false, find=find
                 )
@@ -120,6 +133,8 @@ class Reader:
             if name is not None:
                 groups = _split(self.groups.values(view, name, parts, rows), columns)
                 status = explain_groups(view, hits, groups, k, condition, max_false)
+            elif old_queries is not None:
+                status = explain(view, hits, k, condition, max_false)
             else:
                 pages = Pages(view, hits, k, marks, *origin)
                 reasons = explain if after is None else explain_page
@@ -137,23 +152,33 @@ class Reader:
                 single=single,
             )
 
+        offered: list[np.ndarray] = []
         answered = self.view(answer, transaction=payload)
-        if beam is None:  # with a beam of its own a query makes its own choice
+        for array in offered:
             self.watch.offer(array, k, condition)
         return answered
 
     def search_range(
-        self, queries: Any, radius: float, where: Any, limit: int | None, payload: bool, attributes: bool
+        self,
+        queries: Any,
+        radius: float,
+        where: Any,
+        limit: int | None,
+        payload: bool,
+        attributes: bool,
+        embedding: Any = None,
     ) -> Hits | list[Hits]:
         """See :meth:`Store.search_range`."""
-        metric = self.shape.metric
-        array, single, condition = self._asked(queries, where, attributes)
-        low = -np.inf if metric == "ip" else 0.0
-        check_real(radius, "radius", low, np.inf, open_low=metric == "ip", open_high=True)
+        condition = self._condition(where, attributes)
         if limit is not None:
             check_int(limit, "limit", 1, MAX_K)
 
-        def answer(view: View, connection: Any) -> list[Hits]:
+        def answer(view: View, connection: Any) -> Hits | list[Hits]:
+            view = _space(view, queries, embedding)
+            metric = view.shape.metric
+            array, single = _checked(queries, "queries", view)
+            low = -np.inf if metric == "ip" else 0.0
+            check_real(radius, "radius", low, np.inf, open_low=metric == "ip", open_high=True)
             found = within(view, metric, array, float(radius), condition=condition, bounds=self.bounds)
             kept = [near.first(limit) for near in found]
             relevance = relevances(view, metric, array, kept)
@@ -172,19 +197,16 @@ class Reader:
                         single=True,
                     )
                 )
-            return answers
+            return answers[0] if single else answers
 
-        answers = self.view(answer, transaction=payload)
-        return answers[0] if single else answers
+        return self.view(answer, transaction=payload)
 
-    def _asked(self, queries: Any, where: Any, attributes: bool) -> tuple[np.ndarray, bool, Filter | None]:
-        """What every search is given, checked."""
-        nonzero = self.shape.metric == "cosine"
-        array, single = check_vectors(queries, "queries", dim=self.shape.dim, nonzero=nonzero)
+    def _condition(self, where: Any, attributes: bool) -> Filter | None:
+        """What every search is given beside its queries, checked."""
         condition = self._filter(where)
-        if attributes and not self.shape.schema:
+        if attributes and not self.schema:
             raise ValueError("attributes: this store has none; name them in Store.create(attributes={...})")
-        return array, single, condition
+        return condition
 
     def _details(
         self,
@@ -215,14 +237,17 @@ class Reader:
         attributes: bool,
         max_false: float | None,
         beam: int | None,
+        embedding: Any = None,
     ) -> Hits:
         """See :meth:`Store.search_many`."""
-        array, _, _ = self._asked(queries, None, attributes)
+        self._condition(None, attributes)
         _check_numbers(k, beam, max_false)
-        asked = distinct(where, len(array), self._filter)
-        metric = self.shape.metric
 
         def answer(view: View, connection: Any) -> Hits:
+            view = _space(view, queries, embedding)
+            metric = view.shape.metric
+            array, _ = _checked(queries, "queries", view)
+            asked = distinct(where, len(array), self._filter)
             relevance = None
             hits, passing = nearest_many(view, metric, array, k, asked, beam=beam)
             if view.judge is not None:
@@ -245,10 +270,10 @@ class Reader:
         if where is None:
             return None
         if not isinstance(where, str):
-            return Filter(where, self.shape.schema)
+            return Filter(where, self.schema)
         known = self._filters.get(where)
         if known is None:
-            known = Filter(where, self.shape.schema)
+            known = Filter(where, self.schema)
             if len(self._filters) >= _FILTERS_KEPT:
                 self._filters.clear()
             self._filters[where] = known
@@ -264,8 +289,8 @@ class Reader:
             until = view.expires(column)
             column[until == 0] = -1
             parts, rows = view.locate(column)
-            vectors = view.gather_vectors(parts, rows, self.shape)
-            found = view.gather_attributes(parts, rows) if self.shape.schema else [None] * len(wanted)
+            vectors = view.gather_vectors(parts, rows, view.shape)
+            found = view.gather_attributes(parts, rows) if self.schema else [None] * len(wanted)
             payloads = read_payloads(connection, keys.values(), self.catalogue.path)
             return [
                 Item(
@@ -306,7 +331,7 @@ class Reader:
             wanted = keys[start : start + batch_size].tolist()
             payloads = read_payloads(connection, wanted, self.catalogue.path)
             table = None
-            if self.shape.schema:
+            if self.schema:
                 import pyarrow as pa
 
                 pieces = [view.parts[number].part.table().take(some[where == number]) for number in np.unique(where)]
@@ -314,11 +339,34 @@ class Reader:
                 if (np.diff(where) < 0).any():
                     table = table.take(np.argsort(np.argsort(where, kind="stable")))
             ids: list[Any] = view.gather_ids(where, some)
-            vectors = view.gather_vectors(where, some, self.shape)
+            vectors = view.gather_vectors(where, some, view.shape)
             expires = None
             if view.expiry is not None:
                 expires = [as_datetime(at) for at in view.expires(keys[start : start + batch_size]).tolist()]
             yield Batch(ids, vectors, table, [payloads.get(key) for key in wanted], expires)
+
+
+def _space(view: View, queries: Any, embedding: Any) -> View:
+    """The view of the space that the queries belong to."""
+    following = None if view.next is None else (view.next.shape.dim, view.next.embedding)
+    own = view.shape.dim, view.meta.get("embedding")
+    return view if space_of(queries, embedding, own, following, "queries") == OLD else view.newer
+
+
+def _checked(queries: Any, name: str, view: View) -> tuple[np.ndarray, bool]:
+    return check_vectors(queries, name, dim=view.shape.dim, nonzero=view.shape.metric == "cosine")
+
+
+def _old(committed: View, asked: View, old_queries: Any, count: int) -> np.ndarray:
+    """The old model's queries beside those of the new one."""
+    if committed.next is None:
+        raise ValueError("old_queries: expected None, as the store is not being moved from one model to another")
+    if asked is committed:
+        raise ValueError("old_queries: expected queries of the new model beside them, got old ones as queries")
+    array, _ = _checked(old_queries, "old_queries", committed)
+    if len(array) != count:
+        raise ValueError(f"old_queries: expected {count}, one for each of the queries, got {len(array)}")
+    return array
 
 
 def _check_numbers(k: int, beam: int | None, max_false: float | None) -> None:

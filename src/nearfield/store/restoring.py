@@ -16,15 +16,16 @@ from typing import Any
 from ..common import files
 from .catalogue import Catalogue
 from .maintenance import Maintenance
+from .next_space import NextReader
 from .pending import read_blocks
 from .segment import DERIVED, PRIMARY, Segment, file_names
 from .snapshot import Shape
-from .tables import insert_segment, read_meta, read_segments, read_state, set_meta
+from .tables import insert_segment, own_segments, read_meta, read_segments, read_state, set_meta
 from .tags import open_tag
 from .writing import Writer, remove_files
 
 # Copied in a way of their own: their numbers must not come back.
-_NUMBERED = ("state", "segments", "pending", "deleted")
+_NUMBERED = ("state", "segments", "pending", "deleted", "incoming")
 
 
 def restore(catalogue: Catalogue, shape: Shape, writer: Writer, maintenance: Maintenance, name: str) -> None:
@@ -66,13 +67,15 @@ def _check(tagged: Catalogue, old: sqlite3.Connection, shape: Shape, meta: Mappi
     theirs = (meta["dim"], meta["dtype"], meta["metric"], dict(meta["attributes"]))
     if mine != theirs:
         raise ValueError(f"name: expected a tag with dim, dtype, metric and attributes {mine}, got one with {theirs}")
-    for number, description in read_segments(old, tagged.path).items():
+    for number, description in own_segments(old, tagged.path).items():
         segment = Segment(tagged.segments, number, description, dim=shape.dim, dtype=shape.dtype, schema=shape.schema)
         if shape.schema:
             segment.table()
     if meta.get("id_type") is not None:
         for _ in read_blocks(old, tagged.path, shape.dim, shape.dtype, meta["id_type"]):
             pass
+    if tagged.format(old) >= 3:
+        NextReader().read(old, tagged.path, tagged.segments, meta, shape)
 
 
 def _renamed(description: Mapping[str, Any], number: int) -> dict[str, Any]:
@@ -99,9 +102,9 @@ def _replace(
         if table not in _NUMBERED:
             new.execute(f'DELETE FROM "{table}"')
             _copy(old, new, table, [column for column in columns if column in theirs.get(table, [])])
-    for table, counter in (("pending", "batch"), ("deleted", "seq")):
+    for table, counter in (("pending", "batch"), ("deleted", "seq"), ("incoming", "batch")):
         new.execute(f"DELETE FROM {table}")
-        _copy(old, new, table, [column for column in theirs[table] if column != counter], order=counter)
+        _copy(old, new, table, [column for column in theirs.get(table, []) if column != counter], order=counter)
     new.execute("DELETE FROM segments")
     for number, description in segments.items():
         insert_segment(new, number, description)

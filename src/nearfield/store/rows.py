@@ -17,6 +17,7 @@ import numpy as np
 
 from .. import native
 from ..metric import get_metric
+from .calibration import Calibration
 from .filters import Filter
 from .ids import Id, IdColumn
 from .masks import Masks
@@ -105,6 +106,11 @@ class Part(ABC):
         return len(self.keys)
 
     @property
+    def calibration(self) -> Calibration | None:
+        """What makes distances to these rows comparable with others; None where they are so already."""
+        return None
+
+    @property
     def index(self) -> Any:
         """The index over these rows, or None when they are scanned."""
         return None
@@ -162,6 +168,11 @@ class Part(ABC):
         rows = self.find(keys)
         return rows[rows >= 0]
 
+    def scores(self, queries: Queries, some: slice | np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """The native scores of ``some`` queries with these rows, comparable with those of other parts: float32."""
+        found = native.score(self.space, queries.prepared[some], rows, metric=queries.metric.native)
+        return found if self.calibration is None else self.calibration.scores(found, queries.metric)
+
     @abstractmethod
     def table(self) -> pa.Table:
         """The attributes of all rows."""
@@ -189,6 +200,22 @@ class Part(ABC):
         exact: bool = False,
     ) -> Found:
         """The ``k`` nearest of the allowed rows."""
+        found = self._search(queries, k, allow=allow, allowed=allowed, beam=beam, exact=exact)
+        if self.calibration is None:
+            return found
+        return Found(self.calibration.distances(found.distances, queries.metric), found.rows)
+
+    def _search(
+        self,
+        queries: Queries,
+        k: int,
+        *,
+        allow: np.ndarray | None,
+        allowed: int,
+        beam: int | None,
+        exact: bool,
+    ) -> Found:
+        """The same by distances as they are, not yet comparable with those of other parts."""
         metric = queries.metric
         index = self.index
         if exact or index is None or allowed <= _SCAN_ROWS:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import native
 from ..metric import get_metric
 from .filters import Filter
 from .rows import Queries
@@ -123,12 +122,11 @@ def scores_of(view: View, asked: Queries, some: slice | np.ndarray, parts: np.nd
     Distances follow from them and keep their order, but not all of their digits.
     """
     scores = np.full(parts.shape, np.inf, np.float32)
-    prepared, metric = asked.prepared[some], asked.metric.native
+    which = np.arange(len(asked))[some]
     for query, (theirs, lines) in enumerate(zip(parts, rows, strict=True)):
         for number in np.unique(theirs[theirs >= 0]).tolist():
             here = np.flatnonzero(theirs == number)
-            space = view.parts[number].part.space
-            scores[query, here] = native.score(space, prepared[query : query + 1], lines[here], metric=metric)[0]
+            scores[query, here] = view.parts[number].part.scores(asked, which[query : query + 1], lines[here])[0]
     return scores
 
 

@@ -23,23 +23,32 @@ from .catalogue import Catalogue
 from .clock import Clock
 from .expiry import NEVER, Expiry, ExpiryBuffer, present
 from .ids import Id
+from .next_space import NextReader, NextSpace
 from .pending import PendingBuffer, read_blocks
 from .rows import Live
 from .segment import Segment
-from .tables import digest, read_deleted, read_id_type, read_meta, read_segments, read_state
+from .tables import digest, own_segments, read_deleted, read_id_type, read_meta, read_state
 
 if TYPE_CHECKING:
     from ..decide import Judge
 
 
+_SAMPLED = 512
+
+
 @dataclass(frozen=True)
 class Shape:
-    """What a store is from its creation on."""
+    """What a store is; dim and metric change when it has moved to another model, the others never."""
 
     dim: int
     dtype: np.dtype
     metric: str
     schema: Mapping[str, str]
+
+    @classmethod
+    def of(cls, meta: Mapping[str, Any]) -> Shape:
+        """As the settings say."""
+        return cls(meta["dim"], np.dtype(meta["dtype"]), meta["metric"], dict(meta["attributes"]))
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,9 @@ class View:
     expiry : when items expire; None when none does.
     moment : what had expired by then, in microseconds since 1970, is taken out of ``parts`` and ``items``; 0: nothing.
     identity : the store's own number, 8 bytes; empty in a store of format 1.
+    shape : of the vectors in ``parts``.
+    next : the next model's space, while the store is moved to it.
+    format : the version of the catalogue.
     """
 
     generation: int
@@ -82,9 +94,26 @@ class View:
     meta: Mapping[str, Any]
     judge: Judge | None
     scales: Scales | None
+    shape: Shape
     expiry: Expiry | None = None
     moment: int = 0
     identity: bytes = b""
+    next: NextSpace | None = None
+    format: int = 1
+
+    @cached_property
+    def newer(self) -> View:
+        """The same moment in the next model's space."""
+        assert self.next is not None
+        return self.next.view(self)
+
+    @cached_property
+    def sample(self) -> tuple[np.ndarray, np.ndarray]:
+        """Parts and rows of some hundred living items, spread evenly: what a query's scores usually are."""
+        step = max(1, self.items // _SAMPLED)
+        rows = [live.rows()[::step] for live in self.parts]
+        parts = [np.full(len(some), number) for number, some in enumerate(rows)]
+        return np.concatenate([np.empty(0, np.int64), *parts]), np.concatenate([np.empty(0, np.int64), *rows])
 
     @cached_property
     def troubled(self) -> bool:
@@ -185,6 +214,33 @@ class Viewer:
         self._judge: tuple[Any, Judge | None, Scales | None] = (None, None, None)
         self._expiry = ExpiryBuffer()
         self._identity = b""
+        self._next = NextReader()
+        self._shape_seen = 0
+
+    def shape_now(self) -> Shape:
+        """The shape of the last committed moment, without a look at any vector."""
+        if self.catalogue.closed:
+            return self.shape
+        if self.catalogue.newest() != self._shape_seen:
+            path = self.catalogue.path
+            with self.catalogue.reading() as connection:
+                generation = read_state(connection, path)[0]
+                found = read_meta(connection, path, "dim") | read_meta(connection, path, "metric")
+            with self._lock:  # not before the connection: who has one may be waiting for the lock
+                if generation > self._shape_seen:
+                    self._reshape(replace(self.shape, **found))
+                    self._shape_seen = generation
+        return self.shape
+
+    def _reshape(self, shape: Shape) -> None:
+        """The store has moved to another model: nothing that was known of the old one's vectors holds."""
+        if shape != self.shape:
+            self.shape = shape
+            self._view = None
+            self._buffer = self._new_buffer()
+            self._pending_dead = np.empty(0, np.int64)
+            self._seen_seq = 0
+            self._expiry = ExpiryBuffer()
 
     def current(self) -> View:
         """The view of the last committed transaction."""
@@ -205,22 +261,41 @@ class Viewer:
                 return self._view if generation == self._view.generation else None
             seen = self._seen_seq, self._pending_dead
             try:
-                parts = self._parts(connection)
                 meta = self._settings(connection)
+                self._reshape(Shape.of(meta))
+                self._shape_seen = generation
+                parts = self._parts(connection)
                 judge = self._judge_of(connection, meta)
                 expiry, identity = self._expiring(connection)
+                version, following = self.catalogue.format(connection), None
+                if version >= 3:
+                    place = self.catalogue.path, self.catalogue.segments
+                    following = self._next.read(connection, *place, meta, self.shape)
             except BaseException as error:
                 # What was taken over on the way belongs to no view: the next one takes it over again.
                 self._seen_seq, self._pending_dead = seen
                 self._buffer = self._new_buffer()
                 self._expiry = ExpiryBuffer()
+                self._next = NextReader()
                 if not isinstance(error, FileNotFoundError):
                     raise
                 # A compaction may have replaced the files after this transaction began. If not, they are lost.
                 if self.catalogue.committed_generation() > generation:
                     return None
                 raise CorruptFileError(str(error.filename), "missing, although the catalogue names it") from error
-            self._view = View(generation, parts, items, changes, meta, *judge, expiry=expiry, identity=identity)
+            self._view = View(
+                generation,
+                parts,
+                items,
+                changes,
+                meta,
+                *judge,
+                self.shape,
+                expiry=expiry,
+                identity=identity,
+                next=following,
+                format=version,
+            )
             return self._view
 
     def _new_buffer(self) -> PendingBuffer:
@@ -231,7 +306,7 @@ class Viewer:
         before: dict[int, Live] = {}
         if self._view is not None:
             before = {live.part.number: live for live in self._view.parts if isinstance(live.part, Segment)}
-        described = read_segments(connection, self.catalogue.path)
+        described = own_segments(connection, self.catalogue.path)
         segments = []
         for number, description in described.items():
             old = before.get(number)

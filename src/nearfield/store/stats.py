@@ -8,6 +8,7 @@ from typing import Any
 from ..common import files
 from .catalogue import FILE_NAME, Catalogue
 from .expiry import NEVER
+from .next_space import NextSpace
 from .segment import DERIVED, PRIMARY, Segment, file_names
 from .snapshot import Shape, View
 from .tags import tag_bytes, tag_names
@@ -54,7 +55,7 @@ def collect(
     tags = tag_names(catalogue.folder)
     return {
         "path": str(catalogue.folder),
-        "format": 2 if view.identity else 1,
+        "format": view.format,
         "dim": shape.dim,
         "metric": shape.metric,
         "dtype": str(shape.dtype),
@@ -62,6 +63,7 @@ def collect(
         "attributes": dict(shape.schema),
         "embedding": view.meta.get("embedding"),
         "items": view.items,
+        "upgrade": None if view.next is None else _upgrade(view, view.next, sizes, memory),
         "expiring": _expiring(view),
         "pending": pending,
         "deleted": sum(len(live.part) - live.count for live in view.parts),
@@ -74,6 +76,27 @@ def collect(
         "recall": watch.record.report(view, watch.asked, watch.share),
         "tags": tags,
         "tag_bytes": tag_bytes(catalogue.folder) if tags else 0,
+    }
+
+
+def _upgrade(view: View, following: NextSpace, sizes: dict[str, int], memory: dict[str, int]) -> dict[str, Any]:
+    """How far the move to another model has come; what it takes is added to ``sizes`` and ``memory``."""
+    for part in following.sources:
+        if isinstance(part, Segment):
+            entries = [part.description[name] for name in (*PRIMARY, *DERIVED) if part.description.get(name)]
+            sizes.update({entry["file"]: entry["bytes"] for entry in entries})
+        memory["encoded"] = memory.get("encoded", 0) + part.vectors.nbytes
+    memory["mapped"] = memory.get("mapped", 0) + following.mapped.memory()
+    segments = [part for part in following.sources if isinstance(part, Segment)]
+    names = [name for part in segments for name in file_names(part.description)]
+    done = len(following.encoded(view))
+    choice = following.meta["choice"]
+    return {
+        **{name: following.meta[name] for name in ("dim", "metric", "embedding", "begun", "choice")},
+        "loss": choice["loss"],
+        "done": done,
+        "left": view.items - done,
+        "files": names,
     }
 
 

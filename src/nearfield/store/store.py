@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..common.checks import check_choice, check_int, check_random_state
+import numpy as np
+
+from ..common.checks import check_choice, check_int, check_random_state, check_vectors
 from .asking import Asking
 from .expiry import moments
 from .ids import check_ids, is_single
 from .keeping import Keeping
 from .maintenance import living_vectors
 from .moving import Moving
+from .snapshot import Shape
+from .spaces import NEW, space_of
 from .workload import Workload
 from .writing import Batch as Incoming
-from .writing import check_embedding
+from .writing import as_stored, check_embedding
 
 if TYPE_CHECKING:
     from ..decide import Judge
+    from ..encode import Encoder
     from ..tune import Plan
+    from .hits import Item
+    from .upgrade import Upgrade
 
 # Fewer queries than this are too few to plan by.
 LEAST_OBSERVED = 100
@@ -73,7 +80,8 @@ class Store(Asking, Keeping, Moving):
         vectors : (n, d) float32, or anything that becomes float32 without loss.
         attributes : pyarrow table, dict of columns, DataFrame, or list of dicts; what is missing is null.
         payload : list of JSON values, at most 200 levels deep, returned on request.
-        embedding : fingerprint of the encoder that made the vectors; ValueError when it is not the store's.
+        embedding : fingerprint of the encoder that made the vectors; ValueError when it is not the store's. While the
+            store is moved to another model (:meth:`upgrade`) both are welcome, told apart by fingerprint or dimensions.
         ttl : how long the items live, in seconds or as a timedelta; ``float("inf")``: until they are deleted. None
             takes the store's own (:meth:`create`).
         expires : instead of ``ttl``, the time from which on an item is gone, one for all or a list of one per item:
@@ -130,6 +138,9 @@ class Store(Asking, Keeping, Moving):
         replace: bool,
     ) -> int:
         writer = self._writing()[0]
+        new, embedding = self._whose(vectors, embedding)
+        if new is not None:
+            new, vectors = self._mapped_back(new, vectors)
         if is_single(ids):
             payload = None if payload is None else [payload]
             attributes = [attributes] if isinstance(attributes, Mapping) else attributes
@@ -144,7 +155,27 @@ class Store(Asking, Keeping, Moving):
             payload,
             lambda rows: moments(ttl, expires, rows, self._ttl, clock),
         )
-        return writer.put(batch, replace=replace, embedding=fingerprint)
+        return writer.put(batch, replace=replace, embedding=fingerprint, encoded=new)
+
+    def _whose(self, vectors: Any, embedding: Any) -> tuple[Any, Any]:
+        """The setting ``next`` where vectors are of the model the store is moved to; else None, and their embedding."""
+        following = self._meta("next").get("next")
+        if following is None:
+            if isinstance(embedding, str):
+                raise TypeError("embedding: expected a dict, an encoder's fingerprint(), got str")
+            return None, embedding
+        own = self.dim, self._meta("embedding").get("embedding")
+        whose = space_of(vectors, embedding, own, (following["dim"], following["embedding"]), "vectors")
+        return (following if whose == NEW else None), None
+
+    def _mapped_back(self, following: Any, vectors: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Vectors of the next model as they are kept, and what the map back to the old one makes of them."""
+        shape = Shape(following["dim"], self.dtype, following["metric"], self._shape.schema)
+        array, _ = check_vectors(vectors, dim=shape.dim, nonzero=shape.metric == "cosine")
+        back: Any = self._reader.view(lambda view, _: None if view.next is None else view.next.back)
+        if back is None:
+            raise ValueError("vectors: the store moved to another model meanwhile; add again")
+        return as_stored(array, shape), back.transform(array)
 
     def delete(self, ids: Any) -> int:
         """Delete items; ids that are not there are passed over. Returns how many were. Durable when it returns."""
@@ -225,6 +256,68 @@ class Store(Asking, Keeping, Moving):
             if log is not None:
                 maintenance.partition(log)
         return plan
+
+    def upgrade(
+        self,
+        encoder: Encoder | None = None,
+        *,
+        pairs: Any = 1000,
+        text: str | Callable[[Item], str] = "text",
+        metric: str | None = None,
+        embedding: Mapping[str, Any] | None = None,
+        queries: Any = None,
+        old_queries: Any = None,
+        random_state: int = 0,
+    ) -> Upgrade:
+        """Begin to move the store to another embedding model, while it serves.
+
+        From items encoded by both models a map is learnt, and its loss is stated. From then on queries of the new model
+        are answered as well: from the new vectors of items that are encoded, and from the mapped old ones of the
+        others. :meth:`Upgrade.run`, or ``next`` and ``put``, encode them; :meth:`Upgrade.finish` drops the old model.
+        See ``docs/concepts-upgrade.md``.
+
+        Parameters
+        ----------
+        encoder : the new model, where it runs here; else give ``pairs`` as vectors.
+        pairs : how many items to encode now, at random, 20 at least; or ``(ids, new vectors)`` of items of the store;
+            or ``(old vectors, new vectors)`` of anything else. A thousand are a start; ``upgrade.choice["enough"]``
+            says beyond how many the loss stops falling. Fewer than dimensions work, and lose more.
+        text : where an item's text is, for the encoder: a key of its payload, or a function of the item.
+        metric : of the new model's space; None means as before.
+        embedding : the new model's fingerprint; None takes the encoder's. Needed where both have as many dimensions.
+        queries : sample queries, as texts (with an encoder) or as vectors of the new model, some hundred at least: the
+            items that their answers depend on are encoded first.
+        old_queries : the same queries as vectors of the old model, row by row; or others without ``queries``;
+            "observed" takes those that were really asked.
+        random_state : draws the pairs, and the folds by which the loss is measured.
+
+        Returns
+        -------
+        Upgrade : also ``store.upgrading``, from now on and after a restart.
+
+        Raises
+        ------
+        ValueError : a move is under way already; too few pairs; ids that are not there.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> rng = np.random.default_rng(0)
+        >>> things = rng.standard_normal((100, 4)).astype(np.float32)
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> store = Store.create(folder.name + "/a.nf", dim=4)
+        >>> store.add(list(range(100)), things)
+        100
+        >>> new = things @ np.linalg.qr(rng.standard_normal((6, 4)))[0].T.astype(np.float32)
+        >>> print(store.upgrade(pairs=(list(range(40)), new[:40])))  # doctest: +ELLIPSIS
+        40 of 100 items encoded by the new model; for the others a map (..., 40 pairs) loses ...
+        >>> store.search(new[77], k=1).ids, store.search(new[77], k=1, old_queries=things[77]).ids
+        ([77], [77])
+        >>> store.close(); folder.cleanup()
+        """
+        from .upgrade import start
+
+        return start(self, encoder, pairs, text, metric, embedding, queries, old_queries, random_state)
 
     def fit_judge(
         self,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xxhash
 
-from ..common.decoding import decoding
+from ..common.decoding import decoding, expect
 from ..common.errors import CorruptFileError
 from .description import check_description, check_settings
 
@@ -102,6 +102,39 @@ def read_segments(connection: sqlite3.Connection, path: Path) -> dict[int, dict[
             described[number] = json.loads(text)
             check_description(number, described[number])
     return described
+
+
+def own_segments(connection: sqlite3.Connection, path: Path) -> dict[int, dict[str, Any]]:
+    """Those of the store's own space."""
+    return {number: said for number, said in read_segments(connection, path).items() if said.get("space") is None}
+
+
+def next_segments(connection: sqlite3.Connection, path: Path) -> dict[int, dict[str, Any]]:
+    """Those of the next model's space, while the store is moved to it."""
+    return {number: said for number, said in read_segments(connection, path).items() if said.get("space") == "next"}
+
+
+def write_arrays(connection: sqlite3.Connection, arrays: Mapping[str, np.ndarray]) -> None:
+    """These named arrays in place of all that are stored."""
+    connection.execute("DELETE FROM arrays")
+    for name, array in arrays.items():
+        plain = np.ascontiguousarray(array)
+        form, shape, data = plain.dtype.str, json.dumps(plain.shape), plain.tobytes()
+        check = digest(name.encode(), form.encode(), shape.encode(), data)
+        connection.execute("INSERT INTO arrays VALUES (?, ?, ?, ?, ?)", (name, form, shape, data, check))
+
+
+def read_arrays(connection: sqlite3.Connection, path: Path) -> dict[str, np.ndarray]:
+    """The stored arrays by name, their checksums verified."""
+    arrays = {}
+    for name, form, shape, data, check in connection.execute("SELECT * FROM arrays"):
+        parts = (str(name).encode(), str(form).encode(), str(shape).encode(), data if isinstance(data, bytes) else b"")
+        if digest(*parts) != check:
+            raise CorruptFileError(path, f"checksum of array {name!r} differs")
+        with decoding(path, f"array {name!r}"):
+            expect(form in ("<f4", "<f8", "<f2", "<i8", "|u1"), f"numbers of type {form}")
+            arrays[str(name)] = np.frombuffer(data, form).reshape(json.loads(shape))
+    return arrays
 
 
 def find_keys(connection: sqlite3.Connection, ids: Iterable[int | str]) -> dict[int | str, int]:

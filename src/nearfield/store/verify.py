@@ -15,6 +15,7 @@ from ..metric import get_metric
 from .catalogue import Catalogue
 from .expiry import ExpiryBuffer
 from .mending import Missed
+from .next_space import NextReader
 from .pending import PendingBuffer, read_blocks
 from .rows import Live, Part, Queries
 from .segment import Segment, file_names
@@ -75,6 +76,7 @@ class Verifier:
         self.report = VerifyReport()
         self.damaged: list[Segment] = []
         self.missed: list[Missed] = []
+        self.following: dict[str, Any] | None = None
 
     def run(self, sample: int | None, random_state: int) -> VerifyReport:
         """Check the catalogue, the files, the items against the rows, and that what lives is found."""
@@ -86,7 +88,7 @@ class Verifier:
                 if text != "ok":
                     report.problems.append(f"{path}: {text}")
             report.counts["files"], report.counts["bytes"] = 1, files.size(path)
-            read_meta(self.connection, path)
+            self.following = read_meta(self.connection, path).get("next")
             read_scales(self.connection, path)
             self._expiry()
             parts = [*self._segments(), *self._pending()]
@@ -97,7 +99,7 @@ class Verifier:
                 if gone:
                     report.problems.append(f"{path}: {gone} deletions are of rows that are stored nowhere")
                 self._items(living)
-                for live in living:
+                for live in [*living, *self._next_space()]:
                     self._findable(live, sample, random_state)
         except sqlite3.Error as error:
             report.problems.append(f"{path}: {error}")
@@ -121,8 +123,9 @@ class Verifier:
         for number, description in read_segments(self.connection, self.catalogue.path).items():
             names.update(file_names(description))
             self.report.counts["segments"] += 1
+            own = description.get("space") is None
             try:
-                shape = self.shape
+                shape = self.shape if own else self._next_shape(number)
                 segment = Segment(
                     self.catalogue.segments, number, description, dim=shape.dim, dtype=shape.dtype, schema=shape.schema
                 )
@@ -152,7 +155,7 @@ class Verifier:
                 if name not in [description[part]["file"] for part in bad]:
                     self.report.counts["files"] += 1
                     self.report.counts["bytes"] += files.size(self.catalogue.segments / name)
-            parts.append(segment)
+            parts += [segment] * own
         unnamed = sum(name not in names for name in files.list_directory(self.catalogue.segments))
         if unnamed:
             self.report.counts["unnamed_files"] = unnamed
@@ -172,6 +175,48 @@ class Verifier:
         if odd is not None:
             self.report.problems.append(f"{self.catalogue.path}: pending rows: {odd}")
         return [part] if len(part) else []
+
+    def _next_shape(self, number: int) -> Shape:
+        """That of the space a store is moved to."""
+        if self.following is None:
+            raise CorruptFileError(self.catalogue.path, f"segment {number} is of a model the store is not moved to")
+        return Shape(self.following["dim"], self.shape.dtype, self.following["metric"], {})
+
+    def _next_space(self) -> list[Live]:
+        """What the next model encoded: each item once, and no item that is not there; returns the rows that live."""
+        if self.catalogue.format(self.connection) < 3:
+            return []
+        path, problems = self.catalogue.path, self.report.problems
+        encoded = np.array(
+            [key for (key,) in self.connection.execute("SELECT key FROM encoded ORDER BY key")], np.int64
+        )
+        query = "SELECT COUNT(*) FROM encoded WHERE NOT EXISTS (SELECT 1 FROM items WHERE items.key = encoded.key)"
+        strays = self.connection.execute(query).fetchone()[0]
+        if strays:
+            problems.append(f"{path}: {strays} encoded items are not there")
+        if self.following is None:
+            rows = self.connection.execute("SELECT COUNT(*) FROM incoming").fetchone()[0]
+            if len(encoded) or rows:
+                problems.append(f"{path}: vectors of a model that the store is not moved to")
+            return []
+        reader = NextReader()
+        meta = {"next": self.following}
+        space = reader.read(self.connection, path, self.catalogue.segments, meta, self.shape)
+        assert space is not None
+        living = [Live.of(part, np.flatnonzero(~np.isin(part.keys, encoded))) for part in space.sources]
+        found = np.concatenate([np.empty(0, np.int64), *(live.part.keys[live.rows()] for live in living)])
+        if len(np.unique(found)) < len(found):
+            problems.append(f"{len(found) - len(np.unique(found))} encoded vectors are in two places")
+        lost = np.setdiff1d(encoded, found)
+        if len(lost):
+            problems.append(
+                f"{len(lost)} encoded items have no vector, such as those with keys {lost[:_SHOWN].tolist()}"
+            )
+        for live in living:
+            odd = _odd(live.part.vectors, get_metric(live.part.metric).nonzero)
+            if odd is not None:
+                problems.append(f"{_name(live.part)}: {odd}")
+        return [live for live in living if live.count]
 
     def _items(self, living: list[Live]) -> None:
         """The catalogue's items are just the living rows of the parts, with the same ids; payloads are intact."""
@@ -259,7 +304,7 @@ class Verifier:
         A row counts as found when it is among the hits, or when all of them are at least as near as it is itself:
         copies of it, or, for inner products, longer vectors.
         """
-        metric = get_metric(self.shape.metric)
+        metric = get_metric(live.part.metric)
         missed = [np.empty(0, np.int64)]
         for start in range(0, len(rows), _QUERIES):
             some = rows[start : start + _QUERIES]

@@ -29,7 +29,7 @@ from .observed import Advice, Observation, Record
 from .rows import Queries
 from .search import nearest
 from .segment import Segment, logger
-from .snapshot import Shape, View
+from .snapshot import View
 
 # So many queries are asked before the thread begins.
 WARM = 64
@@ -59,7 +59,6 @@ class Watch:
 
     Parameters
     ----------
-    shape : of the store.
     current : gives the newest view.
     record : where the outcomes go.
     share : the most of the time the thread may take, of one core; 0 watches nothing.
@@ -69,7 +68,6 @@ class Watch:
 
     def __init__(
         self,
-        shape: Shape,
         current: Callable[[], View],
         record: Record,
         share: float,
@@ -77,7 +75,6 @@ class Watch:
         random_state: int = 0,
         clock: Callable[[], float] = time.perf_counter,
     ):
-        self.shape = shape
         self.record = record
         self.share = share
         self.asked = 0
@@ -121,6 +118,8 @@ class Watch:
             self.record.follow(view)
             self._steps += 1
             living = sum(live.count for live in view.parts)
+            if len(asked.vector) != view.shape.dim:  # the store has moved to another model since
+                living = 0
             if self._steps % _STORED_EVERY == 0 and self.record.target is not None and living > 1:
                 self.record.add(self._repeat_stored(view, self._random.randrange(living), asked.k))
             if living:
@@ -180,10 +179,10 @@ class Watch:
 
     def _repeat(self, view: View, asked: _Asked) -> Observation | None:
         queries = asked.vector[None]
-        found = nearest(view, self.shape.metric, queries, asked.k, condition=asked.condition)
+        found = nearest(view, view.shape.metric, queries, asked.k, condition=asked.condition)
         if not found.allowed:
             return None
-        truth = exact_distances(view, self.shape.metric, queries, asked.k, asked.condition)
+        truth = exact_distances(view, view.shape.metric, queries, asked.k, asked.condition)
         share = 1.0 if asked.condition is None else found.allowed / view.items
         return Observation.of(asked.vector, found.distances[0], truth, share, view.changes)
 
@@ -196,8 +195,8 @@ class Watch:
             number -= live.count
         own = live.part.keys[row]
         vector = np.asarray(live.part.vectors[row], np.float32)
-        found = nearest(view, self.shape.metric, vector[None], k + 1)
-        truth = exact_distances(view, self.shape.metric, vector[None], k + 1, None)
+        found = nearest(view, view.shape.metric, vector[None], k + 1)
+        truth = exact_distances(view, view.shape.metric, vector[None], k + 1, None)
         others = found.distances[0][found.keys[0] != own][:k]
         # Its own distance is the least there is, whichever of several equal rows comes first.
         return Observation.of(vector, others, truth[1:], 1.0, view.changes, stored=True)
@@ -219,7 +218,7 @@ class Watch:
             passes = []
             for _ in range(2):
                 start = self._clock()
-                found = nearest(view, self.shape.metric, queries, k, beam=wide)
+                found = nearest(view, view.shape.metric, queries, k, beam=wide)
                 passes.append(self._clock() - start)
             recall = np.mean([o.recall_of(row) for o, row in zip(asked, found.distances, strict=True)])
             tried.append((wide or beam, float(recall), min(passes)))

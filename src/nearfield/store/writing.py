@@ -19,11 +19,12 @@ from . import attributes as attribute_columns
 from . import expiry
 from .catalogue import Catalogue
 from .ids import Id, IdColumn, check_ids
+from .incoming import write_incoming
 from .pending import Block, read_blocks, write_blocks
 from .rows import Live, Part
 from .segment import Segment, file_names, gather, write_segment
 from .snapshot import Shape
-from .tables import digest, find_keys, insert_segment, read_deleted, read_id_type, read_meta, read_segments, set_meta
+from .tables import digest, find_keys, insert_segment, own_segments, read_deleted, read_id_type, read_meta, set_meta
 
 # An add that would leave more pending than this writes a segment instead: a scan of so many rows still takes
 # milliseconds, and more would make the catalogue the bulk of the store.
@@ -46,9 +47,10 @@ class Batch:
         payload: Any,
         expires: Callable[[int], np.ndarray | None] = lambda rows: None,
     ):
+        self.shape = shape
         nonzero = shape.metric == "cosine"
         array, _ = check_vectors(vectors, dim=shape.dim, nonzero=nonzero) if not _empty(vectors) else (None, False)
-        self.vectors = np.empty((0, shape.dim), shape.dtype) if array is None else _as_stored(array, shape)
+        self.vectors = np.empty((0, shape.dim), shape.dtype) if array is None else as_stored(array, shape)
         self.ids, self.kind = check_ids(ids, kind)
         rows = len(self.ids)
         if rows != len(self.vectors):
@@ -65,7 +67,7 @@ def _empty(vectors: Any) -> bool:
     return isinstance(vectors, Sequence | np.ndarray) and len(vectors) == 0
 
 
-def _as_stored(array: np.ndarray, shape: Shape) -> np.ndarray:
+def as_stored(array: np.ndarray, shape: Shape) -> np.ndarray:
     """The vectors in the store's dtype; refuses what float16 cannot hold."""
     if shape.dtype == np.float32:
         return array
@@ -161,12 +163,24 @@ class Writer:
         """The last pending block that belongs to a seal or compaction under way."""
         return self._claimed_batch
 
-    def put(self, batch: Batch, *, replace: bool, embedding: dict[str, Any] | None = None) -> int:
-        """Make the batch durable; returns how many items it holds."""
+    def put(
+        self,
+        batch: Batch,
+        *,
+        replace: bool,
+        embedding: dict[str, Any] | None = None,
+        encoded: np.ndarray | None = None,
+    ) -> int:
+        """Make the batch durable; returns how many items it holds.
+
+        ``encoded`` are the items' vectors in the next model's space, from which those of the batch were mapped back.
+        """
         if not len(batch):
             return 0
         replaced: list[str] = []
         with self.catalogue.writing() as connection:
+            if batch.shape != self.shape:
+                raise ValueError("vectors: the store moved to another model meanwhile; encode with that and add again")
             lapsed = self._purge(connection, max(expiry.PURGED_AT_ONCE, 2 * len(batch)))
             if embedding is not None:
                 self._same_embedding(connection, embedding)
@@ -179,6 +193,9 @@ class Writer:
             first_key = self._insert(connection, batch)
             if batch.expires is not None:
                 expiry.insert(connection, first_key, batch.expires)
+            if encoded is not None:
+                keys = np.arange(first_key, first_key + len(batch))
+                insert_encoded(connection, keys, encoded, born=True)
             rows = len(batch)
             connection.execute("UPDATE state SET items = items + ?, changes = changes + ?", (rows - gone, rows + gone))
             column = IdColumn.from_list(batch.ids, batch.kind)
@@ -262,6 +279,7 @@ class Writer:
         connection.executemany("DELETE FROM items WHERE key = ?", rows)
         connection.executemany("INSERT INTO deleted(key) VALUES (?)", rows)
         connection.executemany("DELETE FROM expiry WHERE key = ?", rows)
+        connection.executemany("DELETE FROM encoded WHERE key = ?", rows)
         return len(rows)
 
     def _insert(self, connection: sqlite3.Connection, batch: Batch) -> int:
@@ -328,7 +346,7 @@ class Writer:
         """
         found: list[tuple[int, dict[str, Any]]] = []
         room = PENDING_ROWS
-        described = read_segments(connection, self.catalogue.path)
+        described = own_segments(connection, self.catalogue.path)
         for number, description in sorted(described.items(), key=lambda item: -item[1]["first_key"]):
             if description["last_key"] > first_key:
                 found.append((number, description))
@@ -342,6 +360,12 @@ class Writer:
                 break
             found.append((number, description))
         return found[::-1]
+
+
+def insert_encoded(connection: sqlite3.Connection, keys: np.ndarray, vectors: np.ndarray, *, born: bool) -> None:
+    """Vectors of the next model for these items, which have none yet; ``born``: they came with no other."""
+    connection.executemany("INSERT INTO encoded VALUES (?, ?)", [(key, int(born)) for key in keys.tolist()])
+    write_incoming(connection, keys, vectors)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,260 @@
+"""What a move to another model gains with every item that is encoded, in a chosen order and at random.
+
+Two tasks, from WordLlama (256 dimensions, a table of words) to all-MiniLM-L6-v2 (384, a transformer): SciFact by its
+judgements (nDCG@10), and glosses of WordNet by the new model's own ten nearest (recall). The map is learnt from pairs
+that are given as arrays beside the store, so that a share of encoded items is just what the order chose; the rows
+called *all counted* begin with a twentieth of the items as pairs instead, go on from there, and learn the map again as
+the encoded items double, up to a fifth. Sample queries are others than those that are scored.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import machine
+from .data import exact_neighbors, unit
+
+if TYPE_CHECKING:
+    from ..store import Store
+
+SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
+K = 10
+PAIRS = 1000
+STEP = 0.05
+_COUNTED, _LEARNT = 0.05, 0.2
+
+
+@dataclass(frozen=True)
+class Task:
+    """Items, queries and sample queries, each by both models; ``score`` judges the rows of an answer."""
+
+    name: str
+    measure: str
+    old: np.ndarray
+    new: np.ndarray
+    old_queries: np.ndarray
+    new_queries: np.ndarray
+    old_samples: np.ndarray
+    new_samples: np.ndarray
+    score: Callable[[np.ndarray], float]
+
+
+def scifact(rows: int | None = None) -> Task:
+    """Abstracts and test claims; the claims of the training set are the sample queries."""
+    from sklearn.metrics import ndcg_score
+
+    from ..datasets import load
+    from ..encode import OnnxText, WordLlama
+
+    found = load("scifact")
+    known = set(found.queries)
+    samples = [claim for claim in dict.fromkeys(training_claims()) if claim not in known]
+    place = {name: row for row, name in enumerate(found.document_ids)}
+    judged = np.array(sorted({place[name] for grades in found.judgements.values() for name in grades}))
+    chosen = np.arange(len(place))
+    if rows is not None:
+        rest = np.random.default_rng(0).permutation(np.setdiff1d(chosen, judged))
+        chosen, samples = np.sort(np.concatenate([judged, rest])[:rows]), samples[:60]
+    grades = np.zeros((len(found.queries), len(place)))
+    for query, name in enumerate(found.query_ids):
+        for document, grade in found.judgements[name].items():
+            grades[query, int(place[document])] = grade
+    grades = grades[:, chosen]
+
+    def score(answer: np.ndarray) -> float:
+        shown = np.zeros(grades.shape)
+        np.put_along_axis(shown, answer, np.broadcast_to(1.0 / np.arange(1, K + 1), answer.shape), axis=1)
+        return float(ndcg_score(grades, shown, k=K))
+
+    words = WordLlama()
+    sentences = OnnxText(Path(os.environ.get("NEARFIELD_MODELS", "models")) / "minilm", max_tokens=256)
+    return Task(
+        "SciFact",
+        "nDCG@10",
+        unit(words.encode([found.documents[row] for row in chosen], progress=False)),
+        unit(found.vectors[chosen]),
+        unit(words.encode(found.queries, progress=False)),
+        unit(found.query_vectors),
+        unit(words.encode(samples, progress=False)),
+        unit(sentences.encode(samples, progress=False)),
+        score,
+    )
+
+
+def training_claims() -> list[str]:
+    """The claims that SciFact was trained and developed with."""
+    from ..datasets.sources import Source, damage_named, obtain, read_bytes
+
+    advice = "It holds the claims of SciFact's release (claims_train.jsonl and claims_dev.jsonl, one after the other)."
+    path = obtain(Source("scifact/claims_train_dev.jsonl", advice=advice))
+    content = read_bytes(path)
+    with damage_named(path):
+        return [json.loads(line)["claim"] for line in content.splitlines() if line.strip()]
+
+
+def wordnet(rows: int = 5_000, queries: int = 500) -> Task:
+    """Glosses; others of them are the queries and the sample queries."""
+    from ..datasets import load
+    from ..encode import WordLlama
+
+    found = load("wordnet")
+    chosen = np.random.default_rng(0).permutation(len(found.vectors))[: rows + 2 * queries]
+    old = unit(WordLlama().encode([found.texts[row] for row in chosen], progress=False))
+    new = unit(found.vectors[chosen])
+    asked, samples, items = np.split(np.arange(len(chosen)), (queries, 2 * queries))
+    nearest = exact_neighbors("cosine", new[items], new[asked], K)[1]
+    return Task(
+        "WordNet",
+        "recall of the new model's 10 nearest",
+        old[items],
+        new[items],
+        old[asked],
+        new[asked],
+        old[samples],
+        new[samples],
+        lambda answer: float(np.mean([np.isin(row, best).mean() for row, best in zip(answer, nearest, strict=True)])),
+    )
+
+
+def run_upgrade(out: Path, *, quick: bool = False) -> Path:
+    """Measure both tasks, write ``upgrade.json`` and ``upgrade.md`` under ``out``, return the Markdown file."""
+    tasks = [scifact(600), wordnet(800, 100)] if quick else [scifact(), wordnet()]
+    pairs, step = (200, 0.1) if quick else (PAIRS, STEP)
+    result: dict[str, Any] = {"machine": machine.describe(), "pairs": pairs, "step": step}
+    result["tasks"] = [measure(task, pairs=pairs, step=step) for task in tasks]
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "upgrade.json").write_text(json.dumps(result, indent=1) + "\n")
+    (out / "upgrade.md").write_text(markdown(result))
+    return out / "upgrade.md"
+
+
+def measure(task: Task, *, pairs: int = PAIRS, step: float = STEP) -> dict[str, Any]:
+    """All orders of one task."""
+    from ..store import Store
+
+    both = {"queries": task.new_samples, "old_queries": task.old_samples}
+    orders: dict[str, dict[str, Any]] = {
+        "sample queries of both": both,
+        "sample queries of the new": {"queries": task.new_samples},
+        "no sample queries": {},
+        "random": {"order": "random"},
+        "sample queries of both, all counted": {**both, "counted": True},
+        "random, all counted": {"order": "random", "counted": True},
+    }
+    found: dict[str, Any] = {"name": task.name, "measure": task.measure, "items": len(task.old), "curves": []}
+    for name, given in orders.items():
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            Store.create(Path(folder) / "a.nf", task.old.shape[1]) as store,
+        ):
+            store.add(list(range(len(task.old))), task.old)
+            curve = _walk(store, task, dict(given), pairs, step)
+        found |= {"old": curve.pop("old"), "new": curve.pop("new")}
+        found["curves"].append({"name": name, **curve})
+    return found
+
+
+def _walk(store: Store, task: Task, given: dict[str, Any], pairs: int, step: float) -> dict[str, Any]:
+    """One order, from nothing encoded to the end of the move."""
+    order, counted = given.pop("order", "gain"), given.pop("counted", False)
+    count = len(task.old)
+    some = np.sort(
+        np.random.default_rng(1).permutation(count)[: max(20, round(_COUNTED * count)) if counted else pairs]
+    )
+    old = _score(store.search(task.old_queries, K).ids, task)
+    upgrade = store.upgrade(pairs=(some.tolist() if counted else task.old[some], task.new[some]), **given)
+    points, learnt, loss = [], upgrade.done, upgrade.loss
+    for share in SHARES:
+        while upgrade.done < round(share * count):
+            wanted = min(max(1, round(step * count)), round(share * count) - upgrade.done)
+            chosen = upgrade.next(wanted, order=order)
+            upgrade.put(chosen, task.new[np.array(chosen, np.int64)])
+            if counted and 2 * learnt <= upgrade.done <= _LEARNT * count:
+                upgrade.relearn()
+                learnt = upgrade.done
+        alone = store.search(task.new_queries, K).ids
+        fused = store.search(task.new_queries, K, old_queries=task.old_queries).ids
+        still = store.search(task.old_queries, K).ids
+        scores = {name: _score(ids, task) for name, ids in (("new", alone), ("both", fused), ("old", still))}
+        points.append({"share": upgrade.done / count, **scores})
+    upgrade.finish()
+    report = store.verify()
+    if not report.ok:
+        raise RuntimeError(f"{task.name}: {report}")
+    return {"points": points, "loss": loss, "old": old, "new": _score(store.search(task.new_queries, K).ids, task)}
+
+
+def _score(ids: list[list[Any]], task: Task) -> float:
+    return task.score(np.array(ids, np.int64))
+
+
+def halfway(points: list[dict[str, float]], name: str, share: float = 0.2) -> float:
+    """Which part of the gain, from nothing encoded to everything, a share of encoded items brings; NaN without gain.
+
+    Examples
+    --------
+    >>> halfway([{"share": 0.0, "new": 0.3}, {"share": 0.2, "new": 0.5}, {"share": 1.0, "new": 0.7}], "new")
+    0.5
+    """
+    here = min(points, key=lambda point: abs(point["share"] - share))
+    whole = points[-1][name] - points[0][name]
+    return round((here[name] - points[0][name]) / whole, 6) if whole else float("nan")
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """The figures as Markdown."""
+    where = result["machine"]
+    lines = [
+        "# What a move to another model gains on the way",
+        "",
+        f"WordLlama (256) to all-MiniLM-L6-v2 (384); {where['cpu']['model']}, {where['date']}. Quality by the share of "
+        "items that the new model has encoded. *New*: only the new model can be called; *both*: the old one too. The "
+        f"map is learnt from {result['pairs']:,} pairs given beside the store, so nothing is encoded at 0%; *all "
+        f"counted*: the pairs are {100 * _COUNTED:.0f}% of the items, counted, and the map is learnt again whenever "
+        f"the encoded items have doubled, up to {100 * _LEARNT:.0f}%. Encoded "
+        f"{100 * result['step']:.0f}% at a time. *Gain at 20%*: which part of what the whole move "
+        "gains over its own beginning; and, for both, over the old model alone.",
+        "",
+    ]
+    for task in result["tasks"]:
+        shares = [point["share"] for point in task["curves"][0]["points"]]
+        loss = task["curves"][0]["loss"]
+        lines += [
+            f"## {task['name']}, {task['items']:,} items, {task['measure']}",
+            "",
+            f"Old model alone {task['old']:.3f}, new model alone {task['new']:.3f}. Stated loss of the map: "
+            f"{loss['value']:.3f} [{loss['low']:.3f}, {loss['high']:.3f}] of the new model's {loss['k']} nearest.",
+            "",
+            "| order | queries | " + " | ".join(f"{100 * share:.0f}%" for share in shares) + " | gain at 20% |",
+            "| --- | --- |" + " ---: |" * (len(shares) + 1),
+        ]
+        for curve in task["curves"]:
+            points = curve["points"]
+            for name in ("new", "both"):
+                gain = f"{halfway(points, name):.2f}"
+                if name == "both":
+                    here = min(points, key=lambda point: abs(point["share"] - 0.2))["both"]
+                    whole = task["new"] - task["old"]
+                    gain += f"; {(here - task['old']) / whole:.2f}" if whole else ""
+                cells = [
+                    f"{point[name]:.3f}" if abs(point["share"] - share) < 0.01 else ""  # the pairs are encoded at once
+                    for point, share in zip(points, shares, strict=True)
+                ]
+                lines.append(f"| {curve['name']} | {name} | " + " | ".join([*cells, gain]) + " |")
+        worst = min(point["both"] - task["old"] for curve in task["curves"] for point in curve["points"])
+        kept = {point["old"] for curve in task["curves"] for point in curve["points"]}
+        lines += [
+            "",
+            f"The least that both models together were above the old one alone: {worst:+.3f}. Queries of the old model "
+            f"alone: {' / '.join(f'{value:.3f}' for value in sorted(kept))} throughout.",
+            "",
+        ]
+    return "\n".join(lines)

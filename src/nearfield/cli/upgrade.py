@@ -1,0 +1,97 @@
+"""Move a store to another embedding model while it serves.
+
+The first call encodes a sample of the items by the new model, learns a map from the old space to the new one, says what
+it loses, and opens the store to queries of the new model. Later calls encode more items, those first that answers
+depend on most, up to --share; each batch is durable. --finish encodes what is left and drops the old model. Without
+--encoder the state is shown. Readers go on throughout.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .encoders import add_encoder_argument, make_encoder
+from .output import DONE, NO, print_json, say
+
+if TYPE_CHECKING:
+    from ..store import Store, Upgrade
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``nearfield upgrade``."""
+    parser.add_argument("store", metavar="STORE", type=Path, help="the store's directory")
+    add_encoder_argument(parser, "the new model")
+    parser.add_argument("--pairs", type=int, default=1000, help="items to learn the map from (default: 1000)")
+    parser.add_argument("--text", metavar="KEY", default="text", help="where in its payload an item's text is")
+    parser.add_argument("--metric", choices=("cosine", "ip", "l2"), help="of the new model (default: as before)")
+    parser.add_argument(
+        "--queries", type=Path, metavar="FILE", help="sample queries, a line each: what they need is encoded first"
+    )
+    parser.add_argument("--share", type=float, metavar="S", help="encode until so much of the store is, in (0, 1]")
+    ends = parser.add_mutually_exclusive_group()
+    ends.add_argument("--finish", action="store_true", help="encode what is left and drop the old model")
+    ends.add_argument("--abandon", action="store_true", help="give up: the store is as if nothing had begun")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Begin, go on, end, or show the move."""
+    from ..store import Store
+
+    writes = arguments.encoder is not None or arguments.abandon or arguments.finish
+    for name in ("share", "queries", "metric"):
+        if getattr(arguments, name) is not None and arguments.encoder is None:
+            raise ValueError(f"--{name}: expected with --encoder, the new model")
+    with Store.open(arguments.store, read_only=not writes) as store:
+        upgrade = store.upgrading
+        if arguments.abandon:
+            _needed(upgrade, arguments.store).abandon()
+            say(f"given up; {arguments.store} holds {len(store):,} items of the old model, {store.dim} dimensions")
+            return DONE
+        if arguments.encoder is not None:
+            upgrade = _advance(store, upgrade, arguments)
+        if arguments.finish:
+            upgrade = _needed(upgrade, arguments.store)
+            upgrade.finish()
+            say(f"moved  {arguments.store}: {len(store):,} items of {store.dim} dimensions, the new model alone")
+            say("next   tune it again: the plan and the judge were of the old distances")
+            return DONE
+        if upgrade is None:
+            say("not being moved; begin with --encoder")
+            return NO
+        if arguments.json:
+            print_json(store.stats()["upgrade"])
+        else:
+            say(str(upgrade))
+    return DONE
+
+
+def _advance(store: Store, upgrade: Upgrade | None, arguments: argparse.Namespace) -> Upgrade:
+    """Begin where nothing was begun, and encode as much as is asked for."""
+    encoder = make_encoder(arguments.encoder)
+    if upgrade is None:
+        given: dict[str, Any] = {"queries": _lines(arguments.queries)} if arguments.queries else {}
+        upgrade = store.upgrade(encoder, pairs=arguments.pairs, text=arguments.text, metric=arguments.metric, **given)
+    elif arguments.queries is not None or arguments.metric is not None:
+        name = "queries" if arguments.queries is not None else "metric"
+        raise ValueError(f"--{name}: expected at the beginning only; this move has begun")
+    share = 1.0 if arguments.finish else arguments.share
+    if share is not None:
+        upgrade.run(encoder, arguments.text, share=share)
+    return upgrade
+
+
+def _needed(upgrade: Upgrade | None, place: Path) -> Upgrade:
+    if upgrade is None:
+        raise ValueError(f"{place}: not being moved to another model; begin with --encoder")
+    return upgrade
+
+
+def _lines(path: Path) -> list[str]:
+    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    found = [line for line in lines if line]
+    if not found:
+        raise ValueError(f"--queries: {path}: expected a query a line, found none")
+    return found

@@ -1,0 +1,357 @@
+"""The transactions that move a store to another model: begin, take vectors in, fold them, finish or give up.
+
+What holds at every moment, whoever is killed:
+
+1. The old space is whole until the transaction that ends the move: every item has its old vector, and everything that
+   worked before works on it as before.
+2. Every living item has one row in the next space: encoded when the table ``encoded`` has its key, else mapped.
+3. The vectors of the keys in ``encoded`` are in ``incoming`` or in segments of the next space, each once. Rows of these
+   whose key is not in ``encoded`` are dead.
+4. The setting ``next``, ``encoded``, ``incoming``, ``arrays`` and segments of the next space come with the first
+   transaction and go with the last; between two transactions there is nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import secrets
+import sqlite3
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..common.errors import CorruptFileError
+from . import writing
+from .ids import Id, IdColumn
+from .incoming import read_incoming
+from .maintenance import Maintenance, choose_recipe
+from .next_space import EncodedPart
+from .pending import read_blocks, write_blocks
+from .segment import Rows, Segment, file_names, gather, write_segment
+from .snapshot import Shape, View
+from .tables import (
+    find_keys,
+    insert_segment,
+    next_segments,
+    read_deleted,
+    read_meta,
+    read_segments,
+    set_meta,
+    write_arrays,
+)
+from .writing import PENDING_BYTES, Writer, insert_encoded, remove_files, removing_on_error
+
+if TYPE_CHECKING:
+    from .learning import Learned
+
+_TABLES = ("encoded", "incoming", "arrays")
+
+
+def settings(
+    learned: Learned,
+    dim: int,
+    metric: str,
+    embedding: Mapping[str, Any] | None,
+    identity: str,
+    learnt: int,
+    begun: str | None = None,
+) -> dict[str, Any]:
+    """The setting ``next``."""
+    choice = learned.choice.to_dict()
+    return {
+        "dim": dim,
+        "metric": metric,
+        "embedding": None if embedding is None else dict(embedding),
+        "identity": identity,
+        "learnt": learnt,
+        "begun": begun or dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "choice": choice,
+        "calibration": list(learned.calibration),
+        "weight": learned.weight,
+        "lift": learned.lift,
+    }
+
+
+def arrays_of(learned: Learned, queries: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What is kept in the table ``arrays``."""
+    named = {"map": learned.choice.map.to_arrays(), "back": learned.back.to_arrays(), "queries": queries}
+    return {f"{group}.{name}": array for group, arrays in named.items() for name, array in arrays.items()}
+
+
+def begin(
+    writer: Writer,
+    said: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    ids: list[Id],
+    vectors: np.ndarray,
+) -> None:
+    """Open the next space, with the pairs' own vectors in it."""
+    catalogue = writer.catalogue
+    with catalogue.writing() as connection:
+        if read_meta(connection, catalogue.path, "next"):
+            raise ValueError("upgrade: the store is being moved already; go on with store.upgrading, or abandon() it")
+        set_meta(connection, "next", {**said, "identity": secrets.token_hex(8)})
+        write_arrays(connection, arrays)
+        _take(connection, ids, vectors, {})
+
+
+def relearn(writer: Writer, said: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    """Another map in place of the one so far."""
+    with writer.catalogue.writing() as connection:
+        _same(connection, writer.catalogue.path, said["identity"])
+        set_meta(connection, "next", dict(said))
+        write_arrays(connection, arrays)
+
+
+def put(
+    writer: Writer, shape: Shape, identity: str, ids: list[Id], vectors: np.ndarray, known: Mapping[Id, int]
+) -> int:
+    """Take vectors of the next model in; returns how many of the items were not encoded before.
+
+    ``known`` are the keys under which items were handed out: one that was replaced since has another, and is passed
+    over, for its vector is of what it was.
+    """
+    catalogue = writer.catalogue
+    with catalogue.writing() as connection:
+        _same(connection, catalogue.path, identity)
+        taken = _take(connection, ids, vectors, known)
+        rows = connection.execute("SELECT COALESCE(SUM(rows), 0) FROM incoming").fetchone()[0]
+        if rows > writing.PENDING_ROWS or rows * shape.dim * shape.dtype.itemsize > PENDING_BYTES:
+            _fold(connection, writer, shape)
+    return taken
+
+
+def _same(connection: sqlite3.Connection, path: Path, identity: str) -> None:
+    stored = read_meta(connection, path, "next").get("next")
+    if stored is None or stored["identity"] != identity:
+        raise ValueError("upgrade: this move of the store has ended; look at store.upgrading")
+
+
+def _take(connection: sqlite3.Connection, ids: list[Id], vectors: np.ndarray, known: Mapping[Id, int]) -> int:
+    keys = find_keys(connection, ids)
+    rows, wanted = [], []
+    for row, identifier in enumerate(ids):
+        key = keys.get(identifier)
+        if key is not None and known.get(identifier, key) == key:
+            rows.append(row)
+            wanted.append(key)
+    there = encoded_among(connection, wanted)
+    fresh = [(row, key) for row, key in zip(rows, wanted, strict=True) if key not in there]
+    if fresh:
+        chosen, new = (np.array(column, np.int64) for column in zip(*fresh, strict=True))
+        insert_encoded(connection, new, vectors[chosen], born=False)
+    return len(fresh)
+
+
+def encoded_among(connection: sqlite3.Connection, keys: Iterable[int]) -> set[int]:
+    """Those of the keys whose items are encoded."""
+    wanted = list(keys)
+    found: set[int] = set()
+    for start in range(0, len(wanted), 500):
+        some = wanted[start : start + 500]
+        marks = ",".join("?" * len(some))
+        found.update(key for (key,) in connection.execute(f"SELECT key FROM encoded WHERE key IN ({marks})", some))
+    return found
+
+
+def _fold(connection: sqlite3.Connection, writer: Writer, shape: Shape) -> None:
+    """All incoming vectors as a segment of the next space, without an index."""
+    path = writer.catalogue.path
+    blocks = list(read_incoming(connection, path, shape.dim, shape.dtype))
+    keys = np.concatenate([keys for _, keys, _ in blocks])
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    alive = np.isin(keys, np.array(sorted(encoded_among(connection, keys.tolist())), np.int64))
+    connection.execute("DELETE FROM incoming")
+    if not alive.any():
+        return
+    vectors = np.concatenate([vectors for _, _, vectors in blocks])[order[alive]]
+    keys = keys[alive]
+    rows = Rows(keys, _ids_of(connection, path, keys), whole_pieces(vectors), None)
+    _insert_next(connection, writer, shape, rows, None)
+
+
+def _ids_of(connection: sqlite3.Connection, path: Path, keys: np.ndarray) -> IdColumn:
+    found: dict[int, Id] = {}
+    wanted = keys.tolist()
+    for start in range(0, len(wanted), 500):
+        some = wanted[start : start + 500]
+        marks = ",".join("?" * len(some))
+        found.update(connection.execute(f"SELECT key, id FROM items WHERE key IN ({marks})", some))
+    if len(found) != len(wanted):
+        raise CorruptFileError(path, f"{len(wanted) - len(found)} encoded items are not there")
+    ids = [found[key] for key in wanted]
+    return IdColumn.from_list(ids, "str" if isinstance(ids[0], str) else "int")
+
+
+def whole_pieces(vectors: np.ndarray) -> Any:
+    """An array as what a segment is written from."""
+    from ..common.container import Pieces
+
+    return Pieces(vectors.dtype, vectors.shape, lambda: iter([vectors]))
+
+
+def _insert_next(connection: sqlite3.Connection, writer: Writer, shape: Shape, rows: Rows, recipe: Any) -> None:
+    number = writer.next_number()
+    description = write_segment(writer.catalogue.segments, number, rows, metric=shape.metric, recipe=recipe)
+    with removing_on_error(writer.catalogue, description):
+        insert_segment(connection, number, {**description, "space": "next"})
+
+
+class _Folded(Exception):
+    """What was merged is not what is there: vectors taken in meanwhile were folded."""
+
+
+def compact_next(maintenance: Maintenance) -> bool:
+    """All encoded rows as one segment of the next space, with an index where there are many; whether it changed any."""
+    catalogue, writer = maintenance.catalogue, maintenance.writer
+    with maintenance.lock:
+        view = maintenance.viewer.current()
+        if view.next is None:
+            return False
+        shape, sources = view.next.shape, view.next.sources
+        newer = view.newer
+        encoded = [live for live in newer.parts if isinstance(live.part, EncodedPart)]
+        recipe = choose_recipe(newer, encoded, None) if encoded else None
+        done = len(sources) == 1 and len(encoded) == 1 and isinstance(sources[0], Segment) and encoded[0].words is None
+        if not sources or (done and (sources[0].index is None) == (recipe is None)):
+            return False
+        maintenance.limit.refuse_segment(shape, encoded, recipe, "compacting")
+        merged, description = False, None
+        if encoded:
+            rows = gather(encoded, view.meta["id_type"], False)
+            number = writer.next_number()
+            description = write_segment(catalogue.segments, number, rows, metric=shape.metric, recipe=recipe)
+            description["space"] = "next"
+        old = {part.number: part.description for part in sources if isinstance(part, Segment)}
+        with (
+            contextlib.suppress(_Folded),
+            catalogue.writing() as connection,
+            removing_on_error(catalogue, description or {}),
+        ):
+            _same(connection, catalogue.path, view.next.meta["identity"])
+            there = [batch for (batch,) in connection.execute("SELECT batch FROM incoming")]
+            if next_segments(connection, catalogue.path) != old or not set(view.next.batches) <= set(there):
+                raise _Folded
+            connection.executemany("DELETE FROM incoming WHERE batch = ?", [(batch,) for batch in view.next.batches])
+            connection.executemany("DELETE FROM segments WHERE number = ?", [(number,) for number in old])
+            if description is not None:
+                insert_segment(connection, number, description)
+            merged = True
+        for before in old.values() if merged else ():
+            remove_files(catalogue, file_names(before))
+    return merged
+
+
+def finish(maintenance: Maintenance, identity: str) -> None:
+    """Make the next space the store's own: the long part outside any transaction, then everything in one.
+
+    Items that are deleted meanwhile stay deleted, those added with vectors of the new model come along; ValueError,
+    and nothing changed, when one was added with an old vector alone.
+    """
+    catalogue, writer = maintenance.catalogue, maintenance.writer
+    with maintenance.lock, maintenance.pinned() as (view, newest):
+        following = view.next
+        if following is None or following.meta["identity"] != identity:
+            raise ValueError("finish: this move of the store has ended; look at store.upgrading")
+        newer, shape = view.newer, following.shape
+        left = sum(live.count for live in newer.parts if not isinstance(live.part, EncodedPart))
+        _refuse_left(left)
+        description, keys = None, np.empty(0, np.int64)
+        if newer.parts:
+            recipe = choose_recipe(newer, newer.parts, None)
+            maintenance.limit.refuse_segment(shape, newer.parts, recipe, "finishing")
+            rows = gather(newer.parts, view.meta["id_type"], bool(shape.schema))
+            keys, number = rows.keys, writer.next_number()
+            description = write_segment(catalogue.segments, number, rows, metric=shape.metric, recipe=recipe)
+        with catalogue.write_lock:  # nobody may add between the commit and the new shape
+            with catalogue.writing() as connection, removing_on_error(catalogue, description or {}):
+                _same(connection, catalogue.path, identity)
+                old = read_segments(connection, catalogue.path)
+                late = _late(connection, catalogue.path, view, keys)
+                connection.execute("DELETE FROM pending")
+                connection.execute("DELETE FROM segments")
+                if description is not None:
+                    insert_segment(connection, number, description)
+                for first_key, ids, vectors, table in late:
+                    write_blocks(connection, first_key, ids, vectors, table)
+                seqs, gone = read_deleted(connection, catalogue.path)
+                kept = (seqs > newest) & np.isin(gone, keys)
+                connection.executemany("DELETE FROM deleted WHERE seq = ?", [(seq,) for seq in seqs[~kept].tolist()])
+                for name in ("plan", "judge"):
+                    connection.execute("DELETE FROM meta WHERE name = ?", (name,))
+                connection.execute("DELETE FROM scales")
+                for name, value in (("dim", shape.dim), ("metric", shape.metric), ("embedding", following.embedding)):
+                    set_meta(connection, name, value)
+                _end(connection)
+            writer.shape = maintenance.shape = shape
+    for before in old.values():
+        remove_files(catalogue, file_names(before))
+    with contextlib.suppress(OSError):  # the move stands; what cannot be given back now is later
+        catalogue.shrink()
+
+
+def abandon(maintenance: Maintenance, identity: str, keep_mapped: bool) -> None:
+    """Give the next space up, in one transaction; the old one is as it was."""
+    catalogue = maintenance.catalogue
+    with maintenance.lock:
+        with catalogue.writing() as connection:
+            _same(connection, catalogue.path, identity)
+            born = connection.execute("SELECT COUNT(*) FROM encoded WHERE born").fetchone()[0]
+            if born and not keep_mapped:
+                raise ValueError(
+                    f"abandon: {born} items were added with vectors of the new model alone; keep_mapped=True keeps "
+                    "them under the old vectors that the map gave them, or delete them first"
+                )
+            dropped = next_segments(connection, catalogue.path)
+            connection.executemany("DELETE FROM segments WHERE number = ?", [(number,) for number in dropped])
+            _end(connection)
+        for description in dropped.values():
+            remove_files(catalogue, file_names(description))
+
+
+def _end(connection: sqlite3.Connection) -> None:
+    connection.execute("DELETE FROM meta WHERE name = 'next'")
+    for table in _TABLES:
+        connection.execute(f"DELETE FROM {table}")
+
+
+def _refuse_left(left: int) -> None:
+    if left:
+        raise ValueError(
+            f"finish: {left:,} item{'s are' if left > 1 else ' is'} not encoded by the new model yet; next() names "
+            "them, put() takes their vectors"
+        )
+
+
+def _late(
+    connection: sqlite3.Connection, path: Path, view: View, keys: np.ndarray
+) -> list[tuple[int, IdColumn, np.ndarray, Any]]:
+    """What came after the view: first key, ids, vectors of the new model and attributes, in runs of ascending keys."""
+    assert view.next is not None
+    shape, kind = view.next.shape, str(read_meta(connection, path, "id_type").get("id_type"))
+    after = int(keys[-1]) if len(keys) else 0
+    fresh = [key for (key,) in connection.execute("SELECT key FROM items WHERE key > ? ORDER BY key", (after,))]
+    _refuse_left(len(fresh) - len(encoded_among(connection, fresh)))
+    if not fresh:
+        return []
+    wanted = np.array(fresh, np.int64)
+    vectors, seen = np.empty((len(wanted), shape.dim), shape.dtype), np.zeros(len(wanted), bool)
+    for _, some, theirs in read_incoming(connection, path, shape.dim, shape.dtype):
+        places = np.searchsorted(wanted, some)
+        here = (places < len(wanted)) & (wanted[np.minimum(places, len(wanted) - 1)] == some)
+        vectors[places[here]], seen[places[here]] = theirs[here], True
+    found = []
+    for block in read_blocks(connection, path, view.shape.dim, view.shape.dtype, kind):
+        rows = np.flatnonzero(np.isin(block.keys, wanted))
+        for run in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1):
+            if len(run):
+                first, last = np.searchsorted(wanted, block.keys[run[[0, -1]]])
+                table = block.part().table().take(run) if block.attributes is not None else None
+                found.append((int(wanted[first]), block.ids.select(run), vectors[first : last + 1], table))
+    if not seen.all() or sum(len(rows) for _, _, rows, _ in found) < len(wanted):  # sealed or folded already
+        raise ValueError("finish: too much was added meanwhile to take along; nothing was changed, call it again")
+    return found

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import numpy as np
+
+from nearfield.bench.upgrade import SHARES, Task, halfway, markdown, measure
+
+
+def small(rows: int = 120) -> Task:
+    rng = np.random.default_rng(0)
+    things = rng.standard_normal((rows + 40, 6))
+    old, new = (
+        (things @ rng.standard_normal((6, dim)) + 0.3 * rng.standard_normal((rows + 40, dim))).astype(np.float32)
+        for dim in (8, 12)
+    )
+    nearest = np.argsort(-(new[rows : rows + 20] @ new[:rows].T), axis=1)[:, :1]
+    return Task(
+        "small",
+        "hit",
+        old[:rows],
+        new[:rows],
+        *(part[rows : rows + 20] for part in (old, new)),
+        *(part[rows + 20 :] for part in (old, new)),
+        lambda answer: float((answer == nearest).any(axis=1).mean()),
+    )
+
+
+def test_every_order_goes_from_nothing_to_the_end() -> None:
+    found = measure(small(), pairs=40, step=0.25)
+    names = [curve["name"] for curve in found["curves"]]
+    assert len(names) == 6 and found["new"] >= found["old"] - 0.2
+    for curve in found["curves"]:
+        assert len(curve["points"]) == len(SHARES) and curve["points"][-1]["share"] == 1
+        assert curve["points"][-1]["new"] == found["new"]  # nothing is mapped any more
+        assert {point["old"] for point in curve["points"]} == {found["old"]}
+    text = markdown({"machine": {"cpu": {"model": "x"}, "date": "today"}, "pairs": 40, "step": 0.25, "tasks": [found]})
+    assert all(f"| {name} | both |" in text for name in names)
+
+
+def test_what_a_share_brings_of_the_whole_gain() -> None:
+    points = [{"share": 0.0, "new": 0.2}, {"share": 0.2, "new": 0.3}, {"share": 1.0, "new": 0.6}]
+    assert halfway(points, "new") == 0.25

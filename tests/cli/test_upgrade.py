@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nearfield.cli import upgrade
+from nearfield.store import Store
+
+ROWS = np.random.default_rng(0).standard_normal((120, 4)).astype(np.float32)
+
+
+class Turned:
+    """The old vectors in other dimensions; a text is the number of its item."""
+
+    dim = 6
+
+    def encode(self, items: Any, *, progress: bool | None = None) -> np.ndarray:
+        matrix = np.linalg.qr(np.random.default_rng(1).standard_normal((6, 4)))[0].astype(np.float32)
+        return ROWS[[int(text) for text in items]] @ matrix.T
+
+    def fingerprint(self) -> dict[str, Any]:
+        return {"encoder": "Turned", "dim": 6}
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(upgrade, "make_encoder", lambda name: Turned())
+    with Store.create(tmp_path / "a.nf", 4) as store:
+        ids = list(range(100))
+        store.add(ids, ROWS[:100], payload=[{"body": str(number)} for number in ids])
+    (tmp_path / "queries.txt").write_text("101\n\n102\n103\n")
+    return tmp_path / "a.nf"
+
+
+def test_from_begin_to_finish(run, place: Path) -> None:
+    assert run("upgrade", place).code == 1
+    begun = run("upgrade", place, "--encoder", "x", "--pairs", 40, "--text", "body", "--queries", "queries.txt")
+    assert begun.code == 0 and begun.out.startswith("40 of 100 items encoded") and "loses" in begun.out
+    assert run("upgrade", place, "--encoder", "x", "--text", "body", "--share", 0.6).out.startswith("60 of 100")
+    assert run("upgrade", place, "--json").json["done"] == 60
+    done = run("upgrade", place, "--encoder", "x", "--text", "body", "--finish")
+    assert done.code == 0 and "100 items of 6 dimensions" in done.out
+    with Store.open(place) as store:
+        assert store.dim == 6 and store.search(Turned().encode(["7"])[0], 1).ids == [7] and store.verify().ok
+
+
+def test_giving_up(run, place: Path) -> None:
+    run("upgrade", place, "--encoder", "x", "--pairs", 40, "--text", "body")
+    assert "given up" in run("upgrade", place, "--abandon").out
+    assert run("upgrade", place).out == "not being moved; begin with --encoder\n"
+
+
+def test_errors_are_lines(run, place: Path) -> None:
+    assert "begin with --encoder" in run("upgrade", place, "--finish").err
+    assert "begin with --encoder" in run("upgrade", place, "--abandon").err
+    assert "expected with --encoder" in run("upgrade", place, "--share", 0.5).err
+    assert "'text' in the payload" in run("upgrade", place, "--encoder", "x", "--pairs", 40).err
+    run("upgrade", place, "--encoder", "x", "--pairs", 40, "--text", "body")
+    assert "this move has begun" in run("upgrade", place, "--encoder", "x", "--metric", "l2").err
+    assert "60 items are not encoded" in run("upgrade", place, "--finish").err

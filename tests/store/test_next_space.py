@@ -1,0 +1,89 @@
+"""A view of the next space: as many items as the old one has, each once, encoded or mapped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from nearfield.store import Store
+from nearfield.store.fusing import nearest_both
+from nearfield.store.next_space import EncodedPart, MappedPart
+from nearfield.store.order import next_keys
+from nearfield.store.upgrading import encoded_among
+
+
+@pytest.fixture
+def moving(make: Callable[..., Store], vectors: np.ndarray) -> Store:
+    store = make(attributes={"year": "int"})
+    for start in (0, 100):
+        ids = list(range(start, start + 100))
+        store.add(ids, vectors[ids], attributes={"year": ids})
+        if not start:
+            store.seal()
+    store.delete([3, 104])
+    ids = [number for number in range(50, 150) if number != 104]
+    store.upgrade(
+        pairs=(ids, np.tile(vectors[ids], 2)), queries=np.tile(vectors[400:460], 2), old_queries=vectors[400:460]
+    )
+    return store
+
+
+def test_every_item_is_there_once(moving: Store, vectors: np.ndarray) -> None:
+    view = moving._viewer.current()
+    newer = view.newer
+    assert newer.items == view.items == 198 and newer.shape.dim == 16 and newer.next is None
+    keys = np.concatenate([live.part.keys[live.rows()] for live in newer.parts])
+    assert len(set(keys.tolist())) == 198
+    kinds = {type(live.part) for live in newer.parts}
+    assert kinds == {EncodedPart, MappedPart}
+    encoded = view.next.encoded(view)
+    assert len(encoded) == 99
+    with moving._catalogue.reading() as connection:
+        assert encoded_among(connection, keys.tolist()) == set(encoded.tolist())
+    parts, rows = newer.locate(encoded)
+    assert (newer.gather_vectors(parts, rows, newer.shape)[:, :8] == vectors[newer.gather_ids(parts, rows)]).all()
+    found = newer.gather_attributes(parts, rows)
+    assert [line["year"] for line in found] == newer.gather_ids(parts, rows)
+    assert view.next.mapped.memory() > 0
+
+
+def test_a_view_follows_what_is_written(moving: Store, vectors: np.ndarray) -> None:
+    before = moving._viewer.current().newer
+    moving.add([300], vectors[300:301], attributes={"year": [1]})
+    moving.delete([60])
+    view = moving._viewer.current()
+    assert view.newer.items == 198 and len(view.next.encoded(view)) == 98
+    assert before.items == 198 and sum(live.count for live in before.parts) == 198  # as it was
+    moving.compact()
+    view = moving._viewer.current()
+    assert view.newer.items == 198 and len(view.next.encoded(view)) == 98
+
+
+def test_the_order_takes_what_answers_depend_on(moving: Store) -> None:
+    view = moving._viewer.current()
+    keys = next_keys(view, 20)
+    assert len(set(keys.tolist())) == 20 and not set(keys.tolist()) & set(view.next.encoded(view).tolist())
+    assert keys.tolist() == next_keys(view, 20).tolist()
+    assert len(next_keys(view, 1000)) == 99
+    queries = view.next.queries
+    answers = nearest_both(view, queries["new"], queries["old"], 20).keys
+    encoded = view.next.encoded(view).tolist()
+    gains: dict[int, float] = {}
+    for row in answers.tolist():
+        for place, key in enumerate(row, 1):
+            if key not in encoded:
+                gains[key] = gains.get(key, 0) + 1 / place
+    best = sorted(gains, key=lambda key: -gains[key])
+    assert keys.tolist()[:5] == best[:5] and set(keys.tolist()) == set(best[:20])
+
+
+def test_both_models_answer_as_the_weights_say(moving: Store, vectors: np.ndarray) -> None:
+    view = moving._viewer.current()
+    new, old = np.tile(vectors[470:480], 2), vectors[470:480]
+    whole = nearest_both(view, new, old, 198)
+    assert (np.sort(whole.keys, axis=1) == np.sort(whole.keys[0])).all() and whole.allowed == 198
+    few = nearest_both(view, new, old, 10)
+    assert np.mean([len(set(a[:10]) & set(b)) for a, b in zip(whole.keys, few.keys, strict=True)]) > 9
+    assert (np.diff(whole.distances, axis=1) >= 0).all()
