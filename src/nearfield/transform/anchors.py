@@ -26,8 +26,8 @@ def choose_anchors(X: Any, n_anchors: int, *, selection: str = "random", random_
     selection : "random" draws rows; "kmeans" takes the row nearest to each centre of k-means, which covers large groups
         first; "farthest" takes each time the row farthest from all taken, which covers every corner and favours odd
         rows. Where anchors are few and can be chosen, "kmeans": 300 of them between two encoders of WordNet's glosses
-        find 0.65 (mean reciprocal rank) where 300 at random find 0.55. The last two go by Euclidean distance (rows under
-        cosine should have length one) and look at 20,000 rows drawn at random where there are more.
+        find 0.65 (mean reciprocal rank) where 300 at random find 0.55. The last two go by Euclidean distance (rows
+        under cosine should have length one) and look at 20,000 rows drawn at random where there are more.
 
     Examples
     --------
