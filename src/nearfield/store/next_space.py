@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from .snapshot import Shape, View
 
-# Beside the old model's similarity, the weight of the new model's own: the better model, or nobody would move to it, and
+# Beside the old model's similarity, the weight of the new one's: the better model, or nobody would move to it, and
 # the old one still adds what a second reader adds. Chosen by SciFact's test queries with all items encoded: nDCG@10 is
 # 0.656 at 0.5, 0.672 at 0.7 and 0.652 without the old model.
 ENCODED_WEIGHT = 0.7
