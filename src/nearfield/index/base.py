@@ -29,12 +29,10 @@ from ..quantize.floats import Float32
 from ..quantize.two_level import TwoLevelQuantizer
 from ..transform.chain import is_fitted, is_linear, linear_map
 from ..transform.linear import LinearMap
-from .blocks import encode_blocks, fill_rows
+from .blocks import block_rows, encode_blocks, fill_rows
 from .estimate import BuildMemory, estimate_build
 
 MAX_ROWS = 1 << 31
-# Numbers in a block of rows: small, since several copies of a block are there at a time.
-_BLOCK = 1 << 17
 # Rows that a rescoring codec is fitted on.
 _FITTED_ROWS = 1 << 16
 # What the core reads as it is.
@@ -222,7 +220,7 @@ class Index(ABC):
 
     def _check_rows(self, raw: np.ndarray) -> np.ndarray:
         """Every row checked; the array itself, or float32 of it where an index goes on reading it as it is."""
-        step = _rows_at_once(raw.shape[1])
+        step = block_rows(raw.shape[1])
         for start in range(0, len(raw), step):
             check_vectors(raw[start : start + step], "vectors", nonzero=self.metric.nonzero, first_row=start)
         if self.rescore == "vectors" and raw.dtype not in _KEPT:
@@ -231,7 +229,7 @@ class Index(ABC):
 
     def _prepared(self, raw: np.ndarray, limit: int | None = None) -> Iterator[np.ndarray]:
         """The first ``limit`` rows, prepared by the metric, in blocks: float32 (n_i, d)."""
-        step = _rows_at_once(raw.shape[1])
+        step = block_rows(raw.shape[1])
         end = len(raw) if limit is None else min(limit, len(raw))
         for start in range(0, end, step):
             yield self.metric.prepare_base(raw[start : min(start + step, end)])
@@ -326,7 +324,7 @@ class Index(ABC):
         self._vectors = raw
         if self.metric.nonzero and self._scale is None:
             self._scale = np.empty(len(raw), np.float32)
-            step = _rows_at_once(raw.shape[1])
+            step = block_rows(raw.shape[1])
             for start in range(0, len(raw), step):
                 block = raw[start : start + step].astype(np.float32, copy=False)
                 lengths = np.sqrt(np.einsum("ij,ij->i", block, block, dtype=np.float64))
@@ -497,8 +495,3 @@ class Index(ABC):
             parts.append(f"rescore={self.rescore!r}")
         parts += [f"{name}={value!r}" for name, value in self._own_meta().items()]
         return f"{type(self).__name__}({', '.join(parts)})"
-
-
-def _rows_at_once(dim: int) -> int:
-    """How many rows are prepared, mapped and encoded together."""
-    return max(_BLOCK // max(dim, 1), 16)

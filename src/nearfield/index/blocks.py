@@ -8,6 +8,14 @@ import numpy as np
 
 from ..quantize.codec import Codec
 
+# Numbers in a block of rows: small, since several copies of a block are there at a time.
+_BLOCK = 1 << 17
+
+
+def block_rows(dim: int) -> int:
+    """How many rows are prepared, mapped and encoded together."""
+    return max(_BLOCK // max(dim, 1), 16)
+
 
 def encode_blocks(codec: Codec, blocks: Callable[[], Iterable[np.ndarray]], n: int, *, fit: bool = True) -> np.ndarray:
     """The code rows of the ``n`` rows in ``blocks()``, which are gone through twice when the codec is fitted first."""
