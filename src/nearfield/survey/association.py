@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from ..common.checks import check_int, check_random_state
 from .collection import Collection
@@ -145,6 +144,8 @@ def _leanings(space: Collection, contrast: np.ndarray) -> np.ndarray:
 
 def _interval(value: float, first: int, second: int) -> tuple[float, float]:
     """The 95% interval: of the noncentrality of t, which the effect size is a function of."""
+    from scipy import special
+
     count = first + second
     share = first * second / count**2
     most = 1 / math.sqrt(share)
@@ -162,6 +163,8 @@ def _interval(value: float, first: int, second: int) -> tuple[float, float]:
 def _p_value(leanings: np.ndarray, first: int, limit: int, seed: int) -> tuple[float, str]:
     """The share of splits into groups of these sizes whose first group leans at least as far as the one given."""
     from itertools import combinations
+
+    from scipy import special
 
     seen = leanings[:first].sum()
     slack = 1e-9 * np.abs(leanings).sum()
