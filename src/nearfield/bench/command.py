@@ -72,7 +72,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     filtered = commands.add_parser("filtered", help="search under filters, beside the installed peers")
     filtered.add_argument("--rows", type=int, default=None, help="most rows (default: all 115,659)")
     filtered.add_argument("--peers", type=_names, default=None, metavar="NAMES", help="names as in the table")
-    for command in (peers, report, store, many, growth, filters, filtered, scaling, collections, living, sizing):
+    maps = commands.add_parser("maps", help="new queries on old vectors: what maps between two models reach (an hour)")
+    for command in (peers, report, store, many, growth, filters, filtered, scaling, collections, living, sizing, maps):
         if command is not report:
             command.add_argument(
                 "--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing"
@@ -135,6 +136,11 @@ def run(arguments: argparse.Namespace) -> int:
         from .sizing import run_sizing
 
         print(run_sizing(out, rows=(3_000,)) if arguments.quick else run_sizing(out))
+        return 0
+    if arguments.bench == "maps":
+        from .maps import run_maps
+
+        print(run_maps(out, quick=arguments.quick))
         return 0
     if arguments.bench == "many":
         return _many(arguments, out)

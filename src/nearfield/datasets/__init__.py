@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .stsb import STSB as STSB
     from .stsb import ScoredPairs as ScoredPairs
     from .wordnet import WordNet as WordNet
+    from .wordnet import wordnet_texts as wordnet_texts
 
 __all__ = [
     "STSB",
@@ -39,6 +40,7 @@ __all__ = [
     "debian_packages",
     "load",
     "python_documentation",
+    "wordnet_texts",
 ]
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -56,5 +58,6 @@ __getattr__, __dir__ = lazy_names(
         "debian_packages": ".packages",
         "load": ".sets",
         "python_documentation": ".documentation",
+        "wordnet_texts": ".wordnet",
     },
 )

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .sources import Source, read_vectors
+from .sources import Source, damage_named, obtain, read_bytes, read_vectors
+
+FILES = ("noun", "verb", "adj", "adv")
+_HOME = "/usr/share/wordnet/"
 
 _MADE = (
     "It was computed for Nearfield and has no public home. To make it, encode {what} with "
@@ -49,3 +52,32 @@ class WordNet:
 def load() -> WordNet:
     """Both arrays."""
     return WordNet(read_vectors(_VECTORS), read_vectors(_QUERIES))
+
+
+def read_lines(part: str) -> list[str]:
+    """The lines of one of WordNet's :data:`FILES`, one a gloss, in the order of the vectors, without the licence."""
+    advice = "Debian's package wordnet-base has it (apt install wordnet-base)."
+    path = obtain(Source(f"wordnet/data.{part}", advice=advice, also=(f"{_HOME}data.{part}",)))
+    with damage_named(path):
+        text = read_bytes(path).decode()
+    return [line for line in text.splitlines() if not line.startswith("  ")]  # the licence is indented
+
+
+def wordnet_texts() -> list[str]:
+    """What the vectors of ``load("wordnet")`` were made of, in their order: ``"word, word: gloss"``.
+
+    FileNotFoundError says where WordNet's own files come from when they are not here.
+
+    Examples
+    --------
+    >>> wordnet_texts()[1][:37]    # doctest: +SKIP
+    'physical entity: an entity that has p'
+    """
+    return [_text(line) for part in FILES for line in read_lines(part)]
+
+
+def _text(line: str) -> str:
+    head, _, gloss = line.partition("|")
+    fields = head.split()
+    words = [fields[4 + 2 * number].replace("_", " ") for number in range(int(fields[3], 16))]
+    return f"{', '.join(words)}: {gloss.strip()}"
