@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from nearfield.datasets import wordnet
 from nearfield.evidence import glosses
 
 LINES = {
@@ -30,6 +31,6 @@ def test_attributes_are_read_in_the_order_of_the_vectors(tmp_path: Path, monkeyp
 def test_without_wordnet_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEARFIELD_DATA", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(glosses, "_HOME", str(tmp_path))
+    monkeypatch.setattr(wordnet, "_HOME", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="apt install wordnet-base"):
         glosses.attributes()

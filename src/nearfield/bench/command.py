@@ -73,11 +73,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     filtered.add_argument("--rows", type=int, default=None, help="most rows (default: all 115,659)")
     filtered.add_argument("--peers", type=_names, default=None, metavar="NAMES", help="names as in the table")
     upgrade = commands.add_parser("upgrade", help="what a move to another model gains as items are encoded")
+    maps = commands.add_parser("maps", help="new queries on old vectors: what maps between two models reach (an hour)")
     for command in (
         peers,
         report,
         store,
         upgrade,
+        maps,
         many,
         growth,
         filters,
@@ -154,6 +156,11 @@ def run(arguments: argparse.Namespace) -> int:
         from .upgrade import run_upgrade
 
         print(run_upgrade(out, quick=arguments.quick))
+        return 0
+    if arguments.bench == "maps":
+        from .maps import run_maps
+
+        print(run_maps(out, quick=arguments.quick))
         return 0
     if arguments.bench == "many":
         return _many(arguments, out)

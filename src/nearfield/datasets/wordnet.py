@@ -9,6 +9,9 @@ import numpy as np
 
 from .sources import Source, damage_named, obtain, read_bytes, read_vectors
 
+FILES = ("noun", "verb", "adj", "adv")
+_HOME = "/usr/share/wordnet/"
+
 _MADE = (
     "It was computed for Nearfield and has no public home. To make it, encode {what} with "
     "nearfield.OnnxText('<all-MiniLM-L6-v2 exported to ONNX>', max_tokens=96) and numpy.save the result as float16."
@@ -24,9 +27,6 @@ _QUERIES = Source(
     "wordnet/debian_queries.npy",
     advice=_MADE.format(what="6,000 descriptions of Debian packages (apt-cache dumpavail)"),
 )
-
-
-_PARTS = ("noun", "verb", "adj", "adv")
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class WordNet:
     @cached_property
     def texts(self) -> list[str]:
         """The definitions with the words they define."""
-        return [text for part in _PARTS for text in _texts(part)]
+        return [_text(line) for part in FILES for line in read_lines(part)]
 
 
 def load() -> WordNet:
@@ -61,14 +61,13 @@ def load() -> WordNet:
     return WordNet(read_vectors(_VECTORS), read_vectors(_QUERIES))
 
 
-def _texts(part: str) -> list[str]:
+def read_lines(part: str) -> list[str]:
+    """The lines of one of WordNet's :data:`FILES`, one a gloss, in the order of the vectors, without the licence."""
     advice = "Debian's package wordnet-base has it (apt install wordnet-base)."
-    place = f"/usr/share/wordnet/data.{part}"
-    path = obtain(Source(f"wordnet/data.{part}", advice=advice, also=(place,)))
-    content = read_bytes(path)
+    path = obtain(Source(f"wordnet/data.{part}", advice=advice, also=(f"{_HOME}data.{part}",)))
     with damage_named(path):
-        lines = content.decode().splitlines()
-        return [_text(line) for line in lines if not line.startswith("  ")]  # the licence is indented
+        text = read_bytes(path).decode()
+    return [line for line in text.splitlines() if not line.startswith("  ")]  # the licence is indented
 
 
 def _text(line: str) -> str:

@@ -50,7 +50,7 @@ class Trial:
     def __init__(self, setting: Setting):
         self.vectors = material.unit(load("wordnet").vectors)
         self.topic = glosses.attributes()["topic"]
-        self.texts, self.encoder = glosses.texts(), material.minilm()
+        self.texts, self.encoder = load("wordnet").texts, material.minilm()
         self.rng = np.random.default_rng(setting.random_state)
         self.size = setting.pick(100, 10)
         others = self.rng.permutation(np.flatnonzero(~np.isin(self.topic, [CHOSEN_ON, *TOPICS])))

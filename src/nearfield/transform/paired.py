@@ -48,7 +48,7 @@ class PairedMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
                 f"y: expected the same {len(X)} things in the other space, got None; {type(self).__name__} requires y "
                 "to be passed, but the target y is None"
             )
-        target = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
+        target = check_array(y, dtype=np.float64, ensure_2d=False, ensure_min_features=0, input_name="y")
         if target.ndim == 1:
             target = target[:, None]
         if target.ndim != 2 or target.shape[1] == 0:

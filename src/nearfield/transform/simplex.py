@@ -110,7 +110,7 @@ class SimplexMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         place = np.searchsorted(self.classes_[order], labels)
         place = order[np.minimum(place, len(order) - 1)]
         if len(unknown := labels[self.classes_[place] != labels]):
-            raise ValueError(f"y: expected labels out of classes, got {unknown[0]!r}")
+            raise ValueError(f"y: expected labels out of classes, got {unknown[0]}")
         count = max(2, len(self.classes_)) if self.vertices is None else check_int(self.vertices, "vertices", 2)
         if count < len(self.classes_):
             raise ValueError(f"vertices: expected at least {len(self.classes_)}, one a class, got {count}")

@@ -87,9 +87,9 @@ def choose_map(
     Notes
     -----
     A fifth of the pairs at a time is held out. On the others every candidate is fitted and compared by what it loses on
-    a quarter held out again; the best is fitted to all of them and maps the fifth. Then all held-out rows are searched
-    together; where queries are mapped, those of each fifth alone, since a fit draws queries towards the rows it knows.
-    The interval is that of the mean over queries; for more ``rows`` than were searched the loss is carried on, and the
+    a quarter held out again; the best is fitted to all of them, and the fifth is searched by it alone: a fit draws
+    queries and rows it knows together. (``queries`` that are mapped to nothing are asked of all fifths at once.) The
+    interval is that of the mean over queries; for more ``rows`` than were searched the loss is carried on, and the
     interval widened by what is not known of the way there. Where both directions are tried, each has an interval of
     half the doubt, so that the better one's still holds. The loss is of things that are not among the pairs: for those
     the new vector is known, and a store should keep it.
@@ -112,11 +112,9 @@ def choose_map(
     order = np.random.default_rng(random_state).permutation(len(pairs.old))
     ways = [direction] if direction else [OLD_TO_NEW, NEW_TO_OLD]
     steps = _FOLDS * len(ways)
+    folds = [np.sort(fold) for fold in np.array_split(order, _FOLDS)]
     with Progress("choosing a map", steps, unit="folds", enabled=progress) as bar:
-        found = [
-            _Trials(pairs, way, tried, np.array_split(order, _FOLDS), bar).outcome(1 - doubt / len(ways), total)
-            for way in ways
-        ]
+        found = [_Trials(pairs, way, tried, folds, bar).outcome(1 - doubt / len(ways), total) for way in ways]
     best = min(found, key=lambda one: one.loss.value)
     listed = sorted((candidate for one in found for candidate in one.candidates), key=lambda one: one.loss)
     first = best.candidates[0]
@@ -154,6 +152,11 @@ class _Trials:
             bar.update(1)
 
     @property
+    def _apart(self) -> bool:
+        """Whether each fold is searched alone: queries that are rows, or are mapped, were seen by the other fits."""
+        return self.way == NEW_TO_OLD or bool((self.pairs.own >= 0).any())
+
+    @property
     def _lessens(self) -> bool:
         return self.way == NEW_TO_OLD and self.pairs.old_metric.native == "ip"
 
@@ -186,7 +189,7 @@ class _Trials:
         everyone = np.arange(len(self.pairs.old))
         shares = {size: self._shares(size, everyone) for size in self.sizes}
         loss = mean_interval(shares[self.sizes[-1]], confidence)
-        measured = len(everyone) if self.way == OLD_TO_NEW else len(everyone) // len(self.folds)
+        measured = len(everyone) // len(self.folds) if self._apart else len(everyone)
         if total != measured:
             halves = [np.sort(np.concatenate([fold[side::2] for fold in self.folds])) for side in (0, 1)]
             half = float(np.mean([self._shares(self.sizes[-1], part).mean() for part in halves]))
@@ -199,20 +202,18 @@ class _Trials:
         return _Outcome(stated, curve, sorted(listed, key=lambda one: one.loss))
 
     def _shares(self, size: int, rows: np.ndarray) -> np.ndarray:
-        """Per query, the share lost against these rows: all of them, each mapped by a fit that had not seen it.
-
-        Where queries are mapped, those of a fold are asked of its rows alone: the fit has drawn the queries towards all
-        others.
-        """
-        mapped = self.outer[size]
-        if self.way == NEW_TO_OLD:
-            inside = [np.intersect1d(fold, rows) for fold in self.folds]
-            parts = zip(self.asked, inside, mapped, strict=True)
-            return np.concatenate([self.pairs.lost(*part, self.way) for part in parts])
-        place = np.empty(len(self.pairs.old), np.int64)
-        place[np.concatenate(self.folds)] = np.arange(len(place))
-        base = np.ascontiguousarray(np.concatenate(mapped)[place[rows]])
-        return self.pairs.lost(np.concatenate(self.asked), rows, base, self.way)
+        """Per query, the share lost against rows that the fit had not seen, nor it the query."""
+        pairs, mapped = self.pairs, self.outer[size]
+        if not self._apart:
+            place = np.argsort(np.concatenate(self.folds))
+            base = np.ascontiguousarray(np.concatenate(mapped)[place[rows]])
+            return pairs.lost(np.concatenate(self.asked), rows, base, self.way)
+        shares = []
+        for fold, asked, vectors in zip(self.folds, self.asked, mapped, strict=True):
+            inside = np.isin(fold, rows)
+            there = np.ascontiguousarray(vectors[inside]) if self.way == OLD_TO_NEW else vectors
+            shares.append(pairs.lost(asked, fold[inside], there, self.way))
+        return np.concatenate(shares)
 
 
 def _less(pairs: MapPairs, fitted: VectorMap, less: float, rows: np.ndarray) -> VectorMap:
