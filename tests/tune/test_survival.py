@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nearfield.common.interval import mean_interval
 from nearfield.tune import Forecast, Recipe
-from nearfield.tune.survival import _scan, forecast, samples, sift
+from nearfield.tune.survival import _scan, extrapolate, forecast, samples, sift
 from nearfield.tune.task import Task
 
 
@@ -19,6 +20,28 @@ def rows():
     rng = np.random.default_rng(0)
     x = rng.standard_normal((200, 48))[rng.integers(0, 200, 20_000)] + 0.7 * rng.standard_normal((20_000, 48))
     return (x * np.arange(1, 49) ** -0.4).astype(np.float32)
+
+
+def logistic(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def test_a_straight_line_is_carried_on_and_the_upper_end_supposes_that_it_stops():
+    sizes = [1000, 2000, 4000, 8000]
+    means = [float(logistic(3 - 0.4 * np.log(n / 1000))) for n in sizes]
+    narrow = [(m, m - 1e-4, m + 1e-4) for m in means]
+    expected, low, high = extrapolate(sizes, narrow, 64_000, 10**6)
+    assert low == pytest.approx(logistic(3 - 0.4 * np.log(64)), abs=2e-3)
+    assert high == pytest.approx(means[-1], abs=2e-3) and low < expected < high
+    wide = [(m, m - 0.02, m + 0.02) for m in means]
+    assert extrapolate(sizes, wide, 64_000, 10**6)[1] < low
+
+
+def test_nothing_missed_is_no_reason_to_doubt():
+    perfect = [mean_interval(np.ones(500))] * 4
+    assert extrapolate([1000, 2000, 4000, 8000], perfect, 10**6, 5000)[2] == 1.0
+    little = [mean_interval(np.full(500, 0.1))] * 4
+    assert extrapolate([1000, 2000, 4000, 8000], little, 10**6, 5000)[2] < 0.2
 
 
 def test_samples():

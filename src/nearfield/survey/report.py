@@ -72,7 +72,7 @@ _WHAT = {
     "order_sensitivity": "Some indexes link each row to the ones before it. This is how much of the results hangs on "
     "the order in which the rows come.",
     "quantization_survival": "Which share of the true nearest rows is still found when every number is stored in fewer "
-    "bits, or when fewer numbers are stored. Predicted from samples; nothing was built.",
+    "bits, or when fewer numbers are stored. Predicted from sampled queries; nothing was built.",
     "real_directions": "Directions in which the rows differ by more than random noise would make them differ.",
     "feature_redundancy": "How many of the numbers in a vector are left when those that say the same are counted once.",
     "uniformity": "How evenly the rows spread over all possible directions. The lower, the more room there is between "

@@ -37,6 +37,7 @@ _FEWEST_QUERIES = 500
 _QUERIES = 2000
 _NEIGHBORS = 20
 _IN_GRAPH = 3000
+_CODED = 400
 _ORDER = (
     "intrinsic_dimension_twonn",
     "intrinsic_dimension_mle",
@@ -183,8 +184,8 @@ def survey(
     pairs : (p, 2) row numbers that belong together (question and answer, two views); adds ``alignment``.
     sample : rows whose neighbours are looked up, in the whole collection up to a million rows and in a random million
         beyond. None: 2,000, fewer for large collections (not below 500), so that 1,000,000 x 384 takes about a
-        minute. Spectra and cluster tendency use 25 times as many rows, hubness 5 times, forecasts of compression 16,000
-        rows and the order of insertion up to 3,000. Four times the sample halves the intervals.
+        minute. Spectra and cluster tendency use 25 times as many rows, hubness 5 times, what compression would cost at
+        most 400 and the order of insertion up to 3,000. Four times the sample halves the intervals.
     random_state : the seed of every sample; the same seed gives the same numbers.
     progress : None shows a bar on a terminal; True or False decides.
 
@@ -259,7 +260,9 @@ def survey(
             geometry, metric=geometry.metric, sample=max(min(3 * sample, _IN_GRAPH), 200), random_state=seed
         )
         bar.update(1)
-        made["quantization_survival"] = quantization_survival(space, metric=metric, random_state=seed)
+        made["quantization_survival"] = quantization_survival(
+            space, metric=metric, sample=min(sample, _CODED), random_state=seed
+        )
         bar.update(1)
         labelled: dict[str, Measure] = {}
         if known is not None:

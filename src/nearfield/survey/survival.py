@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from ..common.checks import check_choice, check_int, check_random_state
-from ..common.extrapolation import extrapolate, rising
 from ..common.interval import mean_interval
 from ..native import encode_symmetric, exact_search, make_space, rotate, scan
 from .collection import METRICS, Collection
 from .measure import Measure, format_number, undefined
+from .neighbors import BASE_LIMIT
+from .rank import Moments
 
 BITS = (1, 2, 4, 8)
 _HEADLINE = 4
-_MOST, _FEWEST = 16_000, 1000
 _QUERIES = 400
+_CANDIDATES = 512
+_FIT = 16_000
 _HALVINGS = 3
+_BLOCK = 32
+_SLICE = 65_536
 _SOURCE = (
-    "RaBitQ (Gao & Long, 2024; Gao et al., 2025) for the codes; the logit of recall on samples carried on along the "
-    "logarithm of their size"
+    "RaBitQ (Gao & Long, 2024; Gao et al., 2025) for the codes; recall among the true nearest rows of all, those "
+    "beyond them allowed for by the series over their number"
 )
 
 
@@ -30,7 +36,8 @@ def quantization_survival(
     k: int = 10,
     dimensions: tuple[int, ...] | None = None,
     metric: str = "cosine",
-    sample: int = _MOST,
+    sample: int = _QUERIES,
+    candidates: int = _CANDIDATES,
     random_state: int = 0,
 ) -> Measure:
     """Predicted recall of the ``k`` nearest with 1, 2, 4 and 8 bits a dimension, and with fewer dimensions.
@@ -44,20 +51,22 @@ def quantization_survival(
     k : length of the result lists.
     dimensions : numbers of principal dimensions to try; None: a half, a quarter and an eighth of d.
     metric : "cosine", "ip" or "l2".
-    sample : rows that are coded and scanned at most; larger collections are forecast from nested samples of 1,000 to
-        so many. 16,000 forecasts a million to a few hundredths.
-    random_state : chooses the samples, the queries among the rows, and the rotation of the codes.
+    sample : rows held out and asked for, at most a fifth of all. Four times as many halve the intervals.
+    candidates : how many of the true nearest rows of each query are coded. 512 is enough for 2 bits and more.
+    random_state : chooses the queries, and the rotation of the codes.
 
     Returns
     -------
     Measure
-        The value is the share of the true ``k`` nearest rows that a scan of 4-bit codes finds, nothing scored again.
-        Codes are rotated, 1 to 8 bits a dimension; dimensions are principal ones (not centred under cosine and ip, as
-        search wants it), at full precision. Queries are rows held out; rows that repeat another one are left out.
-        ``parts``: ``bits_1``, ``bits_1_low``, ``bits_1_high``, ..., ``dimensions_192``, ... The interval is Wilson's
-        for so many queries, and for a forecast that of :func:`nearfield.common.extrapolation.extrapolate`; it supposes
-        that the samples hold ten rows or more of every group there is, for inside a group recall falls faster.
-        ``arrays``: ``bits``, ``dimensions`` and, for each, ``*_recall``, ``*_low``, ``*_high``.
+        The value is the share of the true ``k`` nearest rows that a scan of 4-bit codes would find, nothing scored
+        again. The rows nearest to each query are known exactly (all rows up to a million are searched, a random million
+        beyond), and only those are coded: what a codec confuses is near. Rows beyond them are allowed for by how
+        recall falls from a quarter of the candidates to a half and to all of them. Codes are rotated; dimensions are
+        principal ones (not centred under cosine and ip, as search wants it), at full precision. Rows that repeat
+        another one are left out. ``parts``: ``bits_1``, ``bits_1_low``, ``bits_1_high``, ..., ``dimensions_192``, ...
+        The interval is that of the mean over queries; its low end lies lower by once more what rows beyond the
+        candidates are told to take, and its high end supposes that they take nothing. ``arrays``: ``bits``,
+        ``dimensions`` and, for each, ``*_recall``, ``*_low``, ``*_high``.
 
     Examples
     --------
@@ -70,42 +79,47 @@ def quantization_survival(
     check_choice(metric, "metric", METRICS)
     check_int(k, "k", 1)
     check_int(sample, "sample", 2)
+    check_int(candidates, "candidates", 4 * k)
     check_random_state(random_state)
     title = "Quantisation survival"
     space = Collection.of(vectors, metric)
     kept = _check_dimensions(dimensions, space.dim)
     distinct = np.flatnonzero(~space.repeats)
-    asked = min(_QUERIES, len(distinct) // 5)
-    others = len(distinct) - asked
-    if others < 2 * k or space.norms.max() == 0:
+    count = min(sample, len(distinct) // 5)
+    if len(distinct) - count < 2 * k or space.norms.max() == 0:
         why = f"Unknown: needs at least {-(-5 * k // 2)} different rows, and there are {len(distinct)}."
         return undefined("quantization_survival", title, why, source=_SOURCE)
     rng = np.random.default_rng([random_state, 80])
-    chosen = rng.choice(distinct, min(asked + sample, len(distinct)), replace=False)
-    order = np.argsort(chosen)
-    rows = np.empty((len(chosen), space.dim), np.float32)
-    rows[order] = space.take(chosen[order]) * space.shrink  # read in order, kept as drawn: every prefix is a sample
-    queries, base = rows[:asked], rows[asked:]
-    whole = len(base) == others
-    sizes = [len(base)] if whole or len(base) < 3 * _FEWEST else rising(_FEWEST, len(base))
-    truths = [_nearest(base[:size], queries, k, metric) for size in sizes]
-    told = [(f"bits_{bits}", bits, _coded(base, queries, sizes, truths, bits, metric, random_state)) for bits in BITS]
-    axes = _axes(base, metric)
-    told += [
-        (f"dimensions_{keep}", keep, _reduced(base, queries, sizes, truths, axes[:, :keep], metric)) for keep in kept
-    ]
-    parts: dict[str, float] = {"k": k, "rows": others, "scanned": len(base)}
+    asked = np.sort(rng.choice(distinct, count, replace=False))
+    others = np.setdiff1d(distinct, asked, assume_unique=True)
+    searched = others if len(others) <= BASE_LIMIT else np.sort(rng.choice(others, BASE_LIMIT, replace=False))
+    near = _nearest(space, asked, searched, min(candidates, len(searched)))
+    some = space.take(np.sort(rng.choice(searched, min(_FIT, len(searched)), replace=False))) * space.shrink
+    steps = sorted({max(near.shape[1] >> step, min(k, near.shape[1])) for step in range(3)})
+    names = [f"bits_{bits}" for bits in BITS] + [f"dimensions_{keep}" for keep in kept]
+    shares: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    center, axes = some.mean(axis=0, dtype=np.float64).astype(np.float32), _axes(some, metric)
+    for start in range(0, count, _BLOCK):
+        part = slice(start, start + _BLOCK)
+        queries = space.take(asked[part]) * space.shrink
+        rows = space.take(near[part].ravel()) * space.shrink
+        for bits in BITS:
+            for order in _by_codes(rows, queries, bits, center, metric, random_state):
+                shares[f"bits_{bits}"].append(_found(order, steps, k))
+        for keep in kept:
+            for order in _by_fewer(rows, queries, axes[:, :keep], metric):
+                shares[f"dimensions_{keep}"].append(_found(order, steps, k))
+    parts: dict[str, float] = {"k": k, "rows": len(others), "candidates": near.shape[1]}
     arrays: dict[str, list[float]] = {}
-    for name, amount, shares in told:
-        recall = _forecast(sizes, shares, others, k)
-        kind = name.split("_")[0]
+    for name in names:
+        recall = _told(np.array(shares[name]), steps, len(searched))
+        kind, amount = name.split("_")
         for key, number in zip(("", "_low", "_high"), recall, strict=True):
             parts[name + key] = number
             arrays.setdefault(kind + (key or "_recall"), []).append(number)
-        arrays.setdefault(kind, []).append(amount)
+        arrays.setdefault(kind, []).append(float(amount))
     value = parts[f"bits_{_HEADLINE}"]
-    how = f"a scan of all {others:,} rows" if whole else f"scans of {', '.join(f'{n:,}' for n in sizes)} rows"
-    tail = "" if whole else f", carried on to {others:,}: a forecast, which rows of another kind would bend"
+    among = f"{len(searched):,} rows" if len(searched) == len(others) else f"{len(searched):,} of {len(others):,} rows"
     return Measure(
         "quantization_survival",
         value,
@@ -115,7 +129,8 @@ def quantization_survival(
         title=title,
         unit="share",
         verdict="good" if value >= 0.9 else "fair" if value >= 0.75 else "poor",
-        detail=f"Recall of the {k} nearest of {asked} rows held out, from {how}{tail}. Nothing is scored again.",
+        detail=f"Recall of the {k} nearest of {count} rows held out among {among}, told from codes of the "
+        f"{near.shape[1]:,} nearest of each; nothing is scored again. Nothing was built.",
         source=_SOURCE,
         parts=parts,
         arrays={name: np.asarray(values) for name, values in arrays.items()},
@@ -130,60 +145,74 @@ def _check_dimensions(dimensions: tuple[int, ...] | None, dim: int) -> list[int]
     return sorted(set(dimensions), reverse=True)
 
 
-def _nearest(base: np.ndarray, queries: np.ndarray, k: int, metric: str) -> np.ndarray:
-    return exact_search(base, queries, k, metric="l2" if metric == "l2" else "ip").rows
+def _nearest(space: Collection, asked: np.ndarray, searched: np.ndarray, count: int) -> np.ndarray:
+    """The ``count`` nearest of ``searched`` for each row asked, nearest first."""
+    ids, distances = np.empty((len(asked), 0), np.int64), np.empty((len(asked), 0), np.float32)
+    queries = space.take(asked) * space.shrink
+    for start in range(0, len(searched), _SLICE):
+        part = searched[start : start + _SLICE]
+        scores, rows = exact_search(
+            space.take(part) * space.shrink, queries, min(count, len(part)), metric=_native(space.metric)
+        )
+        ids, distances = np.concatenate([ids, part[rows]], axis=1), np.concatenate([distances, scores], axis=1)
+        best = np.argsort(distances, axis=1, kind="stable")[:, :count]
+        ids, distances = np.take_along_axis(ids, best, axis=1), np.take_along_axis(distances, best, axis=1)
+    return ids
 
 
-def _shares(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """The share of each query's true rows that were found."""
-    return np.asarray((found[:, :, None] == truth[:, None, :]).any(axis=1).mean(axis=1))
+def _native(metric: str) -> str:
+    return "l2" if metric == "l2" else "ip"
 
 
-def _coded(
-    base: np.ndarray, queries: np.ndarray, sizes: list[int], truths: list[np.ndarray], bits: int, metric: str, seed: int
-) -> list[np.ndarray]:
-    """For each size, what a scan of rotated codes finds for each query."""
-    center = base.mean(axis=0, dtype=np.float64).astype(np.float32)
-    kind = f"sq{bits}"
-    codes = encode_symmetric(kind, "product", rotate(base - center, seed))
+def _by_codes(
+    rows: np.ndarray, queries: np.ndarray, bits: int, center: np.ndarray, metric: str, seed: int
+) -> Iterator[np.ndarray]:
+    """For each query, the numbers of its candidates as a scan of rotated codes orders them."""
+    kind, count = f"sq{bits}", len(rows) // len(queries)
+    codes = encode_symmetric(kind, "product", rotate(rows - center, seed))
     turned, turned_center = rotate(queries, seed), rotate(center[None], seed)[0]
-    shares = []
-    for size, truth in zip(sizes, truths, strict=True):
-        space = make_space(kind, codes[:size], base.shape[1], center=turned_center)
-        found = scan(space, turned, truth.shape[1], metric="l2" if metric == "l2" else "ip").rows
-        shares.append(_shares(found, truth))
-    return shares
+    for number in range(len(queries)):
+        own = make_space(kind, codes[number * count : (number + 1) * count], rows.shape[1], center=turned_center)
+        yield scan(own, turned[number : number + 1], count, metric=_native(metric), threads=1).rows[0]
 
 
-def _axes(base: np.ndarray, metric: str) -> np.ndarray:
-    """The principal directions as columns, strongest first."""
-    moments = base - base.mean(axis=0) if metric == "l2" else base
-    gram = np.zeros((base.shape[1], base.shape[1]))
-    for start in range(0, len(base), 4096):
-        block = moments[start : start + 4096].astype(np.float64)
-        gram += block.T @ block
-    return np.ascontiguousarray(np.linalg.eigh(gram)[1][:, ::-1], dtype=np.float32)
-
-
-def _reduced(
-    base: np.ndarray, queries: np.ndarray, sizes: list[int], truths: list[np.ndarray], axes: np.ndarray, metric: str
-) -> list[np.ndarray]:
-    """For each size, what a scan of the rows in fewer dimensions finds for each query."""
-    rows, asked = base @ axes, queries @ axes
+def _by_fewer(rows: np.ndarray, queries: np.ndarray, axes: np.ndarray, metric: str) -> Iterator[np.ndarray]:
+    """For each query, the numbers of its candidates as fewer dimensions order them."""
+    count = len(rows) // len(queries)
+    fewer = (rows @ axes).reshape(len(queries), count, -1)
+    scores = -np.einsum("qcd,qd->qc", fewer, queries @ axes)
+    squares = np.einsum("qcd,qcd->qc", fewer, fewer)
     if metric == "cosine":
-        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-        rows = rows / np.where(lengths > 0, lengths, np.float32(1))
-    return [
-        _shares(_nearest(rows[:size], asked, truth.shape[1], metric), truth)
-        for size, truth in zip(sizes, truths, strict=True)
-    ]
+        scores = scores / np.sqrt(np.where(squares > 0, squares, np.float32(1)))
+    elif metric == "l2":
+        scores = scores + squares / 2
+    yield from np.argsort(scores, axis=1, kind="stable")
 
 
-def _forecast(sizes: list[int], shares: list[np.ndarray], rows: int, k: int) -> tuple[float, float, float]:
-    intervals = [mean_interval(share) for share in shares]
-    if len(sizes) == 1:
-        return intervals[0]
-    return extrapolate(sizes, intervals, rows, shares[0].size * k)
+def _found(order: np.ndarray, steps: list[int], k: int) -> list[float]:
+    """Recall when only the nearest ``step`` candidates had been there, for each step; they are numbered by nearness."""
+    return [float((order[order < step][:k] < k).mean()) for step in steps]
+
+
+def _axes(rows: np.ndarray, metric: str) -> np.ndarray:
+    """The principal directions as columns, strongest first."""
+    spectrum = Moments.of(rows)
+    moments = spectrum.covariance if metric == "l2" else spectrum.second
+    return np.ascontiguousarray(np.linalg.eigh(moments)[1][:, ::-1], dtype=np.float32)
+
+
+def _told(shares: np.ndarray, steps: list[int], rows: int) -> tuple[float, float, float]:
+    """Recall with its interval among all rows, from (queries, steps) shares among the nearest of them."""
+    mean, low, high = mean_interval(shares[:, -1])
+    if len(steps) < 3 or steps[-1] >= rows:
+        return mean, low, high
+    quarter, half, all_of = shares.mean(axis=0)
+    last, before = max(half - all_of, 0.0), max(quarter - half, 0.0)
+    # Each doubling takes a part of what the one before took; no more doublings than there are rows for.
+    ratio = min(last / before, 1.0) if before > 0 else 0.0
+    beyond = last * sum(ratio**step for step in range(1, math.ceil(math.log2(rows / steps[-1])) + 1))
+    told = max(mean - beyond, 0.0)
+    return told, max(told - (mean - low) - beyond, 0.0), high
 
 
 def _meaning(parts: dict[str, float], kept: list[int], dim: int, k: int) -> str:

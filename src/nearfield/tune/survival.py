@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from math import exp, log, log1p, sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xxhash
 
-from ..common.extrapolation import extrapolate, rising
 from ..common.interval import mean_interval
 from .recipe import Recipe
 
@@ -24,8 +24,10 @@ _SHALLOW = 64
 _OVER_DEPTH = 2
 _FEWEST = 1000
 _MOST = 16_000
+_SAMPLES = 4
 # The largest sample is at least so many times the smallest; less tells no trend.
 _SPAN = 3.0
+_Z = 1.96
 # Where the largest sample shows fewer misses than this share of those allowed, the smaller ones are not scanned:
 # nothing makes up for that over the rows that are left.
 _SAFE = 0.25
@@ -150,7 +152,8 @@ def samples(rows: int, k: int, recipe: Recipe) -> list[int]:
     fewest = max(_FEWEST, 8 * k, most // 16, _OVER_DEPTH * _DEPTH if recipe.rescore is not None else 0)
     if most < _SPAN * fewest:
         return []
-    return rising(fewest, most)
+    ratio = (most / fewest) ** (1 / (_SAMPLES - 1))
+    return [*(int(fewest * ratio**step) for step in range(_SAMPLES - 1)), most]
 
 
 def _copies(base: np.ndarray) -> float:
@@ -163,3 +166,39 @@ def _scan(task: Task, recipe: Recipe, truth: Truth, depth: int = _DEPTH) -> np.n
     scan = replace(recipe, kind="flat", candidates=max(depth, task.k), beam=None, slack=None)
     index = scan.make(task.metric, task.random_state).build(truth.base, queries=task.sample_for(recipe))
     return truth.shares(index.search(truth.queries, task.k, **scan.search_settings()).rows)
+
+
+def extrapolate(
+    sizes: Sequence[int], intervals: Sequence[tuple[float, float, float]], rows: int, answers: int
+) -> tuple[float, float, float]:
+    """``(expected, low, high)`` recall at ``rows`` from ``(mean, low, high)`` at ``sizes``, three or more.
+
+    ``answers`` is how many neighbours were looked for in all: half a miss among them is the least that can be told
+    from none, and a forecast that near 1 counts as 1.
+    """
+    from scipy.special import stdtrit
+
+    least = 0.5 / answers
+    means, lows, highs = (np.array([_logit(p, least) for p in column]) for column in zip(*intervals, strict=True))
+    errors = np.maximum((highs - lows) / (2 * _Z), 1e-9)
+    x = np.log(np.asarray(sizes, np.float64) / rows)  # so that the intercept is the forecast
+    design = np.stack([np.ones_like(x), x], axis=1) / errors[:, None]
+    inverse = np.linalg.inv(design.T @ design)
+    line = inverse @ design.T @ (means / errors)
+    freedom = len(sizes) - 2
+    residual = means - line[0] - line[1] * x
+    spread = sqrt(float(np.square(residual).sum()) / freedom)
+    centred = x - x.mean()
+    reach = sqrt(1 + 1 / len(x) + float(x.mean() ** 2 / np.square(centred).sum()))
+    half = _Z * sqrt(float(inverse[0, 0])) + float(stdtrit(freedom, 0.975)) * spread * reach
+    # Between the line and no decline beyond the largest sample: on dense sets recall levels off, and rises again where
+    # duplicates appear.
+    level = max(float(means[-1]), float(line[0]))
+    ends = ((float(line[0]) + level) / 2, float(line[0]) - half, level + half)
+    expected, low, high = (1.0 if end >= _logit(1.0, least) else 1 / (1 + exp(-max(end, -700.0))) for end in ends)
+    return expected, low, high
+
+
+def _logit(share: float, least: float) -> float:
+    p = min(max(share, least), 1 - least)
+    return log(p) - log1p(-p)
