@@ -51,7 +51,8 @@ def noise_edge(eigenvalues: Any, rows: int, *, variance: float | None = None, al
         less than half of the directions hold signal (Gavish and Donoho, The optimal hard threshold for singular values
         is 4/sqrt(3), 2014). Real spectra that fall like a power law have no flat floor: the edge then is one threshold
         among many, near the median.
-    alpha : the chance that pure Gaussian noise shows a spike, in (0, 1).
+    alpha : the chance that pure Gaussian noise of known variance shows a spike, in (0, 1). With the variance taken from
+        the median it is two to three times as large (of 1,500 samples of 2000 x 100, 0.0033 for 0.001).
 
     Notes
     -----

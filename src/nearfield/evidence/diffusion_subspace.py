@@ -123,7 +123,7 @@ def _sets(setting: Setting) -> dict[str, tuple[np.ndarray, ...]]:
     clothes, digits = load("fashion_mnist"), load_digits()
     pixels, order = np.asarray(digits.data) / 16, np.random.default_rng(0).permutation(len(digits.data))
     cut = len(order) * 2 // 3
-    rows, asked = setting.pick(20_000, 500), setting.pick(2_000, 100)
+    rows, asked = setting.pick(10_000, 500), setting.pick(2_000, 100)
     images = (clothes.train[:rows] / 255, clothes.train_labels[:rows], clothes.test[:asked] / 255)
     return {
         "digits": (pixels[order[:cut]], digits.target[order[:cut]], pixels[order[cut:]]),
@@ -134,14 +134,16 @@ def _sets(setting: Setting) -> dict[str, tuple[np.ndarray, ...]]:
 def _cleaned(rows: np.ndarray, labels: np.ndarray, test: np.ndarray, setting: Setting) -> dict[str, Any]:
     """Mean square error left on ``test`` with noise, by each way; every one shrinks as its own model says."""
     noisy = test + _NOISE * np.random.default_rng(0).standard_normal(test.shape)
-    ranks = (2, 4, 8) if rows.shape[1] < 100 else setting.pick((5, 10, 20, 40), (5,))
+    ranks = (2, 4, 8) if rows.shape[1] < 100 else setting.pick((5, 20, 40), (5,))
 
     def left(cleaned: np.ndarray) -> float:
         return float(((cleaned - test) ** 2).mean())
 
     def by(subspaces: int, rank: int, assignment: np.ndarray | None = None) -> float:
-        steps = 0 if assignment is not None else setting.pick(50, 5)
-        model = KSubspaces(subspaces, rank, affine=True, n_init=setting.pick(3, 1), max_iter=steps)
+        steps = 0 if assignment is not None else setting.pick(20, 5)
+        model = KSubspaces(
+            subspaces, rank, affine=True, n_init=setting.pick(1 if rows.shape[1] > 100 else 5, 1), max_iter=steps
+        )
         return left(model.fit(rows, assignment=assignment).denoise(noisy, _NOISE))
 
     # Ten subspaces have ten means and ten bases: a PCA of as many parameters has all the vectors but one as directions.

@@ -48,7 +48,9 @@ def measure(setting: Setting) -> Iterator[Finding]:
     text = f"{np.count_nonzero(spikes)} of {len(spikes)} samples show any (2000 x 100, 400 x 384 and 200 x 784)."
     often = np.count_nonzero(spikes) / len(spikes)
     verdict = Verdict.of(
-        often == 0, in_part=bool(often <= 0.01), why="by chance a sample in hundreds does, alpha allows 0.001"
+        often == 0,
+        in_part=bool(often <= 0.01),
+        why="a sample in hundreds does by chance, the level of noise being estimated",
     )
     yield Finding(NOISE, text, verdict, {"spikes": spikes})
 

@@ -97,7 +97,7 @@ def quantization_survival(
     some = space.take(np.sort(rng.choice(searched, min(_FIT, len(searched)), replace=False))) * space.shrink
     steps = sorted({max(near.shape[1] >> step, min(k, near.shape[1])) for step in range(3)})
     names = [f"bits_{bits}" for bits in BITS] + [f"dimensions_{keep}" for keep in kept]
-    shares: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    shares: dict[str, list[list[float]]] = {name: [] for name in names}
     center, axes = some.mean(axis=0, dtype=np.float64).astype(np.float32), _axes(some, metric)
     for start in range(0, count, _BLOCK):
         part = slice(start, start + _BLOCK)

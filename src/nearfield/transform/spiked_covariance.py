@@ -29,7 +29,7 @@ class SpikedCovarianceFilter(OneToOneFeatureMixin, MomentsEstimator):
         labels is a good start against an attack. Take the smallest that loses little on clean held-out rows.
     noise : variance of the noise in one direction; None takes it from the median eigenvalue, which is right where less
         than half of the directions are real.
-    alpha : chance that rows of pure noise show a spike.
+    alpha : chance that rows of pure noise show a spike, where ``noise`` is known; where it is not, two to three times.
     center : whether the mean is subtracted, and the covariance taken around it.
 
     Attributes

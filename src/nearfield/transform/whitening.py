@@ -28,7 +28,7 @@ class Whitening(OneToOneFeatureMixin, MomentsEstimator):
     method : "zca" scales along the principal directions and turns back, the whitening that moves rows least; "pca"
         leaves the rows in principal coordinates, by falling variance. Distances and angles are the same.
     strength : the power of the scaling, from 0, which does nothing but subtract the mean and turn, to 1, which makes
-        every variance equal. 0.5 is a good start under cosine.
+        every variance equal. Under cosine 0.25 without ``center`` is a good start.
     shrinkage : share of the covariance that is replaced by a multiple of the identity, so that directions the sample
         hardly shows are not blown up. "ledoit-wolf" and "oas" find it from the rows ("oas" takes them for Gaussian);
         a number from 0, none, to 1, which leaves only a scale.
