@@ -1,83 +1,143 @@
-"""The map between two models' spaces that loses least, and what it says of its loss."""
-
-from __future__ import annotations
+"""The choice of a map: the right one, a loss that is true, the same bytes again, and bad input refused."""
 
 import numpy as np
 import pytest
 
-from nearfield.index import Flat
-from nearfield.transform import Procrustes
+from nearfield.transform import Procrustes, RidgeMap, VectorMap
 from nearfield.tune import MapCandidate, MapChoice, MapLoss, choose_map
+from nearfield.tune.maps import _enough
 
 
-def two_models(count: int, seed: int, noise: float = 0.15, dims: tuple[int, int] = (10, 14)):
-    """Things seen by two linear models with noise of their own."""
-    rng = np.random.default_rng(0)
-    maps = [rng.standard_normal((12, d)) for d in dims]
+def spaces(n: int, noise: float = 0.05, seed: int = 0, bend: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
+    """Clustered things seen by two encoders, the new one a bent function of more dimensions."""
     rng = np.random.default_rng(seed)
-    things = rng.standard_normal((count, 12))
-    return [np.float32(things @ one + noise * rng.standard_normal((count, one.shape[1]))) for one in maps]
+    fixed = np.random.default_rng(7)
+    centres = fixed.standard_normal((40, 12))
+    things = centres[rng.integers(0, 40, n)] + 0.7 * rng.standard_normal((n, 12))
+    old = things @ fixed.standard_normal((12, 16)) + noise * rng.standard_normal((n, 16))
+    new = np.tanh(bend * things @ fixed.standard_normal((12, 24)))
+    return np.float32(old), np.float32(new)
 
 
-def test_the_choice_says_what_it_is():
-    old, new = two_models(300, 1)
-    choice = choose_map(old, new, candidates=["ridge", "procrustes"])
-    assert isinstance(choice, MapChoice) and isinstance(choice.loss, MapLoss)
-    assert choice.name == "ridge" and choice.direction == "old-to-new" and choice.pairs == 300
-    assert [one.name for one in choice.candidates] == ["ridge", "procrustes"]
-    assert all(isinstance(one, MapCandidate) for one in choice.candidates)
-    assert choice.map.transform(old).shape == new.shape
-    sizes = [size for size, _ in choice.curve]
-    assert sizes == sorted(sizes) and "tried: ridge" in str(choice) and choice.to_dict()["name"] == "ridge"
+def share_lost(choice: MapChoice, old: np.ndarray, new: np.ndarray, asked: np.ndarray) -> float:
+    def nearest(queries, rows):
+        unit = [part / np.linalg.norm(part, axis=1, keepdims=True) for part in (queries, rows)]
+        return np.argsort(-unit[0] @ unit[1].T, axis=1)[:, : choice.loss.k]
+
+    truth = nearest(asked, new)
+    if choice.direction == "old-to-new":
+        found = nearest(asked, choice.map.transform(old))
+    else:
+        found = nearest(choice.map.transform(asked), old)
+    return 1 - float(np.mean([np.isin(a, b).mean() for a, b in zip(found, truth, strict=True)]))
 
 
-def test_the_stated_loss_holds_what_new_things_lose():
+@pytest.mark.parametrize("direction", ["old-to-new", "new-to-old"])
+def test_the_stated_loss_holds_the_true_one(direction) -> None:
     inside = 0
-    for seed in range(12):
-        old, new = two_models(200, seed + 10)
-        choice = choose_map(old, new, candidates=["ridge"], random_state=seed)
-        others, queries = two_models(200, seed + 500), two_models(200, seed + 900)[1]
-        found = Flat("cosine").build(choice.map.transform(others[0])).search(queries, 10).rows
-        truth = Flat("cosine").build(others[1]).search(queries, 10).rows
-        lost = 1 - (found[:, :, None] == truth[:, None, :]).any(axis=2).mean()
-        inside += choice.loss.low - 0.02 <= lost <= choice.loss.high + 0.02
-    assert inside >= 10
+    for seed in range(5):
+        old, new = spaces(1_900, seed=seed)
+        choice = choose_map(
+            old[:300], new[:300], direction=direction, rows=1_500, candidates=["procrustes", "ridge"], random_state=seed
+        )
+        true = share_lost(choice, old[300:1800], new[300:1800], new[1800:])
+        inside += choice.loss.low <= true <= choice.loss.high
+        assert choice.loss.rows == 1_500 and choice.loss.low < choice.loss.value < choice.loss.high
+    assert inside >= 4  # of five at 95%: three or fewer once in fifty
 
 
-def test_both_directions_and_own_candidates():
-    old, new = two_models(120, 3, noise=0.0, dims=(12, 12))
-    choice = choose_map(old, new, direction=None, candidates={"turn": Procrustes()})
-    assert choice.direction in ("old-to-new", "new-to-old")
-    assert {one.direction for one in choice.candidates} == {"old-to-new", "new-to-old"}
+def test_the_kind_that_fits_is_chosen() -> None:
+    rng = np.random.default_rng(0)
+    old = rng.standard_normal((200, 20)).astype(np.float32)
+    turned = old @ np.linalg.qr(rng.standard_normal((20, 20)))[0].astype(np.float32)
+    few = choose_map(old[:40], turned[:40] + 0.2 * rng.standard_normal((40, 20)).astype(np.float32))
+    assert few.name == "procrustes"
+    assert choose_map(old, turned).loss.value < 0.02
+    bent_old, bent_new = spaces(600, bend=1.0)
+    bent = choose_map(bent_old, bent_new)
+    assert bent.name == "kernel" and bent.candidates[0].loss < bent.candidates[-1].loss
+    assert {one.name for one in bent.candidates} == {"procrustes", "ridge", "low-rank", "kernel"}
+    assert "it still falls" in str(bent) or "it stops falling" in str(bent)
 
 
-def test_the_same_seed_gives_the_same_bytes():
-    old, new = two_models(100, 4)
-    first, second = (choose_map(old, new, candidates=["ridge"], random_state=5) for _ in range(2))
-    assert first.map.transform(old).tobytes() == second.map.transform(old).tobytes() and first.loss == second.loss
+def test_either_direction_and_the_map_for_it() -> None:
+    old, new = spaces(300)
+    both = choose_map(old, new, direction=None, candidates=["procrustes", "ridge"])
+    assert {one.direction for one in both.candidates} == {"old-to-new", "new-to-old"}
+    back = choose_map(old, new, direction="new-to-old", candidates=["ridge"])
+    assert isinstance(back.map, VectorMap) and back.map.transform(new).shape == old.shape
+    assert {one.less for one in back.candidates} == {0.0, 0.5, 0.8}
+    assert choose_map(old, new, candidates=["ridge"]).map.transform(old).shape == new.shape
 
 
-@pytest.mark.parametrize(
-    ("arguments", "text"),
-    [
-        ({"candidates": ["no"]}, "candidates"),
-        ({"candidates": {}}, "candidates"),
-        ({"direction": "sideways"}, "direction"),
-        ({"confidence": 1.0}, "confidence"),
-        ({"metric": "hamming"}, "metric"),
-    ],
-)
-def test_what_is_not_allowed_is_said(arguments, text):
-    old, new = two_models(60, 6)
-    with pytest.raises(ValueError, match=text):
-        choose_map(old, new, **arguments)
+def test_the_same_seed_gives_the_same_and_queries_change_the_loss() -> None:
+    old, new = spaces(240)
+    one, again = (choose_map(old, new, candidates=["ridge"], random_state=3) for _ in range(2))
+    assert one == again
+    for name, array in one.map.to_arrays().items():
+        np.testing.assert_array_equal(array, again.map.to_arrays()[name])
+    asked = choose_map(old, new, candidates=["ridge"], queries=spaces(500, seed=5)[1])
+    assert asked.loss.queries == 500 and asked.loss != one.loss
+    of = np.repeat(np.arange(240), 2)
+    rng = np.random.default_rng(0)
+    near = [np.float32(rows[of] + 0.1 * rng.standard_normal((480, rows.shape[1]))) for rows in (old, new)]
+    parts = choose_map(old, new, candidates={"mine": RidgeMap()}, parts=(*near, of))
+    assert parts.loss.queries == 480 and parts.name == "mine"
 
 
-def test_pairs_that_are_none_are_refused():
-    old, new = two_models(60, 7)
-    with pytest.raises(ValueError):
-        choose_map(old, new[:-1])
-    with pytest.raises(ValueError):
-        choose_map(old[:5], new[:5])
-    with pytest.raises(ValueError):
-        choose_map(old, np.full_like(new, np.nan))
+def test_other_metrics_and_few_pairs() -> None:
+    old, new = spaces(200)
+    far = choose_map(old, new, metric="l2", old_metric="cosine", candidates=["procrustes", "ridge"])
+    assert far.loss.value < 0.7 and far.map.transform(old[:1]).shape == (1, 24)
+    rng = np.random.default_rng(0)
+    wide = rng.standard_normal((30, 100)).astype(np.float32)
+    few = choose_map(wide, wide[:, ::-1].copy(), metric="ip")
+    assert few.loss.k == 1 and few.pairs == 30
+    assert np.isfinite(few.map.transform(wide)).all()
+
+
+def test_poor_data_ends_in_numbers() -> None:
+    rng = np.random.default_rng(0)
+    line = np.outer(np.arange(1.0, 41.0), np.ones(4)).astype(np.float32)
+    new = rng.standard_normal((40, 6)).astype(np.float32)
+    twice = np.repeat(new[:20], 2, axis=0)
+    for old, after in ((line, new), (new, line), (twice, twice), (line, line)):
+        choice = choose_map(old, after, direction=None, candidates=["low-rank", "kernel"])
+        assert 0 <= choice.loss.low <= choice.loss.value <= choice.loss.high <= 1
+
+
+def test_bad_input_is_refused_by_name() -> None:
+    old, new = spaces(40)
+    for words, given in {
+        "new: expected 40 rows": (old, new[:39]),
+        "old: expected at least 20 rows": (old[:10], new[:10]),
+        "new: expected finite values": (old, np.where(np.arange(24) == 3, np.nan, new)),
+        "new: expected nonzero vectors": (old, np.where(np.arange(40)[:, None] == 3, 0, new)),
+    }.items():
+        with pytest.raises(ValueError, match=words):
+            choose_map(*(np.float32(part) for part in given))
+    settings = {"direction": "sideways", "confidence": 1.0, "k": 0, "rows": 1, "candidates": [], "random_state": -1}
+    for name, value in settings.items():
+        with pytest.raises(ValueError, match=name):
+            choose_map(old, new, **{name: value})
+    with pytest.raises(ValueError, match="queries: expected 24 dimensions"):
+        choose_map(old, new, queries=old)
+    with pytest.raises(TypeError, match="candidates: expected estimators"):
+        choose_map(old, new, candidates={"mine": 3})
+    with pytest.raises(ValueError, match="candidates: expected one of"):
+        choose_map(old, new, candidates=["best"])
+
+
+def test_where_the_curve_ends() -> None:
+    assert _enough([(10, 0.9), (20, 0.7), (40, 0.6)]) is None
+    assert _enough([(10, 0.9), (20, 0.7), (40, 0.695), (80, 0.694)]) == 20
+    assert _enough([(10, 0.9), (20, 0.895), (40, 0.7)]) is None
+
+
+def test_how_it_reads() -> None:
+    loss = MapLoss(0.25, 0.2, 0.3, 10, 300, 4_000)
+    shown = MapChoice(None, "ridge", "new-to-old", loss, 500, [(200, 0.3), (400, 0.25)], None, [])
+    assert str(shown).splitlines()[0].startswith("ridge, new-to-old, from 500 pairs: 0.250 [0.200, 0.300]")
+    assert str(MapCandidate("ridge", "new-to-old", 0.4, 0.5)) == "ridge, new-to-old less 0.5 of the mean: 0.400"
+    assert shown.to_dict()["loss"]["rows"] == 4_000
+    assert Procrustes().scale is False
