@@ -3,8 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from nearfield.datasets import WordNet, load
+from nearfield.datasets import WordNet, load, wordnet_texts
 
 
 def test_shapes_and_lengths(data: Path) -> None:
@@ -14,3 +15,12 @@ def test_shapes_and_lengths(data: Path) -> None:
     assert loaded.out_of_distribution_queries.shape == (6000, 384)
     assert loaded.vectors.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(loaded.vectors[:1000], axis=1), 1.0, atol=2e-3)
+
+
+def test_texts_are_words_and_gloss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "wordnet").mkdir()
+    line = "00001740 29 v 02 breathe 0 take_a_breath 0 002 * 5 v 0 * 4 v 0 02 + 02 00 | draw air | in  \n"
+    for name in ("noun", "verb", "adj", "adv"):
+        (tmp_path / "wordnet" / f"data.{name}").write_text("  1 licence\n" + line)
+    monkeypatch.setenv("NEARFIELD_DATA", str(tmp_path))
+    assert wordnet_texts() == ["breathe, take a breath: draw air | in"] * 4
