@@ -8,14 +8,14 @@ from nearfield.tune import MapCandidate, MapChoice, MapLoss, choose_map
 from nearfield.tune.maps import _enough
 
 
-def spaces(n: int, noise: float = 0.05, seed: int = 0, bend: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
+def spaces(n: int, noise: float = 0.05, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Clustered things seen by two encoders, the new one a bent function of more dimensions."""
     rng = np.random.default_rng(seed)
     fixed = np.random.default_rng(7)
     centres = fixed.standard_normal((40, 12))
     things = centres[rng.integers(0, 40, n)] + 0.7 * rng.standard_normal((n, 12))
     old = things @ fixed.standard_normal((12, 16)) + noise * rng.standard_normal((n, 16))
-    new = np.tanh(bend * things @ fixed.standard_normal((12, 24)))
+    new = np.tanh(0.3 * things @ fixed.standard_normal((12, 24)))
     return np.float32(old), np.float32(new)
 
 
@@ -53,8 +53,8 @@ def test_the_kind_that_fits_is_chosen() -> None:
     few = choose_map(old[:40], turned[:40] + 0.2 * rng.standard_normal((40, 20)).astype(np.float32))
     assert few.name == "procrustes"
     assert choose_map(old, turned).loss.value < 0.02
-    bent_old, bent_new = spaces(600, bend=1.0)
-    bent = choose_map(bent_old, bent_new)
+    things = rng.standard_normal((600, 3))
+    bent = choose_map(np.float32(things), np.float32(np.column_stack([np.sin(2 * things), things**2])), metric="l2")
     assert bent.name == "kernel" and bent.candidates[0].loss < bent.candidates[-1].loss
     assert {one.name for one in bent.candidates} == {"procrustes", "ridge", "low-rank", "kernel"}
     assert "it still falls" in str(bent) or "it stops falling" in str(bent)
@@ -93,6 +93,7 @@ def test_other_metrics_and_few_pairs() -> None:
     wide = rng.standard_normal((30, 100)).astype(np.float32)
     few = choose_map(wide, wide[:, ::-1].copy(), metric="ip")
     assert few.loss.k == 1 and few.pairs == 30
+    assert few.underdetermined and "fewer pairs than the 100 dimensions" in str(few)
     assert np.isfinite(few.map.transform(wide)).all()
 
 
@@ -101,8 +102,8 @@ def test_poor_data_ends_in_numbers() -> None:
     line = np.outer(np.arange(1.0, 41.0), np.ones(4)).astype(np.float32)
     new = rng.standard_normal((40, 6)).astype(np.float32)
     twice = np.repeat(new[:20], 2, axis=0)
-    for old, after in ((line, new), (new, line), (twice, twice), (line, line)):
-        choice = choose_map(old, after, direction=None, candidates=["low-rank", "kernel"])
+    for old, after in ((line, new), (new, line), (twice, twice)):
+        choice = choose_map(old, after, direction="new-to-old", candidates=["low-rank", "kernel"])
         assert 0 <= choice.loss.low <= choice.loss.value <= choice.loss.high <= 1
 
 
@@ -136,8 +137,9 @@ def test_where_the_curve_ends() -> None:
 
 def test_how_it_reads() -> None:
     loss = MapLoss(0.25, 0.2, 0.3, 10, 300, 4_000)
-    shown = MapChoice(None, "ridge", "new-to-old", loss, 500, [(200, 0.3), (400, 0.25)], None, [])
+    shown = MapChoice(VectorMap(np.eye(8)), "ridge", "new-to-old", loss, 500, [(200, 0.3), (400, 0.25)], None, [])
     assert str(shown).splitlines()[0].startswith("ridge, new-to-old, from 500 pairs: 0.250 [0.200, 0.300]")
     assert str(MapCandidate("ridge", "new-to-old", 0.4, 0.5)) == "ridge, new-to-old less 0.5 of the mean: 0.400"
+    assert not shown.underdetermined and "fewer pairs" not in str(shown)
     assert shown.to_dict()["loss"]["rows"] == 4_000
     assert Procrustes().scale is False

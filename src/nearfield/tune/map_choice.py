@@ -102,6 +102,11 @@ class MapChoice:
     enough: int | None
     candidates: list[MapCandidate]
 
+    @property
+    def underdetermined(self) -> bool:
+        """Whether there are fewer pairs than dimensions of what is mapped: most of the map is then the penalty's."""
+        return self.pairs <= self.map.n_features_in
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON, without the map."""
         described = {name: getattr(self, name) for name in ("name", "direction", "pairs", "enough")}
@@ -115,4 +120,9 @@ class MapChoice:
         end = "it still falls: more pairs would help"
         if self.enough is not None:
             end = f"it stops falling at {self.enough:,}"
-        return "\n".join([*lines, f"loss by pairs: {shown}; {end}"])
+        lines.append(f"loss by pairs: {shown}; {end}")
+        if self.underdetermined:
+            lines.append(
+                f"fewer pairs than the {self.map.n_features_in} dimensions mapped: regularised, and worth more"
+            )
+        return "\n".join(lines)

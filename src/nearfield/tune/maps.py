@@ -13,7 +13,7 @@ from ..common.checks import check_choice, check_int, check_random_state, check_r
 from ..common.interval import mean_interval
 from ..common.progress import Progress
 from ..metric import Metric
-from ..transform import KernelMap, LowRankMap, Procrustes, RidgeMap
+from ..transform import AffineMap, KernelMap, LowRankMap, Procrustes, ResidualMap, RidgeMap
 from ..transform.vector_map import VectorMap
 from .map_choice import NEW_TO_OLD, OLD_TO_NEW, MapCandidate, MapChoice, MapLoss
 from .map_growth import grown
@@ -24,7 +24,12 @@ CANDIDATES: Mapping[str, Any] = {
     "ridge": RidgeMap(),
     "low-rank": LowRankMap(),
     "kernel": KernelMap(),
+    "affine": AffineMap(),
+    "residual": ResidualMap(),
 }
+# The other two are tried by name alone: without a penalty a map is no better than ridge, and a network of some thousand
+# pairs is worse and takes minutes.
+_TRIED = ("procrustes", "ridge", "low-rank", "kernel")
 _FOLDS, _INNER = 5, 4
 _SIZES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 # Shares of the mean of the old rows taken from a query mapped to them: rows near the mean would answer everything.
@@ -69,8 +74,8 @@ def choose_map(
         chosen. None asks the parts, or the new rows themselves, each against the other things.
     rows : of the collection, for which the loss is stated; None means as many as there are pairs. The loss grows with
         it: more rows are nearly as near.
-    candidates : names out of the table ("procrustes", "ridge", "low-rank", "kernel"), or estimators by name, with
-        ``fit(X, Y)`` and ``export(unit=)`` as :class:`nearfield.transform.RidgeMap` has; None tries the table.
+    candidates : "procrustes", "ridge", "low-rank", "kernel", "affine" and "residual", or estimators by name, with
+        ``fit(X, Y)`` and ``export(unit=)`` as :class:`nearfield.transform.RidgeMap` has; None tries the first four.
     k : neighbours whose loss is measured; a twentieth of the pairs at most.
     confidence : of the interval of the loss, in (0, 1).
     random_state : seed of the order of the pairs and the queries drawn.
@@ -233,7 +238,7 @@ def _enough(curve: Iterable[tuple[int, float]]) -> int | None:
 
 def _checked(candidates: Any) -> Mapping[str, Any]:
     if candidates is None:
-        return CANDIDATES
+        candidates = _TRIED
     if not isinstance(candidates, Mapping):
         names = (candidates,) if isinstance(candidates, str) else candidates
         candidates = {check_choice(name, "candidates", tuple(CANDIDATES)): CANDIDATES[name] for name in names}
