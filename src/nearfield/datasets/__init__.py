@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .documentation import Document as Document
     from .documentation import python_documentation as python_documentation
     from .fashion_mnist import FashionMNIST as FashionMNIST
+    from .graphs import Graph as Graph
     from .packages import DebianPackages as DebianPackages
     from .packages import debian_packages as debian_packages
     from .retrieval import Retrieval as Retrieval
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .sets import load as load
     from .stsb import STSB as STSB
     from .stsb import ScoredPairs as ScoredPairs
+    from .wn18rr import KnowledgeGraph as KnowledgeGraph
     from .wordnet import WordNet as WordNet
 
 __all__ = [
@@ -32,6 +34,8 @@ __all__ = [
     "DebianPackages",
     "Document",
     "FashionMNIST",
+    "Graph",
+    "KnowledgeGraph",
     "Retrieval",
     "ScoredPairs",
     "Utterances",
@@ -47,6 +51,8 @@ __getattr__, __dir__ = lazy_names(
         "DebianPackages": ".packages",
         "Document": ".documentation",
         "FashionMNIST": ".fashion_mnist",
+        "Graph": ".graphs",
+        "KnowledgeGraph": ".wn18rr",
         "NAMES": ".sets",
         "Retrieval": ".retrieval",
         "STSB": ".stsb",

@@ -31,7 +31,10 @@ from .norms import norm_spread
 from .ordering import order_sensitivity
 from .purity import neighbor_purity
 from .rank import effective_rank, participation_ratio
+from .reconstruction import graph_reconstruction
 from .redundancy import Merging, feature_redundancy, merge_features, merge_units
+from .relations import relation_offsets, similarity_error
+from .report import save_measures
 from .separability import class_separability
 from .sharpness import label_sharpness
 from .shift import distribution_shift
@@ -59,6 +62,7 @@ __all__ = [
     "factor_share",
     "feature_complexity",
     "feature_redundancy",
+    "graph_reconstruction",
     "hubness",
     "intrinsic_dimension_mle",
     "intrinsic_dimension_twonn",
@@ -75,7 +79,10 @@ __all__ = [
     "participation_ratio",
     "quantization_survival",
     "real_directions",
+    "relation_offsets",
     "sample_neighbors",
+    "save_measures",
+    "similarity_error",
     "survey",
     "threshold_inconsistency",
     "uniformity",

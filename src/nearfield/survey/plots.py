@@ -28,7 +28,7 @@ BINS = 48
 def figures(measures: Mapping[str, Measure], metric: str) -> dict[str, str]:
     """SVG by the name of the measure it belongs to; measures without a value have none."""
     require("matplotlib", "view")
-    from .plots_labels import MAKERS
+    from . import plots_graphs, plots_labels
 
     makers: dict[str, Callable[[Any, Measure], str]] = {
         "local_intrinsic_dimension": _local_dimension,
@@ -44,7 +44,8 @@ def figures(measures: Mapping[str, Measure], metric: str) -> dict[str, str]:
         "uniformity": _pair_distances,
         "dominant_directions": _dominance,
         "norm_spread": _norms,
-        **MAKERS,
+        **plots_labels.MAKERS,
+        **plots_graphs.MAKERS,
     }
     known = [name for name in makers if name in measures and measures[name].known]
     return {name: _draw(name, makers[name], measures[name]) for name in known}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .labelled import LABELLED
@@ -49,6 +51,11 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "If near rows share their label, search and simple classifiers work on these vectors as they are.",
         LABELLED,
     ),
+    (
+        "Does the space hold the graph?",
+        "Vectors of nodes stand for a graph as far as it can be rebuilt from them.",
+        ("graph_reconstruction", "relation_offsets", "similarity_error"),
+    ),
 )
 
 _WHAT = {
@@ -92,6 +99,10 @@ _WHAT = {
     "groups, the more classes the space can hold. 2 is the most there can be.",
     "threshold_inconsistency": "Whether one cut-off distance works for every class. The wider the band in the plot, "
     "the more unevenly a fixed cut-off treats them; 0 is even.",
+    "graph_reconstruction": "Whether the rows most like a node's are its neighbours in the graph. 1: they come first.",
+    "relation_offsets": "Whether the step from one thing to another (a country to its capital) is the same for all "
+    "pairs of one relation, so that it can be taken from elsewhere.",
+    "similarity_error": "How far a cosine is from a similarity known otherwise.",
 }
 
 _LEGEND = (
@@ -99,6 +110,8 @@ _LEGEND = (
     '<span class="good">good</span> needs no thought, <span class="fair">fair</span> is usual and worth knowing, '
     '<span class="poor">poor</span> will cost quality, speed or memory.'
 )
+
+_FOOT = "open &ldquo;How it was measured&rdquo; for what each number rests on. Made by Nearfield."
 
 _STYLE = """
 :root { color-scheme: light dark; --page: #fbfaf7; --card: #ffffff; --ink: #22252a; --soft: #5b6270; --line: #d9d8d2;
@@ -151,24 +164,70 @@ def render(survey: Survey, title: str) -> str:
         '<section class="card summary"><h3>What to expect from search</h3><ul>',
         *(f"<li>{escape(line)}</li>" for line in survey.summary()),
         "</ul></section>",
-        *_health(survey),
+        *_health(survey.measures),
+        *_advised(survey.advice()),
         f'<p class="soft">{_LEGEND}</p>',
+        *_sections(survey.measures, plots),
+        f"<footer><p>Ranges are 95% intervals. Neighbours were looked up for {survey.sample:,} rows "
+        f"(random state {survey.random_state}); {_FOOT}</p></footer>",
     ]
-    for name, lead, wanted in _SECTIONS:
-        members = [member for member in wanted if member in survey.measures]
+    return _page(heading, body)
+
+
+def save_measures(measures: Mapping[str, Measure], path: str | Path, *, title: str = "Measures") -> Path:
+    """Write any measures as one HTML page with their plots; a survey writes its own by :meth:`Survey.save`.
+
+    Parameters
+    ----------
+    measures : name -> :class:`Measure`, each under its own ``name``.
+    path : the file to write; needs the extra ``nearfield[view]`` (matplotlib).
+    title : heads the page.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> measure = Measure("hops", 0.5, 0.4, 0.6, "Half of the way.", title="Hops")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     "Half of the way." in save_measures({"hops": measure}, Path(folder) / "page.html").read_text()
+    True
+    """
+    target = Path(path)
+    target.write_text(render_measures(measures, title), encoding="utf-8")
+    return target
+
+
+def render_measures(measures: Mapping[str, Measure], title: str) -> str:
+    """A page of any measures, by name. Raises MissingExtraError without matplotlib."""
+    heading = escape(title)
+    body = [
+        f"<h1>{heading}</h1>",
+        *_health(measures),
+        f'<p class="soft">{_LEGEND}</p>',
+        *_sections(measures, figures(measures, "cosine")),
+        f"<footer><p>Ranges are 95% intervals; {_FOOT}</p></footer>",
+    ]
+    return _page(heading, body)
+
+
+def _sections(measures: Mapping[str, Measure], plots: Mapping[str, str]) -> list[str]:
+    """The cards, each under the question it answers; measures that no section names come last."""
+    body: list[str] = []
+    named = {member for _, _, wanted in _SECTIONS for member in wanted}
+    rest = ("Further measures", "", tuple(name for name in measures if name not in named))
+    for name, lead, wanted in (*_SECTIONS, rest):
+        members = [member for member in wanted if member in measures]
         if not members:
             continue
         body.append(f"<h2>{escape(name)}</h2>")
         if lead:
             body.append(f'<p class="soft">{escape(lead)}</p>')
         body.append('<div class="cards">')
-        body += [_card(survey.measures[member], plots.get(member, "")) for member in members]
+        body += [_card(measures[member], plots.get(member, "")) for member in members]
         body.append("</div>")
-    body.append(
-        f"<footer><p>Ranges are 95% intervals. Neighbours were looked up for {survey.sample:,} rows "
-        f"(random state {survey.random_state}); "
-        "open &ldquo;How it was measured&rdquo; for what each number rests on. Made by Nearfield.</p></footer>"
-    )
+    return body
+
+
+def _page(heading: str, body: list[str]) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -181,21 +240,25 @@ def render(survey: Survey, title: str) -> str:
 _HEADINGS = {"good": "Healthy", "fair": "Usual, worth knowing", "poor": "Not healthy", "unknown": "Not measurable"}
 
 
-def _health(survey: Survey) -> list[str]:
-    """What is healthy and what is not, with links, and what to do."""
+def _health(measures: Mapping[str, Measure]) -> list[str]:
+    """What is healthy and what is not, with links."""
     body = ['<section class="card summary"><h3>What is healthy, what is not</h3><dl>']
     for verdict, heading in _HEADINGS.items():
         links = ", ".join(
-            f'<a href="#{escape(m.name, quote=True)}">{escape(m.title)}</a>'
-            for m in survey.measures.values()
+            f'<a href="#{escape(m.name, quote=True)}">{escape(m.title or m.name)}</a>'
+            for m in measures.values()
             if m.verdict == verdict
         )
         if links:
             body.append(f'<dt class="{verdict}">{heading}</dt><dd>{links}</dd>')
-    body.append('</dl></section><section class="card summary"><h3>What to do, and what it would gain</h3>')
-    advice = [f"<li>{escape(line)}</li>" for line in survey.advice()]
-    body += ["<ul>", *advice, "</ul>"] if advice else ["<p>Nothing needs to be done.</p>"]
-    return [*body, "</section>"]
+    return [*body, "</dl></section>"]
+
+
+def _advised(lines: list[str]) -> list[str]:
+    """What to do, and what it would gain."""
+    advice = [f"<li>{escape(line)}</li>" for line in lines]
+    said = ["<ul>", *advice, "</ul>"] if advice else ["<p>Nothing needs to be done.</p>"]
+    return ['<section class="card summary"><h3>What to do, and what it would gain</h3>', *said, "</section>"]
 
 
 def _card(measure: Measure, plot: str) -> str:
@@ -209,7 +272,7 @@ def _card(measure: Measure, plot: str) -> str:
     )
     return (
         f'<article class="card" id="{escape(measure.name, quote=True)}">'
-        f'<div class="head"><h3>{escape(measure.title)}</h3>'
+        f'<div class="head"><h3>{escape(measure.title or measure.name)}</h3>'
         f'<span class="verdict {measure.verdict}">{measure.verdict}</span></div>'
         f'<p class="value">{value}{interval}</p>'
         f"<p>{escape(measure.meaning)}</p>"
