@@ -23,6 +23,13 @@ from .duplicates import duplicates
 from .factors import factor_share
 from .hubness import hubness
 from .intrinsic import intrinsic_dimension_mle, intrinsic_dimension_twonn, local_intrinsic_dimension
+from .invariance import (
+    column_order_invariance,
+    context_stability,
+    row_order_invariance,
+    sample_fidelity,
+    schema_robustness,
+)
 from .isotropy import isotropy, mean_cosine
 from .measure import Measure
 from .neighbors import Neighborhood, sample_neighbors
@@ -33,6 +40,7 @@ from .purity import neighbor_purity
 from .rank import effective_rank, participation_ratio
 from .reconstruction import graph_reconstruction
 from .redundancy import Merging, feature_redundancy, merge_features, merge_units
+from .relational import dependency_consistency, entity_stability, join_correlation
 from .relations import relation_offsets, similarity_error
 from .report import save_measures
 from .separability import class_separability
@@ -53,12 +61,16 @@ __all__ = [
     "alignment",
     "class_separability",
     "cluster_tendency",
+    "column_order_invariance",
+    "context_stability",
     "contrast",
+    "dependency_consistency",
     "distribution_shift",
     "dominant_directions",
     "drift",
     "duplicates",
     "effective_rank",
+    "entity_stability",
     "factor_share",
     "feature_complexity",
     "feature_redundancy",
@@ -67,6 +79,7 @@ __all__ = [
     "intrinsic_dimension_mle",
     "intrinsic_dimension_twonn",
     "isotropy",
+    "join_correlation",
     "label_sharpness",
     "local_intrinsic_dimension",
     "manifold_capacity",
@@ -80,8 +93,11 @@ __all__ = [
     "quantization_survival",
     "real_directions",
     "relation_offsets",
+    "row_order_invariance",
+    "sample_fidelity",
     "sample_neighbors",
     "save_measures",
+    "schema_robustness",
     "similarity_error",
     "survey",
     "threshold_inconsistency",

@@ -28,7 +28,7 @@ BINS = 48
 def figures(measures: Mapping[str, Measure], metric: str) -> dict[str, str]:
     """SVG by the name of the measure it belongs to; measures without a value have none."""
     require("matplotlib", "view")
-    from . import plots_graphs, plots_labels
+    from . import plots_graphs, plots_labels, plots_tables
 
     makers: dict[str, Callable[[Any, Measure], str]] = {
         "local_intrinsic_dimension": _local_dimension,
@@ -46,6 +46,7 @@ def figures(measures: Mapping[str, Measure], metric: str) -> dict[str, str]:
         "norm_spread": _norms,
         **plots_labels.MAKERS,
         **plots_graphs.MAKERS,
+        **plots_tables.MAKERS,
     }
     known = [name for name in makers if name in measures and measures[name].known]
     return {name: _draw(name, makers[name], measures[name]) for name in known}

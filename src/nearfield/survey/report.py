@@ -56,6 +56,20 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "Vectors of nodes stand for a graph as far as it can be rebuilt from them.",
         ("graph_reconstruction", "relation_offsets", "similarity_error"),
     ),
+    (
+        "Do the vectors treat tables as tables?",
+        "The order of rows and columns means nothing in a table, names and samples little, shared values much.",
+        (
+            "row_order_invariance",
+            "column_order_invariance",
+            "join_correlation",
+            "dependency_consistency",
+            "sample_fidelity",
+            "entity_stability",
+            "schema_robustness",
+            "context_stability",
+        ),
+    ),
 )
 
 _WHAT = {
@@ -102,6 +116,14 @@ _WHAT = {
     "graph_reconstruction": "Whether the rows most like a node's are its neighbours in the graph. 1: they come first.",
     "relation_offsets": "Whether the step from one thing to another (a country to its capital) is the same for all "
     "pairs of one relation, so that it can be taken from elsewhere.",
+    "row_order_invariance": "Whether a table with its rows shuffled gets the same vectors. 1: it does.",
+    "column_order_invariance": "Whether a table with its columns shuffled gets the same vectors. 1: it does.",
+    "join_correlation": "Whether columns with values in common have similar vectors: then search finds what to join.",
+    "dependency_consistency": "Whether one column that decides another (country and continent) does so in the vectors.",
+    "sample_fidelity": "Whether some of the rows are enough to embed a column.",
+    "entity_stability": "Whether the same things have the same neighbours in both spaces.",
+    "schema_robustness": "Whether a column with another name for the same thing keeps its vector.",
+    "context_stability": "Whether a column has the same vector alone and beside the others of its table.",
     "similarity_error": "How far a cosine is from a similarity known otherwise.",
 }
 
