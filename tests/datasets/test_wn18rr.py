@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from nearfield.common import CorruptFileError
-from nearfield.datasets import load
+from nearfield.datasets import KnowledgeGraph, load
 
 
 def test_sizes(data: Path) -> None:
     graph = load("wn18rr")
+    assert isinstance(graph, KnowledgeGraph)
     assert (len(graph), len(graph.relations)) == (40_943, 11)
     assert [len(part) for part in (graph.train, graph.valid, graph.test)] == [86_835, 3034, 3134]
 

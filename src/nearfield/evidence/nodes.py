@@ -116,7 +116,7 @@ def _factors(matrix: sparse.csr_array | np.ndarray, dim: int) -> Nodes:
     if dim < n // 2:
         left, sizes, right = svds(matrix, dim, v0=np.ones(n), random_state=0)
     else:
-        left, sizes, right = np.linalg.svd(matrix.toarray() if sparse.issparse(matrix) else matrix)
+        left, sizes, right = np.linalg.svd(matrix.toarray() if isinstance(matrix, sparse.csr_array) else matrix)
         left, sizes, right = left[:, :dim], sizes[:dim], right[:dim]
     root = np.sqrt(np.maximum(sizes, 0))
     return Nodes((left * root).astype(np.float32), (right.T * root).astype(np.float32), "ip")
