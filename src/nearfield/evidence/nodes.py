@@ -50,7 +50,7 @@ def spectral(graph: sparse.csr_array, dim: int) -> Nodes:
 
 def katz(graph: sparse.csr_array, dim: int) -> Nodes:
     """HOPE (Ou et al., 2016): factors of Katz proximity, whose decay is half of what would make it diverge."""
-    radius = float(sparse.linalg.eigsh(graph.astype(np.float64), 1, v0=np.ones(graph.shape[0]))[0][0])
+    radius = float(sparse.linalg.eigsh(graph.astype(np.float64), 1, v0=_start(graph.shape[0]))[0][0])
     step = 0.5 / radius * graph.toarray().astype(np.float64)
     return _factors(np.linalg.solve(np.eye(len(step)) - step, step), dim)
 
@@ -114,9 +114,14 @@ FAMILIES: dict[str, Callable[[sparse.csr_array, int], Nodes]] = {
 def _factors(matrix: sparse.csr_array | np.ndarray, dim: int) -> Nodes:
     n = matrix.shape[0]
     if dim < n // 2:
-        left, sizes, right = svds(matrix, dim, v0=np.ones(n), random_state=0)
+        left, sizes, right = svds(matrix, dim, v0=_start(n))
     else:
         left, sizes, right = np.linalg.svd(matrix.toarray() if isinstance(matrix, sparse.csr_array) else matrix)
         left, sizes, right = left[:, :dim], sizes[:dim], right[:dim]
     root = np.sqrt(np.maximum(sizes, 0))
     return Nodes((left * root).astype(np.float32), (right.T * root).astype(np.float32), "ip")
+
+
+def _start(n: int) -> np.ndarray:
+    """A vector that no symmetry of a graph maps to itself, where iterations begin: ones would end them early."""
+    return np.random.default_rng(0).standard_normal(n)
