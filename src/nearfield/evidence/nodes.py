@@ -31,7 +31,7 @@ def connected(adjacency: sparse.csr_array) -> tuple[sparse.csr_array, np.ndarray
 
 
 def rewired(graph: sparse.csr_array, share: float, seed: int = 0) -> sparse.csr_array:
-    """A ``share`` of the undirected edges led from one of their ends to a random node instead."""
+    """A ``share`` of the undirected edges led from one of their ends to a random node instead; nodes left alone keep theirs."""
     rng = np.random.default_rng(seed)
     edges = np.column_stack(sparse.triu(graph).nonzero())
     moved = rng.random(len(edges)) < share
@@ -39,6 +39,8 @@ def rewired(graph: sparse.csr_array, share: float, seed: int = 0) -> sparse.csr_
     edges = edges[edges[:, 0] != edges[:, 1]]
     made = sparse.csr_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=graph.shape)
     made = sparse.csr_array(made + made.T)
+    lonely = made.sum(axis=1) == 0
+    made = sparse.csr_array(made + sparse.diags_array(1.0 * lonely) @ graph + graph @ sparse.diags_array(1.0 * lonely))
     made.data[:] = 1
     return made
 
@@ -57,7 +59,7 @@ def katz(graph: sparse.csr_array, dim: int) -> Nodes:
 
 def walks(graph: sparse.csr_array, dim: int) -> Nodes:
     """DeepWalk in closed form (Qiu et al., 2018): factors of the shifted log co-occurrence, window 5, one negative."""
-    degree = np.maximum(graph.sum(axis=1), 1)  # rewiring can leave nodes without edges
+    degree = graph.sum(axis=1)
     step = graph.toarray() / degree[:, None]
     power, total = np.eye(len(step)), np.zeros_like(step)
     for _ in range(5):
