@@ -39,8 +39,8 @@ def rewired(graph: sparse.csr_array, share: float, seed: int = 0) -> sparse.csr_
     edges = edges[edges[:, 0] != edges[:, 1]]
     made = sparse.csr_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=graph.shape)
     made = sparse.csr_array(made + made.T)
-    lonely = made.sum(axis=1) == 0
-    made = sparse.csr_array(made + sparse.diags_array(1.0 * lonely) @ graph + graph @ sparse.diags_array(1.0 * lonely))
+    lonely = sparse.diags_array(1.0 * (made.sum(axis=1) == 0))
+    made = sparse.csr_array(made + lonely @ graph + graph @ lonely)
     made.data[:] = 1
     return made
 
