@@ -31,7 +31,7 @@ def connected(adjacency: sparse.csr_array) -> tuple[sparse.csr_array, np.ndarray
 
 
 def rewired(graph: sparse.csr_array, share: float, seed: int = 0) -> sparse.csr_array:
-    """A ``share`` of the undirected edges led from one of their ends to a random node instead; nodes left alone keep theirs."""
+    """A ``share`` of the undirected edges led to a random node instead; nodes left alone keep theirs."""
     rng = np.random.default_rng(seed)
     edges = np.column_stack(sparse.triu(graph).nonzero())
     moved = rng.random(len(edges)) < share
