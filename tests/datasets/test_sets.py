@@ -8,7 +8,7 @@ import nearfield.datasets as datasets
 
 
 def test_unknown_names_are_refused() -> None:
-    with pytest.raises(ValueError, match="expected one of 'clinc150', 'cranfield'"):
+    with pytest.raises(ValueError, match="expected one of 'blogcatalog', 'clinc150'"):
         datasets.load("imagenet")  # type: ignore[call-overload]
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .documentation import python_documentation as python_documentation
     from .fashion_mnist import FashionMNIST as FashionMNIST
     from .glove import WordVectors as WordVectors
+    from .graphs import Graph as Graph
     from .packages import DebianPackages as DebianPackages
     from .packages import debian_packages as debian_packages
     from .retrieval import Retrieval as Retrieval
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from .sets import load as load
     from .stsb import STSB as STSB
     from .stsb import ScoredPairs as ScoredPairs
+    from .wn18rr import KnowledgeGraph as KnowledgeGraph
     from .word_lists import AssociationWords as AssociationWords
     from .word_lists import WordLists as WordLists
     from .wordnet import WordNet as WordNet
@@ -36,6 +38,8 @@ __all__ = [
     "DebianPackages",
     "Document",
     "FashionMNIST",
+    "Graph",
+    "KnowledgeGraph",
     "Retrieval",
     "ScoredPairs",
     "Utterances",
@@ -54,6 +58,8 @@ __getattr__, __dir__ = lazy_names(
         "DebianPackages": ".packages",
         "Document": ".documentation",
         "FashionMNIST": ".fashion_mnist",
+        "Graph": ".graphs",
+        "KnowledgeGraph": ".wn18rr",
         "NAMES": ".sets",
         "Retrieval": ".retrieval",
         "STSB": ".stsb",

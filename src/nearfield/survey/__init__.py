@@ -36,6 +36,13 @@ from .feature_groups import feature_groups
 from .gap import modality_gap
 from .hubness import hubness
 from .intrinsic import intrinsic_dimension_mle, intrinsic_dimension_twonn, local_intrinsic_dimension
+from .invariance import (
+    column_order_invariance,
+    context_stability,
+    row_order_invariance,
+    sample_fidelity,
+    schema_robustness,
+)
 from .isotropy import isotropy, mean_cosine
 from .matched_features import matched_features
 from .measure import Measure
@@ -49,7 +56,11 @@ from .predicted_features import predicted_features
 from .procrustes import procrustes_residual
 from .purity import neighbor_purity
 from .rank import effective_rank, participation_ratio
+from .reconstruction import graph_reconstruction
 from .redundancy import Merging, feature_redundancy, merge_features, merge_units
+from .relational import dependency_consistency, entity_stability, join_correlation
+from .relations import relation_offsets, similarity_error
+from .report import save_measures
 from .row_sampling import RowSample, row_sensitivities, sample_rows
 from .separability import class_separability
 from .sharpness import label_sharpness
@@ -76,24 +87,30 @@ __all__ = [
     "cka",
     "class_separability",
     "cluster_tendency",
+    "column_order_invariance",
     "compare",
     "compatibility",
+    "context_stability",
     "contrast",
+    "dependency_consistency",
     "distribution_shift",
     "dominant_directions",
     "drift",
     "duplicates",
     "effective_rank",
+    "entity_stability",
     "factor_share",
     "feature_complexity",
     "feature_groups",
     "feature_redundancy",
     "functional_equivalence",
+    "graph_reconstruction",
     "head_equivalence",
     "hubness",
     "intrinsic_dimension_mle",
     "intrinsic_dimension_twonn",
     "isotropy",
+    "join_correlation",
     "label_sharpness",
     "local_intrinsic_dimension",
     "manifold_capacity",
@@ -112,9 +129,15 @@ __all__ = [
     "quantization_survival",
     "rank_biased_overlap",
     "real_directions",
+    "relation_offsets",
+    "row_order_invariance",
     "row_sensitivities",
+    "sample_fidelity",
     "sample_neighbors",
     "sample_rows",
+    "save_measures",
+    "schema_robustness",
+    "similarity_error",
     "survey",
     "threshold_inconsistency",
     "uniformity",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .labelled import LABELLED
@@ -55,6 +57,25 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "contrast.",
         ("association", "analogy"),
     ),
+    (
+        "Does the space hold the graph?",
+        "Vectors of nodes stand for a graph as far as it can be rebuilt from them.",
+        ("graph_reconstruction", "relation_offsets", "similarity_error"),
+    ),
+    (
+        "Do the vectors treat tables as tables?",
+        "The order of rows and columns means nothing in a table, names and samples little, shared values much.",
+        (
+            "row_order_invariance",
+            "column_order_invariance",
+            "join_correlation",
+            "dependency_consistency",
+            "sample_fidelity",
+            "entity_stability",
+            "schema_robustness",
+            "context_stability",
+        ),
+    ),
 )
 
 _WHAT = {
@@ -102,6 +123,18 @@ _WHAT = {
     "groups, the more classes the space can hold. 2 is the most there can be.",
     "threshold_inconsistency": "Whether one cut-off distance works for every class. The wider the band in the plot, "
     "the more unevenly a fixed cut-off treats them; 0 is even.",
+    "graph_reconstruction": "Whether the rows most like a node's are its neighbours in the graph. 1: they come first.",
+    "relation_offsets": "Whether the step from one thing to another (a country to its capital) is the same for all "
+    "pairs of one relation, so that it can be taken from elsewhere.",
+    "row_order_invariance": "Whether a table with its rows shuffled gets the same vectors. 1: it does.",
+    "column_order_invariance": "Whether a table with its columns shuffled gets the same vectors. 1: it does.",
+    "join_correlation": "Whether columns with values in common have similar vectors: then search finds what to join.",
+    "dependency_consistency": "Whether one column that decides another (country and continent) does so in the vectors.",
+    "sample_fidelity": "Whether some of the rows are enough to embed a column.",
+    "entity_stability": "Whether the same things have the same neighbours in both spaces.",
+    "schema_robustness": "Whether a column with another name for the same thing keeps its vector.",
+    "context_stability": "Whether a column has the same vector alone and beside the others of its table.",
+    "similarity_error": "How far a cosine is from a similarity known otherwise.",
 }
 
 LEGEND = (
@@ -109,6 +142,8 @@ LEGEND = (
     '<span class="good">good</span> needs no thought, <span class="fair">fair</span> is usual and worth knowing, '
     '<span class="poor">poor</span> will cost quality, speed or memory.'
 )
+
+_FOOT = "open &ldquo;How it was measured&rdquo; for what each number rests on. Made by Nearfield."
 
 _STYLE = """
 :root { color-scheme: light dark; --page: #fbfaf7; --card: #ffffff; --ink: #22252a; --soft: #5b6270; --line: #d9d8d2;
@@ -154,19 +189,60 @@ def render(survey: Survey, title: str) -> str:
     """The page. Raises MissingExtraError without matplotlib."""
     plots = figures(survey.measures, survey.metric)
     facts = f"{survey.rows:,} vectors &middot; {survey.dim:,} dimensions &middot; metric: {escape(survey.metric)}"
-    body = [*section("What to expect from search", survey.summary()), *_health(survey)]
-    body.append(f'<p class="soft">{LEGEND}</p>')
-    for name, lead, wanted in _SECTIONS:
-        members = [one for one in wanted if one in survey.measures]
-        cards = [card(survey.measures[one], plots.get(one, ""), _WHAT.get(one, "")) for one in members]
-        if cards:
-            body += chapter(name, lead, cards)
+    body = [
+        *section("What to expect from search", survey.summary()),
+        *_health(survey.measures),
+        *_advised(survey.advice()),
+        f'<p class="soft">{LEGEND}</p>',
+        *_chapters(survey.measures, plots),
+    ]
     footer = (
         f"Ranges are 95% intervals. Neighbours were looked up for {survey.sample:,} rows "
-        f"(random state {survey.random_state}); "
-        "open &ldquo;How it was measured&rdquo; for what each number rests on. Made by Nearfield."
+        f"(random state {survey.random_state}); {_FOOT}"
     )
     return page(title, facts, body, footer)
+
+
+def save_measures(measures: Mapping[str, Measure], path: str | Path, *, title: str = "Measures") -> Path:
+    """Write any measures as one HTML page with their plots; a survey writes its own by :meth:`Survey.save`.
+
+    Parameters
+    ----------
+    measures : name -> :class:`Measure`, each under its own ``name``.
+    path : the file to write; needs the extra ``nearfield[view]`` (matplotlib).
+    title : heads the page.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> measure = Measure("hops", 0.5, 0.4, 0.6, "Half of the way.", title="Hops")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     "Half of the way." in save_measures({"hops": measure}, Path(folder) / "page.html").read_text()
+    True
+    """
+    target = Path(path)
+    target.write_text(render_measures(measures, title), encoding="utf-8")
+    return target
+
+
+def render_measures(measures: Mapping[str, Measure], title: str) -> str:
+    """A page of any measures, by name. Raises MissingExtraError without matplotlib."""
+    chapters = _chapters(measures, figures(measures, "cosine"))
+    body = [*_health(measures), f'<p class="soft">{LEGEND}</p>', *chapters]
+    return page(title, f"{len(measures)} measures", body, f"Ranges are 95% intervals; {_FOOT}")
+
+
+def _chapters(measures: Mapping[str, Measure], plots: Mapping[str, str]) -> list[str]:
+    """The cards, each under the question it answers; measures that no section names come last."""
+    body: list[str] = []
+    named = {member for _, _, wanted in _SECTIONS for member in wanted}
+    rest = ("Further measures", "", tuple(name for name in measures if name not in named))
+    for name, lead, wanted in (*_SECTIONS, rest):
+        members = [one for one in wanted if one in measures]
+        cards = [card(measures[one], plots.get(one, ""), _WHAT.get(one, "")) for one in members]
+        if cards:
+            body += chapter(name, lead, cards)
+    return body
 
 
 def page(title: str, facts: str, body: list[str], footer: str) -> str:
@@ -185,21 +261,25 @@ def page(title: str, facts: str, body: list[str], footer: str) -> str:
 _HEADINGS = {"good": "Healthy", "fair": "Usual, worth knowing", "poor": "Not healthy", "unknown": "Not measurable"}
 
 
-def _health(survey: Survey) -> list[str]:
-    """What is healthy and what is not, with links, and what to do."""
+def _health(measures: Mapping[str, Measure]) -> list[str]:
+    """What is healthy and what is not, with links."""
     body = ['<section class="card summary"><h3>What is healthy, what is not</h3><dl>']
     for verdict, heading in _HEADINGS.items():
         links = ", ".join(
-            f'<a href="#{escape(m.name, quote=True)}">{escape(m.title)}</a>'
-            for m in survey.measures.values()
+            f'<a href="#{escape(m.name, quote=True)}">{escape(m.title or m.name)}</a>'
+            for m in measures.values()
             if m.verdict == verdict
         )
         if links:
             body.append(f'<dt class="{verdict}">{heading}</dt><dd>{links}</dd>')
-    body.append('</dl></section><section class="card summary"><h3>What to do, and what it would gain</h3>')
-    advice = [f"<li>{escape(line)}</li>" for line in survey.advice()]
-    body += ["<ul>", *advice, "</ul>"] if advice else ["<p>Nothing needs to be done.</p>"]
-    return [*body, "</section>"]
+    return [*body, "</dl></section>"]
+
+
+def _advised(lines: list[str]) -> list[str]:
+    """What to do, and what it would gain."""
+    advice = [f"<li>{escape(line)}</li>" for line in lines]
+    said = ["<ul>", *advice, "</ul>"] if advice else ["<p>Nothing needs to be done.</p>"]
+    return ['<section class="card summary"><h3>What to do, and what it would gain</h3>', *said, "</section>"]
 
 
 def section(heading: str, lines: list[str]) -> list[str]:
@@ -227,7 +307,7 @@ def card(measure: Measure, plot: str, what: str, aside: str = "") -> str:
     beside = f'<p class="soft">{escape(aside)}</p>' if aside else ""
     return (
         f'<article class="card" id="{escape(measure.name, quote=True)}">'
-        f'<div class="head"><h3>{escape(measure.title)}</h3>'
+        f'<div class="head"><h3>{escape(measure.title or measure.name)}</h3>'
         f'<span class="verdict {measure.verdict}">{measure.verdict}</span></div>'
         f'<p class="value">{value}{interval}</p>{beside}'
         f"<p>{escape(measure.meaning)}</p>"

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..common.checks import check_choice, check_int, check_random_state
 from ..common.progress import Progress
+from .adjacency import adjacency
 from .collection import METRICS, Collection
 from .contrast import contrast
 from .dominance import dominant_directions
@@ -25,6 +26,7 @@ from .noise import real_directions
 from .norms import norm_spread
 from .ordering import order_sensitivity
 from .rank import Spectrum, effective_rank, participation_ratio, uneven
+from .reconstruction import graph_reconstruction
 from .redundancy import feature_redundancy
 from .summary import advice_lines, summary_lines, table
 from .survival import quantization_survival
@@ -163,6 +165,7 @@ def survey(
     labels: Any = None,
     metric: str = "cosine",
     pairs: Any = None,
+    graph: Any = None,
     sample: int | None = None,
     random_state: int = 0,
     progress: bool | None = None,
@@ -182,6 +185,7 @@ def survey(
         rows at length one. Under "ip" hubness is that of inner product, and what needs a true distance uses the
         Euclidean one.
     pairs : (p, 2) row numbers that belong together (question and answer, two views); adds ``alignment``.
+    graph : edges between the rows, as :func:`graph_reconstruction` takes them; adds that measure.
     sample : rows whose neighbours are looked up, in the whole collection up to a million rows and in a random million
         beyond. None: 2,000, fewer for large collections (not below 500), so that 1,000,000 x 384 takes about a
         minute. Spectra and cluster tendency use 25 times as many rows, hubness 5 times, what compression would cost at
@@ -220,6 +224,7 @@ def survey(
     made: dict[str, Measure] = {}
     if pairs is not None:
         pairs = check_pairs(pairs, len(space))
+    edges = None if graph is None else adjacency(graph, len(space))
     with Progress("surveying", total=7 if known is None else 8, unit="steps", enabled=progress) as bar:
         spectrum = Spectrum.of(space, 25 * sample, seed)
         made["effective_rank"] = effective_rank(
@@ -268,5 +273,7 @@ def survey(
         if known is not None:
             labelled = labelled_measures(space, known, sample=sample, random_state=seed, neighbors=shared)
             bar.update(1)
+    if graph is not None:
+        labelled["graph_reconstruction"] = graph_reconstruction(space, edges, metric=metric, random_state=seed)
     measures = {name: made[name] for name in _ORDER if name in made} | labelled
     return Survey(measures, len(space), space.dim, metric, len(shared.rows), seed)
