@@ -97,7 +97,7 @@ def quantization_survival(
     some = space.take(np.sort(rng.choice(searched, min(_FIT, len(searched)), replace=False))) * space.shrink
     steps = sorted({max(near.shape[1] >> step, min(k, near.shape[1])) for step in range(3)})
     names = [f"bits_{bits}" for bits in BITS] + [f"dimensions_{keep}" for keep in kept]
-    shares: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    shares: dict[str, list[list[float]]] = {name: [] for name in names}
     center, axes = some.mean(axis=0, dtype=np.float64).astype(np.float32), _axes(some, metric)
     for start in range(0, count, _BLOCK):
         part = slice(start, start + _BLOCK)
@@ -206,7 +206,7 @@ def _told(shares: np.ndarray, steps: list[int], rows: int) -> tuple[float, float
     mean, low, high = mean_interval(shares[:, -1])
     if len(steps) < 3 or steps[-1] >= rows:
         return mean, low, high
-    quarter, half, all_of = shares.mean(axis=0)
+    quarter, half, all_of = (float(share) for share in shares.mean(axis=0))
     last, before = max(half - all_of, 0.0), max(quarter - half, 0.0)
     # Each doubling takes a part of what the one before took; no more doublings than there are rows for.
     ratio = min(last / before, 1.0) if before > 0 else 0.0
