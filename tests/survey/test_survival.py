@@ -37,12 +37,12 @@ def test_dimensions_without_variance_cost_nothing(metric):
 @pytest.mark.parametrize("groups", [None, 10])
 def test_codes_of_the_nearest_rows_tell_what_a_scan_of_all_finds(groups):
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((5_000, 48)) * np.arange(1, 49) ** -0.5
+    x = rng.standard_normal((3_000, 48)) * np.arange(1, 49) ** -0.5
     if groups:  # of hundreds of rows each, which no small sample would show
         x = 0.6 * x + rng.standard_normal((groups, 48))[rng.integers(0, groups, len(x))]
     x = x.astype(np.float32)
-    told, true = (quantization_survival(x, candidates=size, sample=100).parts for size in (256, 5_000))
-    assert told["candidates"] == 256 and true["candidates"] == true["rows"] == 4900
+    told, true = (quantization_survival(x, candidates=size, sample=100).parts for size in (256, 3_000))
+    assert told["candidates"] == 256 and true["candidates"] == true["rows"] == 2900
     for name in ("bits_1", "bits_2", "bits_4", "dimensions_24", "dimensions_12"):
         assert told[f"{name}_low"] <= true[name] <= told[f"{name}_high"]
 

@@ -206,7 +206,7 @@ def _told(shares: np.ndarray, steps: list[int], rows: int) -> tuple[float, float
     mean, low, high = mean_interval(shares[:, -1])
     if len(steps) < 3 or steps[-1] >= rows:
         return mean, low, high
-    quarter, half, all_of = shares.mean(axis=0)
+    quarter, half, all_of = (float(share) for share in shares.mean(axis=0))
     last, before = max(half - all_of, 0.0), max(quarter - half, 0.0)
     # Each doubling takes a part of what the one before took; no more doublings than there are rows for.
     ratio = min(last / before, 1.0) if before > 0 else 0.0
