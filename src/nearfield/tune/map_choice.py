@@ -122,7 +122,5 @@ class MapChoice:
             end = f"it stops falling at {self.enough:,}"
         lines.append(f"loss by pairs: {shown}; {end}")
         if self.underdetermined:
-            lines.append(
-                f"fewer pairs than the {self.map.n_features_in} dimensions mapped: regularised, and worth more"
-            )
+            lines.append(f"fewer pairs than the {self.map.n_features_in} dimensions mapped: the map is regularised")
         return "\n".join(lines)
