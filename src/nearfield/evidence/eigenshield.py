@@ -50,7 +50,7 @@ def measure(setting: Setting) -> Iterator[Finding]:
     verdict = Verdict.of(
         often == 0,
         in_part=bool(often <= 0.01),
-        why="a sample in hundreds does by chance, the level of noise being estimated",
+        why="by chance a sample in hundreds does, alpha allows 0.001",
     )
     yield Finding(NOISE, text, verdict, {"spikes": spikes})
 
