@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nearfield.index import IVF, BuildMemory, Flat, Hash
-from nearfield.index import base as module
+from nearfield.index import blocks as module
 from nearfield.quantize import Float32, ScalarQuantizer
 from nearfield.transform import PCA, LinearMap
 
