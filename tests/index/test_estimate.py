@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nearfield.index import IVF, BuildMemory, Flat, Hash
-from nearfield.index import blocks as module
+from nearfield.index import IVF, BuildMemory, Flat, Hash, blocks
+from nearfield.index import base as module
 from nearfield.quantize import Float32, ScalarQuantizer
 from nearfield.transform import PCA, LinearMap
 
@@ -172,7 +172,7 @@ def test_blocks_do_not_show(kind, metric, make_rows, monkeypatch):
         return kind(metric, transform=PCA(20, center=False), codec=ScalarQuantizer(4), rescore=ScalarQuantizer(8))
 
     plain = [make().build(rows), kind(metric, codec=Float32()).build(rows)]
-    monkeypatch.setattr(module, "_BLOCK", 32 * 100)
+    monkeypatch.setattr(blocks, "_BLOCK", 32 * 100)
     blocks = [make().build(rows), kind(metric, codec=Float32()).build(rows)]
     assert blocks[1].digest() == plain[1].digest() or metric == "ip"
     for a, b in zip(plain, blocks, strict=True):
