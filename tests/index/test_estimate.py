@@ -172,7 +172,7 @@ def test_blocks_do_not_show(kind, metric, make_rows, monkeypatch):
         return kind(metric, transform=PCA(20, center=False), codec=ScalarQuantizer(4), rescore=ScalarQuantizer(8))
 
     plain = [make().build(rows), kind(metric, codec=Float32()).build(rows)]
-    monkeypatch.setattr(blocks, "_BLOCK", 32 * 100)
+    monkeypatch.setattr(block_module, "_BLOCK", 32 * 100)
     blocks = [make().build(rows), kind(metric, codec=Float32()).build(rows)]
     assert blocks[1].digest() == plain[1].digest() or metric == "ip"
     for a, b in zip(plain, blocks, strict=True):
