@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nearfield.index import IVF, BuildMemory, Flat, Hash, blocks
+from nearfield.index import IVF, BuildMemory, Flat, Hash
 from nearfield.index import base as module
+from nearfield.index import blocks as block_module
 from nearfield.quantize import Float32, ScalarQuantizer
 from nearfield.transform import PCA, LinearMap
 
