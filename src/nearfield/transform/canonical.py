@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from ..common.checks import check_random_state, check_real
 from .estimator import FLOATS
-from .paired import PairedMap, centred
+from .paired import AffinePairedMap, centred
 from .vector_map import VectorMap
 
 _SHRINKAGES = (0.0, 1e-4, 1e-3, 0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 0.95, 1.0)
@@ -20,7 +20,7 @@ _FOLDS = 5
 _JUDGED = 1_000
 
 
-class CanonicalCorrelation(PairedMap):
+class CanonicalCorrelation(AffinePairedMap):
     """Project two spaces onto the directions that agree across paired rows; both sides then share one space.
 
     Choose it when the two sides were made from different things (text and shapes, words and pixels) and agree in part
