@@ -37,3 +37,12 @@ def test_noise_raises_the_penalty() -> None:
     for bad in ({"width": 0.0}, {"centers": 0}, {"alpha": -1.0}):
         with pytest.raises(ValueError, match=next(iter(bad))):
             KernelMap(**bad).fit(x, x)
+
+
+def test_all_pairs_are_centres_up_to_five_thousand_unless_said() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((1_200, 3))
+    fitted = KernelMap(alpha=0.1).fit(x, x)
+    assert fitted.centers_.shape == (1_200, 3)
+    assert fitted.gamma_ == pytest.approx(1 / (2 * np.square(x - x.mean(axis=0)).sum(axis=1).mean()))
+    assert KernelMap(alpha=0.1, centers=50).fit(x, x).centers_.shape == (50, 3)

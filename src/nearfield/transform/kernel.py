@@ -57,7 +57,9 @@ class KernelMap(PairedMap):
     True
     """
 
-    def __init__(self, width: float = 1.5, *, alpha: float | None = None, centers: int = 1000, random_state: int = 0):
+    def __init__(
+        self, width: float = 1.0, *, alpha: float | None = None, centers: int | None = None, random_state: int = 0
+    ):
         self.width = width
         self.alpha = alpha
         self.centers = centers
