@@ -29,6 +29,7 @@ NAMES = (
     "hnsw_recall_lid",
     "hqi",
     "ifm",
+    "intrinsic_dim_landscape",
     "intrinsic_properties",
     "laso",
     "leanvec",
