@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..datasets import Retrieval
+
 
 def exact(vectors: np.ndarray, queries: np.ndarray, k: int = 10, metric: str = "cosine") -> Any:
     """The exact neighbours, by a scan of the float32 vectors: ``Neighbors(distances, rows)``."""
@@ -79,6 +81,11 @@ def ndcg(
         ideal = float((best * discounts[: len(best)]).sum())
         values.append(float((gains * discounts).sum()) / ideal if ideal > 0 else 0.0)
     return float(np.mean(values))
+
+
+def search_ndcg(papers: Retrieval, documents: np.ndarray, queries: np.ndarray) -> float:
+    """nDCG@10 of an exact search by cosine over the documents of a judged set."""
+    return ndcg(exact(documents, queries).rows, papers.document_ids, papers.query_ids, papers.judgements)
 
 
 def places_moved(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from .writing import as_stored, check_embedding
 if TYPE_CHECKING:
     from ..decide import Judge
     from ..encode import Encoder
-    from ..tune import Plan
+    from ..tune import Plan, Recipe
     from .hits import Item
     from .upgrade import Upgrade
 
@@ -208,6 +208,7 @@ class Store(Asking, Keeping, Moving):
         queries: Any = None,
         *,
         workload: Any = None,
+        recipes: Sequence[Recipe] | None = None,
         random_state: int = 0,
     ) -> Plan:
         """Find the fastest recipe that reaches a recall within a memory budget, by measurement, and apply it.
@@ -216,6 +217,9 @@ class Store(Asking, Keeping, Moving):
         :func:`nearfield.tune.tune` for the parameters; when the target cannot be met the plan says so and the
         closest recipe is applied. ``queries="observed"`` takes those that were really asked, of which a sample is kept
         while the store is searched (a hundred at least; see :meth:`stats`).
+
+        ``recipes`` are candidates of your own, instead of the usual ones: one :class:`~nearfield.tune.Recipe` fixes the
+        choice, and is measured all the same.
 
         ``workload`` is a log of past queries, for :meth:`search_many`: a sequence of conditions, or of pairs (vector,
         condition), of which some thousand are enough. From it every segment of 5,000 rows or more gets a partition:
@@ -248,6 +252,7 @@ class Store(Asking, Keeping, Moving):
                 memory=memory,
                 latency=latency,
                 queries=queries,
+                recipes=recipes,
                 sample=_TUNED_ROWS,
                 share_queries=False,  # later compactions would have none to build with
                 random_state=random_state,

@@ -6,7 +6,6 @@ import math
 from typing import Any, Self
 
 import numpy as np
-from scipy import sparse
 
 from ..common.checks import check_int, check_random_state, check_real, check_vectors
 
@@ -184,6 +183,8 @@ class SubspaceNetwork:
 
 def _directions(parameters: int, dim: int, rng: np.random.Generator) -> Any:
     """(dim, parameters) in CSR form: rows of unit length with about sqrt(parameters) random signs."""
+    from scipy import sparse
+
     each = math.isqrt(parameters - 1) + 1
     columns = rng.integers(parameters, size=(dim, each), dtype=np.int64)
     signs = rng.choice(np.array([-1, 1], np.float32) / np.float32(math.sqrt(each)), (dim, each))
