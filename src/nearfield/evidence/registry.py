@@ -12,6 +12,7 @@ from ..common.errors import MissingExtraError
 from .claims import KINDS, NOT_RUN, Finding, Paper, Setting, Verdict
 
 NAMES = (
+    "aspect_embeddings",
     "bebr",
     "close_modality_gap",
     "convergent_learning",
