@@ -17,8 +17,8 @@ PAPER = Paper(
     "aspect_embeddings",
     "Specialized Document Embeddings for Aspect-based Similarity of Research Papers",
     "nearfield.transform.Aspects over vectors that encoders gave; the search side alone, no encoder is trained. "
-    "WordNet glosses by topic and part of speech, Debian packages by language and role; documents asked and found were not "
-    "seen in the fit.",
+    "WordNet glosses by topic and part of speech, Debian packages by language and role; documents asked and found were "
+    "not seen in the fit.",
 )
 OWN = Claim("In the space of an aspect P@25 for that aspect is at least 10 points above the generic vector's.")
 APART = Claim("Two aspects of one document find different neighbours: lists of 25 share at most a quarter.")

@@ -23,6 +23,7 @@ NAMES = (
     "feature_bias",
     "feature_complexity_v",
     "filtered_ann_bench",
+    "genecis",
     "grvq",
     "hard_debias",
     "healthcare_alignment",
