@@ -33,6 +33,7 @@ class Item:
     attributes: dict[str, Any] | None = None
     payload: Any = None
     expires: dt.datetime | None = None
+    text: str | None = None
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Batch:
 
     ``vectors`` is (n, d) in the store's dtype, ``attributes`` a pyarrow table (None without a schema), ``payload`` a
     list with None where an item has none, ``expires`` a list of times with None where an item stays, or None where
-    nothing in the store expires.
+    nothing in the store expires; ``text`` a list with None where an item has none, or None where the store has no texts.
 
     Examples
     --------
@@ -54,6 +55,7 @@ class Batch:
     attributes: pa.Table | None
     payload: list[Any]
     expires: list[dt.datetime | None] | None = None
+    text: list[str | None] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -26,6 +26,7 @@ from .segment import logger
 from .snapshot import View, Viewer
 from .spaces import OLD, space_of
 from .tables import find_keys, read_payloads
+from .texts import Wording, read_texts
 from .watch import Watch
 
 Answer = TypeVar("Answer")
@@ -292,6 +293,7 @@ class Reader:
             vectors = view.gather_vectors(parts, rows, view.shape)
             found = view.gather_attributes(parts, rows) if self.schema else [None] * len(wanted)
             payloads = read_payloads(connection, keys.values(), self.catalogue.path)
+            texts = read_texts(connection, keys.values(), self.catalogue.path, Wording.of(view.meta))
             return [
                 Item(
                     identifier,
@@ -299,6 +301,7 @@ class Reader:
                     found[place],
                     payloads.get(int(column[place])),
                     as_datetime(until[place]),
+                    texts.get(int(column[place])),
                 )
                 if parts[place] >= 0
                 else None
@@ -343,7 +346,11 @@ class Reader:
             expires = None
             if view.expiry is not None:
                 expires = [as_datetime(at) for at in view.expires(keys[start : start + batch_size]).tolist()]
-            yield Batch(ids, vectors, table, [payloads.get(key) for key in wanted], expires)
+            texts = None
+            if view.meta.get("text") is not None:
+                known = read_texts(connection, wanted, self.catalogue.path, Wording.of(view.meta))
+                texts = [known.get(key) for key in wanted]
+            yield Batch(ids, vectors, table, [payloads.get(key) for key in wanted], expires, texts)
 
 
 def _space(view: View, queries: Any, embedding: Any) -> View:

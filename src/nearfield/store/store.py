@@ -66,6 +66,7 @@ class Store(Asking, Keeping, Moving):
         *,
         attributes: Any = None,
         payload: Any = None,
+        text: Any = None,
         embedding: Any = None,
         ttl: float | dt.timedelta | None = None,
         expires: Any = None,
@@ -80,6 +81,8 @@ class Store(Asking, Keeping, Moving):
         vectors : (n, d) float32, or anything that becomes float32 without loss.
         attributes : pyarrow table, dict of columns, DataFrame, or list of dicts; what is missing is null.
         payload : list of JSON values, at most 200 levels deep, returned on request.
+        text : list of texts, None where an item has none, to be searched by their words (``search(text=)``). Not needed
+            where the payload holds the text and :meth:`create` was told under which key.
         embedding : fingerprint of the encoder that made the vectors; ValueError when it is not the store's. While the
             store is moved to another model (:meth:`upgrade`) both are welcome, told apart by fingerprint or dimensions.
         ttl : how long the items live, in seconds or as a timedelta; ``float("inf")``: until they are deleted. None
@@ -109,7 +112,7 @@ class Store(Asking, Keeping, Moving):
         (1, False, 2999)
         >>> store.close(); folder.cleanup()
         """
-        return self._put(ids, vectors, attributes, payload, embedding, ttl, expires, replace=False)
+        return self._put(ids, vectors, attributes, payload, text, embedding, ttl, expires, replace=False)
 
     def upsert(
         self,
@@ -118,12 +121,13 @@ class Store(Asking, Keeping, Moving):
         *,
         attributes: Any = None,
         payload: Any = None,
+        text: Any = None,
         embedding: Any = None,
         ttl: float | dt.timedelta | None = None,
         expires: Any = None,
     ) -> int:
-        """Like :meth:`add`, but an item whose id exists is replaced whole: vector, attributes, payload and expiry."""
-        return self._put(ids, vectors, attributes, payload, embedding, ttl, expires, replace=True)
+        """Like :meth:`add`, but an item whose id exists is replaced whole: vector, attributes, payload, text, expiry."""
+        return self._put(ids, vectors, attributes, payload, text, embedding, ttl, expires, replace=True)
 
     def _put(
         self,
@@ -131,6 +135,7 @@ class Store(Asking, Keeping, Moving):
         vectors: Any,
         attributes: Any,
         payload: Any,
+        text: Any,
         embedding: Any,
         ttl: Any,
         expires: Any,
@@ -144,6 +149,7 @@ class Store(Asking, Keeping, Moving):
         if is_single(ids):
             payload = None if payload is None else [payload]
             attributes = [attributes] if isinstance(attributes, Mapping) else attributes
+            text = [text] if isinstance(text, str) else text
         fingerprint = check_embedding(embedding, self.dim)
         clock = self._catalogue.clock
         batch = Incoming(
@@ -154,6 +160,7 @@ class Store(Asking, Keeping, Moving):
             attributes,
             payload,
             lambda rows: moments(ttl, expires, rows, self._ttl, clock),
+            text,
         )
         return writer.put(batch, replace=replace, embedding=fingerprint, encoded=new)
 
