@@ -34,7 +34,7 @@ class Fusion:
 
     Parameters
     ----------
-    penalty : of the squared weights of standardised features, against few queries; 1 changes little from 100 queries on.
+    penalty : of the squared weights of standardised features, against few queries; 1 changes little from 100 on.
 
     Attributes
     ----------

@@ -147,6 +147,7 @@ def compare_fusion(
         raise ValueError(f"queries: expected enough for {MIN_QUERIES} beside the largest of {folds} folds, got {count}")
     fold = np.random.default_rng(random_state).permutation(count) % folds
     measure = _Measure(groups, gain, best, k)
+    answerable = best > 0
     relevance, hidden = _cross_validated(levels, gain > 0, groups, fold, penalty, max_false)
     found = {"fused": measure(relevance)}
     alone = {name: measure(np.nan_to_num(column, nan=-np.inf)) for name, column in zip(legs, values.T, strict=True)}
@@ -157,7 +158,7 @@ def compare_fusion(
     }
     plain = {"reciprocal ranks, k=60": measure(_ranks(values, groups, 60)())}
     plain["sum of standings"] = measure(np.nan_to_num(levels).sum(axis=1))
-    others = plain | {f"{name}, tuned": _tuned(made, measure, fold) for name, made in tuned.items()}
+    others = plain | {f"{name}, tuned": _tuned(made, measure, fold[answerable]) for name, made in tuned.items()}
     dice = np.random.default_rng(random_state)
     error, brier, base = _calibration(relevance, gain > 0)
     return FusionReport(
@@ -170,12 +171,12 @@ def compare_fusion(
         base,
         {rate: _bootstrap(column, dice) for rate, column in hidden.items()},
         k,
-        count,
+        int(answerable.sum()),
     )
 
 
 class _Measure:
-    """nDCG@k of every query by a score of its candidates; equal scores keep the order of the candidates."""
+    """nDCG@k, by a score of the candidates, of every query that has an answer; equal scores keep the given order."""
 
     def __init__(self, groups: np.ndarray, gain: np.ndarray, best: np.ndarray, k: int):
         self.groups, self.gain, self.best, self.k = groups, gain, best, k
@@ -187,7 +188,7 @@ class _Measure:
         place = np.arange(len(order)) - begins[groups]
         value = np.where(place < self.k, self.gain[order] / np.log2(place + 2.0), 0.0)
         total = np.bincount(groups, np.where(np.isfinite(score[order]), value, 0.0), len(self.best))
-        return np.where(self.best > 0, total / np.where(self.best > 0, self.best, 1.0), 0.0)
+        return total[self.best > 0] / self.best[self.best > 0]
 
 
 def _ideals(numbers: np.ndarray, groups: np.ndarray, gain: np.ndarray, ideal: Any, k: int) -> np.ndarray:

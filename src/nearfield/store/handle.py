@@ -91,9 +91,9 @@ class Handle:
         text : the key under which an item's payload holds its text, such as "text": it is then searched by its words as
             well (``search(text=)``) and not stored twice. None: texts are those given to :meth:`Store.add`, if any.
             :meth:`Store.index_text` says it later.
-        tokenizer : how texts become words. "porter", for English, takes *searching* for *search*; "unicode61" takes words
-            as they are, in any language that parts them by spaces; "trigram" takes every three characters, for those
-            that do not (Chinese, Japanese, Thai) and for parts of words, at seven times the size.
+        tokenizer : how texts become words. "porter", for English, takes *searching* for *search*; "unicode61" takes
+            words as they are, in any language that parts them by spaces; "trigram" takes every three characters, for
+            those that do not (Chinese, Japanese, Thai) and for parts of words, at seven times the size.
         memory : a limit for this handle, see :meth:`open`.
         """
         check_limit(memory)

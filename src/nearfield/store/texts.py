@@ -11,13 +11,14 @@ would keep the text without a checksum.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..common.checks import check_choice
 from ..common.decoding import decoding
@@ -35,6 +36,7 @@ TOKENIZERS = {
 _SCHEMA = "CREATE VIRTUAL TABLE words USING fts5(text, content='', tokenize='{}')"
 _DAMAGED = sqlite3.SQLITE_CORRUPT | 1 << 8  # SQLITE_CORRUPT_VTAB: FTS5 found it, not SQLite's own checks
 _STEP = 500
+Answer = TypeVar("Answer")
 _MERGED_PAGES = 1000
 # The formats of older stores have no texts.
 FORMAT = 4
@@ -96,9 +98,24 @@ def check_texts(text: Any, rows: int) -> list[str | None] | None:
     return values if any(value is not None for value in values) else None
 
 
-def is_damage(error: BaseException) -> bool:
-    """Whether FTS5 found its own table damaged: that can be built again."""
-    return getattr(error, "sqlite_errorcode", 0) == _DAMAGED
+class DamagedWordsError(CorruptFileError):
+    """The index of words is damaged, or cannot be told what leaves it; it can be built again."""
+
+
+def is_damage(error: BaseException | None) -> bool:
+    """Whether FTS5 found its own table damaged, perhaps only when the transaction ended."""
+    return isinstance(error, DamagedWordsError) or getattr(error, "sqlite_errorcode", 0) == _DAMAGED
+
+
+@contextlib.contextmanager
+def words_errors(path: Path) -> Iterator[None]:
+    """Raise :class:`DamagedWordsError` for what FTS5 says of its own table."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        raise DamagedWordsError(path, f"the index of words is damaged ({error}); a writer builds it again") from error
 
 
 def read_wording(connection: sqlite3.Connection, path: Path) -> Wording | None:
@@ -121,7 +138,7 @@ def read_texts(
 ) -> dict[int, str]:
     """The texts of those items with these keys that have one, their checksums verified."""
     wanted = [] if wording is None else list(keys)
-    found = {}
+    found: dict[int, str] = {}
     for start in range(0, len(wanted), _STEP):
         some = wanted[start : start + _STEP]
         marks = ",".join("?" * len(some))
@@ -184,12 +201,8 @@ def insert(
         (key, other if text is None else text)
         for key, (text, other) in enumerate(zip(given, inside, strict=True), first_key)
     )
-    try:
+    with words_errors(path):
         _index(connection, ((key, text) for key, text in every if text is not None))
-    except sqlite3.DatabaseError as error:
-        if not is_damage(error):
-            raise
-        rebuild(connection, path, wording)
 
 
 def remove(connection: sqlite3.Connection, path: Path, keys: Sequence[int]) -> None:
@@ -200,13 +213,31 @@ def remove(connection: sqlite3.Connection, path: Path, keys: Sequence[int]) -> N
     if is_indexed(connection):
         try:
             found = read_texts(connection, keys, path, wording)
-            rows = [(key, found[key]) for key in sorted(found)]
+        except CorruptFileError as error:  # it cannot be told to the index any more
+            raise DamagedWordsError(path, error.reason) from error
+        rows = [(key, found[key]) for key in sorted(found)]
+        with words_errors(path):
             connection.executemany("INSERT INTO words(words, rowid, text) VALUES ('delete', ?, ?)", rows)
-        except (CorruptFileError, sqlite3.DatabaseError) as error:
-            if not isinstance(error, CorruptFileError) and not is_damage(error):
-                raise
-            discard(connection)  # what cannot be told to the index any more; ensure() builds it from the others
     connection.executemany("DELETE FROM texts WHERE key = ?", [(key,) for key in keys])
+
+
+def retrying(catalogue: Catalogue, write: Callable[[], Answer]) -> Answer:
+    """What ``write`` returns; where the index of words stopped it, that is dropped and it is done once more.
+
+    It was one transaction and is undone. What FTS5 has in mind for a table that it finds damaged must not be written,
+    so the table goes in a transaction of its own; ``write`` then finds it missing and makes it anew. A violated
+    constraint is FTS5's as well: it numbers a part of its table as one that is there, though it does not know of it.
+    """
+    try:
+        return write()
+    except sqlite3.IntegrityError:
+        pass
+    except CorruptFileError as error:
+        if not is_damage(error) and not is_damage(error.__cause__):
+            raise
+    with catalogue.writing() as connection:
+        discard(connection)
+    return write()
 
 
 def ensure(connection: sqlite3.Connection, path: Path) -> None:

@@ -180,6 +180,11 @@ class Writer:
         """
         if not len(batch):
             return 0
+        return texts.retrying(
+            self.catalogue, lambda: self._put(batch, replace=replace, embedding=embedding, encoded=encoded)
+        )
+
+    def _put(self, batch: Batch, *, replace: bool, embedding: dict[str, Any] | None, encoded: np.ndarray | None) -> int:
         replaced: list[str] = []
         with self.catalogue.writing() as connection:
             if batch.shape != self.shape:
@@ -224,6 +229,9 @@ class Writer:
 
     def delete(self, ids: list[Id]) -> int:
         """Delete those ids that exist; returns how many did."""
+        return texts.retrying(self.catalogue, lambda: self._delete(ids))
+
+    def _delete(self, ids: list[Id]) -> int:
         with self.catalogue.writing() as connection:
             lapsed = self._purge(connection, max(expiry.PURGED_AT_ONCE, 2 * len(ids)))
             late = lapsed(ids)
@@ -250,6 +258,9 @@ class Writer:
 
     def purge(self) -> int:
         """Delete everything that has expired; returns how many items that was."""
+        return texts.retrying(self.catalogue, self._purge_all)
+
+    def _purge_all(self) -> int:
         total = 0
         while True:
             with self.catalogue.reading() as connection:
