@@ -2,8 +2,8 @@
 
 A *leg* is one way of searching: by vector, by words, by sparse or by many vectors. Legs speak in numbers of their own;
 here each speaks in *standings*: how far a candidate stands out among what the query scores by chance, in a unit of that
-leg. For vectors that is standard deviations of the query's scores with random items; for words, multiples of the mean
-score of the items that hold any of them, whose tail is nearly exponential.
+leg. For vectors that is standard deviations of the query's scores with random items; for words, whose scores have a
+nearly exponential tail, minus the log of the share of items that would score as high.
 """
 
 from __future__ import annotations

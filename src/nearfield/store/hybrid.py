@@ -1,9 +1,10 @@
 """Searching by words, and by words and vectors at once.
 
 Each leg names its best candidates; every candidate is then scored by every leg, exactly, and stands somewhere among
-what the query scores by chance: in standard deviations of the vector's scores with random items, and in multiples of
-the mean score of the items that hold any of the words. Standings are added, or, where the store was shown answers
-(:meth:`Store.fit_fusion`), turned into the probability of being relevant, which can be cut.
+what the query scores by chance: the vector's in standard deviations of its scores with random items, the words' as
+minus the log of the share of items that would score as high (:attr:`.matching.Matches.standing`). Standings are added,
+or, where the store was shown answers (:meth:`Store.fit_fusion`), turned into the probability of being relevant, which
+can be cut.
 """
 
 from __future__ import annotations

@@ -39,16 +39,24 @@ class Matches:
     keys : int64 (n,).
     scores : float64 (n,), BM25: larger is better.
     words : how many different words the text has.
+    items : how many items the store has.
     """
 
     keys: np.ndarray
     scores: np.ndarray
     words: int
+    items: int
 
     @property
     def standing(self) -> np.ndarray:
-        """Scores in multiples of their mean: were the words scattered at random, the tail would be exponential."""
-        return self.scores / self.scores.mean() if len(self.scores) else self.scores
+        """Minus the log of the share of items that would score as high by chance; 0 for all that hold no word.
+
+        Some items hold any of the words, and their scores have a nearly exponential tail about their mean:
+        that of a word that one item alone holds says much, the same score among thousands little.
+        """
+        if not len(self.scores):
+            return self.scores
+        return self.scores / self.scores.mean() + np.log(max(self.items, len(self.keys)) / len(self.keys))
 
 
 @dataclass(frozen=True)
@@ -77,7 +85,7 @@ def _trigrams(words: Iterable[str]) -> Iterator[str]:
 def match(connection: sqlite3.Connection, path: Path, text: str, wording: Wording, items: int) -> Matches:
     """All items that hold any of the words, of the moment of this transaction, in the order of their keys."""
     words = words_of(text, wording.tokenizer)
-    empty = Matches(np.empty(0, np.int64), np.empty(0), len(words))
+    empty = Matches(np.empty(0, np.int64), np.empty(0), len(words), items)
     if not words or not is_indexed(connection):
         return empty
     with words_errors(path):
@@ -87,7 +95,7 @@ def match(connection: sqlite3.Connection, path: Path, text: str, wording: Wordin
         query = "SELECT rowid, -bm25(words) FROM words WHERE words MATCH ?"
         pairs = np.fromiter(connection.execute(query, (_any(asked),)), _PAIR)
     pairs.sort(order="key")
-    return Matches(pairs["key"].copy(), pairs["score"].copy(), len(words))
+    return Matches(pairs["key"].copy(), pairs["score"].copy(), len(words), items)
 
 
 def _any(words: Iterable[str]) -> str:
