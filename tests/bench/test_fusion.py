@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nearfield.bench.fusion import Questions, markdown, measure_fusion, measure_words
+from nearfield.bench.fusion import Questions, markdown, measure_fusion, measure_weights, measure_words
 from nearfield.encode import WordLlama
 
 
@@ -22,6 +22,9 @@ def test_what_is_measured_and_told(data: Questions, tmp_path: Path) -> None:
     assert [row["tokenizer"] for row in words] == ["porter", "unicode61", "trigram"]
     assert all(0.2 < row["ndcg"] < 1 and row["text"] > 500 for row in words)
     assert words[2]["words"] > 3 * words[0]["words"]
+    weights = measure_weights(data, times=False)
+    assert weights[0]["ndcg"] == pytest.approx(words[1]["ndcg"], abs=0.05)
+    assert weights[1]["ndcg"] == pytest.approx(weights[0]["ndcg"], abs=0.02)
     encoder = WordLlama()
     vectors = tuple(np.float32(encoder.encode(texts, progress=False)) for texts in (data.documents, data.queries))
     (tmp_path / "fused").mkdir()
@@ -33,7 +36,9 @@ def test_what_is_measured_and_told(data: Questions, tmp_path: Path) -> None:
     assert found["search"]["both"] == pytest.approx(report["baselines"]["sum of standings"][0], abs=0.01)
     assert "milliseconds" not in found
     machine = {"cpu": {"model": "x"}}
-    text = markdown({"machine": machine, "words": {"c": words}, "fusion": {"c": {"w": found}}})
+    text = markdown(
+        {"machine": machine, "words": {"c": words}, "weights": {"c": weights}, "fusion": {"c": {"w": found}}}
+    )
     assert "| c | porter |" in text and "### c, w" in text and "**fused**" in text
 
 

@@ -7,6 +7,7 @@ questions. Latencies are measured only when asked for: they mean something on a 
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sqlite3
@@ -14,21 +15,24 @@ import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from ..store import Store
 from . import machine
 
-SETS = ("scifact", "cranfield")
+SETS: tuple[Literal["scifact", "cranfield"], ...] = ("scifact", "cranfield")
+SETTINGS = ((1.2, 0.75), (0.9, 0.4), (1.6, 0.75), (2.0, 0.9))
 TOKENIZERS = ("porter", "unicode61", "trigram")
 
 
 class Questions:
     """A judged collection: documents that have a text, questions, and the documents that answer each."""
 
-    def __init__(self, name: str, *, documents: int | None = None, queries: int | None = None):
+    def __init__(
+        self, name: Literal["scifact", "cranfield"], *, documents: int | None = None, queries: int | None = None
+    ):
         from ..datasets import load
 
         found = load(name)
@@ -91,6 +95,28 @@ def measure_words(data: Questions, folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def measure_weights(data: Questions, times: bool) -> list[dict[str, Any]]:
+    """BM25 as sparse vectors of whole words, for several ``k1`` and ``b``; every weight, and bytes."""
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    from ..index import SparseIndex, bm25_weights
+
+    words = CountVectorizer(token_pattern=r"[^\W_]+").fit(data.documents)
+    counts, asked = (words.transform(texts) for texts in (data.documents, data.queries))
+    asked.data[:] = 1
+    rows = []
+    for (k1, b), bits in itertools.product(SETTINGS, (32, 8)):
+        index = SparseIndex(bits=bits).build(bm25_weights(counts, k1=k1, b=b))
+        begin = time.perf_counter()
+        found = index.search(asked, 10).rows
+        spent = time.perf_counter() - begin
+        ids = [[data.ids[row] for row in line if row >= 0] for line in found]
+        size = sum(index.memory().values()) / len(data.ids)
+        row = {"k1": k1, "b": b, "bits": bits, "ndcg": float(data.ndcg(ids).mean()), "bytes": size}
+        rows.append(row | ({"milliseconds": 1000 * spent / len(data.queries)} if times else {}))
+    return rows
+
+
 def measure_fusion(
     data: Questions, vectors: tuple[np.ndarray, np.ndarray], folder: Path, *, times: bool
 ) -> dict[str, Any]:
@@ -132,6 +158,12 @@ def markdown(result: dict[str, Any]) -> str:
             lines.append(
                 f"| {name} | {row['tokenizer']} | {row['ndcg']:.3f} | {row['words']:.0f} | {row['text']:.0f} |"
             )
+    lines += ["", "## Words as sparse vectors", "", "Whole words without stemming, in a `SparseIndex`.", ""]
+    lines += ["| set | k1 | b | bits | nDCG@10 | bytes a document |", "| --- | ---: | ---: | ---: | ---: | ---: |"]
+    for name, rows in result["weights"].items():
+        for row in rows:
+            cells = [name, str(row["k1"]), str(row["b"]), str(row["bits"]), f"{row['ndcg']:.4f}", f"{row['bytes']:.0f}"]
+            lines.append("| " + " | ".join(cells) + " |")
     lines += ["", "## What fusing gains", "", "Held-out questions; *tuned* and *fused* were fitted to the others.", ""]
     for name, encoders in result["fusion"].items():
         for encoder, one in encoders.items():
@@ -142,9 +174,9 @@ def markdown(result: dict[str, Any]) -> str:
             lines += [f"| **fused** | {_interval(report['fused'])} | |", ""]
             false = ", ".join(f"{rate}: {_interval(value)}" for rate, value in report["false_answers"].items())
             lines += [
-                f"Relevance is off by {report['calibration_error']:.4f} on average (Brier {report['brier']:.4f}, of the "
-                f"mean alone {report['brier_base']:.4f}). Unanswerable questions that got an answer, by `max_false`: "
-                f"{false}. {report['verdict'][0].upper()}{report['verdict'][1:]}.",
+                f"Relevance is off by {report['calibration_error']:.4f} on average (Brier {report['brier']:.4f}, of "
+                f"the mean alone {report['brier_base']:.4f}). Unanswerable questions that got an answer, by "
+                f"`max_false`: {false}. {report['verdict'][0].upper()}{report['verdict'][1:]}.",
                 "",
             ]
             if "milliseconds" in one:
@@ -160,11 +192,12 @@ def _interval(value: Any, sign: str = "") -> str:
 
 def run_fusion(out: Path, *, quick: bool = False, times: bool = False) -> Path:
     """Measure, write ``fusion.json`` and ``fusion.md`` under ``out``, return the Markdown file."""
-    result: dict[str, Any] = {"machine": machine.describe(), "words": {}, "fusion": {}}
+    result: dict[str, Any] = {"machine": machine.describe(), "words": {}, "weights": {}, "fusion": {}}
     for name in SETS:
         data = Questions(name, documents=100, queries=60) if quick else Questions(name)
         with tempfile.TemporaryDirectory() as folder:
             result["words"][name] = measure_words(data, Path(folder))
+        result["weights"][name] = measure_weights(data, times)
         result["fusion"][name] = {}
         for encoder, vectors in data.encoders(quick).items():
             with tempfile.TemporaryDirectory() as folder:
