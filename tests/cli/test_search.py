@@ -134,3 +134,27 @@ def test_the_next_page(run, store: Path) -> None:
     second = run("search", store, "a train", "-k", "3", "--after", first["cursor"], "--json").json
     assert [hit["id"] for hit in first["hits"] + second["hits"]] == [hit["id"] for hit in both]
     assert "cursor of query" in run("search", store, "a ship", "--after", first["cursor"]).err
+
+
+def test_words_alone_and_words_with_meaning(run, store: Path, tmp_path: Path) -> None:
+    first = run("search", store, "matrix", "--text", "-k", "3", "--json").json["hits"]
+    assert len(first) == 3 and all("matrix" in hit["payload"]["text"].lower() for hit in first)
+    assert set(first[0]["legs"]) == {"text"} and first[0]["distance"] == -first[0]["legs"]["text"]
+    both = run("search", store, "a train to the coast", "--hybrid", "-k", "2", "--json").json["hits"]
+    assert both[0]["attributes"]["topic"] == "rail" and set(both[0]["legs"]) == {"vector", "text"}
+    assert run("search", store, "--hybrid", "a", "train", "to", "the coast", "-k", "2", "--json").json["hits"] == both
+    nothing = run("search", store, "zyzzyva", "--text")
+    assert (nothing.code, nothing.out.strip()) == (1, "no item holds any of the words")
+    filtered = run("search", store, "matrix", "--text", "--where", "topic = 'rail'")
+    assert filtered.code == 1 and "no item that passes the filter" in filtered.out
+    np.save(tmp_path / "q.npy", WordLlama().encode("fry it in butter"))
+    assert run("search", store, "butter", "--hybrid", "--vector", "q.npy", "-k", "1").out.split()[1].startswith("cook")
+
+
+def test_what_words_do_not_go_with(run, store: Path, vectors: Path) -> None:
+    for arguments in (("--text",), ("--text", "a", "--within", "0.2"), ("--hybrid", "a", "--after", "x")):
+        answer = run("search", store, *arguments)
+        assert answer.code == 2 and "expected a question" in answer.err
+    assert "fit_fusion" in run("search", store, "a", "--text", "--max-false", "0.05").err
+    run("index", vectors, "v.nf")
+    assert "this store has no texts" in run("search", "v.nf", "a", "--text").err

@@ -73,12 +73,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     filtered.add_argument("--rows", type=int, default=None, help="most rows (default: all 115,659)")
     filtered.add_argument("--peers", type=_names, default=None, metavar="NAMES", help="names as in the table")
     upgrade = commands.add_parser("upgrade", help="what a move to another model gains as items are encoded")
+    fusion = commands.add_parser("fusion", help="words, vectors and both on judged questions (some minutes)")
+    fusion.add_argument("--times", action="store_true", help="measure latencies as well; only on a quiet machine")
     maps = commands.add_parser("maps", help="new queries on old vectors: what maps between two models reach (an hour)")
     for command in (
         peers,
         report,
         store,
         upgrade,
+        fusion,
         maps,
         many,
         growth,
@@ -156,6 +159,11 @@ def run(arguments: argparse.Namespace) -> int:
         from .upgrade import run_upgrade
 
         print(run_upgrade(out, quick=arguments.quick))
+        return 0
+    if arguments.bench == "fusion":
+        from .fusion import run_fusion
+
+        print(run_fusion(out, quick=arguments.quick, times=arguments.times))
         return 0
     if arguments.bench == "maps":
         from .maps import run_maps

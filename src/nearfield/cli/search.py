@@ -4,6 +4,9 @@ The text is encoded by the encoder the store was made with. Hits come with their
 has a judge, and with their distance otherwise. With --max-false 0.05 an answer is cut where nothing is relevant any
 more; a query to which the store holds no answer then gets one in at most 5 of 100 cases. Exit code 1: nothing found.
 
+--text asks by the words of the question alone, --hybrid by words and by meaning at once: better for names, numbers and
+rare terms. Both need a store made of texts.
+
 --group-by document shows the best hit of each document. --within 0.2 asks for everything within a distance instead of
 the nearest; -k then limits how much of it is shown. --json names a cursor, with which --after gets the next page.
 """
@@ -30,6 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-false", type=float, metavar="RATE", help="cut what is not relevant: 0.05 is a good start; 1 keeps all"
     )
+    legs = parser.add_mutually_exclusive_group()
+    # The question may stand before or behind them.
+    legs.add_argument("--text", dest="words", nargs="*", metavar="TEXT", help="search by words alone, without encoder")
+    legs.add_argument("--hybrid", nargs="*", metavar="TEXT", help="search by words and by meaning at once")
     parser.add_argument("--group-by", metavar="COLUMN", help="one hit for each value of this attribute")
     parser.add_argument("--within", type=float, metavar="DISTANCE", help="everything within this distance, up to -k")
     parser.add_argument("--after", metavar="CURSOR", help="the page behind this cursor")
@@ -43,15 +50,19 @@ def run(arguments: argparse.Namespace) -> int:
     """Encode, search, print."""
     from ..store import Store
 
-    text = " ".join(arguments.text).strip()
-    if bool(text) == (arguments.vector is not None):
+    words, hybrid = arguments.words is not None, arguments.hybrid is not None
+    text = " ".join([*arguments.text, *(arguments.words or []), *(arguments.hybrid or [])]).strip()
+    if bool(text) == (arguments.vector is not None) and not (text and hybrid):
         raise ValueError("search: expected a question, or --vector FILE.npy, and not both")
+    for name, given in (("--text", words), ("--hybrid", hybrid)):
+        if given and (not text or arguments.within is not None or arguments.after is not None):
+            raise ValueError(f"{name}: expected a question, and neither --within nor --after")
     with Store.open(arguments.store, read_only=True, at=arguments.at) as store:
-        query = (
-            _read_vector(arguments.vector)
-            if arguments.vector
-            else encoder_of(store.embedding, arguments.encoder, arguments.store).encode(text)
-        )
+        query = None
+        if arguments.vector:
+            query = _read_vector(arguments.vector)
+        elif not words:
+            query = encoder_of(store.embedding, arguments.encoder, arguments.store).encode(text)
         shown = {"payload": True, "attributes": arguments.json and bool(store.attributes), "where": arguments.where}
         if arguments.within is not None:
             for name in ("max_false", "group_by", "after"):
@@ -60,7 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
             hits: Any = store.search_range(query, arguments.within, limit=arguments.k, **shown)
         else:
             names = ("max_false", "group_by", "after")
-            hits = store.search(query, arguments.k, **shown, **{name: getattr(arguments, name) for name in names})
+            shown |= {name: getattr(arguments, name) for name in names}
+            hits = store.search(query, arguments.k, text=text if words or hybrid else None, **shown)
     found = list(hits)
     if arguments.json:
         answer = {"query": text or None, "status": hits.status, "hits": [_described(hit) for hit in found]}
@@ -89,7 +101,7 @@ def _read_vector(path: Path) -> np.ndarray:
 
 def _described(hit: Any) -> dict[str, Any]:
     entry = {"id": hit.id, "distance": hit.distance}
-    for name in ("relevance", "payload", "attributes", "group"):
+    for name in ("relevance", "payload", "attributes", "group", "legs"):
         if getattr(hit, name) is not None:
             entry[name] = getattr(hit, name)
     return entry

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .graph import Graph as Graph
     from .hash import Hash as Hash
     from .ivf import IVF as IVF
+    from .sparse import SparseIndex as SparseIndex
+    from .sparse import bm25_weights as bm25_weights
     from .stages import Explanation as Explanation
     from .stages import Missed as Missed
     from .stages import explain as explain
@@ -34,6 +36,8 @@ __all__ = [
     "Index",
     "Missed",
     "Neighbors",
+    "SparseIndex",
+    "bm25_weights",
     "explain",
     "load",
     "rerank_bounded",
@@ -53,6 +57,8 @@ __getattr__, __dir__ = lazy_names(
         "Index": ".base",
         "Missed": ".stages",
         "Neighbors": ".base",
+        "SparseIndex": ".sparse",
+        "bm25_weights": ".sparse",
         "explain": ".stages",
         "load": ".files",
         "rerank_bounded": ".bounded",

@@ -15,9 +15,10 @@ class Asking(Handle):
 
     def search(
         self,
-        queries: Any,
+        queries: Any = None,
         k: int = 10,
         *,
+        text: str | Sequence[str] | None = None,
         where: Any = None,
         payload: bool = False,
         attributes: bool = False,
@@ -31,15 +32,22 @@ class Asking(Handle):
     ) -> Hits:
         """The ``k`` nearest items of each query, of the last committed moment.
 
+        By vector, by the words of a text, or by both at once: words find names, numbers and rare terms, vectors what is
+        said in other words. See ``docs/concepts-text.md``.
+
         Parameters
         ----------
-        queries : (d,) or (q, d) float32.
+        queries : (d,) or (q, d) float32; None to search by words alone.
         k : how many hits a query.
+        text : the question as text, one a query: items that hold any of its words are found, whatever they mean. No
+            query language: quotes and signs are nothing special. At most the 64 rarest of its words count. Refused
+            together with ``after`` and ``old_queries``.
         where : a condition on the attributes: SQL text such as ``"year >= 2024 and topic in ('vision', 'nlp')"``,
             ``"contains(tags, 'new')"`` or ``"within(place, 52.5, 13.4, 10)"`` (km), or a pyarrow expression. See
             :class:`nearfield.store.Filter`.
-        payload, attributes : whether hits carry them.
-        max_false : cut every answer where the judge finds nothing relevant any more; needs :meth:`fit_judge`.
+        payload, attributes : whether hits carry them; with the payload come the texts.
+        max_false : cut every answer where the judge finds nothing relevant any more; needs :meth:`fit_judge`, and with
+            ``text`` :meth:`fit_fusion`.
             See :meth:`nearfield.decide.Judge.keep` for what the rate means.
         beam : how far a graph is searched; None takes what the plan measured.
         group_by : an attribute of type bool, int, string or timestamp: the answer has at most ``group_size`` hits for
@@ -60,7 +68,9 @@ class Asking(Handle):
 
         Returns
         -------
-        Hits : distances are exact whatever index found them; ``status`` says why there are fewer than k.
+        Hits : distances are exact whatever index found them; ``status`` says why there are fewer than k. With ``text``
+            they say how the hits were ordered: BM25 below zero for words alone; for both 1 - relevance after
+            :meth:`fit_fusion`, or else below zero how far they stand out. ``hits.legs`` has each leg's own numbers.
 
         Examples
         --------
@@ -91,6 +101,7 @@ class Asking(Handle):
             after,
             embedding,
             old_queries,
+            text,
         )
 
     def search_range(

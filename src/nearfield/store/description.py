@@ -26,7 +26,7 @@ def check_settings(meta: Mapping[str, Any]) -> None:
     expect(isinstance(meta["attributes"], dict), "attributes: expected an object")
     check_schema(meta["attributes"])
     expect(meta.get("id_type") in (None, "int", "str"), f"id_type: {meta.get('id_type')!r}")
-    for name in ("embedding", "plan", "judge", "next"):
+    for name in ("embedding", "plan", "judge", "next", "text", "fusion"):
         expect(meta.get(name) is None or isinstance(meta[name], dict), f"{name}: expected an object")
     if meta.get("next") is not None:
         check_next(meta["next"])

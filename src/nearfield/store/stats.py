@@ -62,6 +62,7 @@ def collect(
         "id_type": view.meta.get("id_type"),
         "attributes": dict(shape.schema),
         "embedding": view.meta.get("embedding"),
+        "text": view.meta.get("text"),
         "items": view.items,
         "upgrade": None if view.next is None else _upgrade(view, view.next, sizes, memory),
         "expiring": _expiring(view),

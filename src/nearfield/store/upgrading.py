@@ -281,7 +281,7 @@ def finish(maintenance: Maintenance, identity: str) -> None:
                 seqs, gone = read_deleted(connection, catalogue.path)
                 kept = (seqs > newest) & np.isin(gone, keys)
                 connection.executemany("DELETE FROM deleted WHERE seq = ?", [(seq,) for seq in seqs[~kept].tolist()])
-                for name in ("plan", "judge"):
+                for name in ("plan", "judge", "fusion"):
                     connection.execute("DELETE FROM meta WHERE name = ?", (name,))
                 connection.execute("DELETE FROM scales")
                 for name, value in (("dim", shape.dim), ("metric", shape.metric), ("embedding", following.embedding)):
