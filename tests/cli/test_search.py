@@ -158,3 +158,19 @@ def test_what_words_do_not_go_with(run, store: Path, vectors: Path) -> None:
     assert "fit_fusion" in run("search", store, "a", "--text", "--max-false", "0.05").err
     run("index", vectors, "v.nf")
     assert "this store has no texts" in run("search", "v.nf", "a", "--text").err
+
+
+def test_items_like_and_unlike_stored_ones_and_aspects(run, store: Path) -> None:
+    first = run("search", store, "a train to the coast", "-k", "3", "--json").json["hits"]
+    like = run("search", store, "--like", first[0]["id"], "-k", "3", "--json").json["hits"]
+    assert first[0]["id"] not in [hit["id"] for hit in like] and like[0]["attributes"]["topic"] == "rail"
+    both = ("--like", first[0]["id"], "--unlike", first[1]["id"])
+    assert run("search", store, *both, "-k", "2", "--json").json["hits"]
+    assert "fit_aspects" in run("search", store, "--like", first[0]["id"], "--aspect", "topic").err
+    with Store.open(store) as opened:
+        opened.fit_aspects(["topic"])
+    found = run("search", store, "a train to the coast", "--aspect", "topic=2", "-k", "5", "--json").json["hits"]
+    assert {hit["attributes"]["topic"] for hit in found} == {"rail"}
+    assert "name=weight" in run("search", store, "a", "--aspect", "topic=much").err
+    assert "expected a question" in run("search", store, "--unlike", first[0]["id"]).err
+    assert "--like" in run("search", store, "a", "--within", "0.2", "--like", first[0]["id"]).err

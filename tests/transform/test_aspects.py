@@ -73,11 +73,14 @@ def test_items_without_a_label_are_left_out_and_rare_labels_too():
 
 def test_arrays_give_the_same_rows_back():
     aspects, x, *_ = fitted()
-    again = Aspects.from_arrays(aspects.to_arrays())
+    again = Aspects.from_arrays(aspects.to_arrays(), aspects.labels_)
     assert again.transform(x).tobytes() == aspects.transform(x).tobytes()
     assert again.queries(x[:3], "topic").tobytes() == aspects.queries(x[:3], "topic").tobytes()
+    assert again.queries(x[:3], to={"language": 1}).tobytes() == aspects.queries(x[:3], to={"language": 1}).tobytes()
     with pytest.raises(ValueError, match="arrays: expected maps"):
-        Aspects.from_arrays({})
+        Aspects.from_arrays({}, {})
+    with pytest.raises(ValueError, match=r"expected 'topic\.matrix'"):
+        Aspects.from_arrays({}, aspects.labels_)
 
 
 def test_labels_as_columns():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..common.checks import check_int
 from .handle import Handle
 from .hits import Batch, Hits
+from .likeness import Likeness
 
 
 class Asking(Handle):
@@ -29,6 +30,10 @@ class Asking(Handle):
         after: str | Sequence[str] | None = None,
         embedding: Any = None,
         old_queries: Any = None,
+        like: Any = None,
+        unlike: Any = None,
+        aspect: Any = None,
+        to: Mapping[str, Any] | None = None,
     ) -> Hits:
         """The ``k`` nearest items of each query, of the last committed moment.
 
@@ -65,6 +70,15 @@ class Asking(Handle):
         old_queries : while the store is moved: the same queries by the old model, beside those of the new one. Both
             then have a say on every item; best for as long as the old model can be called. Distances are on the scale
             of the new model's.
+        like : the id of an item, or several: hits are like them, and like ``queries`` where there are some, each
+            counting as much as one item. The items themselves are left out.
+        unlike : items to move away from, with half the weight: "like this, but not like that". They are left out too.
+        aspect : the name of an aspect, or name -> weight: near then means near in that respect, and a negative weight
+            asks for what differs in it. Needs :meth:`Store.fit_aspects`; ``docs/concepts-aspects.md`` says what it is
+            good for. Distances are the weighted sum of the cosines, below zero.
+        to : aspect -> a label of it: what is asked for in that aspect, in place of what the query is; with ``aspect``
+            left out all aspects count alike. Refused with these four: ``text``, ``after``, ``old_queries``, and, but
+            for ``like``, ``max_false``.
 
         Returns
         -------
@@ -102,6 +116,7 @@ class Asking(Handle):
             embedding,
             old_queries,
             text,
+            Likeness(like, unlike, aspect, to),
         )
 
     def search_range(

@@ -17,6 +17,7 @@ from .fusing import nearest_both
 from .grouping import Groups, check_column, explain_groups, grouped
 from .hits import Batch, Hits, Item, split
 from .ids import check_ids, is_single
+from .likeness import NONE, Likeness
 from .maintenance import Maintenance
 from .many import distinct, nearest_many
 from .paging import Origin, Pages, explain_page, page, read_cursors
@@ -90,8 +91,15 @@ class Reader:
         embedding: Any = None,
         old_queries: Any = None,
         text: Any = None,
+        likeness: Likeness = NONE,
     ) -> Hits:
         """See :meth:`Store.search`."""
+        if likeness:
+            for given, parameter in ((text, "text"), (after, "after"), (old_queries, "old_queries")):
+                if given is not None:
+                    raise ValueError(f"{parameter}: expected None with like, unlike, aspect or to")
+            if max_false is not None and (likeness.unlike, likeness.aspect, likeness.to) != (None, None, None):
+                raise ValueError("max_false: expected None with unlike, aspect or to, of which the judge knows nothing")
         if text is not None:
             _check_numbers(k, beam, max_false)
             check_int(group_size, "group_size", 1, MAX_K // k)
@@ -101,8 +109,8 @@ class Reader:
             return search_text(
                 self, queries, text, k, where, payload, attributes, max_false, beam, group_by, group_size, embedding
             )
-        if queries is None:
-            raise ValueError("queries: expected vectors, or a text to search by, got neither")
+        if queries is None and likeness.like is None:
+            raise ValueError("queries: expected vectors, a text to search by or items to be like, got none of them")
         condition = self.condition(where, attributes)
         _check_numbers(k, beam, max_false)
         check_int(group_size, "group_size", 1, MAX_K // k)
@@ -116,9 +124,10 @@ class Reader:
         columns = k * group_size
 
         def answer(committed: View, connection: Any) -> Hits:
-            view = space(committed, queries, embedding)
+            view = committed if queries is None else space(committed, queries, embedding)
+            given, single = (None, True) if queries is None else _checked(queries, "queries", view)
+            view, array = likeness.apply(view, connection, given)
             metric = view.shape.metric
-            array, single = _checked(queries, "queries", view)
             if beam is None and view is committed and old_queries is None:  # with a beam a query makes its own choice
                 offered.append(array)
             relevance = pages = groups = None
@@ -168,7 +177,7 @@ class Reader:
             )
 
         offered: list[np.ndarray] = []
-        answered = self.view(answer, transaction=payload)
+        answered = self.view(answer, transaction=payload or bool(likeness))
         for array in offered:
             self.watch.offer(array, k, condition)
         return answered

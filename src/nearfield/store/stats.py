@@ -74,6 +74,7 @@ def collect(
         "memory": memory,
         "plan": _plan(view),
         "judge": judge,
+        "aspects": None if view.aspects is None else view.aspects.describe(),
         "recall": watch.record.report(view, watch.asked, watch.share),
         "tags": tags,
         "tag_bytes": tag_bytes(catalogue.folder) if tags else 0,

@@ -24,6 +24,7 @@ from .writing import as_stored, check_embedding
 if TYPE_CHECKING:
     from ..decide import FusionReport, Judge
     from ..encode import Encoder
+    from ..transform import Aspects
     from ..tune import Plan, Recipe
     from .hits import Item
     from .upgrade import Upgrade
@@ -383,6 +384,60 @@ class Store(Asking, Keeping, Moving):
         self._writing()
         check_random_state(random_state)
         return fit_fusion(self._reader, queries, text, relevant, random_state)
+
+    def fit_aspects(
+        self,
+        aspects: Mapping[str, str] | Sequence[str] | Aspects,
+        *,
+        n_components: int = 64,
+        shrinkage: float = 0.1,
+        sample: int = 50_000,
+        random_state: int = 0,
+    ) -> Aspects:
+        """Learn named spaces in the store's vectors, one for each kind of label, for ``search(aspect=)``; kept with it.
+
+        Parameters
+        ----------
+        aspects : names of attributes of type bool, int or string whose values are the labels; or name -> attribute; or
+            fitted :class:`~nearfield.transform.Aspects`. They take the place of those before.
+        n_components, shrinkage : see :class:`~nearfield.transform.Aspects`.
+        sample : so many random items are learnt from.
+
+        Notes
+        -----
+        The first search of an aspect maps all items, and each handle holds the mapped rows in memory: four bytes for
+        each direction, at most ``n_components`` an aspect. They are scanned, exactly. A move to another model
+        (:meth:`upgrade`) ends them; fit them again after it.
+
+        Examples
+        --------
+        >>> import tempfile, numpy as np
+        >>> from nearfield.store import Store
+        >>> rng = np.random.default_rng(0)
+        >>> topic, language = rng.integers(3, size=300), rng.integers(2, size=300)
+        >>> x = rng.standard_normal((3, 8))[topic] + rng.standard_normal((2, 8))[language] + 0.1
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> store = Store.create(folder.name + "/a.nf", dim=8, attributes={"topic": "int", "language": "int"})
+        >>> labels = {"topic": topic.tolist(), "language": language.tolist()}
+        >>> store.add(range(300), x.astype(np.float32), attributes=labels)
+        300
+        >>> _ = store.fit_aspects(["topic", "language"])
+        >>> hits = store.search(like=0, aspect={"topic": 1.0, "language": -1.0}, k=5, attributes=True)
+        >>> {hit["topic"] == topic[0] for hit in hits.attributes}
+        {True}
+        >>> {hit["language"] == language[0] for hit in hits.attributes}
+        {False}
+        >>> store.close(); folder.cleanup()
+        """
+        from . import aspects as kept
+
+        maintenance = self._writing()[1]
+        with maintenance.lock:
+            maintenance.writer.purge()
+            view = self._viewer.current()
+            made, attributes = kept.fit(view, aspects, n_components, shrinkage, sample, random_state)
+            kept.publish(made, attributes, self._catalogue)
+        return made
 
     def fit_judge(
         self,

@@ -181,26 +181,30 @@ class Aspects(Transformer):
         return {name: slice(int(a), int(b)) for name, a, b in zip(self.names_, ends[:-1], ends[1:], strict=True)}
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """The maps as named arrays, for a store or an array container; labels and prototypes are not part of it."""
+        """All but the labels as named arrays, for a store or an array container."""
         check_is_fitted(self)
-        return {f"{name}.{key}": array for name in self.names_ for key, array in self.maps_[name].to_arrays().items()}
+        made = {f"{name}.{key}": array for name in self.names_ for key, array in self.maps_[name].to_arrays().items()}
+        return made | {f"{name}.prototypes": self.prototypes_[name] for name in self.names_}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Aspects:
-        """The aspects that :meth:`to_arrays` described, without labels to ask for."""
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], labels: Mapping[str, list[Any]]) -> Aspects:
+        """The aspects that :meth:`to_arrays` and ``labels_`` described, in the order of ``labels``."""
         made = cls()
-        parts: dict[str, dict[str, np.ndarray]] = {}
-        for key, array in arrays.items():
-            name, _, part = key.rpartition(".")
-            parts.setdefault(name, {})[part] = array
+        made.labels_ = {name: list(values) for name, values in labels.items()}
+        made.names_ = list(made.labels_)
+        try:
+            parts = {name: {key: arrays[f"{name}.{key}"] for key in ("matrix", "offset")} for name in made.names_}
+            made.prototypes_ = {name: arrays[f"{name}.prototypes"] for name in made.names_}
+        except KeyError as error:
+            raise ValueError(f"arrays: expected {error.args[0]!r}, got {sorted(arrays)}") from None
         made.maps_ = {name: LinearMap.from_arrays(part) for name, part in parts.items()}
-        names = list(parts)
         if len({one.n_features_in for one in made.maps_.values()}) != 1:
             raise ValueError(f"arrays: expected maps of one dimension by name, got {sorted(arrays)}")
-        made.names_ = names
-        made.labels_ = {name: [] for name in names}
-        made.prototypes_ = {name: np.empty((0, made.maps_[name].n_features_out), np.float32) for name in names}
-        made.n_features_in_ = made.maps_[names[0]].n_features_in
+        for name, one in made.maps_.items():
+            if made.prototypes_[name].shape != (len(made.labels_[name]), one.n_features_out):
+                got = made.prototypes_[name].shape
+                raise ValueError(f"arrays: expected one prototype a label of {name!r}, got {got}")
+        made.n_features_in_ = made.maps_[made.names_[0]].n_features_in
         return made
 
     def _blocks(self, X: np.ndarray) -> list[np.ndarray]:
