@@ -1,4 +1,4 @@
-"""From distances to decisions: calibrated relevance, and a cut-off whose error rate is stated."""
+"""From distances to decisions: calibrated relevance, a cut-off of stated error, and classes from few labels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,17 @@ from ..common.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .judge import Judge as Judge
+    from .naive_bayes import NaiveBayes as NaiveBayes
+    from .prototypes import Prototypes as Prototypes
     from .rate import Rate as Rate
 
-__all__ = ["Judge", "Rate"]
-__getattr__, __dir__ = lazy_names(__name__, {"Judge": ".judge", "Rate": ".rate"})
+__all__ = ["Judge", "NaiveBayes", "Prototypes", "Rate"]
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Judge": ".judge",
+        "NaiveBayes": ".naive_bayes",
+        "Prototypes": ".prototypes",
+        "Rate": ".rate",
+    },
+)
