@@ -35,6 +35,7 @@ NAMES = (
     "lp_sensitivity",
     "lr2vq",
     "mrl",
+    "naive_bayes_probe",
     "neural_lsh",
     "observatory",
     "oca",
