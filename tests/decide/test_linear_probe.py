@@ -55,9 +55,9 @@ def test_one_row_a_class_and_one_class() -> None:
 
 
 def test_of_many_rows_one_fold_chooses_and_all_calibrate() -> None:
-    x, y = correlated(5000, 3, dim=6)
+    x, y = correlated(2000, 3, dim=6)
     model = LinearProbe().fit(x, y)
-    assert len(model.held_out_support_) == 5000 and model.method_ == "logistic"
+    assert len(model.held_out_support_) == 2000 and model.method_ == "logistic"
 
 
 def test_the_method_is_checked() -> None:

@@ -7,20 +7,41 @@ from typing import TYPE_CHECKING
 from ..common.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .frechet import FrechetClassifier as FrechetClassifier
+    from .frechet import frechet_mean as frechet_mean
+    from .frechet import next_class as next_class
+    from .frechet import predictable as predictable
+    from .frechet import tree_distances as tree_distances
     from .judge import Judge as Judge
     from .linear_probe import LinearProbe as LinearProbe
     from .naive_bayes import NaiveBayes as NaiveBayes
     from .prototypes import Prototypes as Prototypes
     from .rate import Rate as Rate
 
-__all__ = ["Judge", "LinearProbe", "NaiveBayes", "Prototypes", "Rate"]
+__all__ = [
+    "FrechetClassifier",
+    "Judge",
+    "LinearProbe",
+    "NaiveBayes",
+    "Prototypes",
+    "Rate",
+    "frechet_mean",
+    "next_class",
+    "predictable",
+    "tree_distances",
+]
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "FrechetClassifier": ".frechet",
         "Judge": ".judge",
         "LinearProbe": ".linear_probe",
         "NaiveBayes": ".naive_bayes",
         "Prototypes": ".prototypes",
         "Rate": ".rate",
+        "frechet_mean": ".frechet",
+        "next_class": ".frechet",
+        "predictable": ".frechet",
+        "tree_distances": ".frechet",
     },
 )

@@ -52,7 +52,7 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator, ABC):
 
     @abstractmethod
     def _fit(self, X: np.ndarray, y: np.ndarray) -> None:
-        """Learn from float64 rows and class numbers (0 to len(classes_) - 1; every class occurs)."""
+        """Learn from float64 rows and class numbers below len(classes_): all, unless ``_label_space`` gives more."""
 
     @abstractmethod
     def _score(self, X: np.ndarray) -> np.ndarray:
@@ -62,6 +62,11 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator, ABC):
         """(n,): larger where the row is more surely of one of the classes at all; the best score, unless said."""
         return np.asarray(self._score(X).max(axis=1))
 
+    def _label_space(self, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The classes there are, sorted, and the number of the class of each row."""
+        classes, numbers = np.unique(y, return_inverse=True)
+        return classes, numbers
+
     def _check_parameters(self) -> None:
         """Refuse parameters that the constructor stored unseen."""
 
@@ -69,8 +74,8 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator, ABC):
         """Learn from rows ``X`` (n, d) and their labels ``y`` (n,), integers or strings."""
         X, y = validate_data(self, X, y, dtype=FLOATS)
         check_labels(y)
-        self.classes_, numbers = np.unique(y, return_inverse=True)
         self._check_parameters()
+        self.classes_, numbers = self._label_space(X, y)
         seed = check_random_state(self.random_state)
         with threadpool_limits(1, user_api="blas"):
             wide = np.asarray(X, np.float64)
