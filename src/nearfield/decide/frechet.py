@@ -162,7 +162,8 @@ class FrechetClassifier(EmbeddingClassifier):
     Parameters
     ----------
     estimator : the classifier of the observed labels, with ``predict_proba``; None is :class:`NaiveBayes`. Its
-        probabilities must be calibrated: one that is too sure gives back the argmax.
+        probabilities must be calibrated: one that is too sure gives back the argmax. So does one whose observed labels
+        are so far apart that it is never in doubt between them.
     distances : (N, N) of all labels from each other, such as :func:`tree_distances`; None takes the distances between
         the means of the observed classes, and answers with observed labels only.
     labels : the N labels in the order of ``distances``; None where they are the observed ones, sorted.

@@ -32,6 +32,7 @@ NAMES = (
     "intrinsic_properties",
     "laso",
     "leanvec",
+    "loki",
     "lp_sensitivity",
     "lr2vq",
     "mrl",
