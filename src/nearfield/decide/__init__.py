@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .naive_bayes import NaiveBayes as NaiveBayes
     from .prototypes import Prototypes as Prototypes
     from .rate import Rate as Rate
+    from .token_moments import TokenMoments as TokenMoments
 
 __all__ = [
     "FrechetClassifier",
@@ -25,6 +26,7 @@ __all__ = [
     "NaiveBayes",
     "Prototypes",
     "Rate",
+    "TokenMoments",
     "frechet_mean",
     "next_class",
     "predictable",
@@ -39,6 +41,7 @@ __getattr__, __dir__ = lazy_names(
         "NaiveBayes": ".naive_bayes",
         "Prototypes": ".prototypes",
         "Rate": ".rate",
+        "TokenMoments": ".token_moments",
         "frechet_mean": ".frechet",
         "next_class": ".frechet",
         "predictable": ".frechet",

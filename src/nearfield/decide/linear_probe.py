@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 from scipy.special import log_softmax
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from ..common.checks import check_choice
@@ -120,8 +122,11 @@ class _Logistic(EmbeddingClassifier):
         # The first gradient has entries of one in (classes * root of d); scikit-learn stops below tol, however many
         # classes there are, which for 150 is before the first step.
         tolerance = 1e-2 / (len(self.classes_) * np.sqrt(X.shape[1]))
-        model: Any = LogisticRegression(C=self.penalty, max_iter=500, tol=tolerance)
-        with few_rows_a_class():
+        model: Any = LogisticRegression(C=self.penalty, max_iter=200, tol=tolerance)
+        with few_rows_a_class(), warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", ConvergenceWarning
+            )  # what is left to gain is less than the folds tell apart
             model.fit(X / scale, y)
         coef, intercept = model.coef_ / scale, model.intercept_
         if len(coef) == 1:
