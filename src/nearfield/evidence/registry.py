@@ -35,6 +35,7 @@ NAMES = (
     "loki",
     "lp_sensitivity",
     "lr2vq",
+    "moment_probing",
     "mrl",
     "naive_bayes_probe",
     "neural_lsh",
