@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .judge import Judge as Judge
     from .linear_probe import LinearProbe as LinearProbe
     from .naive_bayes import NaiveBayes as NaiveBayes
+    from .open_set import OpenSet as OpenSet
     from .prototypes import Prototypes as Prototypes
     from .rate import Rate as Rate
     from .token_moments import TokenMoments as TokenMoments
@@ -24,6 +25,7 @@ __all__ = [
     "Judge",
     "LinearProbe",
     "NaiveBayes",
+    "OpenSet",
     "Prototypes",
     "Rate",
     "TokenMoments",
@@ -39,6 +41,7 @@ __getattr__, __dir__ = lazy_names(
         "Judge": ".judge",
         "LinearProbe": ".linear_probe",
         "NaiveBayes": ".naive_bayes",
+        "OpenSet": ".open_set",
         "Prototypes": ".prototypes",
         "Rate": ".rate",
         "TokenMoments": ".token_moments",

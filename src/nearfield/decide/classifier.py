@@ -133,15 +133,18 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator, ABC):
         with threadpool_limits(1, user_api="blas"):
             return np.asarray(self._support(X) < self._threshold(max_false))
 
-    def support(self, X: Any) -> np.ndarray:
+    def support(self, X: Any, *, share: bool = True) -> np.ndarray:
         """How surely each row is of one of the classes (n,): the share of held-out rows that fit no better.
 
         What :meth:`reject` cuts: a row is rejected at ``max_false`` where this is below it, up to one held-out row.
+        ``share=False`` gives the score behind it, which has no unit and no steps: to order rows.
         """
         X = self._checked(X)
-        self._threshold(0.5)
         with threadpool_limits(1, user_api="blas"):
             support = self._support(X)
+        if not share:
+            return support
+        self._threshold(0.5)
         return np.searchsorted(self.held_out_support_, support, side="right") / (len(self.held_out_support_) + 1)
 
     def explain(self, X: Any) -> list[str]:

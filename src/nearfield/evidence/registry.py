@@ -15,6 +15,7 @@ NAMES = (
     "bebr",
     "close_modality_gap",
     "convergent_learning",
+    "dafosnet",
     "decor",
     "diffusion_subspace",
     "eigenshield",
