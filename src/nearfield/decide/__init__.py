@@ -1,4 +1,4 @@
-"""From distances to decisions: calibrated relevance, and a cut-off whose error rate is stated."""
+"""From distances to decisions: calibrated relevance, a cut-off of stated error, and classes from few labels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,18 @@ if TYPE_CHECKING:
     from .judge import Judge as Judge
     from .rank_fusion import normalized_sum as normalized_sum
     from .rank_fusion import reciprocal_rank_fusion as reciprocal_rank_fusion
+    from .frechet import FrechetClassifier as FrechetClassifier
+    from .frechet import frechet_mean as frechet_mean
+    from .frechet import next_class as next_class
+    from .frechet import predictable as predictable
+    from .frechet import tree_distances as tree_distances
+    from .judge import Judge as Judge
+    from .linear_probe import LinearProbe as LinearProbe
+    from .naive_bayes import NaiveBayes as NaiveBayes
+    from .open_set import OpenSet as OpenSet
+    from .prototypes import Prototypes as Prototypes
     from .rate import Rate as Rate
+    from .token_moments import TokenMoments as TokenMoments
 
 __all__ = [
     "Fusion",
@@ -23,6 +34,18 @@ __all__ = [
     "compare_fusion",
     "normalized_sum",
     "reciprocal_rank_fusion",
+    "FrechetClassifier",
+    "Judge",
+    "LinearProbe",
+    "NaiveBayes",
+    "OpenSet",
+    "Prototypes",
+    "Rate",
+    "TokenMoments",
+    "frechet_mean",
+    "next_class",
+    "predictable",
+    "tree_distances",
 ]
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -34,5 +57,17 @@ __getattr__, __dir__ = lazy_names(
         "compare_fusion": ".fusion_report",
         "normalized_sum": ".rank_fusion",
         "reciprocal_rank_fusion": ".rank_fusion",
+        "FrechetClassifier": ".frechet",
+        "Judge": ".judge",
+        "LinearProbe": ".linear_probe",
+        "NaiveBayes": ".naive_bayes",
+        "OpenSet": ".open_set",
+        "Prototypes": ".prototypes",
+        "Rate": ".rate",
+        "TokenMoments": ".token_moments",
+        "frechet_mean": ".frechet",
+        "next_class": ".frechet",
+        "predictable": ".frechet",
+        "tree_distances": ".frechet",
     },
 )
