@@ -3,7 +3,9 @@ import pytest
 from nearfield.datasets import Synset, load
 from nearfield.datasets.synsets import TOPICS, read_synsets
 
-NOUN = '00000001 05 n 02 dog 0 domestic_dog 1 002 @ 00000002 n 0000 ~ 00000009 n 0000 | a tame animal; "the dog barked"  '
+NOUN = (
+    '00000001 05 n 02 dog 0 domestic_dog 1 002 @ 00000002 n 0000 ~ 00000009 n 0000 | a tame animal; "the dog barked"  '
+)
 ROOT = "00000002 03 n 01 animal 0 001 ~ 00000001 n 0000 | a living thing; (of all kinds)  "
 LIKE = "00000001 00 s 01 tame(a) 0 001 & 00000001 a 0000 | used to people  "
 

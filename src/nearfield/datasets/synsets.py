@@ -68,6 +68,4 @@ def _parse(line: str, row: dict[str, int]) -> Synset:
             relations[fields[place]] = (*relations.get(fields[place], ()), target)
     examples = tuple(example.strip() for example in re.findall(r'"([^"]+)"', gloss))
     definition = gloss.partition('"')[0].strip().rstrip(";:").strip()
-    return Synset(
-        tuple(word.replace("_", " ") for word in words), definition, examples, int(fields[1]), relations
-    )
+    return Synset(tuple(word.replace("_", " ") for word in words), definition, examples, int(fields[1]), relations)

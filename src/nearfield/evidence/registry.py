@@ -16,6 +16,7 @@ NAMES = (
     "close_modality_gap",
     "convergent_learning",
     "decor",
+    "description_clf",
     "diffusion_subspace",
     "eigenshield",
     "embedding_compression_bench",
