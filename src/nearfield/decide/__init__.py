@@ -1,5 +1,4 @@
-"""From distances to decisions: calibrated relevance, a cut-off whose error rate is stated, and classes from texts."""
-"""From distances to decisions: calibrated relevance, a cut-off of stated error, and classes from few labels."""
+"""Distances to decisions: calibrated relevance, a cut-off of stated error, classes from few labels or texts."""
 
 from __future__ import annotations
 
@@ -16,18 +15,16 @@ if TYPE_CHECKING:
     from .zero_shot import Terms as Terms
     from .zero_shot import ZeroShotClassifier as ZeroShotClassifier
 
-__all__ = ["Judge", "Rate", "Terms", "ZeroShotClassifier", "class_texts"]
-__all__ = ["Judge", "NaiveBayes", "Prototypes", "Rate"]
+__all__ = ["Judge", "NaiveBayes", "Prototypes", "Rate", "Terms", "ZeroShotClassifier", "class_texts"]
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "Judge": ".judge",
+        "NaiveBayes": ".naive_bayes",
+        "Prototypes": ".prototypes",
         "Rate": ".rate",
         "Terms": ".zero_shot",
         "ZeroShotClassifier": ".zero_shot",
         "class_texts": ".texts",
-        "NaiveBayes": ".naive_bayes",
-        "Prototypes": ".prototypes",
-        "Rate": ".rate",
     },
 )

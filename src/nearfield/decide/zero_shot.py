@@ -43,8 +43,8 @@ class ZeroShotClassifier(TextClassifier):
     """Give each item the class whose texts it is nearest to: no examples, only what the classes are called or are like.
 
     ``fit`` takes vectors of the texts and the class of each. One text a class, its name, is plain zero-shot; several
-    descriptions, each beginning with the name ("boat, has a whistle"), are better: on 60 classes of WordNet's nouns they
-    gave 62% of definitions their class where names gave 54%. The rule is what the texts say: :meth:`terms` tells how
+    descriptions, each beginning with the name ("boat, has a whistle"), are better: on 60 classes of WordNet's nouns 64%
+    of definitions got their class, with names 55%. The rule is what the texts say: :meth:`terms` tells how
     much each of them counted, and :meth:`partial_fit` and :meth:`remove` change it. With a few labelled items beside
     the texts, :class:`DescriptionSelection` picks the texts that tell classes apart; with many unlabelled documents
     :class:`LabelVectors` replaces the texts by what is near them.

@@ -109,9 +109,8 @@ def _edited(
         there, elsewhere = [], []
         for place, each in enumerate(classes):
             for kind, count in Counter(each.kinds).items():
-                part = np.flatnonzero(y == place)[
-                    [k == kind != held for k, held in zip(each.kinds, each.held, strict=True)]
-                ]
+                within = [own == kind != item for own, item in zip(each.kinds, each.held, strict=True)]
+                part = np.flatnonzero(y == place)[within]
                 if count < 6 or before[part].mean() > 0.5:
                     continue
                 fitted = _fit(encode, described, how).partial_fit(encode([f"{each.name}, {kind}"]), [place])
@@ -124,7 +123,8 @@ def _edited(
     text = (
         f"Mean gain over {gains['mean, parts'][0]:.0f} overlooked parts {100 * mean:.0f} points, the rest moves by at "
     )
-    text += f"most {100 * rest:.1f}; where the nearest description decides, {100 * nearest:.0f} and {100 * rest_nearest:.1f}."
+    text += f"most {100 * rest:.1f}; where the nearest description decides, {100 * nearest:.0f} and "
+    text += f"{100 * rest_nearest:.1f}."
     calm = max(rest, rest_nearest) < 0.02
     why = f"the rest stays, but one of several descriptions averaged gains {100 * mean:.0f} points"
     return Finding(EDIT, text, Verdict.of(mean >= 0.2 and calm, in_part=mean > 0 and calm, why=why), gains)
