@@ -59,15 +59,15 @@ def test_editing_is_fitting_anew(world) -> None:
         ZeroShotClassifier().partial_fit(texts[:23], labels[:23], classes=range(8)).partial_fit(texts[23:], labels[23:])
     )
     np.testing.assert_allclose(grown.predict_proba(items), whole.predict_proba(items), atol=1e-3)
-    less = whole.remove([3, 4]).remove(range(30, 38))
-    kept = np.r_[0:3, 5:32]
+    less = whole.remove([3, 4]).remove(range(28, 38))  # the last two classes go
+    kept = np.r_[0:3, 5:30]
     again = ZeroShotClassifier().fit(texts[kept], labels[kept])
-    assert less.classes_.tolist() == list(range(6))[:6] and len(less.labels_) == 30
+    assert less.classes_.tolist() == list(range(6)) and len(less.labels_) == 28
     np.testing.assert_array_equal(less.predict(items), again.predict(items))
     with pytest.raises(ValueError, match="at least one text to stay"):
-        less.remove(range(30))
-    with pytest.raises(ValueError, match="numbers from 0 to 29"):
-        less.remove([30])
+        less.remove(range(28))
+    with pytest.raises(ValueError, match="numbers from 0 to 27"):
+        less.remove([28])
 
 
 def test_items_of_no_class_are_rejected_at_the_stated_rate(world) -> None:

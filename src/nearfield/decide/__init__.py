@@ -8,6 +8,7 @@ from ..common.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .judge import Judge as Judge
+    from .label_vectors import LabelVectors as LabelVectors
     from .naive_bayes import NaiveBayes as NaiveBayes
     from .prototypes import Prototypes as Prototypes
     from .rate import Rate as Rate
@@ -15,11 +16,12 @@ if TYPE_CHECKING:
     from .zero_shot import Terms as Terms
     from .zero_shot import ZeroShotClassifier as ZeroShotClassifier
 
-__all__ = ["Judge", "NaiveBayes", "Prototypes", "Rate", "Terms", "ZeroShotClassifier", "class_texts"]
+__all__ = ["Judge", "LabelVectors", "NaiveBayes", "Prototypes", "Rate", "Terms", "ZeroShotClassifier", "class_texts"]
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "Judge": ".judge",
+        "LabelVectors": ".label_vectors",
         "NaiveBayes": ".naive_bayes",
         "Prototypes": ".prototypes",
         "Rate": ".rate",

@@ -81,6 +81,28 @@ def blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
     yield from (slice(start, min(start + step, n_rows)) for start in range(0, n_rows, step))
 
 
+def nearest(queries: np.ndarray, X: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """``(cosines, rows)`` (q, k) of the rows of ``X`` with the largest cosines to each query, by an exact scan.
+
+    In blocks, so that millions of rows, also of a file mapped into memory, need little space. Rows that are alike come
+    in their order.
+
+    Examples
+    --------
+    >>> nearest(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0], [2.0, 1.0], [3.0, 0.0]]), 2)[1].tolist()
+    [[2, 1]]
+    """
+    asked = unit_rows(queries)
+    cosines, rows = np.zeros((len(asked), 0)), np.zeros((len(asked), 0), np.int64)
+    for block in blocks(len(X), max(len(asked), X.shape[1])):
+        near = asked @ unit_rows(X[block]).T
+        cosines = np.concatenate([cosines, near], axis=1)
+        rows = np.concatenate([rows, np.broadcast_to(np.arange(block.start, block.stop), near.shape)], axis=1)
+        order = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
+        cosines, rows = np.take_along_axis(cosines, order, 1), np.take_along_axis(rows, order, 1)
+    return cosines, rows
+
+
 class TextClassifier(EmbeddingClassifier):
     """An :class:`EmbeddingClassifier` under cosine that is fitted to texts of the classes, not to examples of them.
 

@@ -32,6 +32,7 @@ NAMES = (
     "ifm",
     "intrinsic_properties",
     "laso",
+    "lbl2vec",
     "leanvec",
     "lp_sensitivity",
     "lr2vq",
