@@ -115,6 +115,16 @@ def test_one_class_duplicates_zeros_and_opposites() -> None:
         doubled.calibrate([[1.0, 0.0]], [0, 1])
 
 
+def test_lengths_of_the_texts_do_not_matter(world) -> None:
+    texts, labels, items, _ = world
+    scaled = (texts * np.linspace(1, 50, 40)[:, None]).astype(np.float32)
+    for step in (1, 5):  # several texts a class, which are held out in turn, and one
+        plain = ZeroShotClassifier().fit(texts[::step], labels[::step]).predict_proba(items)
+        np.testing.assert_allclose(
+            ZeroShotClassifier().fit(scaled[::step], labels[::step]).predict_proba(items), plain, atol=1e-3
+        )
+
+
 def test_many_items_come_in_blocks(world, monkeypatch: pytest.MonkeyPatch) -> None:
     texts, labels, items, _ = world
     classifier = ZeroShotClassifier().fit(texts, labels)

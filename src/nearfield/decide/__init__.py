@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..common.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .description_selection import DescriptionSelection as DescriptionSelection
     from .judge import Judge as Judge
     from .label_vectors import LabelVectors as LabelVectors
     from .naive_bayes import NaiveBayes as NaiveBayes
@@ -16,10 +17,21 @@ if TYPE_CHECKING:
     from .zero_shot import Terms as Terms
     from .zero_shot import ZeroShotClassifier as ZeroShotClassifier
 
-__all__ = ["Judge", "LabelVectors", "NaiveBayes", "Prototypes", "Rate", "Terms", "ZeroShotClassifier", "class_texts"]
+__all__ = [
+    "DescriptionSelection",
+    "Judge",
+    "LabelVectors",
+    "NaiveBayes",
+    "Prototypes",
+    "Rate",
+    "Terms",
+    "ZeroShotClassifier",
+    "class_texts",
+]
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "DescriptionSelection": ".description_selection",
         "Judge": ".judge",
         "LabelVectors": ".label_vectors",
         "NaiveBayes": ".naive_bayes",

@@ -113,29 +113,30 @@ class LabelVectors(TextClassifier):
         means = np.zeros((len(self.classes_), X.shape[1]))
         np.add.at(means, y, unit_rows(X))
         self.label_vectors_, self.documents_ = unit_rows(means), [np.zeros(0, np.int64) for _ in means]
-        if self._documents is None:
+        documents = self._documents
+        if documents is None:
             return
-        if self._documents.shape[1] != X.shape[1]:
-            raise ValueError(f"documents: expected {X.shape[1]} dimensions, got {self._documents.shape[1]}")
-        k = min(self.max_documents, len(self._documents))
+        if documents.shape[1] != X.shape[1]:
+            raise ValueError(f"documents: expected {X.shape[1]} dimensions, got {documents.shape[1]}")
+        k = min(self.max_documents, len(documents))
         if self._index is None:
-            cosines, rows = nearest(means, self._documents, k)
+            cosines, rows = nearest(means, documents, k)
         else:
             rows = np.asarray(self._index.search(means.astype(np.float32), k).rows)
             cosines = np.stack(
-                [unit_rows(self._documents[own]) @ at for own, at in zip(rows, self.label_vectors_, strict=True)]
+                [unit_rows(documents[own]) @ at for own, at in zip(rows, self.label_vectors_, strict=True)]
             )
         for label, (near, found) in enumerate(zip(cosines, rows, strict=True)):
             enough = k if self.threshold is None else max(self.min_documents, int((near >= self.threshold).sum()))
-            self.documents_[label] = self._without_outliers(found[found >= 0][:enough])
-            chosen = unit_rows(self._documents[self.documents_[label]])
+            self.documents_[label] = self._without_outliers(documents, found[found >= 0][:enough])
+            chosen = unit_rows(documents[self.documents_[label]])
             self.label_vectors_[label] = unit_rows(chosen.sum(axis=0)[None, :])[0]
 
-    def _without_outliers(self, rows: np.ndarray) -> np.ndarray:
+    def _without_outliers(self, documents: np.ndarray, rows: np.ndarray) -> np.ndarray:
         dropped = int(self.outliers * len(rows))
         if not dropped or len(rows) < 4:
             return rows
-        factor = LocalOutlierFactor(n_neighbors=min(20, len(rows) - 1)).fit(unit_rows(self._documents[rows]))
+        factor = LocalOutlierFactor(n_neighbors=min(20, len(rows) - 1)).fit(unit_rows(documents[rows]))
         kept = np.argsort(-factor.negative_outlier_factor_, kind="stable")[: len(rows) - dropped]
         return np.asarray(rows[np.sort(kept)])
 

@@ -148,3 +148,11 @@ class TextClassifier(EmbeddingClassifier):
 
     def _twin(self) -> Self:
         return copy(self)
+
+    def _cross_fitted(self, X: np.ndarray, y: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return super()._cross_fitted(unit_rows(X), y, seed)
+
+    def _calibrate(
+        self, scores: np.ndarray, y: np.ndarray, support: np.ndarray, rows: np.ndarray | None = None
+    ) -> None:
+        super()._calibrate(scores, y, support, None if rows is None else unit_rows(rows))

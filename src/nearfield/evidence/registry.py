@@ -17,6 +17,7 @@ NAMES = (
     "convergent_learning",
     "decor",
     "description_clf",
+    "description_semantics",
     "diffusion_subspace",
     "eigenshield",
     "embedding_compression_bench",
