@@ -10,7 +10,15 @@ if TYPE_CHECKING:
     from .description_selection import DescriptionSelection as DescriptionSelection
     from .judge import Judge as Judge
     from .label_vectors import LabelVectors as LabelVectors
+    from .frechet import FrechetClassifier as FrechetClassifier
+    from .frechet import frechet_mean as frechet_mean
+    from .frechet import next_class as next_class
+    from .frechet import predictable as predictable
+    from .frechet import tree_distances as tree_distances
+    from .judge import Judge as Judge
+    from .linear_probe import LinearProbe as LinearProbe
     from .naive_bayes import NaiveBayes as NaiveBayes
+    from .open_set import OpenSet as OpenSet
     from .prototypes import Prototypes as Prototypes
     from .rate import Rate as Rate
     from .texts import class_texts as class_texts
@@ -27,6 +35,21 @@ __all__ = [
     "Terms",
     "ZeroShotClassifier",
     "class_texts",
+    from .token_moments import TokenMoments as TokenMoments
+
+__all__ = [
+    "FrechetClassifier",
+    "Judge",
+    "LinearProbe",
+    "NaiveBayes",
+    "OpenSet",
+    "Prototypes",
+    "Rate",
+    "TokenMoments",
+    "frechet_mean",
+    "next_class",
+    "predictable",
+    "tree_distances",
 ]
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -34,11 +57,20 @@ __getattr__, __dir__ = lazy_names(
         "DescriptionSelection": ".description_selection",
         "Judge": ".judge",
         "LabelVectors": ".label_vectors",
+        "FrechetClassifier": ".frechet",
+        "Judge": ".judge",
+        "LinearProbe": ".linear_probe",
         "NaiveBayes": ".naive_bayes",
+        "OpenSet": ".open_set",
         "Prototypes": ".prototypes",
         "Rate": ".rate",
         "Terms": ".zero_shot",
         "ZeroShotClassifier": ".zero_shot",
         "class_texts": ".texts",
+        "TokenMoments": ".token_moments",
+        "frechet_mean": ".frechet",
+        "next_class": ".frechet",
+        "predictable": ".frechet",
+        "tree_distances": ".frechet",
     },
 )

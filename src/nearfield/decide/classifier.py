@@ -7,7 +7,10 @@ on, by default from its own folds.
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
@@ -49,7 +52,7 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator, ABC):
 
     @abstractmethod
     def _fit(self, X: np.ndarray, y: np.ndarray) -> None:
-        """Learn from float64 rows and class numbers (0 to len(classes_) - 1; every class occurs)."""
+        """Learn from float64 rows and class numbers below len(classes_): all, unless ``_label_space`` gives more."""
 
     @abstractmethod
     def _score(self, X: np.ndarray) -> np.ndarray:
@@ -59,15 +62,20 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator, ABC):
         """(n,): larger where the row is more surely of one of the classes at all; the best score, unless said."""
         return np.asarray(self._score(X).max(axis=1))
 
+    def _label_space(self, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The classes there are, sorted, and the number of the class of each row."""
+        classes, numbers = np.unique(y, return_inverse=True)
+        return classes, numbers
+
     def _check_parameters(self) -> None:
         """Refuse parameters that the constructor stored unseen."""
 
     def fit(self, X: Any, y: Any) -> Self:
         """Learn from rows ``X`` (n, d) and their labels ``y`` (n,), integers or strings."""
         X, y = validate_data(self, X, y, dtype=FLOATS)
-        check_classification_targets(y)
-        self.classes_, numbers = np.unique(y, return_inverse=True)
+        check_labels(y)
         self._check_parameters()
+        self.classes_, numbers = self._label_space(X, y)
         seed = check_random_state(self.random_state)
         with threadpool_limits(1, user_api="blas"):
             wide = np.asarray(X, np.float64)
@@ -125,15 +133,18 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator, ABC):
         with threadpool_limits(1, user_api="blas"):
             return np.asarray(self._support(X) < self._threshold(max_false))
 
-    def support(self, X: Any) -> np.ndarray:
-        """How surely each row is of one of the classes (n,): the share of held-out rows that fit no better, from 0 to 1.
+    def support(self, X: Any, *, share: bool = True) -> np.ndarray:
+        """How surely each row is of one of the classes (n,): the share of held-out rows that fit no better.
 
         What :meth:`reject` cuts: a row is rejected at ``max_false`` where this is below it, up to one held-out row.
+        ``share=False`` gives the score behind it, which has no unit and no steps: to order rows.
         """
         X = self._checked(X)
-        self._threshold(0.5)
         with threadpool_limits(1, user_api="blas"):
             support = self._support(X)
+        if not share:
+            return support
+        self._threshold(0.5)
         return np.searchsorted(self.held_out_support_, support, side="right") / (len(self.held_out_support_) + 1)
 
     def explain(self, X: Any) -> list[str]:
@@ -167,11 +178,13 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator, ABC):
             )
         return np.searchsorted(self.classes_, y)
 
-    def _cross_fitted(self, X: np.ndarray, y: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Scores, class numbers and support of rows by twins that were fitted without them."""
+    def _cross_fitted(
+        self, X: np.ndarray, y: np.ndarray, seed: int, folds: int = FOLDS
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Scores, class numbers and support of rows of the first ``folds`` by twins that were fitted without them."""
         fold_of = held_out_folds(y, np.random.default_rng(seed))
         scores, numbers, support = [np.zeros((0, len(self.classes_)))], [y[:0]], [np.zeros(0)]
-        for fold in range(int(fold_of.max()) + 1):
+        for fold in range(min(folds, int(fold_of.max()) + 1)):
             out = fold_of == fold
             twin = self._twin()
             twin._fit(X[~out], y[~out])
@@ -210,6 +223,31 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator, ABC):
         return np.inf if place > count else float(self.held_out_support_[place - 1])
 
 
+@contextmanager
+def few_rows_a_class() -> Iterator[None]:
+    """Without scikit-learn's warning of many classes for the rows: they are what this room is for.
+
+    Examples
+    --------
+    >>> with few_rows_a_class():
+    ...     check_classification_targets(np.arange(40))
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+        yield
+
+
+def check_labels(y: np.ndarray) -> None:
+    """ValueError for what is no list of classes.
+
+    Examples
+    --------
+    >>> check_labels(np.array(["a", "b"]))
+    """
+    with few_rows_a_class():
+        check_classification_targets(y)
+
+
 def held_out_folds(y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The fold in which each row is held out, or -1 where it never is (n,).
 
@@ -219,7 +257,7 @@ def held_out_folds(y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     Examples
     --------
     >>> held_out_folds(np.array([0, 0, 0, 0, 0, 1, 2, 2]), np.random.default_rng(0)).tolist()
-    [3, 4, 2, 0, 1, -1, 3, 0]
+    [3, 4, 0, 2, 1, -1, 3, 4]
     """
     order = rng.permutation(len(y))
     order = order[np.argsort(y[order], kind="stable")]

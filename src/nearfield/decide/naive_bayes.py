@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 from threadpoolctl import threadpool_limits
 
 from ..common.checks import check_choice, check_random_state, check_real
-from .classifier import FLOATS, HELD_OUT, EmbeddingClassifier
+from .classifier import FLOATS, HELD_OUT, EmbeddingClassifier, check_labels
 
 
 class NaiveBayes(EmbeddingClassifier):
@@ -69,7 +68,7 @@ class NaiveBayes(EmbeddingClassifier):
         """
         first = not hasattr(self, "_moments")
         X, y = validate_data(self, X, y, dtype=FLOATS, reset=first)
-        check_classification_targets(y)
+        check_labels(y)
         if first:
             self._check_parameters()
             check_random_state(self.random_state)
