@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .sets import load as load
     from .stsb import STSB as STSB
     from .stsb import ScoredPairs as ScoredPairs
+    from .synsets import Synset as Synset
     from .wn18rr import KnowledgeGraph as KnowledgeGraph
     from .word_lists import AssociationWords as AssociationWords
     from .word_lists import WordLists as WordLists
@@ -42,6 +43,7 @@ __all__ = [
     "KnowledgeGraph",
     "Retrieval",
     "ScoredPairs",
+    "Synset",
     "Utterances",
     "WordLists",
     "WordNet",
@@ -64,6 +66,7 @@ __getattr__, __dir__ = lazy_names(
         "Retrieval": ".retrieval",
         "STSB": ".stsb",
         "ScoredPairs": ".stsb",
+        "Synset": ".synsets",
         "Utterances": ".clinc150",
         "WordLists": ".word_lists",
         "WordNet": ".wordnet",

@@ -1,4 +1,4 @@
-"""WordNet glosses as MiniLM vectors, with queries from another distribution."""
+"""WordNet glosses as MiniLM vectors, with queries from another distribution; and its synonym sets as they are."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from .sources import Source, damage_named, obtain, read_bytes, read_vectors
+from .synsets import Synset, read_synsets
 
 FILES = ("noun", "verb", "adj", "adv")
 _HOME = "/usr/share/wordnet/"
@@ -39,6 +40,7 @@ class WordNet:
     out_of_distribution_queries : float32 (6000, 384), Debian package descriptions by the same encoder. Their nearest
         definitions are far away, which makes approximate search much harder than held-out rows do.
     texts : what was encoded, ``"word, word: gloss"``, in the same order; read on first use from WordNet's own files.
+    synsets : the same with its parts told apart: words, definition, examples, topic, relations.
 
     Examples
     --------
@@ -54,6 +56,11 @@ class WordNet:
     def texts(self) -> list[str]:
         """The definitions with the words they define."""
         return [_text(line) for part in FILES for line in read_lines(part)]
+
+    @cached_property
+    def synsets(self) -> list[Synset]:
+        """Words, definition, examples, topic and relations of each row."""
+        return read_synsets([line for part in FILES for line in read_lines(part)])
 
 
 def load() -> WordNet:

@@ -1,4 +1,4 @@
-"""From distances to decisions: calibrated relevance, a cut-off of stated error, and classes from few labels."""
+"""Distances to decisions: calibrated relevance, a cut-off of stated error, classes from few labels or texts."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from .judge import Judge as Judge
     from .rank_fusion import normalized_sum as normalized_sum
     from .rank_fusion import reciprocal_rank_fusion as reciprocal_rank_fusion
+    from .description_selection import DescriptionSelection as DescriptionSelection
+    from .judge import Judge as Judge
+    from .label_vectors import LabelVectors as LabelVectors
     from .frechet import FrechetClassifier as FrechetClassifier
     from .frechet import frechet_mean as frechet_mean
     from .frechet import next_class as next_class
@@ -24,6 +27,20 @@ if TYPE_CHECKING:
     from .open_set import OpenSet as OpenSet
     from .prototypes import Prototypes as Prototypes
     from .rate import Rate as Rate
+    from .texts import class_texts as class_texts
+    from .zero_shot import Terms as Terms
+    from .zero_shot import ZeroShotClassifier as ZeroShotClassifier
+
+__all__ = [
+    "DescriptionSelection",
+    "Judge",
+    "LabelVectors",
+    "NaiveBayes",
+    "Prototypes",
+    "Rate",
+    "Terms",
+    "ZeroShotClassifier",
+    "class_texts",
     from .token_moments import TokenMoments as TokenMoments
 
 __all__ = [
@@ -57,6 +74,9 @@ __getattr__, __dir__ = lazy_names(
         "compare_fusion": ".fusion_report",
         "normalized_sum": ".rank_fusion",
         "reciprocal_rank_fusion": ".rank_fusion",
+        "DescriptionSelection": ".description_selection",
+        "Judge": ".judge",
+        "LabelVectors": ".label_vectors",
         "FrechetClassifier": ".frechet",
         "Judge": ".judge",
         "LinearProbe": ".linear_probe",
@@ -64,6 +84,9 @@ __getattr__, __dir__ = lazy_names(
         "OpenSet": ".open_set",
         "Prototypes": ".prototypes",
         "Rate": ".rate",
+        "Terms": ".zero_shot",
+        "ZeroShotClassifier": ".zero_shot",
+        "class_texts": ".texts",
         "TokenMoments": ".token_moments",
         "frechet_mean": ".frechet",
         "next_class": ".frechet",

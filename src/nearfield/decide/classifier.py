@@ -186,13 +186,18 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator, ABC):
         scores, numbers, support = [np.zeros((0, len(self.classes_)))], [y[:0]], [np.zeros(0)]
         for fold in range(min(folds, int(fold_of.max()) + 1)):
             out = fold_of == fold
-            twin = clone(self)
-            twin.classes_, twin.n_features_in_ = self.classes_, self.n_features_in_
+            twin = self._twin()
             twin._fit(X[~out], y[~out])
             scores.append(twin._score(X[out]))
             support.append(twin._support(X[out]))
             numbers.append(y[out])
         return np.concatenate(scores), np.concatenate(numbers), np.concatenate(support)
+
+    def _twin(self) -> Self:
+        """Another one of the same parameters and classes, not yet fitted to rows."""
+        twin = clone(self)
+        twin.classes_, twin.n_features_in_ = self.classes_, self.n_features_in_
+        return twin
 
     def _calibrate(
         self, scores: np.ndarray, y: np.ndarray, support: np.ndarray, rows: np.ndarray | None = None
