@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from .base import Neighbors as Neighbors
     from .bounded import Bounded as Bounded
     from .bounded import rerank_bounded as rerank_bounded
+    from .crossencoder import CrossEncoder as CrossEncoder
+    from .crossencoder import ScoredNeighbors as ScoredNeighbors
     from .estimate import BuildMemory as BuildMemory
     from .files import load as load
     from .filtered import FilterPlan as FilterPlan
@@ -26,6 +28,7 @@ __all__ = [
     "IVF",
     "Bounded",
     "BuildMemory",
+    "CrossEncoder",
     "Explanation",
     "FilterPlan",
     "Flat",
@@ -34,6 +37,7 @@ __all__ = [
     "Index",
     "Missed",
     "Neighbors",
+    "ScoredNeighbors",
     "explain",
     "load",
     "rerank_bounded",
@@ -44,6 +48,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "Bounded": ".bounded",
         "BuildMemory": ".estimate",
+        "CrossEncoder": ".crossencoder",
         "Explanation": ".stages",
         "FilterPlan": ".filtered",
         "Flat": ".flat",
@@ -53,6 +58,7 @@ __getattr__, __dir__ = lazy_names(
         "Index": ".base",
         "Missed": ".stages",
         "Neighbors": ".base",
+        "ScoredNeighbors": ".crossencoder",
         "explain": ".stages",
         "load": ".files",
         "rerank_bounded": ".bounded",
