@@ -73,12 +73,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     filtered.add_argument("--rows", type=int, default=None, help="most rows (default: all 115,659)")
     filtered.add_argument("--peers", type=_names, default=None, metavar="NAMES", help="names as in the table")
     upgrade = commands.add_parser("upgrade", help="what a move to another model gains as items are encoded")
+    cutoff = commands.add_parser("cutoff", help="rules that cut a list of hits, at equal recall (some ten minutes)")
     maps = commands.add_parser("maps", help="new queries on old vectors: what maps between two models reach (an hour)")
     for command in (
         peers,
         report,
         store,
         upgrade,
+        cutoff,
         maps,
         many,
         growth,
@@ -156,6 +158,11 @@ def run(arguments: argparse.Namespace) -> int:
         from .upgrade import run_upgrade
 
         print(run_upgrade(out, quick=arguments.quick))
+        return 0
+    if arguments.bench == "cutoff":
+        from .cutoff import run_cutoff
+
+        print(run_cutoff(out, quick=arguments.quick))
         return 0
     if arguments.bench == "maps":
         from .maps import run_maps

@@ -14,8 +14,8 @@ _ADVICE = (
 )
 _CLAIMS = Source(
     "scifact/claims_train_dev.jsonl",
-    advice="The claims of the training and development parts with their evidence, one JSON object a line with id, claim "
-    "and cited_doc_ids, as https://huggingface.co/datasets/allenai/scifact (configuration 'claims') has them.",
+    advice="The claims of the training and development parts, one JSON object a line with id, claim and "
+    "cited_doc_ids, as https://huggingface.co/datasets/allenai/scifact (configuration 'claims') has them.",
 )
 
 

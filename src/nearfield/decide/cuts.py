@@ -45,7 +45,7 @@ def cut_at_jump(distances: Any, jumps: int = 1) -> np.ndarray:
 
     Ranks and distances of a query are both scaled to [0, 1]; a leap is a hit at which the distance runs ahead of the
     rank farther than at the hits beside it. This is the rule that Weaviate calls autocut. It never returns
-    nothing, and it needs no calibration, so it is what to take where there is neither a store to learn from nor a label.
+    nothing, and it needs no calibration: take it where there is neither a store to learn from nor a label.
 
     Parameters
     ----------

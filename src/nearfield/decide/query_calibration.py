@@ -19,7 +19,7 @@ from .logistic import sigmoid
 from .monotone import FORMS, count_of, fit_monotone, log_odds
 
 _FORMAT = 1
-_PARAMS = ("form", "nearest", "penalty", "random_state")
+_PARAMS = ("form", "nearest", "context", "penalty", "random_state")
 _FOLDS = 5
 # Ridges on the coordinates of the query's vector that are tried; None leaves the vector out.
 _PENALTIES = (None, 100.0, 10.0, 1.0)
@@ -44,6 +44,8 @@ class QueryCalibrator:
         distance); "power": the exponent as well. "linear" is the one to start with; "power" gains a little where there
         are hundreds of labelled queries.
     nearest : how many nearest distances describe the neighbourhood; 10 suits text.
+    context : describe the query by its neighbourhood (default). False leaves its vector alone, as in the source: with a
+        few hundred labelled queries that is hardly better than one distance for all.
     penalty : ridge on the coordinates of the query's vector: 1 trusts it much, 100 little. None: chosen by
         cross-validation over queries, among these and not using the vector at all.
     random_state : draws the folds.
@@ -70,9 +72,18 @@ class QueryCalibrator:
     (True, True)
     """
 
-    def __init__(self, *, form: str = "linear", nearest: int = 10, penalty: float | None = None, random_state: int = 0):
+    def __init__(
+        self,
+        *,
+        form: str = "linear",
+        nearest: int = 10,
+        context: bool = True,
+        penalty: float | None = None,
+        random_state: int = 0,
+    ):
         self.form = form
         self.nearest = nearest
+        self.context = context
         self.penalty = penalty
         self.random_state = random_state
 
@@ -254,7 +265,10 @@ class QueryCalibrator:
             setattr(calibrator, name, state[name])
         for name in _ARRAYS:
             setattr(calibrator, name, np.array(state[name], np.float64))
-        expected = (count_of(calibrator.form), _CONTEXT + calibrator.uses_queries_ * len(calibrator.middle_) + 1)
+        expected = (
+            count_of(calibrator.form),
+            _CONTEXT * calibrator.context + calibrator.uses_queries_ * len(calibrator.middle_) + 1,
+        )
         if calibrator.weights_.shape != expected:
             raise ValueError(f"saved: expected weights of shape {expected}, got {calibrator.weights_.shape}")
         return calibrator
@@ -284,6 +298,8 @@ class QueryCalibrator:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Features and the ridge on each."""
         features, ridge = (context - self.center_) / self.spread_, np.full(_CONTEXT, _CONTEXT_PENALTY)
+        if not self.context:
+            features, ridge = features[:, :0], ridge[:0]
         if vectors is None or penalty is None:
             return features, ridge
         scaled = (vectors - self.middle_) / self.length_

@@ -12,9 +12,11 @@ from ..common.errors import MissingExtraError
 from .claims import KINDS, NOT_RUN, Finding, Paper, Setting, Verdict
 
 NAMES = (
+    "anncur",
     "bebr",
     "close_modality_gap",
     "convergent_learning",
+    "cosine_adapter",
     "decor",
     "diffusion_subspace",
     "eigenshield",
