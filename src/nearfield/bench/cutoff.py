@@ -64,7 +64,7 @@ def scores_of(answers: Answers, queries: np.ndarray) -> dict[str, np.ndarray]:
         for name, learnt in (("judge", None), ("judge, labels", seen)):
             truth = None if learnt is None else np.arange(len(seen)) < len(train)
             store.fit_judge(learnt, truth)
-            scores[name] = store.search(queries, k).relevance.astype(np.float64)
+            scores[name] = np.asarray(store.search(queries, k).relevance, np.float64)
     return scores
 
 

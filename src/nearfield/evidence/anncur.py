@@ -92,7 +92,7 @@ def _compare(data: Judged) -> dict[str, dict[str, dict[int, float]]]:
     every = np.arange(data.count)
     truth = np.stack([data.scorer(query, every) for query in data.queries])
     scores = np.stack([data.scorer(query, every) for query in data.anchors])
-    beside = {"item_vectors": data.vectors, "anchor_vectors": data.anchor_vectors}
+    beside: dict[str, Any] = {"item_vectors": data.vectors, "anchor_vectors": data.anchor_vectors}
     both = CrossEncoder().build(data.scorer, data.count, data.anchors, scores=scores, **beside)
     alone = CrossEncoder().build(data.scorer, data.count, data.anchors, scores=scores)
     once = CrossEncoder(rounds=2, start="random").build(data.scorer, data.count, data.anchors, scores=scores)

@@ -33,16 +33,21 @@ class TokenMaxSim:
     """Exact MaxSim: for each of a query's token vectors (t, d) the best cosine among an item's, added up."""
 
     def __init__(self, tokens: Sequence[np.ndarray]):
-        self._tokens = [material.unit(one) for one in tokens]
+        self._ends = np.cumsum([0, *map(len, tokens)])
+        self._tokens = material.unit(np.concatenate(tokens))
 
     def __call__(self, query: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Scores (n,) of the items at ``rows``."""
         scores = np.empty(len(rows), np.float32)
-        for start in range(0, len(rows), 500):
-            some = [self._tokens[row] for row in rows[start : start + 500]]
-            starts = np.cumsum([0, *map(len, some[:-1])])
-            likeness = np.concatenate(some) @ query.T
-            scores[start : start + 500] = np.maximum.reduceat(likeness, starts, axis=0).sum(axis=1)
+        for start in range(0, len(rows), 250):
+            some = rows[start : start + 250]
+            first, last = self._ends[some], self._ends[some + 1]
+            if (first[1:] == last[:-1]).all():  # neighbours: no copy
+                tokens = self._tokens[first[0] : last[-1]]
+            else:
+                tokens = np.concatenate([self._tokens[a:b] for a, b in zip(first, last, strict=True)])
+            starts = np.cumsum([0, *(last - first)[:-1]])
+            scores[start : start + 250] = np.maximum.reduceat(tokens @ query.T, starts, axis=0).sum(axis=1)
         return scores
 
 
