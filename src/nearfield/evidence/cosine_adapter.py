@@ -39,7 +39,7 @@ K = 50
 
 def measure(setting: Setting) -> Iterator[Finding]:
     """The findings, one claim after another."""
-    encoder = material.minilm()
+    encoder = material.minilm(max_tokens=256)
     sets = [
         load_answers(name, lambda texts: encoder.encode(texts, progress=False), quick=setting.quick) for name in NAMES
     ]
