@@ -26,6 +26,14 @@ if TYPE_CHECKING:
     from .naive_bayes import NaiveBayes as NaiveBayes
     from .open_set import OpenSet as OpenSet
     from .prototypes import Prototypes as Prototypes
+    from .conformal import ConformalCut as ConformalCut
+    from .conformal import conformal_cut as conformal_cut
+    from .cuts import cut_at_count as cut_at_count
+    from .cuts import cut_at_distance as cut_at_distance
+    from .cuts import cut_at_jump as cut_at_jump
+    from .judge import Judge as Judge
+    from .query_calibration import QueryCalibrator as QueryCalibrator
+    from .query_calibration import labels_from_clicks as labels_from_clicks
     from .rate import Rate as Rate
     from .texts import class_texts as class_texts
     from .zero_shot import Terms as Terms
@@ -63,6 +71,15 @@ __all__ = [
     "next_class",
     "predictable",
     "tree_distances",
+    "ConformalCut",
+    "Judge",
+    "QueryCalibrator",
+    "Rate",
+    "conformal_cut",
+    "cut_at_count",
+    "cut_at_distance",
+    "cut_at_jump",
+    "labels_from_clicks",
 ]
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -92,5 +109,14 @@ __getattr__, __dir__ = lazy_names(
         "next_class": ".frechet",
         "predictable": ".frechet",
         "tree_distances": ".frechet",
+        "ConformalCut": ".conformal",
+        "Judge": ".judge",
+        "QueryCalibrator": ".query_calibration",
+        "Rate": ".rate",
+        "conformal_cut": ".conformal",
+        "cut_at_count": ".cuts",
+        "cut_at_distance": ".cuts",
+        "cut_at_jump": ".cuts",
+        "labels_from_clicks": ".query_calibration",
     },
 )

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from .base import Neighbors as Neighbors
     from .bounded import Bounded as Bounded
     from .bounded import rerank_bounded as rerank_bounded
+    from .crossencoder import CrossEncoder as CrossEncoder
+    from .crossencoder import ScoredNeighbors as ScoredNeighbors
     from .estimate import BuildMemory as BuildMemory
     from .files import load as load
     from .filtered import FilterPlan as FilterPlan
@@ -28,6 +30,7 @@ __all__ = [
     "IVF",
     "Bounded",
     "BuildMemory",
+    "CrossEncoder",
     "Explanation",
     "FilterPlan",
     "Flat",
@@ -38,6 +41,7 @@ __all__ = [
     "Neighbors",
     "SparseIndex",
     "bm25_weights",
+    "ScoredNeighbors",
     "explain",
     "load",
     "rerank_bounded",
@@ -48,6 +52,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "Bounded": ".bounded",
         "BuildMemory": ".estimate",
+        "CrossEncoder": ".crossencoder",
         "Explanation": ".stages",
         "FilterPlan": ".filtered",
         "Flat": ".flat",
@@ -59,6 +64,7 @@ __getattr__, __dir__ = lazy_names(
         "Neighbors": ".base",
         "SparseIndex": ".sparse",
         "bm25_weights": ".sparse",
+        "ScoredNeighbors": ".crossencoder",
         "explain": ".stages",
         "load": ".files",
         "rerank_bounded": ".bounded",

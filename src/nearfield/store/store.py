@@ -479,13 +479,9 @@ class Store(Asking, Keeping, Moving):
         from . import judging
 
         judge = Judge(hidden=hidden, nearest=nearest, random_state=random_state)
-        with maintenance.lock:
-            maintenance.writer.purge()
-            view = self._viewer.current()
-            scales = judging.fit(
-                judge, view, self._shape, sample=sample, background=background, vectors=queries is not None
-            )
-            if queries is not None:
-                judging.refine(judge, view, self._shape, scales, queries, labels)
-            judging.publish(judge, view, self._catalogue, scales)
+        asked, truth = np.empty((0, self.dim), np.float32), np.empty(0, bool)
+        if queries is not None:
+            asked, truth = judging.check_labelled(queries, labels, self._shape)
+        how = judging.Fit(sample, background, asked, truth)
+        judging.fit_and_publish(judge, maintenance, self._shape, how)
         return judge
