@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
-from nearfield.store import Store, matching
+from nearfield.store import Store, hybrid, matching, text_search
 from nearfield.store.matching import words_of
+from nearfield.store.texts import Wording
 
 WORDS = [f"term{number}" for number in range(50)]
 GIVEN = {"attributes": {"topic": "string", "year": "int"}}
@@ -253,3 +255,50 @@ def test_a_fusion_needs_answers(store: Store, make: Callable[..., Store], vector
     plain.add([1], vectors[:1])
     with pytest.raises(ValueError, match="this store has no texts"):
         plain.fit_fusion(queries, texts, [[1]] * 40)
+
+
+def test_passing_over_what_cannot_be_best_changes_no_answer(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With few items to be scored at once, common words are looked at only where a rare one is."""
+    scored = []
+    scan = matching._scored
+    monkeypatch.setattr(matching, "_scored", lambda *given: scored.append(len(scan(*given))) or scan(*given))
+    texts = [f"topic{number}x1 common term{number} term3 term4" for number in range(20)]
+    queries = vectors_of(list(range(20)), seed=9)
+    every = {
+        (name, k): store.search(k=k, text=texts, **given)
+        for name, given in (("words", {}), ("both", {"queries": queries}))
+        for k in (1, 3, 10)
+    }
+    whole = sum(scored)
+    scored.clear()
+    monkeypatch.setattr(matching, "_SCORED", 8)
+    monkeypatch.setattr(hybrid, "WIDTH", 10)
+    monkeypatch.setattr(text_search, "WIDTH", 10)
+    for k in (1, 3, 10):
+        found = store.search(k=k, text=texts)
+        assert found.ids == every["words", k].ids and found.status == every["words", k].status
+        assert np.allclose(found.distances, every["words", k].distances, rtol=1e-9)
+    assert sum(scored) < whole
+    few = store.search(queries, k=3, text=texts)
+    monkeypatch.setattr(matching, "_SCORED", 10**9)
+    full = store.search(queries, k=3, text=texts)
+    assert few.ids == full.ids and np.allclose(few.distances, full.distances, rtol=1e-9)
+    for name in ("vector", "text"):
+        assert np.allclose(few.legs[name], full.legs[name], rtol=1e-6)
+
+
+@pytest.mark.parametrize("tokenizer", ["porter", "unicode61", "trigram"])
+def test_texts_that_were_passed_over_are_scored_as_fts5_does(make: Callable[..., Store], tokenizer: str) -> None:
+    store = make(tokenizer=tokenizer)
+    rng = np.random.default_rng(0)
+    words = ["running", "runs", "größe", "東京都庁", "state", "of", "art", "x1", "a"]
+    said = [" ".join(rng.choice(words, rng.integers(1, 30))) for _ in range(60)] + ["", None]
+    store.add(list(range(62)), rng.standard_normal((62, 8)).astype(np.float32), text=said)
+    with store._catalogue.reading() as connection:
+        path, wording = store._catalogue.path, Wording.of(store._meta())
+        whole = matching.match(connection, path, "run große state-of-the-art 東京都庁 東京都庁前 x1", wording)
+        keys = np.arange(1, 63)
+        right = matching.score(connection, path, wording, whole, keys)
+        assert (right > 0).sum() > 20
+        empty = dataclasses.replace(whole, keys=whole.keys[:0], scores=whole.scores[:0], whole=False)
+        assert np.allclose(matching.score(connection, path, wording, empty, keys), right, rtol=1e-9, atol=1e-12)

@@ -2,14 +2,14 @@
 
 Each leg names its best candidates; every candidate is then scored by every leg, exactly, and stands somewhere among
 what the query scores by chance: the vector's in standard deviations of its scores with random items, the words' as
-minus the log of the share of items that would score as high (:attr:`.matching.Matches.standing`). Standings are added,
+minus the log of the share of items that would score as high (:meth:`.matching.Matches.standing`). Standings are added,
 or, where the store was shown answers (:meth:`Store.fit_fusion`), turned into the probability of being relevant, which
 can be cut.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -77,10 +77,14 @@ def candidates(
     condition: Filter | None,
     k: int,
     *,
+    score: Callable[[Matches, np.ndarray], np.ndarray],
     beam: int | None = None,
     group: tuple[Groups, str, int] | None = None,
 ) -> tuple[list[Candidates], int]:
-    """What either leg names, scored by both; and how many items a search by vector could return."""
+    """What either leg names, scored by both; and how many items a search by vector could return.
+
+    ``score(matches, keys)`` gives the BM25 scores of any items.
+    """
     metric = view.shape.metric
     width = min(max(WIDTH, k), max(1, view.items))
     near = nearest(view, metric, queries, width, condition=condition, beam=beam)
@@ -100,11 +104,8 @@ def candidates(
         native = scores_of(view, asked, slice(None), *places)
         distances = get_metric(metric).distances_from_scores(native)[0].astype(np.float64)
         stands = -standing(view, asked, places)[0][0]
-        at = np.minimum(np.searchsorted(found.keys, keys), max(0, len(found.keys) - 1))
-        held = np.zeros(len(keys), bool) if not len(found.keys) else found.keys[at] == keys
-        text, theirs = np.zeros(len(keys)), np.zeros(len(keys))
-        text[held], theirs[held] = found.scores[at[held]], found.standing[at[held]]
-        scores, both = np.column_stack([-distances, text]), np.column_stack([stands, theirs])
+        text = score(found, keys)
+        scores, both = np.column_stack([-distances, text]), np.column_stack([stands, found.standing(text)])
         made.append(Candidates(keys, parts, rows, scores, both))
     return made, near.allowed
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,9 +12,9 @@ from ..common.checks import check_int, check_vectors
 from ..common.decoding import decoding
 from .grouping import check_column, explain_groups
 from .hits import Hits, split
-from .hybrid import by_words, candidates, check_query_texts, order
+from .hybrid import WIDTH, by_words, candidates, check_query_texts, order
 from .ids import Id, check_ids
-from .matching import explain_words, match, rank
+from .matching import explain_words, match, rank, score
 from .search import explain
 from .snapshot import View
 from .spaces import space
@@ -64,12 +65,16 @@ def search_text(
                 "max_false: a search by words is cut by what judged queries showed; show some with fit_fusion()"
             )
         path = reader.catalogue.path
-        found = [match(connection, path, one, wording, committed.items) for one in texts]
+        # What a filter, a group or the clock may take out is not known beforehand: then all that match are scored.
+        some = condition is None and group is None and not committed.moment
+        need = (columns if array is None else max(WIDTH, columns)) if some else None
+        found = [match(connection, path, one, wording, need) for one in texts]
         if array is None:
             ranked = [rank(view, one, condition) for one in found]
             every, allowed = [by_words(one) for one in ranked], max((len(one.keys) for one in ranked), default=0)
         else:
-            every, allowed = candidates(view, array, found, condition, columns, beam=beam, group=group)
+            scores = partial(score, connection, path, wording)
+            every, allowed = candidates(view, array, found, condition, columns, score=scores, beam=beam, group=group)
         fused = order(view, every, columns, allowed, fusion, max_false, group)
         hits = fused.hits
         parts, rows = hits.parts.ravel(), hits.rows.ravel()
@@ -139,8 +144,8 @@ def fit_fusion(reader: Reader, queries: Any, text: Any, relevant: Any, random_st
         texts, _ = check_query_texts(text, array, False)
         grades = [_grades(one, view, connection) for one in _listed(relevant, len(texts))]
         path = reader.catalogue.path
-        found = [match(connection, path, one, wording, view.items) for one in texts]
-        every, _ = candidates(view, array, found, None, 1)
+        found = [match(connection, path, one, wording, None if view.moment else WIDTH) for one in texts]
+        every, _ = candidates(view, array, found, None, 1, score=partial(score, connection, path, wording))
         numbers = np.repeat(np.arange(len(every)), [len(one.keys) for one in every])
         scores, standing = (np.concatenate([getattr(one, part) for one in every]) for part in ("scores", "standing"))
         gain = np.array(

@@ -33,7 +33,7 @@ TOKENIZERS = {
     "unicode61": "unicode61 remove_diacritics 2",
     "trigram": "trigram",
 }
-_SCHEMA = "CREATE VIRTUAL TABLE words USING fts5(text, content='', tokenize='{}')"
+SCHEMA = "CREATE VIRTUAL TABLE words USING fts5(text, content='', tokenize='{}')"
 _DAMAGED = sqlite3.SQLITE_CORRUPT | 1 << 8  # SQLITE_CORRUPT_VTAB: FTS5 found it, not SQLite's own checks
 _STEP = 500
 Answer = TypeVar("Answer")
@@ -256,7 +256,7 @@ def discard(connection: sqlite3.Connection) -> None:
 def rebuild(connection: sqlite3.Connection, path: Path, wording: Wording) -> None:
     """Build the index of words from the items' texts."""
     discard(connection)
-    connection.execute(_SCHEMA.format(TOKENIZERS[wording.tokenizer]))
+    connection.execute(SCHEMA.format(TOKENIZERS[wording.tokenizer]))
     _index(connection, _read(connection, "ORDER BY items.key", (), path, wording))
 
 
@@ -319,7 +319,7 @@ def check(connection: sqlite3.Connection, path: Path) -> tuple[list[str], list[s
     fresh = sqlite3.connect("", isolation_level=None)
     try:
         fresh.execute("BEGIN")
-        fresh.execute(_SCHEMA.format(TOKENIZERS[wording.tokenizer]))
+        fresh.execute(SCHEMA.format(TOKENIZERS[wording.tokenizer]))
         try:
             _index(fresh, _read(connection, "ORDER BY items.key", (), path, wording))
         except CorruptFileError as error:
