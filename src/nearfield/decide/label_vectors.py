@@ -143,6 +143,8 @@ class LabelVectors(TextClassifier):
     def _score(self, X: np.ndarray) -> np.ndarray:
         return np.asarray(X @ self.label_vectors_.T)
 
-    def _cross_fitted(self, X: np.ndarray, y: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _cross_fitted(
+        self, X: np.ndarray, y: np.ndarray, seed: int, folds: int = 0
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Nothing: a text held out says little of how documents of its label score."""
         return np.zeros((0, len(self.classes_))), y[:0], np.zeros(0)

@@ -149,7 +149,9 @@ class TextClassifier(EmbeddingClassifier):
     def _twin(self) -> Self:
         return copy(self)
 
-    def _cross_fitted(self, X: np.ndarray, y: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _cross_fitted(
+        self, X: np.ndarray, y: np.ndarray, seed: int, folds: int = 0
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return super()._cross_fitted(unit_rows(X), y, seed)
 
     def _calibrate(

@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from .sentence_transformers import SentenceTransformers as SentenceTransformers
     from .wordllama import WordLlama as WordLlama
 
-__all__ = ["Encoder", "OnnxText", "PairScorer", "SentenceTransformers", "WordLlama", "load_encoder"]
+__all__ = [
+    "Encoder",
+    "OnnxText",
+    "PairScorer",
+    "SentenceTransformers",
+    "WordLlama",
+    "load_encoder",
+]
+
 __getattr__, __dir__ = lazy_names(
     __name__,
     {

@@ -12,16 +12,13 @@ from ..common.errors import MissingExtraError
 from .claims import KINDS, NOT_RUN, Finding, Paper, Setting, Verdict
 
 NAMES = (
+    "anncur",
     "aspect_embeddings",
     "bebr",
     "close_modality_gap",
     "convergent_learning",
-    "dafosnet",
-    "anncur",
-    "bebr",
-    "close_modality_gap",
-    "convergent_learning",
     "cosine_adapter",
+    "dafosnet",
     "decor",
     "description_clf",
     "description_semantics",
