@@ -55,5 +55,5 @@ def labelled(setting: Setting) -> Iterator[Labelled]:
 
 def _only(tags: str, kind: str) -> str:
     """The label of a kind, empty where a package has none or several."""
-    found = set(re.findall(rf"{kind}::([^\s,]+)", tags)) - {"TODO"}
+    found = {name for name in re.findall(rf"{kind}::([^\s,]+)", tags) if name.islower()}  # capitals: still to be said
     return found.pop() if len(found) == 1 else ""
