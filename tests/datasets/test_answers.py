@@ -32,6 +32,8 @@ def test_the_real_sets(data: Path, name: str) -> None:
 
 def test_training_claims_cite_no_abstract_of_a_test_claim(data: Path) -> None:
     train, test = load("scifact_train"), load("scifact")
+    with pytest.raises(FileNotFoundError, match=r"minilm_train_queries\.npy"):
+        _ = train.query_vectors
     assert len(train.queries) == 537 and train.document_ids == test.document_ids
     cited, tested = ({d for grades in part.judgements.values() for d in grades} for part in (train, test))
     assert not cited & tested and cited <= set(test.document_ids)

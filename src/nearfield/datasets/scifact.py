@@ -49,4 +49,4 @@ def train() -> Retrieval:
             key = claims.setdefault(str(found["claim"]), str(found["id"]))
             judgements.setdefault(key, {}).update(dict.fromkeys(cited, 1))
     ids = list(claims.values())
-    return Retrieval("scifact", test.document_ids, test.documents, ids, list(claims), judgements)
+    return Retrieval("scifact", test.document_ids, test.documents, ids, list(claims), judgements, "train_queries")
