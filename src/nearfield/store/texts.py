@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..common.checks import check_choice
 from ..common.decoding import decoding
 from ..common.errors import CorruptFileError
+from .description import TOKENIZERS as NAMES
 from .tables import digest, read_meta, set_meta
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Wording:
         """As a caller says it."""
         if field is not None and not isinstance(field, str):
             raise TypeError(f"text: expected the name of a key of the payload, got {field!r}")
-        return cls(field, check_choice(tokenizer, "tokenizer", tuple(TOKENIZERS)))
+        return cls(field, check_choice(tokenizer, "tokenizer", NAMES))
 
     @classmethod
     def of(cls, meta: Mapping[str, Any]) -> Wording | None:
