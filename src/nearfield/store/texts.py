@@ -15,7 +15,7 @@ import contextlib
 import itertools
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -326,7 +326,8 @@ def check(connection: sqlite3.Connection, path: Path) -> tuple[list[str], list[s
         except CorruptFileError as error:
             return [*problems, str(error)], []
         try:
-            wrong = _different(_listed(connection), _listed(fresh))
+            with contextlib.closing(_listed(connection)) as found, contextlib.closing(_listed(fresh)) as right:
+                wrong = _different(found, right)
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
@@ -336,7 +337,7 @@ def check(connection: sqlite3.Connection, path: Path) -> tuple[list[str], list[s
     return problems, [f"{path}: the index of words is not that of the texts ({wrong})"] * bool(wrong)
 
 
-def _listed(connection: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
+def _listed(connection: sqlite3.Connection) -> Generator[tuple[Any, ...], None, None]:
     """What an index holds: how long each text is; for every word where it occurs, summed up."""
     yield from connection.execute("SELECT id, sz FROM words_docsize ORDER BY id")
     connection.execute("DROP TABLE IF EXISTS temp.word_places")
