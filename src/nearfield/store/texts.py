@@ -316,7 +316,8 @@ def check(connection: sqlite3.Connection, path: Path) -> tuple[list[str], list[s
     if wording is None:
         return problems, [f"{path}: words of a store that has no texts"] * is_indexed(connection)
     if not is_indexed(connection):
-        return problems, [f"{path}: the index of words is missing"]
+        empty = connection.execute("SELECT 1 FROM items LIMIT 1").fetchone() is None  # the first item makes it
+        return problems, [] if empty else [f"{path}: the index of words is missing"]
     fresh = sqlite3.connect("", isolation_level=None)
     try:
         fresh.execute("BEGIN")
