@@ -257,6 +257,17 @@ def test_a_store_that_has_no_item_yet_is_whole(make: Callable[..., Store], vecto
     assert store.search(text="lift", k=1).ids == [2] and store.verify().ok
 
 
+def test_an_sqlite_that_cannot_index_words_says_so(
+    make: Callable[..., Store], vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make()
+    monkeypatch.setitem(texts.TOKENIZERS, "porter", "klingon")
+    with pytest.raises(ImportError, match=r"cannot index words \(no such tokenizer: klingon\); it takes one with FTS5"):
+        store.add([1], vectors[:1], text=["lift"])
+    assert len(store) == 0 and store.verify().ok
+    store.add([1], vectors[:1])
+
+
 def test_a_missing_index_of_words_is_built_again(make: Callable[..., Store], vectors: np.ndarray) -> None:
     store = make()
     store.add([1, 2], vectors[:2], text=["lift", "drag"])

@@ -257,7 +257,15 @@ def discard(connection: sqlite3.Connection) -> None:
 def rebuild(connection: sqlite3.Connection, path: Path, wording: Wording) -> None:
     """Build the index of words from the items' texts."""
     discard(connection)
-    connection.execute(SCHEMA.format(TOKENIZERS[wording.tokenizer]))
+    try:
+        connection.execute(SCHEMA.format(TOKENIZERS[wording.tokenizer]))
+    except sqlite3.OperationalError as error:
+        if not str(error).startswith("no such"):  # module, or tokenizer
+            raise
+        raise ImportError(
+            f"text: the SQLite of this Python ({sqlite3.sqlite_version}) cannot index words ({error}); it takes one "
+            "with FTS5, and 3.34 or newer for trigrams"
+        ) from error
     _index(connection, _read(connection, "ORDER BY items.key", (), path, wording))
 
 
