@@ -109,7 +109,7 @@ class StoreMachine(RuleBasedStateMachine):
     def create(self, metric: str, text: bool) -> None:
         self.text = text
         self.metric = metric
-        self.store = Store.create(self.path, DIM, metric=metric, attributes={"year": "int"})
+        self.store = Store.create(self.path, DIM, metric=metric, attributes={"year": "int"}, text="said")
         self.reader = Store.open(self.path, read_only=True)
 
     def named(self, ids: list[int]) -> list[Any]:
@@ -282,6 +282,25 @@ class StoreMachine(RuleBasedStateMachine):
         assert (hits.relevance is not None) == self.judged
         if self.judged:
             assert (np.diff(hits.relevance[: len(hits)]) <= 1e-6).all()
+
+    @rule(word=st.sampled_from(["lift", "n1", "n2", "stamp"]), writer=st.booleans(), where=st.booleans())
+    def words(self, word: str, writer: bool, where: bool) -> None:
+        """A word finds the items that hold it, alone and beside a vector."""
+        mark = self.stamp // 2
+        word = f"stamp{mark}" if word == "stamp" else word
+        right = {
+            i
+            for i, (_, year, payload) in self.model.items()
+            if payload is not None and word in payload["said"].split() and (not where or (year or 0) > mark)
+        }
+        store = self.store if writer else self.reader
+        condition = f"year > {mark}" if where else None
+        hits = store.search(text=word, k=100, where=condition, payload=True)
+        assert {hit.id for hit in hits} == right and len(hits) == len(right)
+        assert all(hit.text == self.model[hit.id][2]["said"] for hit in hits)
+        query = np.random.default_rng(mark).standard_normal(DIM, np.float32)
+        both = store.search(query, text=word, k=100, where=condition)
+        assert {hit.id for hit in both if hit.legs["text"] > 0} == right
 
     @precondition(lambda self: self.model)
     @rule(ids=IDS, writer=st.booleans())

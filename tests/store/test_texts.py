@@ -245,6 +245,40 @@ def test_compacting_merges_what_the_index_of_words_grew_by(make: Callable[..., S
     check(store, {number: text_of(number) for number in range(25)})
 
 
+def test_a_store_that_has_no_item_yet_is_whole(make: Callable[..., Store], vectors: np.ndarray) -> None:
+    store = make(text="body")
+    assert store.verify().ok and store.compact() is False
+    store.tag("empty")
+    store.add([1], vectors[:1], payload=[{"body": "lift"}])
+    assert store.search(text="lift", k=1).ids == [1] and store.verify().ok
+    store.restore("empty")
+    assert len(store) == 0 and store.verify().ok
+    store.add([2], vectors[:1], payload=[{"body": "lift"}])
+    assert store.search(text="lift", k=1).ids == [2] and store.verify().ok
+
+
+def test_an_sqlite_that_cannot_index_words_says_so(
+    make: Callable[..., Store], vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make()
+    monkeypatch.setitem(texts.TOKENIZERS, "porter", "klingon")
+    with pytest.raises(ImportError, match=r"cannot index words \(no such tokenizer: klingon\); it takes one with FTS5"):
+        store.add([1], vectors[:1], text=["lift"])
+    assert len(store) == 0 and store.verify().ok
+    store.add([1], vectors[:1])
+
+
+def test_a_missing_index_of_words_is_built_again(make: Callable[..., Store], vectors: np.ndarray) -> None:
+    store = make()
+    store.add([1, 2], vectors[:2], text=["lift", "drag"])
+    store.close()
+    break_words(store, "DROP TABLE words")
+    with Store.open(store.path) as store:
+        assert "the index of words is missing" in str(store.verify())
+        assert "the index of words: built again" in store.verify(repair=True).repairs
+        assert store.verify().ok and store.search(text="drag", k=1).ids == [2]
+
+
 def test_a_reader_of_a_store_without_texts_asks_nothing_of_them(
     make: Callable[..., Store], vectors: np.ndarray
 ) -> None:

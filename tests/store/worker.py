@@ -403,11 +403,13 @@ def feed(path: str, batches: str, size: str) -> None:
 
 
 def drawn_rows(stamp: int, count: int, dim: int) -> dict[str, Any]:
-    """Vectors, attributes and payload that only the stamp decides; some years are missing."""
+    """Vectors, attributes, payload and its texts that only the stamp decides; some years and texts are missing."""
     return {
         "vectors": np.random.default_rng(stamp).standard_normal((count, dim), np.float32),
         "attributes": {"year": [None if n % 5 == 4 else stamp for n in range(count)]},
-        "payload": [None if n % 3 == 0 else {"stamp": stamp} for n in range(count)],
+        "payload": [
+            None if n % 3 == 0 else {"stamp": stamp, "said": f"lift stamp{stamp} n{n % 4}"} for n in range(count)
+        ],
     }
 
 

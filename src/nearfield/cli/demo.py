@@ -87,6 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     say(f"\nleft behind   {path}   ({stages.total():.0f} s in all)")
     say(f'go on with    {own_command()} search {shown} "{_QUESTIONS[0]}"')
     say(f'and           {own_command()} search {shown} "train a decision tree" --where "kind = \'class\'"')
+    say(f"by words      {own_command()} search {shown} --hybrid argpartition")
     return DONE
 
 
@@ -147,9 +148,8 @@ def _fill(place: Path, documents: list[Document], vectors: np.ndarray, encoder: 
                 some = documents[start : start + _BATCH]
                 columns: dict[str, list[Any]] = {name: [getattr(one, name) for one in some] for name in schema}
                 payload = [{"summary": one.summary, "signature": one.signature} for one in some]
-                store.add(
-                    [one.id for one in some], vectors[start : start + _BATCH], attributes=columns, payload=payload
-                )
+                said: dict[str, Any] = {"attributes": columns, "payload": payload, "text": [one.text for one in some]}
+                store.add([one.id for one in some], vectors[start : start + _BATCH], **said)
                 bar.update(len(some))
     except BaseException:
         store.close()

@@ -14,6 +14,8 @@ from ..common.checks import check_choice, check_int, check_real
 from ..common.decoding import expect
 from .attributes import check_schema
 
+# How texts become words; what FTS5 is told for each is in texts.py.
+TOKENIZERS = ("porter", "unicode61", "trigram")
 _FILE = re.compile(r"[a-z]+(\.[0-9]+)?\.(nfa|arrow)")
 _LARGEST = 2**63 - 1
 
@@ -28,6 +30,10 @@ def check_settings(meta: Mapping[str, Any]) -> None:
     expect(meta.get("id_type") in (None, "int", "str"), f"id_type: {meta.get('id_type')!r}")
     for name in ("embedding", "plan", "judge", "next", "text", "fusion", "aspects"):
         expect(meta.get(name) is None or isinstance(meta[name], dict), f"{name}: expected an object")
+    if meta.get("text") is not None:
+        field, tokenizer = meta["text"]["field"], meta["text"]["tokenizer"]
+        expect(field is None or isinstance(field, str), "text: expected the name of a key")
+        check_choice(tokenizer, "text: tokenizer", TOKENIZERS)
     if meta.get("next") is not None:
         check_next(meta["next"])
     if meta.get("aspects") is not None:

@@ -181,9 +181,8 @@ class Maintenance:
         return rebuilt
 
     def rebuild_words(self) -> bool:
-        """Build the index of words anew; returns whether the store has one."""
-        with self.lock:
-            return texts.repair(self.catalogue)
+        """Build the index of words anew, whatever is being built otherwise; returns whether the store has one."""
+        return texts.repair(self.catalogue)
 
     def mend(self, found: Iterable[Missed]) -> list[str]:
         """Link the rows that walks miss, each index by one transaction; returns the names of the new files."""

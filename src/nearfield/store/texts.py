@@ -15,7 +15,7 @@ import contextlib
 import itertools
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..common.checks import check_choice
 from ..common.decoding import decoding
 from ..common.errors import CorruptFileError
+from .description import TOKENIZERS as NAMES
 from .tables import digest, read_meta, set_meta
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Wording:
         """As a caller says it."""
         if field is not None and not isinstance(field, str):
             raise TypeError(f"text: expected the name of a key of the payload, got {field!r}")
-        return cls(field, check_choice(tokenizer, "tokenizer", tuple(TOKENIZERS)))
+        return cls(field, check_choice(tokenizer, "tokenizer", NAMES))
 
     @classmethod
     def of(cls, meta: Mapping[str, Any]) -> Wording | None:
@@ -256,7 +257,15 @@ def discard(connection: sqlite3.Connection) -> None:
 def rebuild(connection: sqlite3.Connection, path: Path, wording: Wording) -> None:
     """Build the index of words from the items' texts."""
     discard(connection)
-    connection.execute(SCHEMA.format(TOKENIZERS[wording.tokenizer]))
+    try:
+        connection.execute(SCHEMA.format(TOKENIZERS[wording.tokenizer]))
+    except sqlite3.OperationalError as error:
+        if not str(error).startswith("no such"):  # module, or tokenizer
+            raise
+        raise ImportError(
+            f"text: the SQLite of this Python ({sqlite3.sqlite_version}) cannot index words ({error}); it takes one "
+            "with FTS5, and 3.34 or newer for trigrams"
+        ) from error
     _index(connection, _read(connection, "ORDER BY items.key", (), path, wording))
 
 
@@ -315,7 +324,8 @@ def check(connection: sqlite3.Connection, path: Path) -> tuple[list[str], list[s
     if wording is None:
         return problems, [f"{path}: words of a store that has no texts"] * is_indexed(connection)
     if not is_indexed(connection):
-        return problems, [f"{path}: the index of words is missing"]
+        empty = connection.execute("SELECT 1 FROM items LIMIT 1").fetchone() is None  # the first item makes it
+        return problems, [] if empty else [f"{path}: the index of words is missing"]
     fresh = sqlite3.connect("", isolation_level=None)
     try:
         fresh.execute("BEGIN")
@@ -325,7 +335,8 @@ def check(connection: sqlite3.Connection, path: Path) -> tuple[list[str], list[s
         except CorruptFileError as error:
             return [*problems, str(error)], []
         try:
-            wrong = _different(_listed(connection), _listed(fresh))
+            with contextlib.closing(_listed(connection)) as found, contextlib.closing(_listed(fresh)) as right:
+                wrong = _different(found, right)
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
@@ -335,7 +346,7 @@ def check(connection: sqlite3.Connection, path: Path) -> tuple[list[str], list[s
     return problems, [f"{path}: the index of words is not that of the texts ({wrong})"] * bool(wrong)
 
 
-def _listed(connection: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
+def _listed(connection: sqlite3.Connection) -> Generator[tuple[Any, ...], None, None]:
     """What an index holds: how long each text is; for every word where it occurs, summed up."""
     yield from connection.execute("SELECT id, sz FROM words_docsize ORDER BY id")
     connection.execute("DROP TABLE IF EXISTS temp.word_places")
