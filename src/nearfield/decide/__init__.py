@@ -8,44 +8,39 @@ from ..common.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .description_selection import DescriptionSelection as DescriptionSelection
-    from .judge import Judge as Judge
-    from .label_vectors import LabelVectors as LabelVectors
     from .frechet import FrechetClassifier as FrechetClassifier
     from .frechet import frechet_mean as frechet_mean
     from .frechet import next_class as next_class
     from .frechet import predictable as predictable
     from .frechet import tree_distances as tree_distances
     from .judge import Judge as Judge
+    from .label_vectors import LabelVectors as LabelVectors
     from .linear_probe import LinearProbe as LinearProbe
     from .naive_bayes import NaiveBayes as NaiveBayes
     from .open_set import OpenSet as OpenSet
     from .prototypes import Prototypes as Prototypes
     from .rate import Rate as Rate
+    from .sentence_sets import SentenceSetClassifier as SentenceSetClassifier
     from .texts import class_texts as class_texts
+    from .token_moments import TokenMoments as TokenMoments
     from .zero_shot import Terms as Terms
     from .zero_shot import ZeroShotClassifier as ZeroShotClassifier
 
 __all__ = [
     "DescriptionSelection",
-    "Judge",
-    "LabelVectors",
-    "NaiveBayes",
-    "Prototypes",
-    "Rate",
-    "Terms",
-    "ZeroShotClassifier",
-    "class_texts",
-    from .token_moments import TokenMoments as TokenMoments
-
-__all__ = [
     "FrechetClassifier",
     "Judge",
+    "LabelVectors",
     "LinearProbe",
     "NaiveBayes",
     "OpenSet",
     "Prototypes",
     "Rate",
+    "SentenceSetClassifier",
+    "Terms",
     "TokenMoments",
+    "ZeroShotClassifier",
+    "class_texts",
     "frechet_mean",
     "next_class",
     "predictable",
@@ -55,19 +50,19 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "DescriptionSelection": ".description_selection",
-        "Judge": ".judge",
-        "LabelVectors": ".label_vectors",
         "FrechetClassifier": ".frechet",
         "Judge": ".judge",
+        "LabelVectors": ".label_vectors",
         "LinearProbe": ".linear_probe",
         "NaiveBayes": ".naive_bayes",
         "OpenSet": ".open_set",
         "Prototypes": ".prototypes",
         "Rate": ".rate",
+        "SentenceSetClassifier": ".sentence_sets",
         "Terms": ".zero_shot",
+        "TokenMoments": ".token_moments",
         "ZeroShotClassifier": ".zero_shot",
         "class_texts": ".texts",
-        "TokenMoments": ".token_moments",
         "frechet_mean": ".frechet",
         "next_class": ".frechet",
         "predictable": ".frechet",

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
-from .classifier import FLOATS, EmbeddingClassifier
+from .classifier import FLOATS, FOLDS, EmbeddingClassifier
 
 # Terms are multiples of this. As long as a score is below 4,096, sums of them are exact in float64, in any order.
 GRID = 2.0**-40
@@ -149,8 +149,10 @@ class TextClassifier(EmbeddingClassifier):
     def _twin(self) -> Self:
         return copy(self)
 
-    def _cross_fitted(self, X: np.ndarray, y: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return super()._cross_fitted(unit_rows(X), y, seed)
+    def _cross_fitted(
+        self, X: np.ndarray, y: np.ndarray, seed: int, folds: int = FOLDS
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return super()._cross_fitted(unit_rows(X), y, seed, folds)
 
     def _calibrate(
         self, scores: np.ndarray, y: np.ndarray, support: np.ndarray, rows: np.ndarray | None = None

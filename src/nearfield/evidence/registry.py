@@ -55,6 +55,7 @@ NAMES = (
     "squash",
     "stationary_simplex",
     "tcm_opis",
+    "zsarcap",
 )
 
 
