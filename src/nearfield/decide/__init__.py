@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .linear_probe import LinearProbe as LinearProbe
     from .naive_bayes import NaiveBayes as NaiveBayes
     from .open_set import OpenSet as OpenSet
+    from .open_vocabulary import OpenVocabulary as OpenVocabulary
+    from .open_vocabulary import names_in as names_in
     from .prototypes import Prototypes as Prototypes
     from .rate import Rate as Rate
     from .sentence_sets import SentenceSetClassifier as SentenceSetClassifier
@@ -34,6 +36,7 @@ __all__ = [
     "LinearProbe",
     "NaiveBayes",
     "OpenSet",
+    "OpenVocabulary",
     "Prototypes",
     "Rate",
     "SentenceSetClassifier",
@@ -42,6 +45,7 @@ __all__ = [
     "ZeroShotClassifier",
     "class_texts",
     "frechet_mean",
+    "names_in",
     "next_class",
     "predictable",
     "tree_distances",
@@ -56,6 +60,7 @@ __getattr__, __dir__ = lazy_names(
         "LinearProbe": ".linear_probe",
         "NaiveBayes": ".naive_bayes",
         "OpenSet": ".open_set",
+        "OpenVocabulary": ".open_vocabulary",
         "Prototypes": ".prototypes",
         "Rate": ".rate",
         "SentenceSetClassifier": ".sentence_sets",
@@ -64,6 +69,7 @@ __getattr__, __dir__ = lazy_names(
         "ZeroShotClassifier": ".zero_shot",
         "class_texts": ".texts",
         "frechet_mean": ".frechet",
+        "names_in": ".open_vocabulary",
         "next_class": ".frechet",
         "predictable": ".frechet",
         "tree_distances": ".frechet",

@@ -13,6 +13,7 @@ from .claims import KINDS, NOT_RUN, Finding, Paper, Setting, Verdict
 
 NAMES = (
     "bebr",
+    "cased",
     "close_modality_gap",
     "convergent_learning",
     "dafosnet",
