@@ -134,3 +134,43 @@ def test_the_next_page(run, store: Path) -> None:
     second = run("search", store, "a train", "-k", "3", "--after", first["cursor"], "--json").json
     assert [hit["id"] for hit in first["hits"] + second["hits"]] == [hit["id"] for hit in both]
     assert "cursor of query" in run("search", store, "a ship", "--after", first["cursor"]).err
+
+
+def test_words_alone_and_words_with_meaning(run, store: Path, tmp_path: Path) -> None:
+    first = run("search", store, "matrix", "--text", "-k", "3", "--json").json["hits"]
+    assert len(first) == 3 and all("matrix" in hit["payload"]["text"].lower() for hit in first)
+    assert set(first[0]["legs"]) == {"text"} and first[0]["distance"] == -first[0]["legs"]["text"]
+    both = run("search", store, "a train to the coast", "--hybrid", "-k", "2", "--json").json["hits"]
+    assert both[0]["attributes"]["topic"] == "rail" and set(both[0]["legs"]) == {"vector", "text"}
+    assert run("search", store, "--hybrid", "a", "train", "to", "the coast", "-k", "2", "--json").json["hits"] == both
+    nothing = run("search", store, "zyzzyva", "--text")
+    assert (nothing.code, nothing.out.strip()) == (1, "no item holds any of the words")
+    filtered = run("search", store, "matrix", "--text", "--where", "topic = 'rail'")
+    assert filtered.code == 1 and "no item that passes the filter" in filtered.out
+    np.save(tmp_path / "q.npy", WordLlama().encode("fry it in butter"))
+    assert run("search", store, "butter", "--hybrid", "--vector", "q.npy", "-k", "1").out.split()[1].startswith("cook")
+
+
+def test_what_words_do_not_go_with(run, store: Path, vectors: Path) -> None:
+    for arguments in (("--text",), ("--text", "a", "--within", "0.2"), ("--hybrid", "a", "--after", "x")):
+        answer = run("search", store, *arguments)
+        assert answer.code == 2 and "expected a question" in answer.err
+    assert "fit_fusion" in run("search", store, "a", "--text", "--max-false", "0.05").err
+    run("index", vectors, "v.nf")
+    assert "this store has no texts" in run("search", "v.nf", "a", "--text").err
+
+
+def test_items_like_and_unlike_stored_ones_and_aspects(run, store: Path) -> None:
+    first = run("search", store, "a train to the coast", "-k", "3", "--json").json["hits"]
+    like = run("search", store, "--like", first[0]["id"], "-k", "3", "--json").json["hits"]
+    assert first[0]["id"] not in [hit["id"] for hit in like] and like[0]["attributes"]["topic"] == "rail"
+    both = ("--like", first[0]["id"], "--unlike", first[1]["id"])
+    assert run("search", store, *both, "-k", "2", "--json").json["hits"]
+    assert "fit_aspects" in run("search", store, "--like", first[0]["id"], "--aspect", "topic").err
+    with Store.open(store) as opened:
+        opened.fit_aspects(["topic"])
+    found = run("search", store, "a train to the coast", "--aspect", "topic=2", "-k", "5", "--json").json["hits"]
+    assert {hit["attributes"]["topic"] for hit in found} == {"rail"}
+    assert "name=weight" in run("search", store, "a", "--aspect", "topic=much").err
+    assert "expected a question" in run("search", store, "--unlike", first[0]["id"]).err
+    assert "--like" in run("search", store, "a", "--within", "0.2", "--like", first[0]["id"]).err

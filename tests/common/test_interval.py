@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nearfield.common.interval import difference_interval, mean_interval, recall_interval
+from nearfield.common.interval import difference_interval, mean_interval, recall_interval, student_interval
 
 
 def shares(rng, mean, kind, n):
@@ -71,3 +71,9 @@ def test_the_interval_of_a_difference_covers() -> None:
         assert low <= value <= high
         covered += low <= 0.2 <= high
     assert covered >= 0.93 * 300
+
+
+def test_interval_of_values_without_bounds():
+    assert student_interval(np.array([np.nan, 1.0, 1.0])) == (1, 1, 1)
+    assert student_interval(np.array([2.0]))[1:] == (-np.inf, np.inf)
+    assert np.isnan(student_interval(np.array([np.nan]))[0])

@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from nearfield.evidence.measures import cost_at, exact, ndcg, places_moved, recall, walk
+from nearfield.evidence.measures import (
+    calibration_error,
+    cost_at,
+    exact,
+    ndcg,
+    places_moved,
+    precision_at_recall,
+    recall,
+    walk,
+)
 from nearfield.index import Graph
 
 
@@ -38,3 +47,13 @@ def test_ndcg_by_hand() -> None:
 
 def test_places() -> None:
     assert places_moved({"a": 3, "b": 2, "c": 1}, {"a": 0, "b": 2, "c": 1}) == {"a": 2, "b": -1, "c": -1}
+
+
+def test_precision_at_recall_and_calibration_error() -> None:
+    rng = np.random.default_rng(0)
+    stated = rng.random(20_000)
+    truth = rng.random(20_000) < stated
+    assert calibration_error(stated, truth) < 0.02
+    assert abs(calibration_error(np.full(1000, 0.9), np.zeros(1000, bool)) - 0.9) < 1e-9
+    assert precision_at_recall(stated, truth, 0.01) > precision_at_recall(stated, truth, 0.95) > 0.5
+    assert precision_at_recall(stated, truth, 1.0) < 0.55

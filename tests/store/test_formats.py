@@ -23,6 +23,7 @@ def to_format_1(path: Path) -> None:
     """Take away what later formats added."""
     connection = sqlite3.connect(path / "catalogue.sqlite", isolation_level=None)
     for statement in (
+        "DROP TABLE texts",
         "DROP TABLE encoded",
         "DROP TABLE incoming",
         "DROP TABLE arrays",
@@ -84,12 +85,12 @@ def test_a_writer_brings_it_up_to_date(
     with Store.open(old, read_only=True) as reader:
         before = content(reader)
         with Store.open(old) as store:
-            assert content(store) == before and store.stats()["format"] == 3
+            assert content(store) == before and store.stats()["format"] == 4
             store.add([100, 101], vectors[100:102], expires=[None, "2001-01-01"])
             assert 100 in reader and 101 not in reader and len(reader) == 60  # who had it open before follows
-            assert reader.stats()["format"] == 3
+            assert reader.stats()["format"] == 4
             assert store.verify().ok
-    assert version(old) == 3
+    assert version(old) == 4
     fresh = make("fresh.nf", attributes={"year": "int"})
     assert tables(old) == tables(fresh.path)
 
@@ -105,7 +106,7 @@ def test_an_upgrade_that_fails_at_any_step_changes_nothing(
     with files.fault_injection(lambda name, _: calls.append(name)):
         Store.open(tmp_path / "whole.nf").close()
     upgrades = calls.count("upgrade")
-    assert upgrades == len(STEPS[2]) + len(STEPS[3]) + 3  # before, at every statement, and around the commit
+    assert upgrades == sum(map(len, STEPS.values())) + 3  # before, at every statement, and around the commit
     for number in range(upgrades):
         path = tmp_path / f"{number}.nf"
         shutil.copytree(old, path)
@@ -117,7 +118,7 @@ def test_an_upgrade_that_fails_at_any_step_changes_nothing(
 
         with pytest.raises(type(error)), files.fault_injection(fail):
             Store.open(path)
-        assert version(path) == (3 if number == upgrades - 1 else 1)  # the last step comes after the commit
+        assert version(path) == (4 if number == upgrades - 1 else 1)  # the last step comes after the commit
         with Store.open(path, read_only=True) as reader:
             assert content(reader) == before
         with Store.open(path) as store:
@@ -134,7 +135,7 @@ def test_an_older_release_refuses_the_format_by_name(
     monkeypatch.setattr(catalogue, "FORMAT_VERSION", 1)
     for read_only in (False, True):
         with pytest.raises(
-            FormatVersionError, match=r"a\.nf: format version 3 is newer than this nearfield reads \(1\)"
+            FormatVersionError, match=r"a\.nf: format version 4 is newer than this nearfield reads \(1\)"
         ):
             Store.open(store.path, read_only=read_only)
 
@@ -147,16 +148,44 @@ def test_a_store_of_format_2_is_read_and_brought_up_to_date(
     before = content(store)
     store.close()
     connection = sqlite3.connect(store.path / "catalogue.sqlite", isolation_level=None)
-    for statement in ("DROP TABLE encoded", "DROP TABLE incoming", "DROP TABLE arrays", "PRAGMA user_version = 2"):
-        connection.execute(statement)
+    for table in ("texts", "encoded", "incoming", "arrays"):
+        connection.execute(f"DROP TABLE {table}")
+    connection.execute("PRAGMA user_version = 2")
     connection.close()
     with Store.open(store.path, read_only=True) as reader:
         assert content(reader) == before and reader.stats()["format"] == 2 and reader.upgrading is None
         assert reader.verify().ok
         with Store.open(store.path) as store:
-            assert content(store) == before and store.stats()["format"] == 3 and store.verify().ok
+            assert content(store) == before and store.stats()["format"] == 4 and store.verify().ok
             assert store.delete([1]) == 1
-        assert 1 not in reader and reader.stats()["format"] == 3
+        assert 1 not in reader and reader.stats()["format"] == 4
+
+
+def test_a_store_of_format_3_gets_texts_with_its_first_writer(
+    make: Callable[..., Store], vectors: np.ndarray, content: Callable[[Store], Any]
+) -> None:
+    store = make()
+    store.add([1, 2, 3], vectors[:3], payload=[{"body": "lift"}, None, {"body": "drag"}])
+    before = content(store)
+    store.tag("old")
+    store.close()
+    for path in (store.path, store.path / "snapshots" / "old"):
+        connection = sqlite3.connect(path / "catalogue.sqlite", isolation_level=None)
+        connection.execute("DROP TABLE texts")
+        connection.execute("PRAGMA user_version = 3")
+        connection.close()
+    with Store.open(store.path, read_only=True) as reader:
+        assert content(reader) == before and reader.stats()["format"] == 3 and reader.verify().ok
+        with pytest.raises(ValueError, match="this store has no texts"):
+            reader.search(text="lift")
+        with Store.open(store.path) as store:
+            store.index_text("body")
+            store.add([4], vectors[3:4], text=["lift"])
+            assert sorted(reader.search(text="lift", k=2).ids) == [1, 4] and store.verify().ok
+            store.restore("old")
+            assert content(store) == before and store.stats()["text"] is None and store.verify().ok
+            store.add([4], vectors[3:4], text=["lift"])
+            assert reader.search(text="lift", k=1).ids == [4]
 
 
 def test_nothing_is_done_where_nothing_is_to_do(make: Callable[..., Store]) -> None:
@@ -165,7 +194,7 @@ def test_nothing_is_done_where_nothing_is_to_do(make: Callable[..., Store]) -> N
     store.close()
     with Store.open(store.path) as store:
         assert store._catalogue.committed_generation() == before
-    assert steps(3, 3) == []
+    assert steps(4, 4) == []
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -174,7 +203,7 @@ def test_a_process_killed_in_an_upgrade_leaves_a_whole_store(
 ) -> None:
     with Store.open(old, read_only=True) as reader:
         before = content(reader)
-    for number in range(len(STEPS[2]) + len(STEPS[3]) + 3):
+    for number in range(sum(map(len, STEPS.values())) + 3):
         path = tmp_path / f"{number}.nf"
         shutil.copytree(old, path)
         child = os.fork()
@@ -192,4 +221,4 @@ def test_a_process_killed_in_an_upgrade_leaves_a_whole_store(
         with Store.open(path, read_only=True) as reader:
             assert content(reader) == before
         with Store.open(path) as store:
-            assert content(store) == before and store.stats()["format"] == 3 and store.verify().ok
+            assert content(store) == before and store.stats()["format"] == 4 and store.verify().ok

@@ -46,11 +46,13 @@ def test_damage_is_named(connection: sqlite3.Connection, column: str) -> None:
 
 def test_arrays_come_back_and_damage_is_named(connection: sqlite3.Connection) -> None:
     arrays = {"a": np.float32([[1, 2, 3]]), "b.c": np.arange(3), "d": np.zeros((0, 4), np.float32), "e": np.uint8([1])}
-    write_arrays(connection, {"gone": np.arange(2)})
-    write_arrays(connection, arrays)
-    found = read_arrays(connection, Path("c"))
+    write_arrays(connection, "next", {"gone": np.arange(2)})
+    write_arrays(connection, "other", {"a": np.arange(2)})
+    write_arrays(connection, "next", arrays)
+    found = read_arrays(connection, Path("c"), "next")
     assert found.keys() == arrays.keys()
     assert all((found[name] == array).all() and found[name].shape == array.shape for name, array in arrays.items())
-    connection.execute("UPDATE arrays SET shape = '[3, 1]' WHERE name = 'a'")
-    with pytest.raises(CorruptFileError, match="checksum of array 'a' differs"):
-        read_arrays(connection, Path("c"))
+    connection.execute("UPDATE arrays SET shape = '[3, 1]' WHERE name = 'next.a'")
+    with pytest.raises(CorruptFileError, match=r"checksum of array 'next\.a' differs"):
+        read_arrays(connection, Path("c"), "next")
+    assert read_arrays(connection, Path("c"), "other")["a"].tolist() == [0, 1]

@@ -11,6 +11,7 @@ from nearfield.common import CorruptFileError
 from nearfield.decide import Judge
 from nearfield.metric import get_metric
 from nearfield.store import Store, judging
+from nearfield.store.tables import read_meta, set_meta
 
 
 @pytest.fixture
@@ -168,3 +169,44 @@ def test_damaged_scales_are_named(judged: Store, topics: np.ndarray) -> None:
         pytest.raises(CorruptFileError, match="checksum of the local scales from 0 on differs"),
     ):
         store.search(topics[0])
+
+
+def test_a_move_to_another_model_fits_the_judge_again_with_its_labels(
+    judged: Store, topics: np.ndarray, rng: np.random.Generator
+) -> None:
+    turn = np.linalg.qr(rng.standard_normal((24, 16)))[0].T.astype(np.float32)
+    noise = 5 * rng.standard_normal((40, 16)).astype(np.float32)
+    asked = np.concatenate([topics[1200:1210], noise[:20]])
+    judged.fit_judge(asked, np.arange(30) < 10, hidden=0.02, sample=900, background=300)
+    upgrade = judged.upgrade(pairs=(list(range(200)), topics[:200] @ turn))
+    ids = list(range(200, 1200))
+    upgrade.put(ids, topics[ids] @ turn)
+    upgrade.finish()
+    judge = judged.judge
+    assert judge is not None and judge.labels_ == 30 and judge.hidden == 0.02 and judge.uses_queries_
+    stored = judging.fit_of(judged._meta()["judge"], judged._viewer.current(), judged._shape, judged.path)
+    assert (stored.sample, stored.background, stored.queries.shape) == (900, 300, (30, 24))
+    on_topic = judged.search(topics[1210:] @ turn, 5, max_false=0.05)
+    off_topic = judged.search(noise[20:] @ turn, 5, max_false=0.05)
+    assert np.mean([len(hits) > 0 for hits in on_topic]) > 0.7
+    assert np.mean([len(hits) > 0 for hits in off_topic]) < 0.3
+    assert judged.verify().ok and not judged.stats()["judge"]["stale"]
+
+
+def test_a_judge_stored_before_labels_were_kept_is_fitted_again_without(judged: Store, topics: np.ndarray) -> None:
+    with judged._catalogue.writing() as connection:
+        stored = dict(read_meta(connection, judged.path, "judge")["judge"])
+        del stored["fit"]
+        set_meta(connection, "judge", stored)
+    upgrade = judged.upgrade(pairs=(list(range(1200)), -topics[:1200]))
+    upgrade.finish()
+    assert judged.judge is not None and judged.judge.labels_ == 0 and judged.judge.hidden == 0.02
+
+
+def test_labels_that_do_not_fit_are_damage(judged: Store) -> None:
+    from nearfield.store.judging import fit_of
+
+    view = judged._viewer.current()
+    wrong = {"fit": {"sample": 9, "background": 9, "queries": "AAAA", "labels": [1, 0]}}
+    with pytest.raises(CorruptFileError, match="how the judge was fitted"):
+        fit_of(wrong, view, judged._shape, judged.path)

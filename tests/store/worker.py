@@ -79,12 +79,18 @@ def next_vector_of(stamp: int, identifier: int) -> np.ndarray:
     return np.array([stamp + 1, identifier + 1, (stamp * 17 + identifier) % 997, 2, 3, identifier % 7], np.float32)
 
 
+def text_of(stamp: int, identifier: int) -> str | None:
+    """A text that names its origin; some items have none."""
+    return None if identifier % 6 == 5 else f"item{identifier} stamp{stamp} " + "lift drag wing flow"[: identifier % 20]
+
+
 def rows_of(stamp: int, ids: list[int]) -> dict[str, Any]:
-    """Vectors, attributes and payload of one write."""
+    """Vectors, attributes, payload and texts of one write."""
     return {
         "vectors": np.stack([vector_of(stamp, identifier) for identifier in ids]),
         "attributes": {"stamp": [stamp] * len(ids)},
         "payload": [{"stamp": stamp, "id": identifier} for identifier in ids],
+        "text": [text_of(stamp, identifier) for identifier in ids],
     }
 
 
@@ -167,7 +173,11 @@ def stamps_of(store: Store) -> dict[int, float]:
     moved = store.dim == NEXT_DIM
     for batch in store.iterate(50):
         stamps = batch.attributes.column("stamp").to_pylist()
-        for identifier, vector, stamp, payload in zip(batch.ids, batch.vectors, stamps, batch.payload, strict=True):
+        texts = batch.text or [None] * len(batch)
+        for identifier, vector, stamp, payload, text in zip(
+            batch.ids, batch.vectors, stamps, batch.payload, texts, strict=True
+        ):
+            assert text == text_of(stamp, identifier), f"the text of item {identifier} is torn: {text!r}"
             assert identifier not in found, f"item {identifier} is there twice"
             born = payload.pop("born", False)
             right = next_vector_of(stamp, identifier) if moved else vector_of(stamp, identifier)

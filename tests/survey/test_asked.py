@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nearfield.survey.asked import nearest_stored, recall_of_codec, recall_of_index, true_distances, without_own
+from nearfield.survey.asked import nearest_stored, recall_of_codec, recall_of_index, true_distances
 from nearfield.survey.collection import Collection
 
 
@@ -34,10 +34,6 @@ def test_nearest_of_others_and_of_oneself(metric):
     assert found.distances == pytest.approx(np.sort(distances, axis=1)[:, :4], abs=1e-6)
     asked = nearest_stored(Collection.of(x[10:], metric), stored, np.arange(10), 4)
     assert asked.own is None and asked.distances.shape == (10, 4)
-
-
-def test_own_rows_are_taken_out_or_the_last():
-    assert without_own(np.array([[3, 1, 2], [5, 6, 7]]), np.array([1, 9])).tolist() == [[3, 2], [5, 6]]
 
 
 def test_missing_rows_are_infinitely_far():

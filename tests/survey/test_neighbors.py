@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from nearfield.survey import Neighborhood, sample_neighbors
-from nearfield.survey.neighbors import list_length
+from nearfield.survey.neighbors import list_length, without_own
 
 
 def brute(x, metric):
@@ -121,3 +121,7 @@ def test_bad_parameters(options, text):
 
 def test_is_public():
     assert isinstance(sample_neighbors(np.eye(4, dtype=np.float32), 1), Neighborhood)
+
+
+def test_own_rows_are_taken_out_or_the_last():
+    assert without_own(np.array([[3, 1, 2], [5, 6, 7]]), np.array([1, 9]), 2).tolist() == [[3, 2], [5, 6]]

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from nearfield.survey import graph_reconstruction, survey
-from nearfield.survey.reconstruction import mean_interval
 
 
 def random_graph(nodes=400, degree=6, seed=0):
@@ -101,9 +100,3 @@ def test_what_cannot_be_measured_says_why():
         graph_reconstruction(x, [[0, 30]])
     with pytest.raises(ValueError, match="zeros"):
         graph_reconstruction(np.zeros((30, 4), np.float32), [[0, 1]])
-
-
-def test_interval_of_a_mean():
-    assert mean_interval(np.array([np.nan, 1.0, 1.0])) == (1, 1, 1)
-    assert mean_interval(np.array([2.0]))[1:] == (-np.inf, np.inf)
-    assert np.isnan(mean_interval(np.array([np.nan]))[0])

@@ -5,10 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.pipeline import make_pipeline
 
 from nearfield.index import IVF, Flat, Graph
 from nearfield.quantize import RotatedQuantizer
-from nearfield.tune import Recipe
+from nearfield.store import Store
+from nearfield.transform import PCA, LinearMap, Subspace
+from nearfield.transform.chain import linear_map
+from nearfield.tune import Plan, Recipe, tune
 
 RECIPES = [
     Recipe("flat", bits=32),
@@ -163,3 +167,47 @@ def test_bad_types_and_unknown_fields():
         Recipe(pca=3, leanvec=3)
     with pytest.raises(ValueError, match="got also \\['trees'\\]"):
         Recipe.from_dict({"kind": "flat", "trees": 3})
+
+
+def fitted_map():
+    x = np.random.default_rng(0).standard_normal((300, 12)).astype(np.float32) * np.arange(1, 13, dtype=np.float32)
+    return make_pipeline(Subspace(1, center=False), PCA(6, center=False)).fit(x), x
+
+
+def test_a_map_of_its_own_is_kept_and_told_apart():
+    pipeline, _ = fitted_map()
+    recipe = Recipe("flat", bits=8, rescore="vectors", candidates=40, transform=pipeline)
+    again = Recipe.from_dict(json.loads(json.dumps(recipe.to_dict())))
+    assert again == recipe and hash(again) == hash(recipe)
+    other = Recipe("flat", bits=8, rescore="vectors", candidates=40, transform=LinearMap(np.eye(12)))
+    assert other != recipe and other.codes != recipe.codes
+    assert "after a map to 6 dimensions" in str(recipe) and not recipe.exact
+
+
+def test_an_index_and_a_store_are_built_after_it(tmp_path):
+    pipeline, x = fitted_map()
+    recipe = Recipe("graph", bits=8, rescore="vectors", transform=pipeline)
+    plan = tune(x, metric="l2", recall=0.8, recipes=[recipe])
+    assert plan.recipe.transform == linear_map(pipeline)
+    assert Plan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan
+    with Store.create(tmp_path / "s.nf", dim=12, metric="l2") as store:
+        store.add(list(range(300)), x)
+        assert store.optimize(recall=0.8, recipes=[recipe]).recipe.transform == recipe.transform
+        before = store.search(x[5], k=3).distances
+    with Store.open(tmp_path / "s.nf") as store:
+        assert store.stats()["plan"] and (store.search(x[5], k=3).distances == before).all()
+        assert store.search(x[5], k=1).ids == [5] and store.verify().ok
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"transform": PCA(2)}, ValueError, "a fitted one"),
+        ({"transform": "pca"}, TypeError, "expected a LinearMap"),
+        ({"transform": LinearMap(np.eye(3)), "pca": 2}, ValueError, "beside pca=2"),
+        ({"transform": {"matrix": 3}}, ValueError, "'shape' and 'float32'"),
+    ],
+)
+def test_bad_maps_are_named(options, error, text):
+    with pytest.raises(error, match=text):
+        Recipe("flat", **options)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from pathlib import Path
+
+# Benchmarks that are told nothing but whether to be quick: the module and the function carry their names.
+_PLAIN = ("cutoff", "maps", "scaling", "upgrade")
 
 
 def _names(text: str) -> list[str]:
@@ -73,12 +77,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     filtered.add_argument("--rows", type=int, default=None, help="most rows (default: all 115,659)")
     filtered.add_argument("--peers", type=_names, default=None, metavar="NAMES", help="names as in the table")
     upgrade = commands.add_parser("upgrade", help="what a move to another model gains as items are encoded")
+    fusion = commands.add_parser("fusion", help="words, vectors and both on judged questions (some minutes)")
+    fusion.add_argument("--times", action="store_true", help="measure latencies as well; only on a quiet machine")
+    cutoff = commands.add_parser("cutoff", help="rules that cut a list of hits, at equal recall (some ten minutes)")
     maps = commands.add_parser("maps", help="new queries on old vectors: what maps between two models reach (an hour)")
     for command in (
         peers,
         report,
         store,
         upgrade,
+        fusion,
+        cutoff,
         maps,
         many,
         growth,
@@ -120,6 +129,10 @@ def run(arguments: argparse.Namespace) -> int:
 
             rewrite(arguments.readme, load_results(out))
         return 0
+    if arguments.bench in _PLAIN:
+        made = importlib.import_module(f".{arguments.bench}", __package__)
+        print(getattr(made, f"run_{arguments.bench}")(out, quick=arguments.quick))
+        return 0
     if arguments.bench == "growth":
         from .growth import run_growth
 
@@ -129,11 +142,6 @@ def run(arguments: argparse.Namespace) -> int:
         from .filters import run_filters
 
         print(run_filters(out, rows=20_000 if arguments.quick else arguments.rows))
-        return 0
-    if arguments.bench == "scaling":
-        from .scaling import run_scaling
-
-        print(run_scaling(out, quick=arguments.quick))
         return 0
     if arguments.bench == "collections":
         from .collections import run_collections
@@ -152,15 +160,10 @@ def run(arguments: argparse.Namespace) -> int:
 
         print(run_sizing(out, rows=(3_000,)) if arguments.quick else run_sizing(out))
         return 0
-    if arguments.bench == "upgrade":
-        from .upgrade import run_upgrade
+    if arguments.bench == "fusion":
+        from .fusion import run_fusion
 
-        print(run_upgrade(out, quick=arguments.quick))
-        return 0
-    if arguments.bench == "maps":
-        from .maps import run_maps
-
-        print(run_maps(out, quick=arguments.quick))
+        print(run_fusion(out, quick=arguments.quick, times=arguments.times))
         return 0
     if arguments.bench == "many":
         return _many(arguments, out)

@@ -2,7 +2,8 @@
 
 SOURCE is a .npy file of vectors; a .parquet, .csv or .jsonl file with a column of texts or of vectors; or a folder of
 .txt, .md and .rst files, long ones in passages. Columns are guessed where there is no doubt. The whole source is looked
-through before anything is begun, and the store appears complete or not at all.
+through before anything is begun, and the store appears complete or not at all. Texts are found by their words as well
+(search --text, --hybrid).
 """
 
 from __future__ import annotations
@@ -55,6 +56,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--metric", choices=("cosine", "ip", "l2"), default="cosine", help="default: cosine")
     parser.add_argument("--dtype", choices=("float32", "float16"), default="float32", help="how vectors are kept")
+    parser.add_argument(
+        "--tokenizer",
+        choices=("porter", "unicode61", "trigram"),
+        default="porter",
+        help="how texts become words for search --text and --hybrid: porter (default) for English, unicode61 as they "
+        "are, trigram for languages without spaces",
+    )
     parser.add_argument("--no-judge", action="store_true", help="do not fit the relevance judge")
 
 
@@ -73,6 +81,8 @@ def run(arguments: argparse.Namespace) -> int:
             dtype=arguments.dtype,
             attributes=source.attributes,
             embedding=encoder.fingerprint() if encoder else None,
+            text=source.text,
+            tokenizer=arguments.tokenizer,
         ) as store:
             _fill(store, source, encoder)
             left_out = f" ({source.left_out:,} without text left out)" if source.left_out else ""

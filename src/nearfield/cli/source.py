@@ -27,13 +27,15 @@ class Source(Protocol):
     """Something to index. Making one looks through the whole source and refuses what is wrong with it, so that nothing
     is begun that cannot be finished.
 
-    ``rows`` counts what will come, ``dim`` is None for texts, ``left_out`` counts rows without any text.
+    ``rows`` counts what will come, ``dim`` is None for texts, ``left_out`` counts rows without any text; ``text`` is
+    the key under which the payload holds the text, None without one.
     """
 
     rows: int
     dim: int | None
     attributes: dict[str, str]
     left_out: int
+    text: str | None
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         """All rows in order, at most ``size`` at a time."""

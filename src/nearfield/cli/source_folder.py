@@ -25,6 +25,7 @@ class Folder:
         self.dim: int | None = None
         self.attributes = {"path": "string", "line": "int"}
         self.left_out = 0
+        self.text: str | None = "text"
         self._passages: list[tuple[str, str, int, str]] = []
         unreadable = []
         for path in _text_files(folder):

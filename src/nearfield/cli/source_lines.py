@@ -25,6 +25,7 @@ class _Lines:
         self._columns = columns
         self._kinds = kinds
         self.attributes = columns.attributes
+        self.text = columns.text
         self.dim: int | None = None
         self.rows, self.dim = count_rows(path, self.chunks(4096))
         self.left_out = self._skipped

@@ -28,6 +28,7 @@ class Npy:
         self.dim: int | None = int(self._array.shape[1])
         self.attributes: dict[str, str] = {}
         self.left_out = 0
+        self.text: str | None = None
         self._ids = None if ids is None else _read_ids(ids, self.rows)
 
     def chunks(self, size: int) -> Iterator[Chunk]:

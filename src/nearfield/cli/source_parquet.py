@@ -26,6 +26,7 @@ class Parquet:
         self._columns = assign_columns(str(path), kinds, choice)
         self._id_is_int = self._columns.id is not None and kinds[self._columns.id] == "int"
         self.attributes = self._columns.attributes
+        self.text = self._columns.text
         self.dim: int | None = None
         self.rows, self.dim = count_rows(path, self.chunks(8192))
         self.left_out = self._skipped

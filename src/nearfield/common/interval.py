@@ -1,7 +1,8 @@
-"""The confidence interval of a mean of shares, such as the recall of many queries."""
+"""Confidence intervals of means: of shares, such as the recall of many queries, and of values without bounds."""
 
 from __future__ import annotations
 
+import math
 from statistics import NormalDist
 from typing import Any
 
@@ -10,6 +11,19 @@ import numpy as np
 # Half a query's worth of the greatest possible variance is added to what was seen. Without it the interval shrinks to
 # nothing when every query scores alike; the tests hold its coverage by simulation.
 _PRIOR = 0.5
+
+
+def t_quantile(freedom: int) -> float:
+    """The factor of a 95% interval by Student's t with so many degrees of freedom.
+
+    Examples
+    --------
+    >>> round(t_quantile(19), 3)
+    2.093
+    """
+    from scipy import special
+
+    return float(special.stdtrit(freedom, 0.975))
 
 
 def mean_interval(shares: Any, confidence: float = 0.95) -> tuple[float, float, float]:
@@ -43,6 +57,26 @@ def mean_interval(shares: Any, confidence: float = 0.95) -> tuple[float, float, 
     centre = (mean + z * z / (2 * trials)) / (1 + z * z / trials)
     half = z / (1 + z * z / trials) * (mean * (1 - mean) / trials + z * z / (4 * trials * trials)) ** 0.5
     return mean, min(mean, max(0.0, centre - half)), max(mean, min(1.0, centre + half))
+
+
+def student_interval(values: np.ndarray) -> tuple[float, float, float]:
+    """``(mean, low, high)``, 95% by Student's t; NaN are left out, and without two values the interval is open.
+
+    For values without bounds; :func:`mean_interval` is for shares.
+
+    Examples
+    --------
+    >>> student_interval(np.array([1.0, 2.0, 3.0]))[0]
+    2.0
+    """
+    values = values[np.isfinite(values)]
+    if len(values) == 0:
+        return math.nan, math.nan, math.nan
+    mean = float(values.mean())
+    if len(values) == 1:
+        return mean, -math.inf, math.inf
+    margin = t_quantile(len(values) - 1) * float(values.std(ddof=1)) / math.sqrt(len(values))
+    return mean, mean - margin, mean + margin
 
 
 def recall_interval(truth: np.ndarray, found: np.ndarray) -> tuple[float, float, float]:

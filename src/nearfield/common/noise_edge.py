@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from .checks import check_int, check_real
 
@@ -98,8 +97,10 @@ def largest_noise(dim: int, rows: int, alpha: float) -> float:
     >>> round(largest_noise(100, 2000, 0.01), 2), round((1 + (100 / 2000) ** 0.5) ** 2, 2)
     (1.52, 1.5)
     """
+    from scipy import special
+
     shape, scale, shift = _TRACY_WIDOM
-    quantile = stats.gamma.ppf(1 - alpha, shape, scale=scale) - shift
+    quantile = scale * special.gammaincinv(shape, 1 - alpha) - shift
     n, d = np.sqrt(rows - 0.5), np.sqrt(dim - 0.5)
     width = (n + d) * (1 / n + 1 / d) ** (1 / 3)
     return float(((n + d) ** 2 + width * quantile) / rows)

@@ -23,6 +23,7 @@ class Retrieval:
     document_ids, documents : list of str; a document is ``"title. text"``.
     query_ids, queries : list of str; only queries with judgements.
     judgements : query id -> document id -> grade (positive means relevant).
+    asked : the name of these queries among the files of the set: "queries", or "train_queries".
     vectors, query_vectors : float32 (n, 384), rows as in ``documents`` and ``queries``; read on first use, and
         FileNotFoundError says how they are made when they are not there.
 
@@ -40,6 +41,7 @@ class Retrieval:
     query_ids: list[str]
     queries: list[str]
     judgements: dict[str, dict[str, int]]
+    asked: str = "queries"
 
     @cached_property
     def vectors(self) -> np.ndarray:
@@ -49,12 +51,13 @@ class Retrieval:
     @cached_property
     def query_vectors(self) -> np.ndarray:
         """The queries as vectors of all-MiniLM-L6-v2."""
-        return self._read("queries", "queries", len(self.queries))
+        return self._read(self.asked, "queries", len(self.queries))
 
     def _read(self, part: str, attribute: str, rows: int) -> np.ndarray:
+        name = self.name if self.asked == "queries" else f"{self.name}_train"
         advice = (
             "It is computed and has no public home. To make it: numpy.save(path, nearfield.OnnxText('<all-MiniLM-L6-v2 "
-            f"exported to ONNX>', max_tokens=256).encode(nearfield.datasets.load('{self.name}').{attribute}))."
+            f"exported to ONNX>', max_tokens=256).encode(nearfield.datasets.load('{name}').{attribute}))."
         )
         source = Source(f"{self.name}/minilm_{part}.npy", advice=advice)
         array = read_vectors(source)

@@ -26,6 +26,7 @@ _LOADERS: dict[str, Callable[[], Any]] = {
     "fashion_mnist": fashion_mnist.load,
     "glove": glove.load,
     "scifact": scifact.load,
+    "scifact_train": scifact.train,
     "stsb": stsb.load,
     "word_lists": word_lists.load,
     "wn18rr": wn18rr.load,
@@ -37,7 +38,7 @@ NAMES = tuple(_LOADERS)
 @overload
 def load(name: Literal["clinc150"]) -> Clinc150: ...
 @overload
-def load(name: Literal["cranfield", "scifact"]) -> Retrieval: ...
+def load(name: Literal["cranfield", "scifact", "scifact_train"]) -> Retrieval: ...
 @overload
 def load(name: Literal["fashion_mnist"]) -> FashionMNIST: ...
 @overload
@@ -70,6 +71,8 @@ def load(name: str) -> Any:
     ``glove``         400,000 words with vectors of 50 dimensions                    :class:`WordVectors`
     ``scifact``       5,183 abstracts of medicine, 300 claims, judgements, MiniLM    :class:`Retrieval`
                       vectors
+    ``scifact_train`` the same abstracts, 537 claims that cite none of a test        :class:`Retrieval`
+                      claim's
     ``stsb``          8,628 pairs of sentences with a score of likeness              :class:`STSB`
     ``word_lists``    WEAT, gender, analogies and likeness: what is asked of word    :class:`WordLists`
                       vectors

@@ -2,7 +2,8 @@
 
 Choose :class:`WordLlama` for speed without any download (static word vectors, some 20,000 short texts a second),
 :class:`OnnxText` for the quality of a sentence transformer from a folder on disk without torch, and
-:class:`SentenceTransformers` when that library is installed anyway. :func:`load_encoder` rebuilds the encoder a store
+:class:`SentenceTransformers` when that library is installed anyway. :class:`PairScorer` gives no vectors: it judges a
+query and an item together. :func:`load_encoder` rebuilds the encoder a store
 was made with from its fingerprint, and refuses when the weights are no longer the same.
 """
 
@@ -16,15 +17,25 @@ if TYPE_CHECKING:
     from .base import Encoder as Encoder
     from .load import load_encoder as load_encoder
     from .onnx_text import OnnxText as OnnxText
+    from .pair_scorer import PairScorer as PairScorer
     from .sentence_transformers import SentenceTransformers as SentenceTransformers
     from .wordllama import WordLlama as WordLlama
 
-__all__ = ["Encoder", "OnnxText", "SentenceTransformers", "WordLlama", "load_encoder"]
+__all__ = [
+    "Encoder",
+    "OnnxText",
+    "PairScorer",
+    "SentenceTransformers",
+    "WordLlama",
+    "load_encoder",
+]
+
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "Encoder": ".base",
         "OnnxText": ".onnx_text",
+        "PairScorer": ".pair_scorer",
         "SentenceTransformers": ".sentence_transformers",
         "WordLlama": ".wordllama",
         "load_encoder": ".load",

@@ -75,8 +75,8 @@ def measure(setting: Setting) -> Iterator[Finding]:
         )
         text += f"of {len(among):,} names)."
         gains = np.subtract(found["both terms"], found["best of all names"])
-        why = f"the differences are {100 * gains[0]:+.1f} and {100 * gains[1]:+.1f} points; the right name itself is among all, "
-        why += "and of the same encoder"
+        why = f"the differences are {100 * gains[0]:+.1f} and {100 * gains[1]:+.1f} points; the right name "
+        why += "itself is among all, and of the same encoder"
         yield Finding(claim, text, Verdict.of(min(gains) >= 0.05, in_part=min(gains) > 0, why=why), found)
         if claim is BETTER:
             yield from _rest(found, candidates, truth, len(every))

@@ -31,7 +31,7 @@ def wordnet(rows: int | None, queries: int, seed: int = 0) -> tuple[np.ndarray, 
     return unit(vectors[np.sort(kept[:rows])]), unit(vectors[held])
 
 
-def minilm() -> Any:
+def minilm(max_tokens: int = 128) -> Any:
     """The sentence encoder all-MiniLM-L6-v2, from ``$NEARFIELD_MODELS/minilm``; FileNotFoundError when it is absent."""
     from ..encode import OnnxText
 
@@ -42,7 +42,7 @@ def minilm() -> Any:
             f"{path}: no exported all-MiniLM-L6-v2 here; put model.onnx and tokenizer.json there and set "
             "NEARFIELD_MODELS to the folder above"
         )
-    return OnnxText(path, max_tokens=128)
+    return OnnxText(path, max_tokens=max_tokens)
 
 
 def clusters(count: int, rows: int, queries: int, dim: int = 32) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..datasets import Retrieval
+
 
 def exact(vectors: np.ndarray, queries: np.ndarray, k: int = 10, metric: str = "cosine") -> Any:
     """The exact neighbours, by a scan of the float32 vectors: ``Neighbors(distances, rows)``."""
@@ -81,6 +83,11 @@ def ndcg(
     return float(np.mean(values))
 
 
+def search_ndcg(papers: Retrieval, documents: np.ndarray, queries: np.ndarray) -> float:
+    """nDCG@10 of an exact search by cosine over the documents of a judged set."""
+    return ndcg(exact(documents, queries).rows, papers.document_ids, papers.query_ids, papers.judgements)
+
+
 def places_moved(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, int]:
     """How many places each name falls (positive) or rises when the scores ``before`` become ``after``.
 
@@ -107,3 +114,30 @@ def first_right(queries: np.ndarray, asked: np.ndarray, gallery: np.ndarray, lab
     there, able = gallery.any(axis=1), queries.any(axis=1)
     found = exact(gallery[there], queries[able], 1).rows[:, 0]
     return float((labels[there][found] == asked[able]).sum() / len(asked))
+
+
+def precision_at_recall(scores: np.ndarray, relevant: np.ndarray, recall: float) -> float:
+    """Precision of the hits whose score is at least the highest that keeps the share ``recall`` of the relevant ones.
+
+    Examples
+    --------
+    >>> precision_at_recall(np.array([0.9, 0.8, 0.7, 0.1]), np.array([True, False, True, False]), 1.0)
+    0.6666666666666666
+    """
+    right = np.sort(scores[relevant])[::-1]
+    kept = scores >= right[max(int(np.ceil(recall * len(right) - 1e-9)), 1) - 1]
+    return float(relevant[kept].mean())
+
+
+def calibration_error(probabilities: np.ndarray, truth: np.ndarray, bins: int = 15) -> float:
+    """Expected calibration error: mean gap of stated and true shares over bins of equal width, by their counts.
+
+    Examples
+    --------
+    >>> calibration_error(np.array([0.25, 0.25, 0.75, 0.75]), np.array([0, 1, 1, 1]))
+    0.25
+    """
+    stated, true = np.ravel(probabilities).astype(np.float64), np.ravel(truth).astype(np.float64)
+    cell = np.minimum((stated * bins).astype(int), bins - 1)
+    gaps = np.bincount(cell, stated - true, minlength=bins)
+    return float(np.abs(gaps).sum() / len(stated))

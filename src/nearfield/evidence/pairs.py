@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..common.lengths import unit_rows
 from ..datasets import load
 from .material import unit
 
@@ -91,15 +92,10 @@ def partners(asked: np.ndarray, rows: np.ndarray) -> tuple[float, float, float]:
     >>> partners(np.eye(2, 3), np.eye(3))
     (1.0, 1.0, 1.0)
     """
-    cosines = _directions(asked) @ _directions(rows).T
+    cosines = unit_rows(asked) @ unit_rows(rows).T
     own = cosines[np.arange(len(asked)), np.arange(len(asked))]
     places = (cosines >= own[:, None]).sum(axis=1)
     return float((places == 1).mean()), float((places <= 10).mean()), float((1 / places).mean())
-
-
-def _directions(rows: np.ndarray) -> np.ndarray:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.where(lengths > 0, lengths, 1.0))
 
 
 def _words(texts: list[str]) -> np.ndarray:

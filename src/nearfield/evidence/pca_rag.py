@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import spearmanr
 
-from ..datasets import Retrieval, load
+from ..datasets import load
 from ..index import Flat
 from ..transform import PCA
 from . import material
 from .claims import Claim, Finding, Paper, Setting, Verdict
-from .measures import exact, ndcg, recall
+from .measures import exact, recall, search_ndcg
 
 PAPER = Paper(
     "pca_rag",
@@ -35,14 +35,16 @@ def measure(setting: Setting) -> Iterator[Finding]:
     """The findings, one claim after another."""
     papers = load("scifact")
     every, asked = papers.vectors, papers.query_vectors
-    scores = {"all": _ndcg(papers, every, asked)}
+    scores = {"all": search_ndcg(papers, every, asked)}
     for kept in (128, 64):
         plain, centred = PCA(kept, center=False).fit(every), PCA(kept).fit(every)
-        scores[f"PCA {kept}"] = _ndcg(papers, plain.transform(every), plain.transform(asked)) / scores["all"]
-        scores[f"centred {kept}"] = _ndcg(papers, centred.transform(every), centred.transform(asked)) / scores["all"]
+        scores[f"PCA {kept}"] = search_ndcg(papers, plain.transform(every), plain.transform(asked)) / scores["all"]
+        scores[f"centred {kept}"] = (
+            search_ndcg(papers, centred.transform(every), centred.transform(asked)) / scores["all"]
+        )
         white = PCA(kept, whiten=True).fit(every)
-        scores[f"whitened {kept}"] = _ndcg(papers, white.transform(every), white.transform(asked)) / scores["all"]
-        scores[f"cut {kept}"] = _ndcg(papers, every[:, :kept].copy(), asked[:, :kept].copy()) / scores["all"]
+        scores[f"whitened {kept}"] = search_ndcg(papers, white.transform(every), white.transform(asked)) / scores["all"]
+        scores[f"cut {kept}"] = search_ndcg(papers, every[:, :kept].copy(), asked[:, :kept].copy()) / scores["all"]
     share = {name: f"{score:.1%}" for name, score in scores.items()}
     text = f"Of {scores['all']:.3f}: {share['PCA 128']} with 128, {share['PCA 64']} with 64 dimensions; with the mean "
     text += f"removed as in the paper {share['centred 128']} and {share['centred 64']}; whitened as well "
@@ -105,11 +107,6 @@ def measure(setting: Setting) -> Iterator[Finding]:
     better = gap > 0.02 and alone > coarse + 0.02
     why = "for retrieval yes, for likeness scores of sentences cutting off is as good"
     yield Finding(CUT, text, Verdict.of(better and found["PCA 64"] > found["cut 64"] + 0.01, in_part=better, why=why))
-
-
-def _ndcg(papers: Retrieval, documents: np.ndarray, queries: np.ndarray) -> float:
-    rows = Flat("cosine").build(documents).search(queries, 10).rows
-    return ndcg(rows, papers.document_ids, papers.query_ids, papers.judgements)
 
 
 def _likeness(first: np.ndarray, second: np.ndarray, human: np.ndarray) -> float:

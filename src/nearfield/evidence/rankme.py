@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.stats import spearmanr
 
-from ..datasets import Retrieval, load
+from ..datasets import load
 from ..survey import effective_rank
 from ..transform import PCA
 from . import material
 from .claims import Claim, Finding, Paper, Setting, Verdict
-from .measures import exact, ndcg
+from .measures import search_ndcg
 
 PAPER = Paper(
     "rankme",
@@ -68,14 +68,9 @@ def measure(setting: Setting) -> Iterator[Finding]:
         models[f"MiniLM, noise {level}"] = tuple(x.astype(np.float32) for x in noisy)
     white = PCA(whiten=True).fit(documents)
     models["MiniLM, whitened"] = (white.transform(documents), white.transform(queries))
-    judged = {name: (effective_rank(pair[0]).value, _ndcg(papers, *pair)) for name, pair in models.items()}
+    judged = {name: (effective_rank(pair[0]).value, search_ndcg(papers, *pair)) for name, pair in models.items()}
     trend = float(spearmanr(*zip(*judged.values(), strict=True))[0])
     (clean, good), (rough, bad) = judged["MiniLM"], judged["MiniLM, noise 1.0"]
     text = f"With noise MiniLM's rank goes from {clean:.0f} to {rough:.0f}, nDCG@10 on SciFact from {good:.3f} to "
     text += f"{bad:.3f}; over {len(judged)} representations of different kinds Spearman is {trend:.2f}."
     yield Finding(KINDS, text, Verdict.of(rough > clean and bad < good, why="noise does not do that here"), judged)
-
-
-def _ndcg(papers: Retrieval, documents: np.ndarray, queries: np.ndarray) -> float:
-    rows = exact(documents, queries).rows
-    return ndcg(rows, papers.document_ids, papers.query_ids, papers.judgements)

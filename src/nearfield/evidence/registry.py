@@ -12,10 +12,13 @@ from ..common.errors import MissingExtraError
 from .claims import KINDS, NOT_RUN, Finding, Paper, Setting, Verdict
 
 NAMES = (
+    "anncur",
+    "aspect_embeddings",
     "bebr",
     "cased",
     "close_modality_gap",
     "convergent_learning",
+    "cosine_adapter",
     "dafosnet",
     "decor",
     "description_clf",
@@ -26,6 +29,7 @@ NAMES = (
     "feature_bias",
     "feature_complexity_v",
     "filtered_ann_bench",
+    "genecis",
     "grvq",
     "hard_debias",
     "healthcare_alignment",
@@ -33,6 +37,7 @@ NAMES = (
     "hnsw_recall_lid",
     "hqi",
     "ifm",
+    "intrinsic_dim_landscape",
     "intrinsic_properties",
     "laso",
     "lbl2vec",

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..datasets import load
-from ..index import Flat
 from ..transform import GapShift, Procrustes, RelativeRepresentation, RidgeMap, choose_anchors
 from . import pairs
 from .claims import Claim, Finding, Paper, Setting, Verdict
-from .measures import ndcg
+from .measures import search_ndcg
 from .pairs import Pair
 
 PAPER = Paper(
@@ -193,17 +192,15 @@ def _answers(pair: Pair, size: int) -> dict[str, float]:
         one, other = (
             RelativeRepresentation(**form).fit(side, anchors=side[anchors]) for side in (pair.first, pair.second)
         )
-        found[name] = _ndcg(papers, other.transform(pair.second), one.transform(asked[0]))
+        found[name] = search_ndcg(papers, other.transform(pair.second), one.transform(asked[0]))
     first, second = (GapShift().fit(side) for side in (pair.first, pair.second))
     sides = first.transform(pair.first), second.transform(pair.second)
     back = RidgeMap().fit(sides[1][anchors], sides[0][anchors])
-    found["ridge, from rows to queries"] = _ndcg(papers, back.transform(sides[1]), first.transform(asked[0]))
-    return found | {"alone": _ndcg(papers, pair.first, asked[0]), "MiniLM": _ndcg(papers, pair.second, asked[1])}
-
-
-def _ndcg(papers: Any, documents: np.ndarray, queries: np.ndarray) -> float:
-    rows = Flat("cosine").build(documents).search(queries, 10).rows
-    return ndcg(rows, papers.document_ids, papers.query_ids, papers.judgements)
+    found["ridge, from rows to queries"] = search_ndcg(papers, back.transform(sides[1]), first.transform(asked[0]))
+    return found | {
+        "alone": search_ndcg(papers, pair.first, asked[0]),
+        "MiniLM": search_ndcg(papers, pair.second, asked[1]),
+    }
 
 
 def _chosen(pair: Pair, sizes: tuple[int, ...], setting: Setting) -> Finding:

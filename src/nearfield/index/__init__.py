@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from .base import Neighbors as Neighbors
     from .bounded import Bounded as Bounded
     from .bounded import rerank_bounded as rerank_bounded
+    from .crossencoder import CrossEncoder as CrossEncoder
+    from .crossencoder import ScoredNeighbors as ScoredNeighbors
     from .estimate import BuildMemory as BuildMemory
     from .files import load as load
     from .filtered import FilterPlan as FilterPlan
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from .graph import Graph as Graph
     from .hash import Hash as Hash
     from .ivf import IVF as IVF
+    from .sparse import SparseIndex as SparseIndex
+    from .sparse import bm25_weights as bm25_weights
     from .stages import Explanation as Explanation
     from .stages import Missed as Missed
     from .stages import explain as explain
@@ -26,6 +30,7 @@ __all__ = [
     "IVF",
     "Bounded",
     "BuildMemory",
+    "CrossEncoder",
     "Explanation",
     "FilterPlan",
     "Flat",
@@ -34,6 +39,9 @@ __all__ = [
     "Index",
     "Missed",
     "Neighbors",
+    "ScoredNeighbors",
+    "SparseIndex",
+    "bm25_weights",
     "explain",
     "load",
     "rerank_bounded",
@@ -44,6 +52,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "Bounded": ".bounded",
         "BuildMemory": ".estimate",
+        "CrossEncoder": ".crossencoder",
         "Explanation": ".stages",
         "FilterPlan": ".filtered",
         "Flat": ".flat",
@@ -53,6 +62,9 @@ __getattr__, __dir__ = lazy_names(
         "Index": ".base",
         "Missed": ".stages",
         "Neighbors": ".base",
+        "ScoredNeighbors": ".crossencoder",
+        "SparseIndex": ".sparse",
+        "bm25_weights": ".sparse",
         "explain": ".stages",
         "load": ".files",
         "rerank_bounded": ".bounded",

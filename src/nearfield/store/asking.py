@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..common.checks import check_int
 from .handle import Handle
 from .hits import Batch, Hits
+from .likeness import Likeness
 
 
 class Asking(Handle):
@@ -15,9 +16,10 @@ class Asking(Handle):
 
     def search(
         self,
-        queries: Any,
+        queries: Any = None,
         k: int = 10,
         *,
+        text: str | Sequence[str] | None = None,
         where: Any = None,
         payload: bool = False,
         attributes: bool = False,
@@ -28,18 +30,29 @@ class Asking(Handle):
         after: str | Sequence[str] | None = None,
         embedding: Any = None,
         old_queries: Any = None,
+        like: Any = None,
+        unlike: Any = None,
+        aspect: Any = None,
+        to: Mapping[str, Any] | None = None,
     ) -> Hits:
         """The ``k`` nearest items of each query, of the last committed moment.
 
+        By vector, by the words of a text, or by both at once: words find names, numbers and rare terms, vectors what is
+        said in other words. See ``docs/concepts-text.md``.
+
         Parameters
         ----------
-        queries : (d,) or (q, d) float32.
+        queries : (d,) or (q, d) float32; None to search by words alone.
         k : how many hits a query.
+        text : the question as text, one a query: items that hold any of its words are found, whatever they mean. No
+            query language: quotes and signs are nothing special. At most the 64 rarest of its words count. Refused
+            together with ``after`` and ``old_queries``.
         where : a condition on the attributes: SQL text such as ``"year >= 2024 and topic in ('vision', 'nlp')"``,
             ``"contains(tags, 'new')"`` or ``"within(place, 52.5, 13.4, 10)"`` (km), or a pyarrow expression. See
             :class:`nearfield.store.Filter`.
-        payload, attributes : whether hits carry them.
-        max_false : cut every answer where the judge finds nothing relevant any more; needs :meth:`fit_judge`.
+        payload, attributes : whether hits carry them; with the payload come the texts.
+        max_false : cut every answer where the judge finds nothing relevant any more; needs :meth:`fit_judge`, and with
+            ``text`` :meth:`fit_fusion`.
             See :meth:`nearfield.decide.Judge.keep` for what the rate means.
         beam : how far a graph is searched; None takes what the plan measured.
         group_by : an attribute of type bool, int, string or timestamp: the answer has at most ``group_size`` hits for
@@ -57,10 +70,21 @@ class Asking(Handle):
         old_queries : while the store is moved: the same queries by the old model, beside those of the new one. Both
             then have a say on every item; best for as long as the old model can be called. Distances are on the scale
             of the new model's.
+        like : the id of an item, or several: hits are like them, and like ``queries`` where there are some, each
+            counting as much as one item. The items themselves are left out.
+        unlike : items to move away from, with half the weight: "like this, but not like that". They are left out too.
+        aspect : the name of an aspect, or name -> weight: near then means near in that respect, and a negative weight
+            asks for what differs in it. Needs :meth:`Store.fit_aspects`; ``docs/concepts-aspects.md`` says what it is
+            good for. Distances are the weighted sum of the cosines, below zero.
+        to : aspect -> a label of it: what is asked for in that aspect, in place of what the query is; with ``aspect``
+            left out all aspects count alike. Refused with these four: ``text``, ``after``, ``old_queries``, and, but
+            for ``like``, ``max_false``.
 
         Returns
         -------
-        Hits : distances are exact whatever index found them; ``status`` says why there are fewer than k.
+        Hits : distances are exact whatever index found them; ``status`` says why there are fewer than k. With ``text``
+            they say how the hits were ordered: BM25 below zero for words alone; for both 1 - relevance after
+            :meth:`fit_fusion`, or else below zero how far they stand out. ``hits.legs`` has each leg's own numbers.
 
         Examples
         --------
@@ -91,6 +115,8 @@ class Asking(Handle):
             after,
             embedding,
             old_queries,
+            text,
+            Likeness(like, unlike, aspect, to),
         )
 
     def search_range(

@@ -29,7 +29,7 @@ from .slots import Slots
 from .sqlite_errors import BUSY_SECONDS, sqlite_errors
 from .tables import read_state, set_meta
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 APPLICATION_ID = 0x4E465354  # "NFST"
 FILE_NAME = "catalogue.sqlite"
 LOCK_NAME = "writer.lock"

@@ -26,10 +26,15 @@ def check_settings(meta: Mapping[str, Any]) -> None:
     expect(isinstance(meta["attributes"], dict), "attributes: expected an object")
     check_schema(meta["attributes"])
     expect(meta.get("id_type") in (None, "int", "str"), f"id_type: {meta.get('id_type')!r}")
-    for name in ("embedding", "plan", "judge", "next"):
+    for name in ("embedding", "plan", "judge", "next", "text", "fusion", "aspects"):
         expect(meta.get(name) is None or isinstance(meta[name], dict), f"{name}: expected an object")
     if meta.get("next") is not None:
         check_next(meta["next"])
+    if meta.get("aspects") is not None:
+        stored = meta["aspects"]
+        expect(isinstance(stored["identity"], str), "aspects: expected an identity")
+        expect(all(isinstance(stored[name], dict) for name in ("labels", "attributes")), "aspects: expected objects")
+        expect(all(isinstance(labels, list) for labels in stored["labels"].values()), "aspects: expected lists")
 
 
 def check_next(following: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ column         Parquet type                                    holds
 one each       as in ``docs/format.md``                        the attributes, under their own names
 ``payload``    string                                          JSON text, or null
 ``expires``    timestamp, UTC                                  when the item expires, or null; only where some do
+``text``       string                                          the texts; only in a store that has texts of its own
 =============  ==============================================  =======================================================
 
 An attribute that has one of these names pushes ours aside: it becomes ``_id`` and so on. The key ``nearfield`` of
@@ -88,7 +89,11 @@ def _chunks(
     arriving = iter(batches)
     first = next(arriving, None)
     kind = settings.get("id_type") if first is None else "str" if isinstance(first.ids[0], str) else "int"
-    names = column_names(settings["attributes"], expires=first is not None and first.expires is not None)
+    names = column_names(
+        settings["attributes"],
+        expires=first is not None and first.expires is not None,
+        text=first is not None and first.text is not None,
+    )
     schema = dump_schema(settings, kind or "int", names)
     sink = _Sink()
     with pq.ParquetWriter(
@@ -117,10 +122,10 @@ def _chunks(
     yield from sink.take()
 
 
-def column_names(attributes: Mapping[str, str], *, expires: bool = False) -> dict[str, str]:
-    """What the columns for id, vector, payload and perhaps expiry are called beside these attributes."""
+def column_names(attributes: Mapping[str, str], *, expires: bool = False, text: bool = False) -> dict[str, str]:
+    """What the columns for id, vector, payload and perhaps expiry and text are called beside these attributes."""
     names: dict[str, str] = {}
-    for role in ("id", "vector", "payload", *["expires"] * expires):
+    for role in ("id", "vector", "payload", *["expires"] * expires, *["text"] * text):
         name = role
         while name in attributes or name in names.values():
             name = "_" + name
@@ -142,7 +147,10 @@ def dump_schema(settings: Mapping[str, Any], kind: str, names: Mapping[str, str]
     ]
     if "expires" in names:
         fields.append(pa.field(names["expires"], pa.timestamp("us", tz="UTC")))
-    said = {name: settings.get(name) for name in ("dim", "metric", "dtype", "attributes", "embedding", "ttl", "plan")}
+    if "text" in names:
+        fields.append(pa.field(names["text"], pa.large_string()))
+    kept = ("dim", "metric", "dtype", "attributes", "embedding", "ttl", "plan", "text")
+    said = {name: settings.get(name) for name in kept}
     text = json.dumps({"version": DUMP_VERSION, "columns": dict(names), "id_type": kind, **said})
     return pa.schema(fields, metadata={METADATA_KEY: text.encode()})
 
@@ -159,6 +167,8 @@ def _table(batch: Batch, schema: Any, names: Mapping[str, str]) -> Any:
     }
     if "expires" in names:
         columns[names["expires"]] = pa.array(batch.expires, schema.field(names["expires"]).type)
+    if "text" in names:
+        columns[names["text"]] = pa.array(batch.text, pa.large_string())
     arrays = [
         columns[name] if name in columns else batch.attributes.column(name)  # type: ignore[union-attr]
         for name in schema.names

@@ -26,6 +26,7 @@ STEPS: dict[int, tuple[str, ...]] = {
         "CREATE TABLE arrays(name TEXT PRIMARY KEY, dtype TEXT NOT NULL, shape TEXT NOT NULL, data BLOB NOT NULL, "
         "xxh3 INTEGER NOT NULL)",
     ),
+    4: ("CREATE TABLE texts(key INTEGER PRIMARY KEY, text TEXT NOT NULL, xxh3 INTEGER NOT NULL)",),
 }
 
 

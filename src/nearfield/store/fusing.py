@@ -38,8 +38,8 @@ def nearest_both(
     keys = _united(old.keys, new.keys)
     places = [space.locate(keys.ravel()) for space in (view, newer)]
     before, after = ([column.reshape(keys.shape) for column in found] for found in places)
-    known, _, _ = _standing(view, Queries(old_queries, view.shape.metric), before)
-    own, mean, spread = _standing(newer, Queries(queries, newer.shape.metric), after)
+    known, _, _ = standing(view, Queries(old_queries, view.shape.metric), before)
+    own, mean, spread = standing(newer, Queries(queries, newer.shape.metric), after)
     encoded = np.array([isinstance(live.part, EncodedPart) for live in newer.parts] + [False])[after[0]]
     weight = np.where(encoded, ENCODED_WEIGHT, following.meta["weight"])
     both = (1 - weight) * known + weight * own - np.where(encoded, 0.0, following.meta["lift"])
@@ -65,7 +65,7 @@ def _united(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return keys
 
 
-def _standing(view: View, asked: Queries, places: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def standing(view: View, asked: Queries, places: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Scores at ``(part, row)`` in standard deviations of each query's; and the mean and the deviation of those."""
     where, rows = view.sample
     count = len(asked)

@@ -27,6 +27,7 @@ from .sizing import check_limit
 from .snapshot import Shape, Viewer
 from .tables import read_meta, read_segments
 from .tags import open_tag, remove_half_made
+from .texts import Wording
 from .watch import Watch
 from .writing import Writer, check_embedding, remove_files
 
@@ -69,6 +70,8 @@ class Handle:
         attributes: Mapping[str, str] | None = None,
         embedding: Mapping[str, Any] | None = None,
         ttl: float | dt.timedelta | None = None,
+        text: str | None = None,
+        tokenizer: str = "porter",
         memory: int | str | None = None,
     ) -> Self:
         """Make an empty store and open it for writing.
@@ -85,6 +88,12 @@ class Handle:
         embedding : the encoder's ``fingerprint()``; vectors of another encoder are then refused.
         ttl : how long items live that are added without a ``ttl`` or ``expires`` of their own, in seconds or as a
             timedelta: for caches, sessions and news, where yesterday's items are noise. None: until they are deleted.
+        text : the key under which an item's payload holds its text, such as "text": it is then searched by its words as
+            well (``search(text=)``) and not stored twice. None: texts are those given to :meth:`Store.add`, if any.
+            :meth:`Store.index_text` says it later.
+        tokenizer : how texts become words. "porter", for English, takes *searching* for *search*; "unicode61" takes
+            words as they are, in any language that parts them by spaces; "trigram" takes every three characters, for
+            those that do not (Chinese, Japanese, Thai) and for parts of words, at seven times the size.
         memory : a limit for this handle, see :meth:`open`.
         """
         check_limit(memory)
@@ -93,8 +102,11 @@ class Handle:
         check_choice(dtype, "dtype", ("float32", "float16"))
         schema = check_schema(attributes)
         fingerprint = check_embedding(embedding, dim)
+        wording = Wording.check(text, tokenizer)
         folder = Path(path).absolute()
         meta = {"dim": dim, "metric": metric, "dtype": dtype, "attributes": schema, "embedding": fingerprint}
+        if text is not None or tokenizer != Wording.tokenizer:
+            meta["text"] = wording.to_dict()
         if ttl is not None:
             meta["ttl"] = expiry.check_ttl(ttl)
         Catalogue.create(folder, meta)

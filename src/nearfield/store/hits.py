@@ -33,6 +33,7 @@ class Item:
     attributes: dict[str, Any] | None = None
     payload: Any = None
     expires: dt.datetime | None = None
+    text: str | None = None
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Batch:
 
     ``vectors`` is (n, d) in the store's dtype, ``attributes`` a pyarrow table (None without a schema), ``payload`` a
     list with None where an item has none, ``expires`` a list of times with None where an item stays, or None where
-    nothing in the store expires.
+    nothing in the store expires; ``text`` a list with None where an item has none, or None where no item can have one.
 
     Examples
     --------
@@ -54,6 +55,7 @@ class Batch:
     attributes: pa.Table | None
     payload: list[Any]
     expires: list[dt.datetime | None] | None = None
+    text: list[str | None] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -75,6 +77,13 @@ class Hit:
     attributes: dict[str, Any] | None = None
     payload: Any = None
     group: Any = None
+    text: str | None = None
+    legs: dict[str, float] | None = None
+
+
+def split(flat: list[Any], k: int) -> list[list[Any]]:
+    """A flat list as rows of ``k``."""
+    return [flat[start : start + k] for start in range(0, len(flat), k)]
 
 
 class Hits:
@@ -95,6 +104,9 @@ class Hits:
     attributes : list of dict or None; None when not asked for
     payload : list of JSON values; None when not asked for
     groups : list of the values of ``group_by``, None for items without one; None when not asked for
+    text : list of texts, None for items without one; with the payload, in a store that has texts
+    legs : of a search by words: ``"text"`` -> BM25 scores, and ``"vector"`` -> distances where a vector was given;
+        None otherwise
     cursor : text for ``after=`` to get the next page, or None after the last (one, or a list of one a query); None
         also where there are no pages, with ``group_by`` and for a range search
 
@@ -116,11 +128,13 @@ class Hits:
         payload: list[list[Any]] | None = None,
         groups: list[list[Any]] | None = None,
         pages: Pages | None = None,
+        text: list[list[str | None]] | None = None,
+        legs: dict[str, np.ndarray] | None = None,
         single: bool = False,
         number: int = 0,
     ):
         self._number = number  # of the first query here, among those that were searched together
-        self._rows = (ids, distances, status, relevance, attributes, payload, groups, pages)
+        self._rows = (ids, distances, status, relevance, attributes, payload, groups, text, legs, pages)
         self._single = single
         self.ids: Any = ids[0] if single else ids
         self.distances: np.ndarray = distances[0] if single else distances
@@ -129,6 +143,8 @@ class Hits:
         self.attributes: Any = attributes[0] if single and attributes is not None else attributes
         self.payload: Any = payload[0] if single and payload is not None else payload
         self.groups: Any = groups[0] if single and groups is not None else groups
+        self.text: Any = text[0] if single and text is not None else text
+        self.legs: Any = {name: rows[0] for name, rows in legs.items()} if single and legs is not None else legs
 
     @property
     def cursor(self) -> Any:
@@ -147,7 +163,7 @@ class Hits:
         """The :class:`Hit` at a rank of one query, or the :class:`Hits` of one query of many."""
         if self._single:
             return list(self)[index]
-        ids, distances, status, relevance, attributes, payload, groups, pages = self._rows
+        ids, distances, status, relevance, attributes, payload, groups, text, legs, pages = self._rows
         if not -len(ids) <= index < len(ids):
             raise IndexError(f"expected a query from 0 to {len(ids) - 1}, got {index}")
         one = slice(index, index + 1) if index != -1 else slice(index, None)
@@ -159,6 +175,8 @@ class Hits:
             attributes=None if attributes is None else attributes[one],
             payload=None if payload is None else payload[one],
             groups=None if groups is None else groups[one],
+            text=None if text is None else text[one],
+            legs=None if legs is None else {name: rows[one] for name, rows in legs.items()},
             pages=pages,
             number=self._number + index % len(ids),
             single=True,
@@ -178,6 +196,8 @@ class Hits:
                     None if self.attributes is None else self.attributes[rank],
                     None if self.payload is None else self.payload[rank],
                     None if self.groups is None else self.groups[rank],
+                    None if self.text is None else self.text[rank],
+                    None if self.legs is None else {name: float(rows[rank]) for name, rows in self.legs.items()},
                 )
 
     def __repr__(self) -> str:

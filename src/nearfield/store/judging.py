@@ -7,12 +7,15 @@ that came after the judge have none yet, and the judge takes a typical one for t
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..common.checks import check_vectors
+from ..common.decoding import decoding, expect
 from ..common.progress import Progress
 from ..metric import get_metric
 from .catalogue import Catalogue
@@ -22,12 +25,64 @@ from .tables import digest, set_meta
 
 if TYPE_CHECKING:
     from ..decide import Judge
+    from .maintenance import Maintenance
 
 # A store that changed by more than this share of the items it had when the judge was fitted is another store.
 STALE_SHARE = 0.2
 
 _NEIGHBOR = 5
 _QUERIES = 1024
+SAMPLE, BACKGROUND = 3000, 1024
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a judge was fitted, to fit it again: items sampled, and labelled queries (none: (0, d) and (0,))."""
+
+    sample: int
+    background: int
+    queries: np.ndarray
+    labels: np.ndarray
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able; :func:`fit_of` reads it."""
+        return {
+            "sample": self.sample,
+            "background": self.background,
+            "queries": base64.b64encode(self.queries.astype("<f4").tobytes()).decode(),
+            "labels": self.labels.astype(int).tolist(),
+        }
+
+
+def fit_of(stored: Mapping[str, Any], view: View, shape: Shape, path: Any) -> Fit:
+    """How the stored judge was fitted, its labelled queries in the next space where the store is being moved.
+
+    Judges stored before their labels were kept have none.
+    """
+    kept = stored.get("fit")
+    if kept is None:
+        return Fit(SAMPLE, BACKGROUND, np.empty((0, shape.dim), np.float32), np.empty(0, bool))
+    with decoding(path, "how the judge was fitted"):
+        labels = np.array(kept["labels"], bool)
+        queries = np.frombuffer(base64.b64decode(kept["queries"], validate=True), "<f4").reshape(len(labels), -1)
+        expect(not len(labels) or queries.shape[1] == shape.dim, f"labelled queries of {queries.shape[1:]} dimensions")
+        queries = queries.astype(np.float32)
+        if view.next is not None:
+            dim = view.next.shape.dim
+            queries = view.next.map.transform(queries) if len(labels) else np.empty((0, dim), np.float32)
+        return Fit(int(kept["sample"]), int(kept["background"]), queries, labels)
+
+
+def fit_and_publish(judge: Judge, maintenance: Maintenance, shape: Shape, how: Fit) -> None:
+    """Fit ``judge`` to the store as it is now, let the labelled queries refine it, and keep it."""
+    with maintenance.lock:
+        maintenance.writer.purge()
+        view = maintenance.viewer.current()
+        asked = len(how.labels) > 0
+        scales = fit(judge, view, shape, sample=how.sample, background=how.background, vectors=asked)
+        if asked:
+            refine(judge, view, shape, scales, how.queries, how.labels)
+        publish(judge, view, maintenance.catalogue, scales, how)
 
 
 def fit(judge: Judge, view: View, shape: Shape, *, sample: int, background: int, vectors: bool) -> Scales:
@@ -62,14 +117,20 @@ def fit(judge: Judge, view: View, shape: Shape, *, sample: int, background: int,
 
 
 def refine(judge: Judge, view: View, shape: Shape, scales: Scales, queries: Any, labels: Any) -> None:
-    """Let a few queries of known answer move the judge: ``labels`` is True where the store holds one; None: in all."""
+    """Let a few queries of known answer move the judge; see :func:`check_labelled`."""
+    array, truth = check_labelled(queries, labels, shape)
+    found = nearest(view, shape.metric, array, judge.k)
+    prepared = get_metric(shape.metric).prepare_queries(array)
+    judge.refine(found.distances, truth, scales=scales.of(found.keys), queries=prepared)
+
+
+def check_labelled(queries: Any, labels: Any, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+    """Queries and ``labels``, True where the store holds an answer; None: in all."""
     array, _ = check_vectors(queries, "queries", dim=shape.dim, nonzero=shape.metric == "cosine", min_rows=1)
     truth = np.ones(len(array), bool) if labels is None else np.asarray(labels)
     if truth.shape != (len(array),) or truth.dtype != np.bool_:
         raise ValueError(f"labels: expected {len(array)} bools, one per query, got {truth.dtype} of {truth.shape}")
-    found = nearest(view, shape.metric, array, judge.k)
-    prepared = get_metric(shape.metric).prepare_queries(array)
-    judge.refine(found.distances, truth, scales=scales.of(found.keys), queries=prepared)
+    return array, truth
 
 
 def local_scales(view: View, shape: Shape) -> Scales:
@@ -87,11 +148,12 @@ def local_scales(view: View, shape: Shape) -> Scales:
     return Scales(keys, values)
 
 
-def publish(judge: Judge, view: View, catalogue: Catalogue, scales: Scales) -> None:
+def publish(judge: Judge, view: View, catalogue: Catalogue, scales: Scales, how: Fit) -> None:
     """Make the judge and the scales the store's, in one transaction."""
     step = 1 << 16
     with catalogue.writing() as connection:
-        set_meta(connection, "judge", {"judge": judge.to_dict(), "items": view.items, "changes": view.changes})
+        said = {"judge": judge.to_dict(), "items": view.items, "changes": view.changes, "fit": how.to_dict()}
+        set_meta(connection, "judge", said)
         connection.execute("DELETE FROM scales")
         for start in range(0, len(scales.keys), step):
             keys = scales.keys[start : start + step].astype("<i8").tobytes()

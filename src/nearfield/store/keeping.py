@@ -34,9 +34,9 @@ class Keeping(Handle):
         Parameters
         ----------
         sample : how many items of each index are searched by their own vector; None searches all of them.
-        repair : the writer only: rebuild indexes and codes found damaged or missing, and link items that a graph does
-            not lead to. That costs two walks an item, not a build. Primary files cannot be rebuilt. The report is of
-            what was found before; ``report.repairs`` says what was done.
+        repair : the writer only: rebuild indexes, codes and the index of words found damaged or missing, and link items
+            that a graph does not lead to. That costs two walks an item, not a build. Primary files cannot be rebuilt.
+            The report is of what was found before; ``report.repairs`` says what was done.
         """
         from .verify import Verifier
 
@@ -52,6 +52,8 @@ class Keeping(Handle):
                 break
         if maintenance is not None:
             report.repairs += [f"{name}: built again" for name in maintenance.repair(verifier.damaged)]
+            if verifier.words_damaged and maintenance.rebuild_words():
+                report.repairs.append("the index of words: built again")
             report.repairs += [f"{name}: linked what was missed" for name in maintenance.mend(verifier.missed)]
         return report
 

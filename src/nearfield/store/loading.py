@@ -33,6 +33,7 @@ class Rows:
     attributes: Any
     payload: list[Any] | None
     expires: list[Any] | None = None
+    text: list[str | None] | None = None
 
 
 class ParquetItems:
@@ -62,6 +63,7 @@ class ParquetItems:
         self.plan: dict[str, Any] | None = None
         self._text = False  # whether the payload is one column of JSON text
         self._expires: str | None = None
+        self._own_text: str | None = None
         said = (self._file.schema_arrow.metadata or {}).get(METADATA_KEY)
         if said is not None:
             given = {"id_column": id_column, "vector_column": vector_column, "attributes": attributes, **settings}
@@ -83,13 +85,15 @@ class ParquetItems:
             self.settings["attributes"] = attributes
             if known.get("ttl") is not None:
                 self.settings["ttl"] = dt.timedelta(microseconds=known["ttl"])
+            if known.get("text") is not None:
+                self.settings |= {"text": known["text"]["field"], "tokenizer": known["text"]["tokenizer"]}
             self.plan = known["plan"]
-            self._expires = columns.get("expires")
+            self._expires, self._own_text = columns.get("expires"), columns.get("text")
             self._id, self._vector, payload = columns["id"], columns["vector"], columns["payload"]
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptFileError(self.path, f"the metadata of the dump cannot be understood: {error!r}") from error
         self._text, self._rest = True, [payload]
-        for name in (self._id, self._vector, payload, self._expires, *attributes):
+        for name in (self._id, self._vector, payload, self._expires, self._own_text, *attributes):
             if name is not None and name not in self._fields:
                 raise CorruptFileError(self.path, f"the dump has no column {name!r}")
 
@@ -150,7 +154,7 @@ class ParquetItems:
         dim = self.settings["dim"]
         size = max(1, min(BATCH_ROWS, BATCH_BYTES // (4 * dim)))
         attributes = self.settings["attributes"]
-        named = (self._id, self._vector, self._expires, *attributes, *self._rest)
+        named = (self._id, self._vector, self._expires, self._own_text, *attributes, *self._rest)
         wanted = [name for name in named if name is not None]
         first = 0
         for batch in read_batches(self.path, self._file, size, wanted):
@@ -165,6 +169,7 @@ class ParquetItems:
                 batch.select(list(attributes)) if attributes else None,
                 self._payload(batch),
                 None if self._expires is None else batch.column(self._expires).to_pylist(),
+                None if self._own_text is None else batch.column(self._own_text).to_pylist(),
             )
             first += batch.num_rows
 

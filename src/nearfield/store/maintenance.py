@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..common.decoding import decoding
-from . import partitioned
+from . import partitioned, texts
 from .catalogue import Catalogue
 from .mending import Missed, mend_index
 from .segment import Segment, copied_rows, file_names, gather, logger, write_segment
@@ -77,6 +77,7 @@ class Maintenance:
                 from .upgrading import compact_next
 
                 busy |= compact_next(self)
+        busy |= texts.merge(self.catalogue)
         with contextlib.suppress(OSError):  # the compaction stands; what cannot be given back now is later
             self.catalogue.shrink()
         if busy and view.meta.get("workload") is not None:
@@ -178,6 +179,11 @@ class Maintenance:
             if lost:
                 self.partition()
         return rebuilt
+
+    def rebuild_words(self) -> bool:
+        """Build the index of words anew; returns whether the store has one."""
+        with self.lock:
+            return texts.repair(self.catalogue)
 
     def mend(self, found: Iterable[Missed]) -> list[str]:
         """Link the rows that walks miss, each index by one transaction; returns the names of the new files."""

@@ -180,6 +180,7 @@ class Moving(Handle):
                         partial(moments, None, rows.expires or [], default=None, clock=self._catalogue.clock)
                         if rows.expires is not None
                         else lambda _: None,
+                        rows.text,
                     )
                     writer.put(batch, replace=False)
                 except (ValueError, TypeError) as error:

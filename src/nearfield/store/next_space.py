@@ -280,7 +280,8 @@ class NextSpace:
         every = (*parts, *encoded)
         meta = {**view.meta, "embedding": self.embedding, "plan": None, "judge": None}
         items = sum(live.count for live in every)
-        return replace(view, parts=every, items=items, meta=meta, judge=None, scales=None, shape=self.shape, next=None)
+        plain: dict[str, Any] = {"judge": None, "scales": None, "next": None, "aspects": None}
+        return replace(view, parts=every, items=items, meta=meta, shape=self.shape, **plain)
 
 
 class NextReader:
@@ -306,10 +307,10 @@ class NextReader:
         if known != self._known:
             from ..transform.vector_map import VectorMap
 
-            arrays = read_arrays(connection, path)
+            there_, back_, queries = (read_arrays(connection, path, group) for group in ("map", "back", "queries"))
             with decoding(path, "the map to the next model"):
-                there, back = (VectorMap.from_arrays(_of(arrays, name)) for name in ("map", "back"))
-            self._space = there, back, Mapped(there.transform, shape), _of(arrays, "queries")
+                there, back = VectorMap.from_arrays(there_), VectorMap.from_arrays(back_)
+            self._space = there, back, Mapped(there.transform, shape), queries
             if self._known is None or known[0] != self._known[0]:
                 self._segments, self._blocks, self._buffer = {}, {}, None
             self._known = known
@@ -341,8 +342,3 @@ class NextReader:
             vectors = np.concatenate([block[1] for block in kept.values()])
             order = np.argsort(keys, kind="stable")
             self._buffer = Vectors(keys[order], vectors[order], shape.metric)
-
-
-def _of(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
-    """The arrays below a name."""
-    return {key.partition(".")[2]: array for key, array in arrays.items() if key.startswith(f"{name}.")}

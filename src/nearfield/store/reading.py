@@ -15,8 +15,9 @@ from .expiry import as_datetime
 from .filters import Filter
 from .fusing import nearest_both
 from .grouping import Groups, check_column, explain_groups, grouped
-from .hits import Batch, Hits, Item
+from .hits import Batch, Hits, Item, split
 from .ids import check_ids, is_single
+from .likeness import NONE, Likeness
 from .maintenance import Maintenance
 from .many import distinct, nearest_many
 from .paging import Origin, Pages, explain_page, page, read_cursors
@@ -24,8 +25,10 @@ from .ranging import Bounds, explain_range, relevances, within
 from .search import Nearest, explain, judge_hits, judged, nearest
 from .segment import logger
 from .snapshot import View, Viewer
-from .spaces import OLD, space_of
+from .spaces import space
 from .tables import find_keys, read_payloads
+from .text_search import search_text
+from .texts import Wording, read_texts
 from .watch import Watch
 
 Answer = TypeVar("Answer")
@@ -87,9 +90,28 @@ class Reader:
         after: Any = None,
         embedding: Any = None,
         old_queries: Any = None,
+        text: Any = None,
+        likeness: Likeness = NONE,
     ) -> Hits:
         """See :meth:`Store.search`."""
-        condition = self._condition(where, attributes)
+        if likeness:
+            for given, parameter in ((text, "text"), (after, "after"), (old_queries, "old_queries")):
+                if given is not None:
+                    raise ValueError(f"{parameter}: expected None with like, unlike, aspect or to")
+            if max_false is not None and (likeness.unlike, likeness.aspect, likeness.to) != (None, None, None):
+                raise ValueError("max_false: expected None with unlike, aspect or to, of which the judge knows nothing")
+        if text is not None:
+            _check_numbers(k, beam, max_false)
+            check_int(group_size, "group_size", 1, MAX_K // k)
+            for given, parameter in ((after, "after"), (old_queries, "old_queries")):
+                if given is not None:
+                    raise ValueError(f"{parameter}: expected None with text, whose scores change with every write")
+            return search_text(
+                self, queries, text, k, where, payload, attributes, max_false, beam, group_by, group_size, embedding
+            )
+        if queries is None and likeness.like is None:
+            raise ValueError("queries: expected vectors, a text to search by or items to be like, got none of them")
+        condition = self.condition(where, attributes)
         _check_numbers(k, beam, max_false)
         check_int(group_size, "group_size", 1, MAX_K // k)
         name = None if group_by is None else check_column(group_by, self.schema)
@@ -102,9 +124,10 @@ class Reader:
         columns = k * group_size
 
         def answer(committed: View, connection: Any) -> Hits:
-            view = _space(committed, queries, embedding)
+            view = committed if queries is None else space(committed, queries, embedding)
+            given, single = (None, True) if queries is None else _checked(queries, "queries", view)
+            view, array = likeness.apply(view, connection, given)
             metric = view.shape.metric
-            array, single = _checked(queries, "queries", view)
             if beam is None and view is committed and old_queries is None:  # with a beam a query makes its own choice
                 offered.append(array)
             relevance = pages = groups = None
@@ -131,7 +154,7 @@ class Reader:
                 hits = find(view, metric, array, columns, condition=condition, beam=beam)
             parts, rows = hits.parts.ravel(), hits.rows.ravel()
             if name is not None:
-                groups = _split(self.groups.values(view, name, parts, rows), columns)
+                groups = split(self.groups.values(view, name, parts, rows), columns)
                 status = explain_groups(view, hits, groups, k, condition, max_false)
             elif old_queries is not None:
                 status = explain(view, hits, k, condition, max_false)
@@ -139,9 +162,9 @@ class Reader:
                 pages = Pages(view, hits, k, marks, *origin)
                 reasons = explain if after is None else explain_page
                 status = reasons(view, hits, k, condition, max_false)
-            found, payloads = self._details(view, connection, hits.keys, parts, rows, payload, attributes)
+            found, payloads = self.details(view, connection, hits.keys, parts, rows, payload, attributes)
             return Hits(
-                _split(view.gather_ids(parts, rows), columns),
+                split(view.gather_ids(parts, rows), columns),
                 hits.distances,
                 status,
                 relevance=relevance,
@@ -149,11 +172,12 @@ class Reader:
                 payload=payloads,
                 groups=groups,
                 pages=pages,
+                text=self.texts_of(view, connection, hits.keys) if payload else None,
                 single=single,
             )
 
         offered: list[np.ndarray] = []
-        answered = self.view(answer, transaction=payload)
+        answered = self.view(answer, transaction=payload or bool(likeness))
         for array in offered:
             self.watch.offer(array, k, condition)
         return answered
@@ -169,12 +193,12 @@ class Reader:
         embedding: Any = None,
     ) -> Hits | list[Hits]:
         """See :meth:`Store.search_range`."""
-        condition = self._condition(where, attributes)
+        condition = self.condition(where, attributes)
         if limit is not None:
             check_int(limit, "limit", 1, MAX_K)
 
         def answer(view: View, connection: Any) -> Hits | list[Hits]:
-            view = _space(view, queries, embedding)
+            view = space(view, queries, embedding)
             metric = view.shape.metric
             array, single = _checked(queries, "queries", view)
             low = -np.inf if metric == "ip" else 0.0
@@ -185,7 +209,7 @@ class Reader:
             answers = []
             for number, (near, every) in enumerate(zip(kept, found, strict=True)):
                 one = near.keys[None]
-                values, payloads = self._details(view, connection, one, near.parts, near.rows, payload, attributes)
+                values, payloads = self.details(view, connection, one, near.parts, near.rows, payload, attributes)
                 answers.append(
                     Hits(
                         [view.gather_ids(near.parts, near.rows)],
@@ -201,14 +225,14 @@ class Reader:
 
         return self.view(answer, transaction=payload)
 
-    def _condition(self, where: Any, attributes: bool) -> Filter | None:
+    def condition(self, where: Any, attributes: bool) -> Filter | None:
         """What every search is given beside its queries, checked."""
         condition = self._filter(where)
         if attributes and not self.schema:
             raise ValueError("attributes: this store has none; name them in Store.create(attributes={...})")
         return condition
 
-    def _details(
+    def details(
         self,
         view: View,
         connection: Any,
@@ -222,11 +246,19 @@ class Reader:
         found = payloads = None
         if attributes:
             values = view.gather_attributes(parts, rows)
-            found = _split(values, keys.shape[1]) if keys.size else [[] for _ in keys]
+            found = split(values, keys.shape[1]) if keys.size else [[] for _ in keys]
         if payload:
             known = read_payloads(connection, np.unique(keys).tolist(), self.catalogue.path)
             payloads = [[known.get(key) for key in row] for row in keys.tolist()]
         return found, payloads
+
+    def texts_of(self, view: View, connection: Any, keys: np.ndarray) -> list[list[str | None]] | None:
+        """The texts of hits; None where the store has none."""
+        wording = Wording.of(view.meta)
+        if wording is None:
+            return None
+        known = read_texts(connection, np.unique(keys).tolist(), self.catalogue.path, wording)
+        return [[known.get(key) for key in row] for row in keys.tolist()]
 
     def search_many(
         self,
@@ -240,11 +272,11 @@ class Reader:
         embedding: Any = None,
     ) -> Hits:
         """See :meth:`Store.search_many`."""
-        self._condition(None, attributes)
+        self.condition(None, attributes)
         _check_numbers(k, beam, max_false)
 
         def answer(view: View, connection: Any) -> Hits:
-            view = _space(view, queries, embedding)
+            view = space(view, queries, embedding)
             metric = view.shape.metric
             array, _ = _checked(queries, "queries", view)
             asked = distinct(where, len(array), self._filter)
@@ -260,9 +292,12 @@ class Reader:
                 for place, text in zip(own, explain(view, hits.of(own, allowed), k, condition, max_false), strict=True):
                     status[place] = text
             parts, rows = hits.parts.ravel(), hits.rows.ravel()
-            found, payloads = self._details(view, connection, hits.keys, parts, rows, payload, attributes)
-            ids = _split(view.gather_ids(parts, rows), k)
-            return Hits(ids, hits.distances, status, relevance=relevance, attributes=found, payload=payloads)
+            found, payloads = self.details(view, connection, hits.keys, parts, rows, payload, attributes)
+            ids = split(view.gather_ids(parts, rows), k)
+            texts = self.texts_of(view, connection, hits.keys) if payload else None
+            return Hits(
+                ids, hits.distances, status, relevance=relevance, attributes=found, payload=payloads, text=texts
+            )
 
         return self.view(answer, transaction=payload)
 
@@ -292,6 +327,7 @@ class Reader:
             vectors = view.gather_vectors(parts, rows, view.shape)
             found = view.gather_attributes(parts, rows) if self.schema else [None] * len(wanted)
             payloads = read_payloads(connection, keys.values(), self.catalogue.path)
+            texts = read_texts(connection, keys.values(), self.catalogue.path, Wording.of(view.meta))
             return [
                 Item(
                     identifier,
@@ -299,6 +335,7 @@ class Reader:
                     found[place],
                     payloads.get(int(column[place])),
                     as_datetime(until[place]),
+                    texts.get(int(column[place])),
                 )
                 if parts[place] >= 0
                 else None
@@ -343,14 +380,11 @@ class Reader:
             expires = None
             if view.expiry is not None:
                 expires = [as_datetime(at) for at in view.expires(keys[start : start + batch_size]).tolist()]
-            yield Batch(ids, vectors, table, [payloads.get(key) for key in wanted], expires)
-
-
-def _space(view: View, queries: Any, embedding: Any) -> View:
-    """The view of the space that the queries belong to."""
-    following = None if view.next is None else (view.next.shape.dim, view.next.embedding)
-    own = view.shape.dim, view.meta.get("embedding")
-    return view if space_of(queries, embedding, own, following, "queries") == OLD else view.newer
+            texts = None
+            if view.meta.get("text") is not None:
+                known = read_texts(connection, wanted, self.catalogue.path, Wording.of(view.meta))
+                texts = [known.get(key) for key in wanted]
+            yield Batch(ids, vectors, table, [payloads.get(key) for key in wanted], expires, texts)
 
 
 def _checked(queries: Any, name: str, view: View) -> tuple[np.ndarray, bool]:
@@ -375,7 +409,3 @@ def _check_numbers(k: int, beam: int | None, max_false: float | None) -> None:
         check_int(beam, "beam", 1, MAX_K)
     if max_false is not None:
         check_real(max_false, "max_false", 0.0, 1.0)
-
-
-def _split(flat: list[Any], k: int) -> list[list[Any]]:
-    return [flat[start : start + k] for start in range(0, len(flat), k)]

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..common import files
+from . import texts
 from .catalogue import Catalogue
 from .maintenance import Maintenance
 from .next_space import NextReader
@@ -116,13 +117,18 @@ def _replace(
     now = now + gone + items if changes else 0  # none at all: the type of ids is open again
     new.execute("UPDATE state SET items = ?, changes = ?", (items, now))
     new.execute("DELETE FROM meta WHERE name = 'tag'")
+    texts.discard(new)
+    texts.ensure(new, catalogue.path)
     if meta.get("judge"):
         set_meta(new, "judge", {**meta["judge"], "changes": meta["judge"]["changes"] + now - changes})
 
 
 def _tables(connection: sqlite3.Connection) -> dict[str, list[str]]:
-    """The columns of every table of ours."""
-    query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite^_%' ESCAPE '^'"
+    """The columns of every table of ours but the index of words, which is made anew."""
+    query = (
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'words' AND name NOT LIKE 'sqlite^_%' "
+        "ESCAPE '^' AND name NOT LIKE 'words^_%' ESCAPE '^'"
+    )
     return {
         table: [row[1] for row in connection.execute(f'PRAGMA table_info("{table}")')]
         for (table,) in connection.execute(query).fetchall()

@@ -19,6 +19,7 @@ import numpy as np
 
 from ..common.decoding import decoding, expect
 from ..common.errors import CorruptFileError
+from .aspects import AspectReader, AspectSpace
 from .catalogue import Catalogue
 from .clock import Clock
 from .expiry import NEVER, Expiry, ExpiryBuffer, present
@@ -84,6 +85,7 @@ class View:
     identity : the store's own number, 8 bytes; empty in a store of format 1.
     shape : of the vectors in ``parts``.
     next : the next model's space, while the store is moved to it.
+    aspects : the named spaces in its vectors; None where none were fitted.
     format : the version of the catalogue.
     """
 
@@ -99,6 +101,7 @@ class View:
     moment: int = 0
     identity: bytes = b""
     next: NextSpace | None = None
+    aspects: AspectSpace | None = None
     format: int = 1
 
     @cached_property
@@ -215,6 +218,7 @@ class Viewer:
         self._expiry = ExpiryBuffer()
         self._identity = b""
         self._next = NextReader()
+        self._aspects = AspectReader()
         self._shape_seen = 0
 
     def shape_now(self) -> Shape:
@@ -267,16 +271,17 @@ class Viewer:
                 parts = self._parts(connection)
                 judge = self._judge_of(connection, meta)
                 expiry, identity = self._expiring(connection)
-                version, following = self.catalogue.format(connection), None
+                version, following, aspects = self.catalogue.format(connection), None, None
                 if version >= 3:
                     place = self.catalogue.path, self.catalogue.segments
                     following = self._next.read(connection, *place, meta, self.shape)
+                    aspects = self._aspects.read(connection, self.catalogue.path, meta, self.shape)
             except BaseException as error:
                 # What was taken over on the way belongs to no view: the next one takes it over again.
                 self._seen_seq, self._pending_dead = seen
                 self._buffer = self._new_buffer()
                 self._expiry = ExpiryBuffer()
-                self._next = NextReader()
+                self._next, self._aspects = NextReader(), AspectReader()
                 if not isinstance(error, FileNotFoundError):
                     raise
                 # A compaction may have replaced the files after this transaction began. If not, they are lost.
@@ -294,6 +299,7 @@ class Viewer:
                 expiry=expiry,
                 identity=identity,
                 next=following,
+                aspects=aspects,
                 format=version,
             )
             return self._view

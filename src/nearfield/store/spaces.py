@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from .snapshot import View
 
 OLD: Literal["old"] = "old"
 NEW: Literal["new"] = "new"
@@ -48,6 +51,13 @@ def space_of(
     if dim is not None and dim not in (own[0], following[0]):
         raise ValueError(f"{parameter}: expected {own[0]} dimensions (old) or {following[0]} (new), got {dim}")
     return NEW if dim == following[0] else OLD
+
+
+def space(view: View, queries: Any, embedding: Any) -> View:
+    """The view of the space that the queries belong to."""
+    following = None if view.next is None else (view.next.shape.dim, view.next.embedding)
+    own = view.shape.dim, view.meta.get("embedding")
+    return view if space_of(queries, embedding, own, following, "queries") == OLD else view.newer
 
 
 def _dim(vectors: Any) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,9 +22,10 @@ from .writing import Batch as Incoming
 from .writing import as_stored, check_embedding
 
 if TYPE_CHECKING:
-    from ..decide import Judge
+    from ..decide import FusionReport, Judge
     from ..encode import Encoder
-    from ..tune import Plan
+    from ..transform import Aspects
+    from ..tune import Plan, Recipe
     from .hits import Item
     from .upgrade import Upgrade
 
@@ -66,6 +67,7 @@ class Store(Asking, Keeping, Moving):
         *,
         attributes: Any = None,
         payload: Any = None,
+        text: Any = None,
         embedding: Any = None,
         ttl: float | dt.timedelta | None = None,
         expires: Any = None,
@@ -80,6 +82,8 @@ class Store(Asking, Keeping, Moving):
         vectors : (n, d) float32, or anything that becomes float32 without loss.
         attributes : pyarrow table, dict of columns, DataFrame, or list of dicts; what is missing is null.
         payload : list of JSON values, at most 200 levels deep, returned on request.
+        text : list of texts, None where an item has none, to be searched by their words (``search(text=)``). Not needed
+            where the payload holds the text and :meth:`create` was told under which key.
         embedding : fingerprint of the encoder that made the vectors; ValueError when it is not the store's. While the
             store is moved to another model (:meth:`upgrade`) both are welcome, told apart by fingerprint or dimensions.
         ttl : how long the items live, in seconds or as a timedelta; ``float("inf")``: until they are deleted. None
@@ -109,7 +113,7 @@ class Store(Asking, Keeping, Moving):
         (1, False, 2999)
         >>> store.close(); folder.cleanup()
         """
-        return self._put(ids, vectors, attributes, payload, embedding, ttl, expires, replace=False)
+        return self._put(ids, vectors, attributes, payload, text, embedding, ttl, expires, replace=False)
 
     def upsert(
         self,
@@ -118,12 +122,13 @@ class Store(Asking, Keeping, Moving):
         *,
         attributes: Any = None,
         payload: Any = None,
+        text: Any = None,
         embedding: Any = None,
         ttl: float | dt.timedelta | None = None,
         expires: Any = None,
     ) -> int:
-        """Like :meth:`add`, but an item whose id exists is replaced whole: vector, attributes, payload and expiry."""
-        return self._put(ids, vectors, attributes, payload, embedding, ttl, expires, replace=True)
+        """Like :meth:`add`, but an item whose id exists is replaced: vector, attributes, payload, text and expiry."""
+        return self._put(ids, vectors, attributes, payload, text, embedding, ttl, expires, replace=True)
 
     def _put(
         self,
@@ -131,6 +136,7 @@ class Store(Asking, Keeping, Moving):
         vectors: Any,
         attributes: Any,
         payload: Any,
+        text: Any,
         embedding: Any,
         ttl: Any,
         expires: Any,
@@ -144,6 +150,7 @@ class Store(Asking, Keeping, Moving):
         if is_single(ids):
             payload = None if payload is None else [payload]
             attributes = [attributes] if isinstance(attributes, Mapping) else attributes
+            text = [text] if isinstance(text, str) else text
         fingerprint = check_embedding(embedding, self.dim)
         clock = self._catalogue.clock
         batch = Incoming(
@@ -154,6 +161,7 @@ class Store(Asking, Keeping, Moving):
             attributes,
             payload,
             lambda rows: moments(ttl, expires, rows, self._ttl, clock),
+            text,
         )
         return writer.put(batch, replace=replace, embedding=fingerprint, encoded=new)
 
@@ -208,6 +216,7 @@ class Store(Asking, Keeping, Moving):
         queries: Any = None,
         *,
         workload: Any = None,
+        recipes: Sequence[Recipe] | None = None,
         random_state: int = 0,
     ) -> Plan:
         """Find the fastest recipe that reaches a recall within a memory budget, by measurement, and apply it.
@@ -216,6 +225,9 @@ class Store(Asking, Keeping, Moving):
         :func:`nearfield.tune.tune` for the parameters; when the target cannot be met the plan says so and the
         closest recipe is applied. ``queries="observed"`` takes those that were really asked, of which a sample is kept
         while the store is searched (a hundred at least; see :meth:`stats`).
+
+        ``recipes`` are candidates of your own, instead of the usual ones: one :class:`~nearfield.tune.Recipe` fixes the
+        choice, and is measured all the same.
 
         ``workload`` is a log of past queries, for :meth:`search_many`: a sequence of conditions, or of pairs (vector,
         condition), of which some thousand are enough. From it every segment of 5,000 rows or more gets a partition:
@@ -248,6 +260,7 @@ class Store(Asking, Keeping, Moving):
                 memory=memory,
                 latency=latency,
                 queries=queries,
+                recipes=recipes,
                 sample=_TUNED_ROWS,
                 share_queries=False,  # later compactions would have none to build with
                 random_state=random_state,
@@ -319,6 +332,113 @@ class Store(Asking, Keeping, Moving):
 
         return start(self, encoder, pairs, text, metric, embedding, queries, old_queries, random_state)
 
+    def index_text(self, text: str | None = None, *, tokenizer: str = "porter") -> None:
+        """Say where the items' texts are and how they become words, and index them all again, in one transaction.
+
+        For a store made without; the parameters are those of :meth:`create`. Texts given to :meth:`add` stay, and come
+        before those of the payload. Some 5,000 texts of 1,500 characters take a second, while nobody else can write.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> store = Store.create(folder.name + "/a.nf", dim=2)
+        >>> store.add([1, 2], np.eye(2, dtype=np.float32), payload=[{"body": "Lift of a wing."}, {"body": "Drag."}])
+        2
+        >>> store.index_text("body")
+        >>> store.search(text="wings", k=1).ids
+        [1]
+        >>> store.search(np.float32([0, 1]), text="drag", k=2).ids
+        [2, 1]
+        >>> store.close(); folder.cleanup()
+        """
+        from .texts import Wording, choose
+
+        writer = self._writing()[0]
+        choose(writer.catalogue, Wording.check(text, tokenizer))
+
+    def fit_fusion(self, queries: Any, text: Sequence[str], relevant: Any, *, random_state: int = 0) -> FusionReport:
+        """Learn from judged queries how vectors and words together tell relevance; kept with the store.
+
+        From then on hits of a search by ``text`` carry ``relevance``, the probability that they are relevant, are
+        ordered by it, and ``max_false`` cuts them. Without it standings are added, which ranks nearly as well.
+
+        Parameters
+        ----------
+        queries : (q, d) vectors, at least 40 of them; some hundred are good.
+        text : the same queries as texts.
+        relevant : for each query the ids of the items that answer it, or a dict of id -> grade. What is not named
+            counts as not relevant.
+        random_state : draws the folds of the report.
+
+        Returns
+        -------
+        FusionReport : measured on queries held out in turn; ``report.loses_to`` names a leg that is better alone.
+
+        Raises
+        ------
+        ValueError : no texts in the store; too few queries with an answer among their hundred best by either leg.
+        """
+        from .text_search import fit_fusion
+
+        self._writing()
+        check_random_state(random_state)
+        return fit_fusion(self._reader, queries, text, relevant, random_state)
+
+    def fit_aspects(
+        self,
+        aspects: Mapping[str, str] | Sequence[str] | Aspects,
+        *,
+        n_components: int = 64,
+        shrinkage: float = 0.1,
+        sample: int = 50_000,
+        random_state: int = 0,
+    ) -> Aspects:
+        """Learn named spaces in the store's vectors, one for each kind of label, for ``search(aspect=)``; kept with it.
+
+        Parameters
+        ----------
+        aspects : names of attributes of type bool, int or string whose values are the labels; or name -> attribute; or
+            fitted :class:`~nearfield.transform.Aspects`. They take the place of those before.
+        n_components, shrinkage : see :class:`~nearfield.transform.Aspects`.
+        sample : so many random items are learnt from.
+
+        Notes
+        -----
+        The first search of an aspect maps all items, and each handle holds the mapped rows in memory: four bytes for
+        each direction, at most ``n_components`` an aspect. They are scanned, exactly. A move to another model
+        (:meth:`upgrade`) ends them; fit them again after it.
+
+        Examples
+        --------
+        >>> import tempfile, numpy as np
+        >>> from nearfield.store import Store
+        >>> rng = np.random.default_rng(0)
+        >>> topic, language = rng.integers(3, size=300), rng.integers(2, size=300)
+        >>> x = rng.standard_normal((3, 8))[topic] + rng.standard_normal((2, 8))[language] + 0.1
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> store = Store.create(folder.name + "/a.nf", dim=8, attributes={"topic": "int", "language": "int"})
+        >>> labels = {"topic": topic.tolist(), "language": language.tolist()}
+        >>> store.add(range(300), x.astype(np.float32), attributes=labels)
+        300
+        >>> _ = store.fit_aspects(["topic", "language"])
+        >>> hits = store.search(like=0, aspect={"topic": 1.0, "language": -1.0}, k=5, attributes=True)
+        >>> {hit["topic"] == topic[0] for hit in hits.attributes}
+        {True}
+        >>> {hit["language"] == language[0] for hit in hits.attributes}
+        {False}
+        >>> store.close(); folder.cleanup()
+        """
+        from . import aspects as kept
+
+        maintenance = self._writing()[1]
+        with maintenance.lock:
+            maintenance.writer.purge()
+            view = self._viewer.current()
+            made, attributes = kept.fit(view, aspects, n_components, shrinkage, sample, random_state)
+            kept.publish(made, attributes, self._catalogue)
+        return made
+
     def fit_judge(
         self,
         queries: Any = None,
@@ -359,13 +479,9 @@ class Store(Asking, Keeping, Moving):
         from . import judging
 
         judge = Judge(hidden=hidden, nearest=nearest, random_state=random_state)
-        with maintenance.lock:
-            maintenance.writer.purge()
-            view = self._viewer.current()
-            scales = judging.fit(
-                judge, view, self._shape, sample=sample, background=background, vectors=queries is not None
-            )
-            if queries is not None:
-                judging.refine(judge, view, self._shape, scales, queries, labels)
-            judging.publish(judge, view, self._catalogue, scales)
+        asked, truth = np.empty((0, self.dim), np.float32), np.empty(0, bool)
+        if queries is not None:
+            asked, truth = judging.check_labelled(queries, labels, self._shape)
+        how = judging.Fit(sample, background, asked, truth)
+        judging.fit_and_publish(judge, maintenance, self._shape, how)
         return judge

@@ -114,26 +114,33 @@ def next_segments(connection: sqlite3.Connection, path: Path) -> dict[int, dict[
     return {number: said for number, said in read_segments(connection, path).items() if said.get("space") == "next"}
 
 
-def write_arrays(connection: sqlite3.Connection, arrays: Mapping[str, np.ndarray]) -> None:
-    """These named arrays in place of all that are stored."""
-    connection.execute("DELETE FROM arrays")
+def write_arrays(connection: sqlite3.Connection, group: str, arrays: Mapping[str, np.ndarray]) -> None:
+    """These named arrays in place of all that are stored in the group."""
+    drop_arrays(connection, group)
     for name, array in arrays.items():
         plain = np.ascontiguousarray(array)
         form, shape, data = plain.dtype.str, json.dumps(plain.shape), plain.tobytes()
-        check = digest(name.encode(), form.encode(), shape.encode(), data)
-        connection.execute("INSERT INTO arrays VALUES (?, ?, ?, ?, ?)", (name, form, shape, data, check))
+        full = f"{group}.{name}"
+        check = digest(full.encode(), form.encode(), shape.encode(), data)
+        connection.execute("INSERT INTO arrays VALUES (?, ?, ?, ?, ?)", (full, form, shape, data, check))
 
 
-def read_arrays(connection: sqlite3.Connection, path: Path) -> dict[str, np.ndarray]:
-    """The stored arrays by name, their checksums verified."""
+def drop_arrays(connection: sqlite3.Connection, group: str) -> None:
+    """None of the arrays of a group any more."""
+    connection.execute("DELETE FROM arrays WHERE substr(name, 1, ?) = ?", (len(group) + 1, f"{group}."))
+
+
+def read_arrays(connection: sqlite3.Connection, path: Path, group: str) -> dict[str, np.ndarray]:
+    """The stored arrays of a group by name, their checksums verified."""
     arrays = {}
-    for name, form, shape, data, check in connection.execute("SELECT * FROM arrays"):
+    query = "SELECT * FROM arrays WHERE substr(name, 1, ?) = ?"
+    for name, form, shape, data, check in connection.execute(query, (len(group) + 1, f"{group}.")):
         parts = (str(name).encode(), str(form).encode(), str(shape).encode(), data if isinstance(data, bytes) else b"")
         if digest(*parts) != check:
             raise CorruptFileError(path, f"checksum of array {name!r} differs")
         with decoding(path, f"array {name!r}"):
             expect(form in ("<f4", "<f8", "<f2", "<i8", "|u1"), f"numbers of type {form}")
-            arrays[str(name)] = np.frombuffer(data, form).reshape(json.loads(shape))
+            arrays[str(name)[len(group) + 1 :]] = np.frombuffer(data, form).reshape(json.loads(shape))
     return arrays
 
 

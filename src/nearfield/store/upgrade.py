@@ -242,10 +242,40 @@ class Upgrade:
         """Drop the old model: from this one transaction on, the store holds the new vectors alone.
 
         The index is built before it, while the store serves; what is deleted or added with new vectors meanwhile comes
-        along. Plan and judge were of the old distances and go: ``optimize()`` and ``fit_judge()`` make new ones. Other
-        handles follow at their next call. ValueError, and nothing changed, while an item is not encoded.
+        along. The plan was of the old distances and goes: ``optimize()`` makes a new one. So does the judge, and where
+        there was one, it is fitted again right after the transaction: to the new vectors, by the same settings, with
+        the labelled queries it had, mapped to the new space. (A kill in between leaves none; ``fit_judge()`` makes it.)
+        Other handles follow at their next call. ValueError, and nothing changed, while an item is not encoded.
         """
-        upgrading.finish(self._store._writing()[1], self._identity)
+        store = self._store
+        maintenance = store._writing()[1]
+        judged = self._look(self._judged)
+        upgrading.finish(maintenance, self._identity)
+        if judged is not None:
+            from ..decide.judge import MIN_ITEMS
+            from . import judging
+
+            judge, how = judged
+            if len(store) >= MIN_ITEMS:
+                judging.fit_and_publish(judge, maintenance, store._shape, how)
+
+    def _judged(self, view: View) -> Any:
+        """The judge that is to be fitted again, not fitted yet, and how; None without one."""
+        from ..decide import Judge
+        from .judging import fit_of
+
+        self._following(view)
+        if view.judge is None:
+            return None
+        old = view.judge
+        judge = Judge(
+            hidden=old.hidden,
+            nearest=old.nearest,
+            locality=old.locality,
+            prior=old.prior,
+            random_state=old.random_state,
+        )
+        return judge, fit_of(view.meta["judge"], view, view.shape, self._store.path)
 
     def abandon(self, *, keep_mapped: bool = False) -> None:
         """Give up, by one transaction: the store is as if the move had not begun, with all that was written since.

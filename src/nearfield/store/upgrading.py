@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..common.errors import CorruptFileError
-from . import writing
+from . import aspects, writing
 from .ids import Id, IdColumn
 from .incoming import read_incoming
 from .maintenance import Maintenance, choose_recipe
@@ -33,6 +33,7 @@ from .pending import read_blocks, write_blocks
 from .segment import Rows, Segment, file_names, gather, write_segment
 from .snapshot import Shape, View
 from .tables import (
+    drop_arrays,
     find_keys,
     insert_segment,
     next_segments,
@@ -47,7 +48,10 @@ from .writing import PENDING_BYTES, Writer, insert_encoded, remove_files, removi
 if TYPE_CHECKING:
     from .learning import Learned
 
-_TABLES = ("encoded", "incoming", "arrays")
+_TABLES = ("encoded", "incoming")
+# Of the table ``arrays``.
+GROUPS = ("map", "back", "queries")
+Arrays = Mapping[str, Mapping[str, np.ndarray]]
 
 
 def settings(
@@ -75,16 +79,15 @@ def settings(
     }
 
 
-def arrays_of(learned: Learned, queries: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What is kept in the table ``arrays``."""
-    named = {"map": learned.choice.map.to_arrays(), "back": learned.back.to_arrays(), "queries": queries}
-    return {f"{group}.{name}": array for group, arrays in named.items() for name, array in arrays.items()}
+def arrays_of(learned: Learned, queries: Mapping[str, np.ndarray]) -> Arrays:
+    """What is kept in the table ``arrays``, by group."""
+    return {"map": learned.choice.map.to_arrays(), "back": learned.back.to_arrays(), "queries": queries}
 
 
 def begin(
     writer: Writer,
     said: Mapping[str, Any],
-    arrays: Mapping[str, np.ndarray],
+    arrays: Arrays,
     ids: list[Id],
     vectors: np.ndarray,
 ) -> None:
@@ -94,16 +97,18 @@ def begin(
         if read_meta(connection, catalogue.path, "next"):
             raise ValueError("upgrade: the store is being moved already; go on with store.upgrading, or abandon() it")
         set_meta(connection, "next", {**said, "identity": secrets.token_hex(8)})
-        write_arrays(connection, arrays)
+        for group in GROUPS:
+            write_arrays(connection, group, arrays.get(group, {}))
         _take(connection, ids, vectors, {})
 
 
-def relearn(writer: Writer, said: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+def relearn(writer: Writer, said: Mapping[str, Any], arrays: Arrays) -> None:
     """Another map in place of the one so far."""
     with writer.catalogue.writing() as connection:
         _same(connection, writer.catalogue.path, said["identity"])
         set_meta(connection, "next", dict(said))
-        write_arrays(connection, arrays)
+        for group in GROUPS:
+            write_arrays(connection, group, arrays.get(group, {}))
 
 
 def put(
@@ -281,7 +286,8 @@ def finish(maintenance: Maintenance, identity: str) -> None:
                 seqs, gone = read_deleted(connection, catalogue.path)
                 kept = (seqs > newest) & np.isin(gone, keys)
                 connection.executemany("DELETE FROM deleted WHERE seq = ?", [(seq,) for seq in seqs[~kept].tolist()])
-                for name in ("plan", "judge"):
+                aspects.forget(connection)
+                for name in ("plan", "judge", "fusion"):
                     connection.execute("DELETE FROM meta WHERE name = ?", (name,))
                 connection.execute("DELETE FROM scales")
                 for name, value in (("dim", shape.dim), ("metric", shape.metric), ("embedding", following.embedding)):
@@ -317,6 +323,8 @@ def _end(connection: sqlite3.Connection) -> None:
     connection.execute("DELETE FROM meta WHERE name = 'next'")
     for table in _TABLES:
         connection.execute(f"DELETE FROM {table}")
+    for group in GROUPS:
+        drop_arrays(connection, group)
 
 
 def _refuse_left(left: int) -> None:

@@ -12,6 +12,7 @@ from ..common import files
 from ..common.checks import check_vectors
 from ..common.errors import CorruptFileError, FormatVersionError
 from ..metric import get_metric
+from . import texts
 from .catalogue import Catalogue
 from .expiry import ExpiryBuffer
 from .mending import Missed
@@ -77,6 +78,7 @@ class Verifier:
         self.damaged: list[Segment] = []
         self.missed: list[Missed] = []
         self.following: dict[str, Any] | None = None
+        self.words_damaged = False
 
     def run(self, sample: int | None, random_state: int) -> VerifyReport:
         """Check the catalogue, the files, the items against the rows, and that what lives is found."""
@@ -99,6 +101,7 @@ class Verifier:
                 if gone:
                     report.problems.append(f"{path}: {gone} deletions are of rows that are stored nowhere")
                 self._items(living)
+                self._texts()
                 for live in [*living, *self._next_space()]:
                     self._findable(live, sample, random_state)
         except sqlite3.Error as error:
@@ -255,6 +258,14 @@ class Verifier:
         if alive:
             problems.append(f"{alive} items are listed as deleted")
         self.report.counts["items"] = seen
+
+    def _texts(self) -> None:
+        """Texts belong to items, and the index of words is that of the texts."""
+        if self.catalogue.format(self.connection) < texts.FORMAT:
+            return
+        problems, derived = texts.check(self.connection, self.catalogue.path)
+        self.words_damaged = bool(derived)
+        self.report.problems += problems + derived
 
     def _findable(self, live: Live, sample: int | None, random_state: int) -> None:
         """Search living rows by their own vectors. A scan finds everything by construction, so a few are enough there.

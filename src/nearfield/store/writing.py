@@ -16,7 +16,7 @@ from ..common import files
 from ..common.checks import check_vectors
 from ..common.errors import CorruptFileError
 from . import attributes as attribute_columns
-from . import expiry
+from . import expiry, texts
 from .catalogue import Catalogue
 from .ids import Id, IdColumn, check_ids
 from .incoming import write_incoming
@@ -46,6 +46,7 @@ class Batch:
         attributes: Any,
         payload: Any,
         expires: Callable[[int], np.ndarray | None] = lambda rows: None,
+        text: Any = None,
     ):
         self.shape = shape
         nonzero = shape.metric == "cosine"
@@ -57,6 +58,8 @@ class Batch:
             raise ValueError(f"ids: expected one id per vector, got {rows} ids for {len(self.vectors)} vectors")
         self.table = attribute_columns.to_table(attributes, shape.schema, rows)
         self.payloads = _encode_payloads(payload, rows)
+        self.payload_values = None if payload is None else list(payload)
+        self.texts = texts.check_texts(text, rows)
         self.expires = expires(rows)
 
     def __len__(self) -> int:
@@ -177,6 +180,11 @@ class Writer:
         """
         if not len(batch):
             return 0
+        return texts.retrying(
+            self.catalogue, lambda: self._put(batch, replace=replace, embedding=embedding, encoded=encoded)
+        )
+
+    def _put(self, batch: Batch, *, replace: bool, embedding: dict[str, Any] | None, encoded: np.ndarray | None) -> int:
         replaced: list[str] = []
         with self.catalogue.writing() as connection:
             if batch.shape != self.shape:
@@ -191,6 +199,8 @@ class Writer:
                 raise TypeError(f"ids: this store has {kind} ids, got {batch.ids[0]!r} at position 0")
             gone = self._remove(connection, find_keys(connection, batch.ids)) if replace else lapsed(batch.ids)
             first_key = self._insert(connection, batch)
+            path, inside = self.catalogue.path, batch.payload_values
+            texts.insert(connection, path, first_key, batch.texts, inside, len(batch))
             if batch.expires is not None:
                 expiry.insert(connection, first_key, batch.expires)
             if encoded is not None:
@@ -219,10 +229,14 @@ class Writer:
 
     def delete(self, ids: list[Id]) -> int:
         """Delete those ids that exist; returns how many did."""
+        return texts.retrying(self.catalogue, lambda: self._delete(ids))
+
+    def _delete(self, ids: list[Id]) -> int:
         with self.catalogue.writing() as connection:
             lapsed = self._purge(connection, max(expiry.PURGED_AT_ONCE, 2 * len(ids)))
             late = lapsed(ids)
             gone = self._remove(connection, find_keys(connection, ids))
+            texts.ensure(connection, self.catalogue.path)
             both = gone + late
             connection.execute("UPDATE state SET items = items - ?, changes = changes + ?", (both, both))
         return gone
@@ -240,9 +254,13 @@ class Writer:
             if late:
                 with self.catalogue.writing() as connection:
                     self._purge(connection, expiry.PURGED_AT_ONCE)
+                    texts.ensure(connection, self.catalogue.path)
 
     def purge(self) -> int:
         """Delete everything that has expired; returns how many items that was."""
+        return texts.retrying(self.catalogue, self._purge_all)
+
+    def _purge_all(self) -> int:
         total = 0
         while True:
             with self.catalogue.reading() as connection:
@@ -251,6 +269,7 @@ class Writer:
             with self.catalogue.writing() as connection:
                 before = connection.execute("SELECT items FROM state").fetchone()[0]
                 self._purge(connection, PENDING_ROWS)
+                texts.ensure(connection, self.catalogue.path)
                 total += before - connection.execute("SELECT items FROM state").fetchone()[0]
 
     def _purge(self, connection: sqlite3.Connection, most: int) -> Callable[[list[Id]], int]:
@@ -276,6 +295,7 @@ class Writer:
 
     def _remove(self, connection: sqlite3.Connection, keys: Mapping[Id, int]) -> int:
         rows = [(key,) for key in sorted(keys.values())]
+        texts.remove(connection, self.catalogue.path, [key for (key,) in rows])
         connection.executemany("DELETE FROM items WHERE key = ?", rows)
         connection.executemany("INSERT INTO deleted(key) VALUES (?)", rows)
         connection.executemany("DELETE FROM expiry WHERE key = ?", rows)

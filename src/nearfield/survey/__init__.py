@@ -7,9 +7,6 @@ spaces take two arrays; :func:`compare` runs those.
 Some functions carry the name of the file they live in, so the names are bound here rather than looked up lazily: a
 submodule that is loaded later would take their place. Nothing below imports more than numpy and the native core. The
 room itself can be called: ``nearfield.survey(vectors)`` is ``nearfield.survey.survey(vectors)``.
-Six functions carry the name of the file they live in, so the names are bound here rather than looked up lazily: a
-submodule that is loaded later would take their place. Nothing below imports more than numpy. The room itself can be
-called: ``nearfield.survey(vectors)`` is ``nearfield.survey.survey(vectors)``.
 """
 
 from __future__ import annotations
@@ -65,8 +62,10 @@ from .row_sampling import RowSample, row_sensitivities, sample_rows
 from .separability import class_separability
 from .sharpness import label_sharpness
 from .shift import distribution_shift
+from .subspace_network import SubspaceNetwork
 from .survey import Survey, survey
 from .survival import quantization_survival
+from .task_dimension import task_dimension
 from .tendency import cluster_tendency
 from .thresholds import threshold_inconsistency
 from .uniformity import alignment, uniformity
@@ -79,6 +78,7 @@ __all__ = [
     "Neighborhood",
     "Pair",
     "RowSample",
+    "SubspaceNetwork",
     "Survey",
     "alignment",
     "analogy",
@@ -139,6 +139,7 @@ __all__ = [
     "schema_robustness",
     "similarity_error",
     "survey",
+    "task_dimension",
     "threshold_inconsistency",
     "uniformity",
 ]

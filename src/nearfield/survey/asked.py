@@ -8,6 +8,7 @@ import numpy as np
 
 from ..common.reached import share_reached
 from .collection import Collection
+from .neighbors import without_own
 
 _STEP = 1 << 22
 
@@ -38,18 +39,11 @@ def nearest_stored(stored: Collection, asked: Collection, chosen: np.ndarray, k:
     rows = exact_search(stored.vectors, sought, width, metric=metric, scale=scale).rows
     own = chosen if drop else None
     if own is not None:
-        rows = without_own(rows, own)
+        rows = without_own(rows, own, rows.shape[1] - 1)
     distances = true_distances(stored, sought, rows)
     order = np.argsort(distances, axis=1, kind="stable")
     rows, distances = np.take_along_axis(rows, order, axis=1), np.take_along_axis(distances, order, axis=1)
     return Asked(stored, queries, rows, distances, own)
-
-
-def without_own(rows: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Each line without its own row, or without its last where that is not found (copies of it came first)."""
-    there = rows == own[:, None]
-    there[~there.any(axis=1), -1] = True
-    return rows[~there].reshape(len(rows), rows.shape[1] - 1)
 
 
 def true_distances(stored: Collection, queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -76,7 +70,7 @@ def recall_of_index(index: Any, asked: Asked, k: int) -> np.ndarray:
     if int(found.max(initial=-1)) >= len(asked.stored):
         raise ValueError(f"index: expected one built on the {len(asked.stored):,} rows of old, got row {found.max()}")
     if asked.own is not None:
-        found = without_own(found, asked.own)
+        found = without_own(found, asked.own, found.shape[1] - 1)
     sought = asked.queries
     if asked.stored.metric == "cosine":
         sought = sought / np.linalg.norm(sought, axis=1, keepdims=True)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..common.checks import check_choice, check_int, check_random_state
+from ..common.interval import t_quantile
 from .collection import METRICS, Collection
 from .labels import Labels
 from .measure import Measure, undefined
@@ -103,9 +104,7 @@ def manifold_capacity(
             shuffled.append(_cone_dimension(rng.permutation(points), sizes, rng)[0])
     used = min(len(members), _CLASSES)
     dimensions, at_random = float(needed.mean()), float(np.mean(shuffled))
-    from scipy import special
-
-    around = float(special.stdtrit(draws - 1, 0.975) * needed.std(ddof=1)) / math.sqrt(draws)
+    around = t_quantile(draws - 1) * float(needed.std(ddof=1)) / math.sqrt(draws)
     share = dimensions / at_random
     verdict = "good" if share <= 0.45 else "fair" if share <= 0.85 else "poor"
     tail = {

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..common.interval import t_quantile
 from .measure import Measure, undefined
-from .moments import ROWS, PairMoments, as_pair, t_quantile
+from .moments import ROWS, PairMoments, as_pair
 from .neighbors import GROUPS
 
 _SHOWN = 400
@@ -70,7 +71,7 @@ def cka(
     value = min(value, 1.0)
     groups = len(values)
     error = math.sqrt((groups - 1) / groups * float(np.square(values - values.mean()).sum())) if groups > 1 else 0.0
-    margin = t_quantile(groups) * error if groups > 1 else 0.0
+    margin = t_quantile(groups - 1) * error if groups > 1 else 0.0
     if value >= 0.8:
         verdict, meaning = "good", "The two spaces agree on which rows are alike"
     elif value >= 0.4:

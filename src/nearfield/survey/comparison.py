@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from .equivalence import functional_equivalence, head_equivalence
 from .feature_groups import feature_groups
 from .gap import modality_gap
 from .matched_features import matched_features
-from .measure import Measure, format_number
+from .measure import Measure, Measures, format_number
 from .moments import ROWS, as_pair
 from .overlap import mutual_neighbors, rank_biased_overlap
 from .pair_lists import DEPTH, QUERIES, PairLists
@@ -33,7 +33,7 @@ _FEWEST_QUERIES = 300
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Measures):
     """The measures of two spaces; made by :func:`compare`. ``print`` it, ``save`` it as a report, or index it by name.
 
     Attributes
@@ -68,17 +68,6 @@ class Comparison:
     asked: str
     random_state: int
     agreement: tuple[np.ndarray, np.ndarray] = field(repr=False, compare=False)
-
-    def __getitem__(self, name: str) -> Measure:
-        if name not in self.measures:
-            raise KeyError(f"{name!r}; measures: {', '.join(self.measures)}")
-        return self.measures[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.measures)
-
-    def __len__(self) -> int:
-        return len(self.measures)
 
     def summary(self) -> list[str]:
         """Whether the two agree, on what not, whether the one can replace the other, and what a move costs."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..common.checks import check_choice
+from ..common.interval import t_quantile
 from .collection import METRICS, Collection
 from .measure import Measure, undefined
 from .neighbors import GROUPS, Neighborhood, list_length, sample_neighbors
@@ -90,9 +91,7 @@ def contrast(
         return float(np.nanmean(by_row[part.rows])) / below if below > 0 else math.nan
 
     error = found.jackknife(1, statistic, random_state)
-    from scipy import special
-
-    margin = float(special.stdtrit(GROUPS - 1, 0.975)) * error if math.isfinite(error) else 0.0
+    margin = t_quantile(GROUPS - 1) * error if math.isfinite(error) else 0.0
     near, far = float(np.median(nearest)), float(np.median(at_random))
     shown = (
         f"cosine {1 - near**2 / 2:.2f} against {1 - far**2 / 2:.2f}"

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..common.checks import check_choice
 from ..common.interval import mean_interval
+from ..common.lengths import unit_rows
 from .collection import METRICS
 from .measure import Measure, format_number, undefined
 from .rank import FEWEST, ROWS, Moments, Spectrum, why_no_variance
@@ -157,7 +158,7 @@ def _removal(spectrum: Spectrum, used: np.ndarray, metric: str, random_state: in
 
 def _nearest(rows: np.ndarray, asked: np.ndarray, k: int, metric: str) -> np.ndarray:
     if metric == "cosine":
-        rows = _unit(rows)
+        rows = unit_rows(rows)
     similar = rows[asked] @ rows.T
     if metric == "l2":
         similar -= np.einsum("ij,ij->i", rows, rows) / 2
@@ -167,13 +168,8 @@ def _nearest(rows: np.ndarray, asked: np.ndarray, k: int, metric: str) -> np.nda
 
 def _mean_cosine(rows: np.ndarray) -> float:
     count = len(rows)
-    total = _unit(rows).sum(axis=0)
+    total = unit_rows(rows).sum(axis=0)
     return float(np.clip((total @ total - count) / (count * (count - 1)), -1.0, 1.0))
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.where(lengths > 0, lengths, 1.0))
 
 
 def _meaning(dominant: int, rogues: int, strongest: int, value: float, parts: dict[str, float]) -> str:

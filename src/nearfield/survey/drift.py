@@ -6,7 +6,7 @@ A store hands in its own searches: :mod:`nearfield.survey.costs` takes what was 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from ..common.checks import check_choice, check_int, check_random_state
 from .asked import nearest_stored, recall_of_codec, recall_of_index
 from .collection import METRICS, Collection
 from .costs import RECALL_TITLE, RELEVANCE_TITLE, recall_loss, relevance_change
-from .measure import Measure, undefined
+from .measure import Measure, Measures, undefined
 from .shift import ROWS, distribution_shift, pair_of
 from .summary import table
 
@@ -27,7 +27,7 @@ _LEAST_CODED = 50
 
 
 @dataclass(frozen=True)
-class Drift:
+class Drift(Measures):
     """What :func:`drift` found; ``print`` it, or index it by name.
 
     Attributes
@@ -54,17 +54,6 @@ class Drift:
     def shifted(self) -> bool:
         """Whether the test rejects, at its level, that one distribution gave both."""
         return bool(self.measures["distribution_shift"].parts.get("shifted", 0))
-
-    def __getitem__(self, name: str) -> Measure:
-        if name not in self.measures:
-            raise KeyError(f"{name!r}; measures: {', '.join(self.measures)}")
-        return self.measures[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.measures)
-
-    def __len__(self) -> int:
-        return len(self.measures)
 
     def advice(self) -> str:
         """One sentence: what to do."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..common.checks import check_choice, check_int
+from ..common.interval import t_quantile
 from .collection import METRICS, Collection
 from .measure import Measure, undefined
 from .neighbors import GROUPS, Neighborhood, sample_neighbors
@@ -88,9 +89,7 @@ def hubness(
     if not math.isfinite(value):
         why = "Unknown: every row appears in as many lists as every other, so there is no skewness to measure."
         return undefined("hubness", title, why, source=_SOURCE)
-    from scipy import special
-
-    quantile = float(special.stdtrit(GROUPS - 1, 0.975))
+    quantile = t_quantile(GROUPS - 1)
 
     def margin(statistic: Any) -> float:
         error = found.jackknife(k, lambda lists: statistic(_occurrences(lists)), random_state)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..common.checks import check_choice, check_int, check_real
+from ..common.interval import t_quantile
 from .collection import METRICS, Collection
 from .measure import Measure, undefined
 from .neighbors import BASE_LIMIT, GROUPS, Neighborhood, list_length, sample_neighbors
@@ -237,7 +238,7 @@ def local_intrinsic_dimension(
         local = factor / inverse
     value = min(float(np.median(local)), float(space.ambient))
     error = factor * found.jackknife(k, lambda part: _one_over_median(_inverse_local(part)), random_state)
-    margin = _quantile() * error if math.isfinite(error) else 0.0
+    margin = t_quantile(GROUPS - 1) * error if math.isfinite(error) else 0.0
     p10, p90 = (float(p) for p in np.quantile(local, [0.1, 0.9]))
     from scipy import special
 
@@ -330,19 +331,13 @@ def _one_over_median(inverse: np.ndarray) -> float:
     return 1 / middle if middle > 0 else math.nan
 
 
-def _quantile() -> float:
-    from scipy import special
-
-    return float(special.stdtrit(GROUPS - 1, 0.975))
-
-
 def _finish(raw: float, error: float, expected: Callable[[Curves], float], ambient: int) -> tuple[float, float, float]:
     """Value and interval: the statistical error, and the doubt about the correction; ``ambient`` 0 leaves it out.
 
     The value is right for a Gaussian cloud. The interval reaches from the uncorrected estimate to what would be right
     for a ball with a hard border, with half of each of the two gaps on top: other clouds are not quite either.
     """
-    margin = _quantile() * error if math.isfinite(error) else 0.0
+    margin = t_quantile(GROUPS - 1) * error if math.isfinite(error) else 0.0
     if not ambient:
         return raw, max(raw - margin, 0.0), raw + margin
     value = corrected(raw, lambda d: expected(gaussian_curves(d)), ambient)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..common.checks import check_choice, check_int, check_random_state, check_real
+from ..common.interval import student_interval
 from .measure import Measure
-from .reconstruction import mean_interval
 from .tables import LEVELS, Encode, as_tables, cosines, encoded, spread
 
 SOURCE = "Observatory: Cong et al., Characterizing Embeddings of Relational Tables, 2023"
@@ -209,7 +209,7 @@ def told(
     """The measure of cosines that should be 1: their mean, and an interval over tables (of one table: over vectors)."""
     every = np.concatenate(per_table)
     several = len(per_table) > 1
-    _, low, high = mean_interval(np.array([line.mean() for line in per_table]) if several else every)
+    _, low, high = student_interval(np.array([line.mean() for line in per_table]) if several else every)
     value = float(every.mean())
     low, high = max(min(low, value), -1.0), min(max(high, value), 1.0)
     if value >= 0.99:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ..common.interval import t_quantile
+
 GROUPS = 20
 
 
@@ -22,11 +24,9 @@ def deal(codes: np.ndarray, random_state: int, groups: int = GROUPS) -> np.ndarr
 
 def margin(values: Iterable[float]) -> float:
     """Half the width of a 95% interval from the statistic without each group in turn; 0 when it cannot be had."""
-    from scipy import special
-
     kept = np.array([value for value in values if math.isfinite(value)])
     count = len(kept)
     if count < 2:
         return 0.0
     error = math.sqrt((count - 1) / count * float(((kept - kept.mean()) ** 2).sum()))
-    return float(special.stdtrit(count - 1, 0.975)) * error
+    return t_quantile(count - 1) * error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,6 +105,31 @@ class Measure:
     def __str__(self) -> str:
         shown = f"{self.text()} (95% interval {self.interval_text()})" if self.known else "unknown"
         return f"{self.title or self.name}: {shown}. {self.meaning}"
+
+
+class Measures:
+    """Measures by name: what a survey, a comparison and a look for drift have in common.
+
+    Examples
+    --------
+    >>> class One(Measures):
+    ...     measures = {"hubness": Measure("hubness", 0.5, 0.4, 0.6, "Every vector has its turn in results.")}
+    >>> One()["hubness"].value, list(One()), len(One())
+    (0.5, ['hubness'], 1)
+    """
+
+    measures: Mapping[str, Measure]
+
+    def __getitem__(self, name: str) -> Measure:
+        if name not in self.measures:
+            raise KeyError(f"{name!r}; measures: {', '.join(self.measures)}")
+        return self.measures[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.measures)
+
+    def __len__(self) -> int:
+        return len(self.measures)
 
 
 def undefined(name: str, title: str, why: str, **more: Any) -> Measure:

@@ -120,13 +120,6 @@ def leading(covariance: np.ndarray, variance: float, most: int) -> tuple[np.ndar
     return directions[:, :count], levels[:count]
 
 
-def t_quantile(groups: int) -> float:
-    """The factor of a 95% interval from a jackknife over so many groups."""
-    from scipy import special
-
-    return float(special.stdtrit(groups - 1, 0.975))
-
-
 def as_pair(first: Any, second: Any, metric: Any, ids: Any, random_state: int) -> Pair:
     """What every measure of two spaces does first with its arguments."""
     return Pair.of(first, second, metric=metric, ids=ids, random_state=check_random_state(random_state))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from ..common.noise_edge import bulk_median
 from .measure import Measure, format_number, undefined
 from .rank import FEWEST, ROWS, Spectrum, why_no_variance
 
@@ -109,7 +109,7 @@ def standing_out(levels: np.ndarray, rows: int, dim: int) -> tuple[int, float, f
             return len(levels), math.nan, math.nan
         # With fewer rows than dimensions most variances are zero and not listed, but the dimensions are there.
         width = (dim if full else len(levels)) - found
-        noise = float(np.median(rest)) / _median(width, free)
+        noise = float(np.median(rest)) / bulk_median(width, free)
         root = math.sqrt(free) + math.sqrt(width)
         spread = root * (1 / math.sqrt(free) + 1 / math.sqrt(width)) ** (1 / 3)
         edge = noise * (root**2 + _TRACY_WIDOM * spread) / free
@@ -117,24 +117,6 @@ def standing_out(levels: np.ndarray, rows: int, dim: int) -> tuple[int, float, f
         if above <= found:
             return found, noise, edge
         found = above
-
-
-def _median(width: int, rows: int) -> float:
-    """The median of the nonzero variances of noise of variance one in ``width`` dimensions."""
-    ratio = width / rows
-    return _law_median(ratio) if ratio <= 1 else ratio * _law_median(1 / ratio)
-
-
-@lru_cache(maxsize=256)
-def _law_median(ratio: float) -> float:
-    """The median of the Marchenko-Pastur law of this ratio of dimensions to rows, at most one."""
-    low, high = (1 - math.sqrt(ratio)) ** 2, (1 + math.sqrt(ratio)) ** 2
-    # With x = middle - half cos(angle) the density loses its square roots at both ends.
-    angle = (np.arange(4096) + 0.5) * (math.pi / 4096)
-    middle, half = (high + low) / 2, (high - low) / 2
-    x = middle - half * np.cos(angle)
-    mass = (np.sin(angle) ** 2 / x).cumsum()
-    return float(np.interp(0.5 * mass[-1], mass, x))
 
 
 def _dead(levels: np.ndarray) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..common.checks import check_choice, check_int
+from ..common.interval import t_quantile
 from .collection import METRICS, Collection
 from .labels import Labels, labelled_part
 from .measure import Measure, undefined
@@ -86,9 +87,7 @@ def neighbor_purity(
         return undefined(name, title, why, source=_SOURCE)
     value = float(shares.mean())
     error = found.jackknife(k, lambda some: _mean(_shares(some, codes, k)[0]), random_state)
-    from scipy import special
-
-    margin = float(special.stdtrit(GROUPS - 1, 0.975)) * error if math.isfinite(error) else 0.0
+    margin = t_quantile(GROUPS - 1) * error if math.isfinite(error) else 0.0
     counts = np.bincount(codes[found.searched])
     chance = float((counts * (counts - 1.0)).sum() / (len(found.searched) * (len(found.searched) - 1.0)))
     per_class = _class_means(shares, asked)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..common.checks import check_choice, check_int, check_random_state
+from ..common.interval import t_quantile
 from .collection import Collection
 from .measure import Measure, undefined
 from .row_sampling import sample_rows
@@ -107,14 +108,12 @@ class Spectrum:
 
     def jackknife(self, statistic: Callable[[Moments], float]) -> float:
         """Half the 95% interval of a statistic of the moments (delete-a-group jackknife); NaN when it cannot be had."""
-        from scipy import special
-
         values = np.array([statistic(part) for part in self.without_a_group() if part.count > 1])
         groups = len(values)
         if groups < len(self.groups) or not np.isfinite(values).all():
             return math.nan
         error = math.sqrt((groups - 1) / groups * float(np.square(values - values.mean()).sum()))
-        return float(special.stdtrit(groups - 1, 0.975)) * error
+        return t_quantile(groups - 1) * error
 
     @cached_property
     def mean(self) -> np.ndarray:

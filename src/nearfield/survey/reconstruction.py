@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..common.checks import check_int, check_random_state
+from ..common.interval import student_interval
 from .adjacency import adjacency, hops_from
 from .collection import Collection
 from .measure import Measure, undefined
@@ -174,25 +175,11 @@ def _trim(scores: list[np.ndarray], hits: list[np.ndarray], kept: int) -> tuple[
     return [one[best]], [two[best]]
 
 
-def mean_interval(values: np.ndarray) -> tuple[float, float, float]:
-    """The mean and its 95% interval by Student's t; NaN are left out, and without two values the interval is open."""
-    from scipy import special
-
-    values = values[np.isfinite(values)]
-    if len(values) == 0:
-        return math.nan, math.nan, math.nan
-    mean = float(values.mean())
-    if len(values) == 1:
-        return mean, -math.inf, math.inf
-    margin = float(special.stdtrit(len(values) - 1, 0.975)) * float(values.std(ddof=1)) / math.sqrt(len(values))
-    return mean, mean - margin, mean + margin
-
-
 def _told(found: _Rankings, linked: int, asked: int, n: int, edges: int, k: int) -> Measure:
     rings = np.array(found.rings)
-    per_hop = np.array([mean_interval(ring) for ring in rings.T])
+    per_hop = np.array([student_interval(ring) for ring in rings.T])
     per_hop[:, 1:] = np.clip(per_hop[:, 1:], 0.0, 1.0)
-    chances = np.array([mean_interval(ring)[0] for ring in np.array(found.chance).T])
+    chances = np.array([student_interval(ring)[0] for ring in np.array(found.chance).T])
     value, low, high = per_hop[0]
     chance = chances[0]
     lift = (value - chance) / max(1 - chance, 1e-9)
@@ -212,7 +199,7 @@ def _told(found: _Rankings, linked: int, asked: int, n: int, edges: int, k: int)
     within = np.array(found.within)
     for hop in range(len(chances)):
         parts |= {f"map_{hop + 1}": float(per_hop[hop, 0]), f"chance_{hop + 1}": float(chances[hop])}
-        parts[f"within_{hop + 1}"] = mean_interval(within[:, hop])[0]
+        parts[f"within_{hop + 1}"] = student_interval(within[:, hop])[0]
     parts |= {"k": k, "precision_at_k": float(np.mean(found.at_k)), "pair_precision": found.pair_precision}
     few = (
         f"{asked:,} of {linked:,} nodes with an edge rank all {n:,}"

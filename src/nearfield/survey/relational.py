@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..common.checks import check_choice, check_int, check_random_state
+from ..common.interval import student_interval
 from .collection import Collection
 from .invariance import SOURCE
 from .jackknife import margin
 from .measure import Measure, undefined
-from .reconstruction import mean_interval
+from .neighbors import rows_nearest, without_own
 from .tables import Encode, as_tables, cosines, encoded
 
 OVERLAPS = ("containment", "jaccard", "multiset_jaccard")
@@ -234,9 +235,9 @@ def entity_stability(first: Any, second: Any, *, k: int = 10, sample: int = 1000
         return undefined(name, title, why, source=SOURCE)
     count = int(min(sample, max(_WORK / n, 200)))
     asked = np.sort(np.random.default_rng([seed, 95]).permutation(n)[:count])
-    lists = [_nearest(space, asked, k) for space in spaces]
+    lists = [without_own(rows_nearest(space, space.take(asked), k + 1), asked, k) for space in spaces]
     shares = np.array([len(np.intersect1d(a, b)) / k for a, b in zip(*lists, strict=True)])
-    value, low, high = mean_interval(shares)
+    value, low, high = student_interval(shares)
     if value >= 0.7:
         verdict, meaning = "good", f"{value:.0%} of the {k} nearest are the same in both spaces."
     elif value >= 0.4:
@@ -282,15 +283,3 @@ def _share_between(steps: np.ndarray, codes: np.ndarray) -> tuple[float, np.ndar
     if free < 1 or total <= 1e-18 * max(float((steps**2).max(initial=0.0)), 1e-300):
         return math.nan, inside, around
     return 1 - float((inside**2).sum()) / free / total, inside, around
-
-
-def _nearest(space: Collection, asked: np.ndarray, k: int) -> np.ndarray:
-    everything = space.take(slice(None))
-    found = np.empty((len(asked), k), np.int64)
-    step = max(1, (1 << 24) // len(space))
-    for start in range(0, len(asked), step):
-        rows = asked[start : start + step]
-        scores = everything[rows] @ everything.T
-        scores[np.arange(len(rows)), rows] = -np.inf
-        found[start : start + step] = np.argpartition(-scores, k - 1, axis=1)[:, :k]
-    return found

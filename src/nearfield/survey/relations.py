@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from ..common.checks import check_choice, check_int, check_random_state
+from ..common.interval import student_interval
 from .adjacency import check_rows
 from .collection import METRICS, Collection
 from .measure import Measure, undefined
-from .reconstruction import mean_interval
 
 _SOURCE = "RESTORE: Yip et al., Graph Embedding Assessment Through Reconstruction, 2023"
 _FEWEST, _CELLS, _ASKED = 10, 1 << 24, 1e8
@@ -82,7 +82,7 @@ def relation_offsets(
     starts = np.concatenate([[0], np.cumsum(np.bincount(relation))])
     order = np.argsort(relation, kind="stable")
     single, mean, without = _answers(space, known, relation, asked, order, starts, k, rng)
-    value, low, high = mean_interval(single)
+    value, low, high = student_interval(single)
     plain = float(without.mean())
     extra = value - plain
     tail = f"the neighbours of the thing itself, without the step, give {plain:.0%}"
@@ -219,7 +219,7 @@ def similarity_error(vectors: Any, pairs: Any, similarities: Any) -> Measure:
             for part in np.array_split(rows, max(1, len(rows) * space.dim >> 24))
         ]
     ).clip(-1, 1)
-    value, low, high = mean_interval(np.abs(cosines - given))
+    value, low, high = student_interval(np.abs(cosines - given))
     constant = float(np.abs(given - np.median(given)).mean())
     ranks = rankdata(cosines), rankdata(given)
     varies = min(np.ptp(ranks[0]), np.ptp(ranks[1])) > 0

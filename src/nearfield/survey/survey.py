@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from .intrinsic import intrinsic_dimension_mle, intrinsic_dimension_twonn, local
 from .isotropy import isotropy, mean_cosine
 from .labelled import labelled_measures
 from .labels import Labels
-from .measure import VERDICTS, Measure
+from .measure import VERDICTS, Measure, Measures
 from .neighbors import list_length, sample_neighbors
 from .noise import real_directions
 from .norms import norm_spread
@@ -64,7 +64,7 @@ _ORDER = (
 
 
 @dataclass(frozen=True)
-class Survey:
+class Survey(Measures):
     """The measures of one space; made by :func:`survey`. ``print`` it, ``save`` it as a report, or index it by name.
 
     Attributes
@@ -90,17 +90,6 @@ class Survey:
     metric: str
     sample: int
     random_state: int
-
-    def __getitem__(self, name: str) -> Measure:
-        if name not in self.measures:
-            raise KeyError(f"{name!r}; measures: {', '.join(self.measures)}")
-        return self.measures[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.measures)
-
-    def __len__(self) -> int:
-        return len(self.measures)
 
     def including(self, *measures: Measure) -> Survey:
         """This survey with more measures, such as an :func:`association` or an :func:`analogy`, for its report."""

@@ -9,6 +9,7 @@ from ..common.lazy import lazy_names
 if TYPE_CHECKING:
     from .affine import AffineMap as AffineMap
     from .anchors import choose_anchors as choose_anchors
+    from .aspects import Aspects as Aspects
     from .canonical import CanonicalCorrelation as CanonicalCorrelation
     from .chain import linear_map as linear_map
     from .debiasing import HardDebias as HardDebias
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PCA",
     "AffineMap",
+    "Aspects",
     "CanonicalCorrelation",
     "GapAlignment",
     "GapShift",
@@ -81,6 +83,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "AffineMap": ".affine",
+        "Aspects": ".aspects",
         "CanonicalCorrelation": ".canonical",
         "GapAlignment": ".gap",
         "GapShift": ".gap",

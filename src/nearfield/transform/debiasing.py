@@ -7,17 +7,19 @@ from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.base import OneToOneFeatureMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
+from ..common.lengths import unit_rows
+from .estimator import Transformer
 from .linear import LinearMap
 from .moments import leading
 
 _FLOATS = [np.float64, np.float32]
 
 
-class HardDebias(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class HardDebias(OneToOneFeatureMixin, Transformer):
     """Find the directions in which the members of defining sets differ, and remove them from neutral rows.
 
     Choose it when a few pairs say what the unwanted difference is (*she* and *he*, a product in two packagings) and
@@ -111,7 +113,7 @@ class HardDebias(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         left = self._without(wide)
         # What rounding leaves of a row inside the subspace is no direction.
         left[np.linalg.norm(left, axis=1) <= 1e-12 * np.linalg.norm(wide, axis=1)] = 0.0
-        return (_unit(left) if self.normalize else left).astype(X.dtype)
+        return (unit_rows(left) if self.normalize else left).astype(X.dtype)
 
     def equalize(self, X: Any) -> np.ndarray:
         """One equality set: its rows (m, d) at length one, alike in all but the bias subspace, of the type of ``X``.
@@ -121,7 +123,7 @@ class HardDebias(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=_FLOATS, reset=False, ensure_min_samples=2)
-        rows = _unit(X.astype(np.float64))
+        rows = unit_rows(X.astype(np.float64))
         common = self._without(rows.mean(axis=0, keepdims=True))
         inside = (rows - rows.mean(axis=0)) @ self.components_.T
         lengths = np.linalg.norm(inside, axis=1, keepdims=True)
@@ -147,7 +149,7 @@ class HardDebias(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         X = validate_data(self, X, dtype=_FLOATS, reset=False)
         kept = _row_numbers(specific, "specific", len(X))
         made = self.transform(X)
-        made[kept] = _unit(X[kept].astype(np.float64)) if self.normalize else X[kept]
+        made[kept] = unit_rows(X[kept].astype(np.float64)) if self.normalize else X[kept]
         for rows in equalize:
             members = _row_numbers(rows, "equalize", len(X))
             made[members] = self.equalize(X[members])
@@ -163,17 +165,6 @@ class HardDebias(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             left = rows - (rows @ self.components_.T) @ self.components_
             # Once more: a row that lay almost within the subspace leaves rounding errors as large as itself.
             return np.asarray(left - (left @ self.components_.T) @ self.components_)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    """Rows at length one; a row of zeros stays zero."""
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.where(lengths > 0, lengths, 1.0))
 
 
 def _row_numbers(rows: Any, name: str, count: int) -> np.ndarray:

@@ -16,7 +16,23 @@ from .moments import Moments
 FLOATS = [np.float64, np.float32, np.float16]
 
 
-class LinearEstimator(TransformerMixin, BaseEstimator, ABC):
+class Transformer(TransformerMixin, BaseEstimator):
+    """What all transformers of this room are: estimators that give float32 for float32, and float64 for float64.
+
+    Examples
+    --------
+    >>> from nearfield.transform import PCA
+    >>> isinstance(PCA(2), Transformer)
+    True
+    """
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+class LinearEstimator(Transformer, ABC):
     """An estimator whose fitted state is ``y = matrix @ (x - offset)``; an index takes it as its ``transform``.
 
     A subclass says the two in ``_map``; one with an exact inverse says it in ``_inverse``.
@@ -63,11 +79,6 @@ class LinearEstimator(TransformerMixin, BaseEstimator, ABC):
         if offset is not None:
             back = back + offset
         return np.asarray(back, X.dtype if X.dtype == np.float64 else np.float32)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
 
 
 class MomentsEstimator(LinearEstimator):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OneToOneFeatureMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, OneToOneFeatureMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from ..common.checks import check_int, check_real
-from .estimator import FLOATS, LinearEstimator
+from .estimator import FLOATS, LinearEstimator, Transformer
 
 _REAL = (-2.0, 2.0)
 
@@ -120,7 +120,7 @@ class GapShift(OneToOneFeatureMixin, LinearEstimator):
         return total, mean + (new - mean) * (len(rows) / total)
 
 
-class GapAlignment(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class GapAlignment(ClassNamePrefixFeaturesOutMixin, Transformer):
     """Two modalities side by side in each row, each moved towards the other before a classifier sees them together.
 
     Choose it as a step of a pipeline that fuses vectors made beforehand (image and text of one patient, product, place)
@@ -190,5 +190,4 @@ class GapAlignment(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

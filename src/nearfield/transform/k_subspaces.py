@@ -6,18 +6,18 @@ from typing import Any, Self
 
 import numpy as np
 from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from ..common.checks import check_int, check_random_state, check_real
-from .estimator import FLOATS
+from .estimator import FLOATS, Transformer
 from .moments import leading_here
 
 _ROWS = 4096
 
 
-class KSubspaces(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
+class KSubspaces(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transformer):
     """Cluster rows by the low-dimensional subspace they lie in, and clean rows by what their subspace allows.
 
     Choose it over k-means when what belongs together shares directions rather than a place (images of one object under
@@ -204,11 +204,6 @@ class KSubspaces(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
     @property
     def _n_features_out(self) -> int:
         return int(self.n_subspaces)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
 
 
 class _Subspaces:

@@ -142,6 +142,15 @@ class LinearMap:
     def _inverse(self) -> np.ndarray:
         return np.linalg.pinv(self.matrix.astype(np.float64)).astype(np.float32)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, LinearMap):
+            return NotImplemented
+        mine, others = self.to_arrays(), other.to_arrays()
+        return mine.keys() == others.keys() and all(np.array_equal(mine[name], others[name]) for name in mine)
+
+    def __hash__(self) -> int:
+        return hash((self.matrix.shape, self.matrix[0].tobytes()))
+
     def __reduce__(self) -> tuple[type, tuple[np.ndarray | None, ...]]:
         return type(self), (self.matrix, self.offset, self.queries)
 

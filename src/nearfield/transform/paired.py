@@ -6,16 +6,17 @@ from abc import ABC, abstractmethod
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
+from .estimator import Transformer
 from .vector_map import VectorMap
 
 _FLOATS = [np.float64, np.float32, np.float16]
 
 
-class PairedMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):
+class PairedMap(ClassNamePrefixFeaturesOutMixin, Transformer, ABC):
     """The base of the estimators that learn from rows in two spaces how to go from one into the other.
 
     Row ``i`` of ``X`` and row ``i`` of ``Y`` are the same thing seen by two encoders. A subclass gives ``_solve``,
@@ -85,7 +86,6 @@ class PairedMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.target_tags.required = True
         tags.target_tags.multi_output = True
         return tags

@@ -8,13 +8,13 @@ from typing import Any, Self
 import numpy as np
 from scipy import linalg
 from scipy.special import ndtri
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from ..common.checks import check_choice, check_int, check_random_state
 from .anchors import SELECTIONS, choose_anchors
-from .estimator import FLOATS
+from .estimator import FLOATS, Transformer
 from .linear import LinearMap
 
 SIMILARITIES = ("cosine", "euclidean", "gaussian")
@@ -27,7 +27,7 @@ _LEVELS = 257
 _RIDGE = 0.1
 
 
-class RelativeRepresentation(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class RelativeRepresentation(ClassNamePrefixFeaturesOutMixin, Transformer):
     """Describe every row by its similarities to anchors; encoders that agree on likeness then agree on coordinates.
 
     Choose it to search, compare or stitch spaces of encoders that were trained apart, where the same few hundred items
@@ -258,11 +258,6 @@ class RelativeRepresentation(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     @property
     def _n_features_out(self) -> int:
         return self.n_anchors_
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
 
 
 def _times(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:

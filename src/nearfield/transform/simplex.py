@@ -7,11 +7,12 @@ from typing import Any, Self
 
 import numpy as np
 from scipy import optimize, special
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from ..common.checks import check_int, check_real
+from .estimator import Transformer
 from .vector_map import VectorMap
 
 _FLOATS = [np.float64, np.float32, np.float16]
@@ -41,7 +42,7 @@ def simplex_vertices(count: int) -> np.ndarray:
     return corners
 
 
-class SimplexMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class SimplexMap(ClassNamePrefixFeaturesOutMixin, Transformer):
     """Map features so that each class points to a corner of a simplex that is fixed before any data is seen.
 
     Choose it where labelled things are retrieved over years of changing encoders: features of every encoder, mapped by
@@ -158,6 +159,5 @@ class SimplexMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.target_tags.required = True
         return tags

@@ -7,15 +7,16 @@ from numbers import Real
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.base import OneToOneFeatureMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .estimator import Transformer
 from .linear import LinearMap
 
 _FLOATS = [np.float64, np.float32]
 
 
-class Steering(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class Steering(OneToOneFeatureMixin, Transformer):
     """Add or subtract the direction of a concept, learnt from rows that have it and rows that do not.
 
     Choose it to lean queries toward a concept or away from it by a dial: every row moves by the same vector, so nothing
@@ -112,6 +113,5 @@ class Steering(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.target_tags.required = True
         return tags

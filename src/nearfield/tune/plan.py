@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,7 +58,7 @@ class Trial:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
-        return asdict(self)
+        return {**vars(self), "recipe": self.recipe.to_dict()}
 
     @classmethod
     def from_dict(cls, description: Mapping[str, Any]) -> Trial:
@@ -136,9 +136,11 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON, without the sample queries."""
-        described = asdict(replace(self, sample_queries=None))
+        described = {**vars(self), "recipe": self.recipe.to_dict()}
         del described["sample_queries"]
-        return described
+        return described | {
+            name: [one.to_dict() for one in described[name]] for name in ("trials", "pareto", "dropped")
+        }
 
     @classmethod
     def from_dict(cls, description: Mapping[str, Any]) -> Plan:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
+
+import numpy as np
 
 from ..common.checks import check_choice, check_int, check_real
 from ..index import IVF, Flat, Graph
 from ..index.graph import DEFAULT_BEAM
 from ..quantize import Codec, Float16, Float32, RotatedQuantizer, ScalarQuantizer, TwoLevelQuantizer
+from ..transform.chain import is_fitted, is_linear, linear_map
+from ..transform.linear import LinearMap
 
 _BITS = (32, 16, 8, 4)
 _ROTATED_BITS = (8, 4, 2, 1)
@@ -48,6 +53,10 @@ class Recipe:
     rotated : codes of :class:`~nearfield.quantize.RotatedQuantizer` instead of scalar ones.
     queries : whether the build is to be given sample queries, which link rows and shape ``leanvec``: those of
         :attr:`Plan.sample_queries`, or your own.
+    transform : a fitted linear map of your own that the codes are made after, instead of ``pca`` and ``leanvec``: a
+        :class:`~nearfield.transform.LinearMap`, a fitted estimator of ``nearfield.transform`` or a Pipeline of them.
+        Give it ``rescore`` too: by "vectors" the answers are those of the stored vectors, whatever the map does to
+        distances. To search in the mapped space instead, map what is added and what is asked.
 
     Examples
     --------
@@ -81,6 +90,7 @@ class Recipe:
     queries: bool = False
     link_bits: int = 2
     link_dims: int | None = None
+    transform: Any = None
 
     def __post_init__(self) -> None:
         check_choice(self.kind, "kind", ("flat", "graph", "ivf"))
@@ -107,6 +117,22 @@ class Recipe:
                 check_int(getattr(self, name), name, 1)
         if self.pca is not None and self.leanvec is not None:
             raise ValueError(f"leanvec: expected None beside pca={self.pca}, got {self.leanvec}")
+        if self.transform is not None:
+            object.__setattr__(self, "transform", self._check_transform())
+
+    def _check_transform(self) -> LinearMap:
+        for name in ("pca", "leanvec"):
+            if getattr(self, name) is not None:
+                raise ValueError(f"transform: expected None beside {name}={getattr(self, name)}")
+        if isinstance(self.transform, Mapping):
+            return LinearMap.from_arrays({name: _array(value) for name, value in self.transform.items()})
+        if not is_linear(self.transform):
+            raise TypeError(
+                f"transform: expected a LinearMap, an estimator with export() or a Pipeline, got {self.transform!r}"
+            )
+        if not is_fitted(self.transform):
+            raise ValueError(f"transform: expected a fitted one, got {self.transform!r}")
+        return linear_map(self.transform)
 
     @property
     def links(self) -> tuple[Any, ...]:
@@ -117,12 +143,20 @@ class Recipe:
     @property
     def codes(self) -> tuple[Any, ...]:
         """All that the codes depend on which a search goes by: recipes alike in this and ``rescore`` find alike."""
-        return (self.pca, self.leanvec, self.bits, self.rotated, self.rescore == "residual", self.queries)
+        return (
+            self.pca,
+            self.leanvec,
+            self.transform,
+            self.bits,
+            self.rotated,
+            self.rescore == "residual",
+            self.queries,
+        )
 
     @property
     def exact(self) -> bool:
         """Whether the answer is that of comparing every vector as it is."""
-        return self.kind == "flat" and self.bits == 32 and self.pca is None and self.leanvec is None
+        return self.kind == "flat" and self.bits == 32 and self.pca is self.leanvec is self.transform is None
 
     def make(self, metric: Any = "cosine", random_state: int = 0) -> Flat | Graph | IVF:
         """The unbuilt index; its ``build`` fits the transform and the codecs.
@@ -131,7 +165,7 @@ class Recipe:
         would change the ranking.
         """
         parts: dict[str, Any] = {"codec": self.codec(), "rescore": self.rescorer()}
-        parts["transform"] = self.transform(metric, random_state)
+        parts["transform"] = self.make_transform(metric, random_state)
         if self.kind == "flat":
             return Flat(metric, **parts)
         if self.kind == "ivf":
@@ -139,8 +173,8 @@ class Recipe:
         names = ("degree", "build_beam", "alpha", "layout", "link_bits", "link_dims")
         return Graph(metric, **parts, **{name: getattr(self, name) for name in names}, random_state=random_state)
 
-    def transform(self, metric: Any = "cosine", random_state: int = 0) -> Any:
-        """The transform before the codes, unfitted, or None."""
+    def make_transform(self, metric: Any = "cosine", random_state: int = 0) -> Any:
+        """The transform before the codes: unfitted, or the recipe's own, or None."""
         # scikit-learn takes a second to load, and opening a store reads recipes
         if self.leanvec is not None:
             from ..transform import LeanVec
@@ -151,7 +185,7 @@ class Recipe:
 
             name = metric if isinstance(metric, str) else metric.name
             return PCA(self.pca, center=name == "l2", random_state=random_state)
-        return None
+        return self.transform
 
     def codec(self) -> Codec:
         """The codec, unfitted, that the rows are kept in."""
@@ -215,8 +249,11 @@ class Recipe:
         return replace(self, beam=beam, candidates=candidates, slack_from=k)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
-        return asdict(self)
+        """As JSON; a map of the recipe's own is written out, four thirds of its bytes."""
+        described = vars(self).copy()
+        if self.transform is not None:
+            described["transform"] = {name: _text(array) for name, array in self.transform.to_arrays().items()}
+        return described
 
     @classmethod
     def from_dict(cls, description: Mapping[str, Any]) -> Recipe:
@@ -236,6 +273,8 @@ class Recipe:
             text += f" of {self.pca} components"
         if self.leanvec is not None:
             text += f" of {self.leanvec} directions"
+        if self.transform is not None:
+            text += f" after a map to {self.transform.n_features_out} dimensions"
         if self.rescore is not None:
             text += f", rescored by {(_CODES | _RESCORED)[self.rescore]}"
         if self.queries:
@@ -262,3 +301,14 @@ def _codec(bits: int) -> Codec:
     if bits == 32:
         return Float32()
     return Float16() if bits == 16 else ScalarQuantizer(bits)
+
+
+def _text(array: np.ndarray) -> dict[str, Any]:
+    return {"shape": list(array.shape), "float32": base64.b64encode(array.astype("<f4").tobytes()).decode()}
+
+
+def _array(described: Any) -> np.ndarray:
+    if not isinstance(described, Mapping) or set(described) != {"shape", "float32"}:
+        raise ValueError("transform: expected arrays as to_dict gives them, with 'shape' and 'float32'")
+    values = np.frombuffer(base64.b64decode(described["float32"], validate=True), "<f4")
+    return values.reshape(described["shape"]).astype(np.float32)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from math import exp, log, log1p, sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xxhash
 
-from ..common.interval import mean_interval
+from ..common.interval import mean_interval, t_quantile
 from .recipe import Recipe
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Forecast:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
-        return asdict(self)
+        return {**vars(self), "recipe": self.recipe.to_dict()}
 
     @classmethod
     def from_dict(cls, description: Mapping[str, Any]) -> Forecast:
@@ -176,8 +176,6 @@ def extrapolate(
     ``answers`` is how many neighbours were looked for in all: half a miss among them is the least that can be told
     from none, and a forecast that near 1 counts as 1.
     """
-    from scipy.special import stdtrit
-
     least = 0.5 / answers
     means, lows, highs = (np.array([_logit(p, least) for p in column]) for column in zip(*intervals, strict=True))
     errors = np.maximum((highs - lows) / (2 * _Z), 1e-9)
@@ -190,7 +188,7 @@ def extrapolate(
     spread = sqrt(float(np.square(residual).sum()) / freedom)
     centred = x - x.mean()
     reach = sqrt(1 + 1 / len(x) + float(x.mean() ** 2 / np.square(centred).sum()))
-    half = _Z * sqrt(float(inverse[0, 0])) + float(stdtrit(freedom, 0.975)) * spread * reach
+    half = _Z * sqrt(float(inverse[0, 0])) + t_quantile(freedom) * spread * reach
     # Between the line and no decline beyond the largest sample: on dense sets recall levels off, and rises again where
     # duplicates appear.
     level = max(float(means[-1]), float(line[0]))

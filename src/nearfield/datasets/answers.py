@@ -1,0 +1,120 @@
+"""Queries with the labels of their hits, over one store of vectors: what cut-offs are fitted to and compared on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..common.checks import check_choice
+from .clinc150 import Utterances
+from .clinc150 import load as load_clinc150
+from .cranfield import load as load_cranfield
+from .retrieval import Retrieval
+from .scifact import load as load_scifact
+from .scifact import train as load_scifact_train
+
+NAMES = ("scifact", "cranfield", "clinc150")
+Encode = Callable[[Sequence[str]], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Query vectors (q, d) and, for each, the rows of the store that are relevant (none: it has no answer)."""
+
+    vectors: np.ndarray
+    relevant: tuple[Collection[int], ...]
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def labels(self, rows: np.ndarray) -> np.ndarray:
+        """Bool (q, j): which hits are relevant."""
+        return np.stack([np.isin(row, list(known)) for row, known in zip(rows, self.relevant, strict=True)])
+
+    def first(self, count: int) -> Labelled:
+        """The first ``count`` queries."""
+        return Labelled(self.vectors[:count], self.relevant[:count])
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Unit vectors of a store, labelled queries to fit to and others to measure on.
+
+    ``outside_train`` and ``outside_test`` are queries without an answer, (0, d) where the set has none.
+    """
+
+    name: str
+    store: np.ndarray
+    train: Labelled
+    test: Labelled
+    outside_train: np.ndarray
+    outside_test: np.ndarray
+
+
+def load_answers(name: str, encode: Encode, *, quick: bool = False) -> Answers:
+    """One of :data:`NAMES`, encoded by ``encode``; ``quick`` takes a fraction of the queries (and of CLINC150's store).
+
+    SciFact: claims to abstracts, fitted to training claims about other abstracts than the test claims'. Cranfield: the
+    judged queries in two halves. CLINC150: the training utterances are the store, those of a query's intent are
+    relevant; validation queries to fit to, out-of-scope ones have no answer.
+    """
+    check_choice(name, "name", NAMES)
+    rng = np.random.default_rng(0)
+    if name == "clinc150":
+        return _clinc150(encode, rng, quick)
+    found = load_scifact() if name == "scifact" else load_cranfield()
+    documents = found.documents[:: 8 if quick else 1]
+    place = {document: row for row, document in enumerate(found.document_ids[:: 8 if quick else 1])}
+    store = _unit(found.vectors[:: 8 if quick else 1] if name == "scifact" else encode(documents))
+    if name == "scifact":
+        train, test = _labelled(load_scifact_train(), place, encode), _labelled(found, place, encode)
+    else:
+        every = _labelled(found, place, encode)
+        order = rng.permutation(len(every))
+        parts = (order[: len(order) // 2], order[len(order) // 2 :])
+        train, test = (Labelled(every.vectors[part], tuple(every.relevant[row] for row in part)) for part in parts)
+    none = np.empty((0, store.shape[1]), np.float32)
+    return Answers(name, store, train, test, none, none)
+
+
+def _labelled(found: Retrieval, place: dict[str, int], encode: Encode) -> Labelled:
+    """Queries with at least one relevant document in the store."""
+    relevant = [
+        [place[document] for document, grade in found.judgements[query].items() if grade > 0 and document in place]
+        for query in found.query_ids
+    ]
+    kept = [row for row, known in enumerate(relevant) if known]
+    vectors = _unit(encode([found.queries[row] for row in kept]))
+    return Labelled(vectors, tuple(relevant[row] for row in kept))
+
+
+def _clinc150(encode: Encode, rng: np.random.Generator, quick: bool) -> Answers:
+    found = load_clinc150()
+    stored = np.arange(0, len(found.train), 10 if quick else 1)
+    intents = np.array([found.train.intents[row] for row in stored])
+    rows_of = {str(intent): np.flatnonzero(intents == intent) for intent in np.unique(intents)}
+
+    def labelled(part: Utterances, most: int) -> Labelled:
+        chosen = np.sort(rng.permutation(len(part))[:most])
+        texts = [part.texts[row] for row in chosen]
+        known = tuple(rows_of[part.intents[row]] for row in chosen)
+        return Labelled(_unit(encode(texts)), known)
+
+    store = _unit(encode([found.train.texts[row] for row in stored]))
+    few, many = (60, 100) if quick else (500, 1_000)
+    outside = [*found.oos_train.texts, *found.oos_validation.texts]
+    return Answers(
+        "clinc150",
+        store,
+        labelled(found.validation, few),
+        labelled(found.test, many),
+        _unit(encode(outside[: few // 2] if quick else outside)),
+        _unit(encode(found.oos_test.texts[:many])),
+    )
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    rows = np.asarray(vectors, np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
