@@ -48,8 +48,9 @@ class OpenVocabulary(BaseEstimator):
 
     The texts nearest to an item are retrieved, the names in them are its candidates, and each is scored by its cosine
     to the item and to the mean of the retrieved texts. A few dozen names are compared where a vocabulary has a hundred
-    thousand. Choose it when the classes are not known beforehand; with a list of classes :class:`ZeroShotClassifier`
-    is better, and where the names of the very nearest text are good enough, an index alone is simpler.
+    thousand. Choose it when the classes are not known beforehand and names are too many to compare them all; with a
+    list of classes :class:`ZeroShotClassifier` is better. On WordNet the names it chose were 2 to 3 points worse than
+    the best of all 119,034, and 3 better than the word of the nearest text by cosine, 5 worse by shared ancestors.
 
     Parameters
     ----------
