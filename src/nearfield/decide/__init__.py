@@ -26,12 +26,15 @@ if TYPE_CHECKING:
     from .linear_probe import LinearProbe as LinearProbe
     from .naive_bayes import NaiveBayes as NaiveBayes
     from .open_set import OpenSet as OpenSet
+    from .open_vocabulary import OpenVocabulary as OpenVocabulary
+    from .open_vocabulary import names_in as names_in
     from .prototypes import Prototypes as Prototypes
     from .query_calibration import QueryCalibrator as QueryCalibrator
     from .query_calibration import labels_from_clicks as labels_from_clicks
     from .rank_fusion import normalized_sum as normalized_sum
     from .rank_fusion import reciprocal_rank_fusion as reciprocal_rank_fusion
     from .rate import Rate as Rate
+    from .sentence_sets import SentenceSetClassifier as SentenceSetClassifier
     from .texts import class_texts as class_texts
     from .token_moments import TokenMoments as TokenMoments
     from .zero_shot import Terms as Terms
@@ -48,9 +51,11 @@ __all__ = [
     "LinearProbe",
     "NaiveBayes",
     "OpenSet",
+    "OpenVocabulary",
     "Prototypes",
     "QueryCalibrator",
     "Rate",
+    "SentenceSetClassifier",
     "Terms",
     "TokenMoments",
     "ZeroShotClassifier",
@@ -62,13 +67,13 @@ __all__ = [
     "cut_at_jump",
     "frechet_mean",
     "labels_from_clicks",
+    "names_in",
     "next_class",
     "normalized_sum",
     "predictable",
     "reciprocal_rank_fusion",
     "tree_distances",
 ]
-
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
@@ -82,9 +87,11 @@ __getattr__, __dir__ = lazy_names(
         "LinearProbe": ".linear_probe",
         "NaiveBayes": ".naive_bayes",
         "OpenSet": ".open_set",
+        "OpenVocabulary": ".open_vocabulary",
         "Prototypes": ".prototypes",
         "QueryCalibrator": ".query_calibration",
         "Rate": ".rate",
+        "SentenceSetClassifier": ".sentence_sets",
         "Terms": ".zero_shot",
         "TokenMoments": ".token_moments",
         "ZeroShotClassifier": ".zero_shot",
@@ -96,6 +103,7 @@ __getattr__, __dir__ = lazy_names(
         "cut_at_jump": ".cuts",
         "frechet_mean": ".frechet",
         "labels_from_clicks": ".query_calibration",
+        "names_in": ".open_vocabulary",
         "next_class": ".frechet",
         "normalized_sum": ".rank_fusion",
         "predictable": ".frechet",

@@ -86,9 +86,6 @@ class DescriptionSelection(TextClassifier):
         check_int(self.n_classes, "n_classes", 2)
         check_int(self.n_descriptions, "n_descriptions", 1)
         check_real(self.name_weight, "name_weight", 0.0, 1e6)
-        missing = [label for label in self.classes_ if self._names is not None and label not in self._names]
-        if missing:
-            raise ValueError(f"names: expected one for each of {len(self.classes_)} classes, got none for {missing[0]}")
 
     def fit(self, X: Any, y: Any, *, descriptions: Any = None, names: Mapping[Any, Any] | None = None) -> Self:
         """Learn from a few labelled items.
@@ -121,6 +118,9 @@ class DescriptionSelection(TextClassifier):
         sums = np.zeros((count, X.shape[1]))
         np.add.at(sums, y, rows)
         self.class_means_ = sums / np.bincount(y, minlength=count)[:, None] @ self.descriptions_.T
+        missing = [label for label in self.classes_ if self._names is not None and label not in self._names]
+        if missing:
+            raise ValueError(f"names: expected one for each of {len(self.classes_)} classes, got none for {missing[0]}")
         named = self._names
         self._centres = unit_rows(sums if named is None else np.array([named[label] for label in self.classes_]))
 

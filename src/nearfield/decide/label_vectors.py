@@ -9,7 +9,7 @@ from sklearn.neighbors import LocalOutlierFactor
 from sklearn.utils.validation import check_array
 
 from ..common.checks import check_int, check_real
-from .classifier import FLOATS
+from .classifier import FLOATS, FOLDS
 from .texts import TextClassifier, encoded, nearest, unit_rows
 
 
@@ -144,7 +144,7 @@ class LabelVectors(TextClassifier):
         return np.asarray(X @ self.label_vectors_.T)
 
     def _cross_fitted(
-        self, X: np.ndarray, y: np.ndarray, seed: int, folds: int = 0
+        self, X: np.ndarray, y: np.ndarray, seed: int, folds: int = FOLDS
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Nothing: a text held out says little of how documents of its label score."""
         return np.zeros((0, len(self.classes_))), y[:0], np.zeros(0)

@@ -11,11 +11,12 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
-from .classifier import FLOATS, EmbeddingClassifier
+from .classifier import FLOATS, FOLDS, EmbeddingClassifier
 
 # Terms are multiples of this. As long as a score is below 4,096, sums of them are exact in float64, in any order.
 GRID = 2.0**-40
 _BLOCK = 1 << 22  # cosines at a time: 32 MB
+_QUERIES = 1024
 
 
 def class_texts(classes: Mapping[Any, Sequence[Any]]) -> tuple[list[Any], np.ndarray]:
@@ -84,8 +85,8 @@ def blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
 def nearest(queries: np.ndarray, X: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """``(cosines, rows)`` (q, k) of the rows of ``X`` with the largest cosines to each query, by an exact scan.
 
-    In blocks, so that millions of rows, also of a file mapped into memory, need little space. Rows that are alike come
-    in their order.
+    In blocks of both, so that millions of rows, also of a file mapped into memory, need little space; an index is
+    faster where there are many queries. Found rows of equal cosine come in their order.
 
     Examples
     --------
@@ -93,11 +94,22 @@ def nearest(queries: np.ndarray, X: np.ndarray, k: int) -> tuple[np.ndarray, np.
     [[2, 1]]
     """
     asked = unit_rows(queries)
+    cosines, rows = np.zeros((len(asked), min(k, len(X)))), np.zeros((len(asked), min(k, len(X))), np.int64)
+    for start in range(0, len(asked), _QUERIES):
+        part = slice(start, start + _QUERIES)
+        cosines[part], rows[part] = _nearest_block(asked[part], X, k)
+    return cosines, rows
+
+
+def _nearest_block(asked: np.ndarray, X: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     cosines, rows = np.zeros((len(asked), 0)), np.zeros((len(asked), 0), np.int64)
     for block in blocks(len(X), max(len(asked), X.shape[1])):
         near = asked @ unit_rows(X[block]).T
-        cosines = np.concatenate([cosines, near], axis=1)
-        rows = np.concatenate([rows, np.broadcast_to(np.arange(block.start, block.stop), near.shape)], axis=1)
+        found = np.broadcast_to(np.arange(near.shape[1]), near.shape)
+        if near.shape[1] > k:
+            found = np.sort(np.argpartition(-near, k - 1, axis=1)[:, :k], axis=1)
+        cosines = np.concatenate([cosines, np.take_along_axis(near, found, 1)], axis=1)
+        rows = np.concatenate([rows, found + block.start], axis=1)
         order = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
         cosines, rows = np.take_along_axis(cosines, order, 1), np.take_along_axis(rows, order, 1)
     return cosines, rows
@@ -150,9 +162,9 @@ class TextClassifier(EmbeddingClassifier):
         return copy(self)
 
     def _cross_fitted(
-        self, X: np.ndarray, y: np.ndarray, seed: int, folds: int = 0
+        self, X: np.ndarray, y: np.ndarray, seed: int, folds: int = FOLDS
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return super()._cross_fitted(unit_rows(X), y, seed)
+        return super()._cross_fitted(unit_rows(X), y, seed, folds)
 
     def _calibrate(
         self, scores: np.ndarray, y: np.ndarray, support: np.ndarray, rows: np.ndarray | None = None

@@ -15,6 +15,7 @@ NAMES = (
     "anncur",
     "aspect_embeddings",
     "bebr",
+    "cased",
     "close_modality_gap",
     "convergent_learning",
     "cosine_adapter",
@@ -60,6 +61,7 @@ NAMES = (
     "squash",
     "stationary_simplex",
     "tcm_opis",
+    "zsarcap",
 )
 
 
