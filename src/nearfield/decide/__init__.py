@@ -74,6 +74,7 @@ __all__ = [
     "reciprocal_rank_fusion",
     "tree_distances",
 ]
+
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
