@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..common.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .exemplars import ExemplarMemory as ExemplarMemory
     from .frechet import FrechetClassifier as FrechetClassifier
     from .frechet import frechet_mean as frechet_mean
     from .frechet import next_class as next_class
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .token_moments import TokenMoments as TokenMoments
 
 __all__ = [
+    "ExemplarMemory",
     "FrechetClassifier",
     "Judge",
     "LinearProbe",
@@ -37,6 +39,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "ExemplarMemory": ".exemplars",
         "FrechetClassifier": ".frechet",
         "Judge": ".judge",
         "LinearProbe": ".linear_probe",

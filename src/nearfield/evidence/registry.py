@@ -20,6 +20,7 @@ NAMES = (
     "diffusion_subspace",
     "eigenshield",
     "embedding_compression_bench",
+    "exemplar_vqa",
     "feature_bias",
     "feature_complexity_v",
     "filtered_ann_bench",
