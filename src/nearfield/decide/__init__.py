@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .frechet import predictable as predictable
     from .frechet import tree_distances as tree_distances
     from .judge import Judge as Judge
+    from .label_shift import LatentLabelShift as LatentLabelShift
     from .linear_probe import LinearProbe as LinearProbe
     from .naive_bayes import NaiveBayes as NaiveBayes
     from .open_set import OpenSet as OpenSet
@@ -25,6 +26,7 @@ __all__ = [
     "ExemplarMemory",
     "FrechetClassifier",
     "Judge",
+    "LatentLabelShift",
     "LinearProbe",
     "NaiveBayes",
     "OpenSet",
@@ -42,6 +44,7 @@ __getattr__, __dir__ = lazy_names(
         "ExemplarMemory": ".exemplars",
         "FrechetClassifier": ".frechet",
         "Judge": ".judge",
+        "LatentLabelShift": ".label_shift",
         "LinearProbe": ".linear_probe",
         "NaiveBayes": ".naive_bayes",
         "OpenSet": ".open_set",

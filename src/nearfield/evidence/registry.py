@@ -33,6 +33,7 @@ NAMES = (
     "ifm",
     "intrinsic_properties",
     "laso",
+    "latent_label_shift",
     "leanvec",
     "loki",
     "lp_sensitivity",
