@@ -182,6 +182,7 @@ def _factor(table: np.ndarray, count: int, seed: int) -> np.ndarray:
     start = start / start.sum(axis=0)
     bins = np.maximum(table @ np.linalg.pinv(start), 1e-6)
     model = NMF(count, init="custom", solver="mu", beta_loss="kullback-leibler", max_iter=200, random_state=seed)
-    bins = model.fit_transform(table, W=bins, H=start)
+    with np.errstate(invalid="ignore"):  # a table that the start fits exactly has no error to compare with
+        bins = model.fit_transform(table, W=bins, H=start)
     shares = np.maximum(model.components_.T * bins.sum(axis=0), 1e-12)
     return np.asarray(shares / shares.sum(axis=1, keepdims=True))
