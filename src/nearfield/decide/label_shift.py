@@ -27,7 +27,7 @@ class LatentLabelShift(BaseEstimator):
 
     Choose it over k-means where rows come from several domains (shops, months, cameras) that differ in how often the
     classes occur and in nothing else, above all where what looks alike is not what belongs together. It needs at least
-    as many domains as classes, and thousands of rows; where classes are dense clusters, k-means is simpler.
+    as many domains as classes, and thousands of rows: with 400 rows k-means was far better.
 
     Parameters
     ----------

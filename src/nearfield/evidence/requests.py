@@ -52,7 +52,7 @@ def shots(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     Examples
     --------
     >>> shots(np.array(["a", "a", "b"]), 1, 0).tolist()
-    [1, 2]
+    [0, 2]
     """
     rng = np.random.default_rng(seed)
     return np.concatenate([rng.permutation(np.flatnonzero(labels == kind))[:count] for kind in np.unique(labels)])
