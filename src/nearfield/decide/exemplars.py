@@ -21,8 +21,8 @@ class ExemplarMemory(EmbeddingClassifier):
     """A classifier with a memory: new classes are learnt by remembering examples, old ones stay with the classifier.
 
     Choose it where a trained classifier must know new classes today and cannot be trained again: :meth:`remember` takes
-    their examples, and nothing else moves. Where all examples are at hand, fitting the classifier to all of them was 4 to
-    8 points better (evidence ``exemplar_vqa``). A code of one bit a dimension lost nothing there.
+    their examples, and nothing else moves. Where all examples are at hand, fitting the classifier to all of them was 4
+    to 8 points better (evidence ``exemplar_vqa``). A code of one bit a dimension lost nothing there.
 
     Parameters
     ----------
