@@ -104,7 +104,8 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator, ABC):
         With ``reject`` (a rate, see :meth:`reject`) the answer is an array of objects: labels, and None where the row
         is rejected.
         """
-        labels = self.classes_[self._each(X, lambda rows: self._score(rows).argmax(axis=1))]
+        numbers = self._each(X, lambda rows: self._score(rows).argmax(axis=1))
+        labels = self.classes_[numbers]
         if reject is None:
             return labels
         out = self.reject(X, max_false=reject)
@@ -156,13 +157,18 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator, ABC):
             sentences.append(text + ".")
         return sentences
 
-    def _each(self, X: Any, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """What ``function`` makes of the checked rows in float64, some thousand at a time."""
+    def _checked(self, X: Any) -> Any:
+        """Rows to be answered, checked and in float64."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=FLOATS, reset=False)
+        return np.asarray(validate_data(self, X, dtype=FLOATS, reset=False), np.float64)
+
+    def _each(self, X: Any, function: Callable[[Any], np.ndarray]) -> np.ndarray:
+        """What ``function`` makes of the checked rows, some thousand at a time."""
+        rows = self._checked(X)
         with threadpool_limits(1, user_api="blas"):
-            parts = [function(np.asarray(X[start : start + _ROWS], np.float64)) for start in range(0, len(X), _ROWS)]
-        return np.concatenate(parts)
+            if not isinstance(rows, np.ndarray) or len(rows) <= _ROWS:
+                return function(rows)
+            return np.concatenate([function(rows[start : start + _ROWS]) for start in range(0, len(rows), _ROWS)])
 
     def _numbers(self, y: Any) -> np.ndarray:
         """Labels as class numbers; ValueError for one that is not known."""
