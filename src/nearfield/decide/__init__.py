@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .cuts import cut_at_distance as cut_at_distance
     from .cuts import cut_at_jump as cut_at_jump
     from .description_selection import DescriptionSelection as DescriptionSelection
+    from .exemplars import ExemplarMemory as ExemplarMemory
     from .frechet import FrechetClassifier as FrechetClassifier
     from .frechet import frechet_mean as frechet_mean
     from .frechet import next_class as next_class
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .fusion_report import FusionReport as FusionReport
     from .fusion_report import compare_fusion as compare_fusion
     from .judge import Judge as Judge
+    from .label_shift import LatentLabelShift as LatentLabelShift
     from .label_vectors import LabelVectors as LabelVectors
     from .linear_probe import LinearProbe as LinearProbe
     from .naive_bayes import NaiveBayes as NaiveBayes
@@ -43,11 +45,13 @@ if TYPE_CHECKING:
 __all__ = [
     "ConformalCut",
     "DescriptionSelection",
+    "ExemplarMemory",
     "FrechetClassifier",
     "Fusion",
     "FusionReport",
     "Judge",
     "LabelVectors",
+    "LatentLabelShift",
     "LinearProbe",
     "NaiveBayes",
     "OpenSet",
@@ -80,11 +84,13 @@ __getattr__, __dir__ = lazy_names(
     {
         "ConformalCut": ".conformal",
         "DescriptionSelection": ".description_selection",
+        "ExemplarMemory": ".exemplars",
         "FrechetClassifier": ".frechet",
         "Fusion": ".fusion",
         "FusionReport": ".fusion_report",
         "Judge": ".judge",
         "LabelVectors": ".label_vectors",
+        "LatentLabelShift": ".label_shift",
         "LinearProbe": ".linear_probe",
         "NaiveBayes": ".naive_bayes",
         "OpenSet": ".open_set",

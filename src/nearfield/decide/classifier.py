@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -27,6 +27,7 @@ FLOATS = [np.float64, np.float32]
 FOLDS = 5
 # Rows that are held out at most, over all folds: more would not make temperature and rates any surer.
 HELD_OUT = 20_000
+_ROWS = 4096
 
 
 class EmbeddingClassifier(ClassifierMixin, BaseEstimator, ABC):
@@ -103,21 +104,18 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator, ABC):
         With ``reject`` (a rate, see :meth:`reject`) the answer is an array of objects: labels, and None where the row
         is rejected.
         """
-        X = self._checked(X)
-        with threadpool_limits(1, user_api="blas"):
-            labels = self.classes_[self._score(X).argmax(axis=1)]
-            if reject is None:
-                return labels
-            out = self._support(X) < self._threshold(reject)
+        numbers = self._each(X, lambda rows: self._score(rows).argmax(axis=1))
+        labels = self.classes_[numbers]
+        if reject is None:
+            return labels
+        out = self.reject(X, max_false=reject)
         answers = labels.astype(object)
         answers[out] = None
         return np.asarray(answers)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probability of each class (n, C), in the order of ``classes_``, given that the row is of one of them."""
-        wide = self._checked(X)
-        with threadpool_limits(1, user_api="blas"):
-            probabilities = softmax(self._score(wide) / self.temperature_, axis=1)
+        probabilities = self._each(X, lambda rows: softmax(self._score(rows) / self.temperature_, axis=1))
         kept = np.float64 if getattr(X, "dtype", np.float64) != np.float32 else np.float32
         return np.asarray(probabilities, kept)
 
@@ -129,9 +127,8 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator, ABC):
         What share of the others is caught depends on them. 0.05 is a good start; nothing can be rejected below one in
         the number of held-out rows plus one.
         """
-        X = self._checked(X)
-        with threadpool_limits(1, user_api="blas"):
-            return np.asarray(self._support(X) < self._threshold(max_false))
+        support = self._each(X, self._support)
+        return np.asarray(support < self._threshold(max_false))
 
     def support(self, X: Any, *, share: bool = True) -> np.ndarray:
         """How surely each row is of one of the classes (n,): the share of held-out rows that fit no better.
@@ -139,9 +136,7 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator, ABC):
         What :meth:`reject` cuts: a row is rejected at ``max_false`` where this is below it, up to one held-out row.
         ``share=False`` gives the score behind it, which has no unit and no steps: to order rows.
         """
-        X = self._checked(X)
-        with threadpool_limits(1, user_api="blas"):
-            support = self._support(X)
+        support = self._each(X, self._support)
         if not share:
             return support
         self._threshold(0.5)
@@ -149,9 +144,7 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator, ABC):
 
     def explain(self, X: Any) -> list[str]:
         """One sentence for each row: the likeliest class, the next one, and whether the row is of any."""
-        X = self._checked(X)
-        with threadpool_limits(1, user_api="blas"):
-            shares = softmax(self._score(X) / self.temperature_, axis=1)
+        shares = self._each(X, lambda rows: softmax(self._score(rows) / self.temperature_, axis=1))
         scope = self.support(X) if len(self.held_out_support_) else [None] * len(X)
         sentences = []
         for share, place in zip(shares, scope, strict=True):
@@ -164,9 +157,18 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator, ABC):
             sentences.append(text + ".")
         return sentences
 
-    def _checked(self, X: Any) -> np.ndarray:
+    def _checked(self, X: Any) -> Any:
+        """Rows to be answered, checked and in float64."""
         check_is_fitted(self)
         return np.asarray(validate_data(self, X, dtype=FLOATS, reset=False), np.float64)
+
+    def _each(self, X: Any, function: Callable[[Any], np.ndarray]) -> np.ndarray:
+        """What ``function`` makes of the checked rows, some thousand at a time."""
+        rows = self._checked(X)
+        with threadpool_limits(1, user_api="blas"):
+            if not isinstance(rows, np.ndarray) or len(rows) <= _ROWS:
+                return function(rows)
+            return np.concatenate([function(rows[start : start + _ROWS]) for start in range(0, len(rows), _ROWS)])
 
     def _numbers(self, y: Any) -> np.ndarray:
         """Labels as class numbers; ValueError for one that is not known."""

@@ -42,8 +42,7 @@ class OpenSet(EmbeddingClassifier):
     domain-specific normalisation; pseudo-open samples of tunable noise; an outlier boundary trained on them.
     Departures: no network and no adversarial generators. Each class in turn plays the unknown, with noisy copies,
     against prototypes of the others, while rows of the others are measured against prototypes without them. The
-    normalisation is a mean for each dimension and one scale: a scale for each makes much of dimensions that hardly
-    vary.
+    normalisation is a mean for each dimension and one scale: one for each makes much of what hardly varies.
 
     Examples
     --------

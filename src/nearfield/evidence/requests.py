@@ -21,13 +21,15 @@ class Requests(NamedTuple):
     outside: np.ndarray
 
 
-def requests(setting: Setting, per_intent: int, tests: int = 10, outside: int = 500) -> dict[str, Requests]:
-    """``encoder -> Requests`` by MiniLM and WordLlama."""
+def requests(
+    setting: Setting, per_intent: int, tests: int = 10, outside: int = 500, step: int = 1
+) -> dict[str, Requests]:
+    """``encoder -> Requests`` by MiniLM and WordLlama, of every ``step``-th intent."""
     from ..encode import WordLlama
 
     found = load("clinc150")
-    train, labels = _some(found.train, setting.pick(per_intent, min(per_intent, 6)))
-    test, truth = _some(found.test, setting.pick(tests, 2))
+    train, labels = _some(found.train, setting.pick(per_intent, min(per_intent, 6)), step)
+    test, truth = _some(found.test, setting.pick(tests, 2), step)
     strange = found.oos_test.texts[: setting.pick(outside, 50)]
     encoders = {"WordLlama": WordLlama()} | ({} if setting.quick else {"MiniLM": material.minilm()})
     made = {}
@@ -37,10 +39,10 @@ def requests(setting: Setting, per_intent: int, tests: int = 10, outside: int = 
     return made
 
 
-def _some(part: Utterances, per_intent: int) -> tuple[list[str], np.ndarray]:
-    """The first texts of each intent."""
+def _some(part: Utterances, per_intent: int, step: int) -> tuple[list[str], np.ndarray]:
+    """The first texts of every ``step``-th intent."""
     intents = np.array(part.intents)
-    rows = np.concatenate([np.flatnonzero(intents == kind)[:per_intent] for kind in np.unique(intents)])
+    rows = np.concatenate([np.flatnonzero(intents == kind)[:per_intent] for kind in np.unique(intents)[::step]])
     return [part.texts[row] for row in rows], intents[rows]
 
 
@@ -50,7 +52,7 @@ def shots(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     Examples
     --------
     >>> shots(np.array(["a", "a", "b"]), 1, 0).tolist()
-    [1, 2]
+    [0, 2]
     """
     rng = np.random.default_rng(seed)
     return np.concatenate([rng.permutation(np.flatnonzero(labels == kind))[:count] for kind in np.unique(labels)])
