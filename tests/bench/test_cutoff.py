@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import numpy as np
-import pytest
 
 from nearfield.bench.cutoff import empty_at, markdown, measure, precision_at
 from nearfield.datasets.answers import Answers, Labelled
@@ -14,10 +13,11 @@ from nearfield.datasets.answers import Answers, Labelled
 def test_precision_at_a_recall() -> None:
     score = np.array([[0.9, 0.8], [0.7, 0.1]])
     labels = np.array([[True, False], [True, False]])
-    assert precision_at(score, labels, np.ones(2), 1.0) == pytest.approx((2 / 3, 1.5))
-    assert precision_at(score, labels, np.ones(2), 0.5) == pytest.approx((1.0, 0.5))
-    assert precision_at(score, labels, np.array([2.0, 0.0]), 1.0) == pytest.approx((1.0, 1.0))
-    assert precision_at(np.zeros((2, 2)), labels, np.ones(2), 0.5) == pytest.approx((0.5, 2.0))  # ties stay together
+    precision, hits = precision_at(score, labels, np.array([[1.0, 1.0], [2.0, 0.0]]), (1.0, 0.5))
+    np.testing.assert_allclose(precision, [[2 / 3, 1.0], [1.0, 1.0]])
+    np.testing.assert_allclose(hits, [[1.5, 0.5], [1.0, 1.0]])
+    precision, hits = precision_at(np.zeros((2, 2)), labels, np.ones((1, 2)), (0.5,))  # ties stay together
+    assert (precision[0, 0], hits[0, 0]) == (0.5, 2.0)
 
 
 def test_empty_queries() -> None:

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nearfield.decide import Judge
+from nearfield.decide import Judge, QueryCalibrator
+from nearfield.index import Flat
+from nearfield.quantize import ScalarQuantizer
 
 Tools = Any
 
@@ -130,3 +132,43 @@ def test_claims_break_the_promise_and_thirty_of_them_mend_it(scifact: Any) -> No
     judge.refine(distances, np.ones(30, bool), scales=scales)
     max_false = judge.max_false_for(0.05)
     assert cut(judge, rest, max_false)[0] in judge.expected_lost(max_false)
+
+
+@pytest.fixture(scope="module")
+def claims() -> Any:
+    """SciFact: ``(abstracts, test claims, rows that are relevant to each)``."""
+    if not (Path(os.environ.get("NEARFIELD_DATA", "")) / "scifact").is_dir():
+        pytest.skip("needs SciFact: set NEARFIELD_DATA to the directory that holds scifact/")
+    from nearfield.datasets import load
+
+    found = load("scifact")
+    place = {document: row for row, document in enumerate(found.document_ids)}
+    relevant = [[place[document] for document in found.judgements[query]] for query in found.query_ids]
+    return found.vectors.astype(np.float32), found.query_vectors.astype(np.float32), relevant
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+def test_a_calibrator_keeps_its_cut_over_codes_and_under_a_filter(claims: Any, bits: int) -> None:
+    store, queries, relevant = claims
+    half = len(queries) // 2
+    exact, coded = Flat("cosine").build(store), Flat("cosine", codec=ScalarQuantizer(bits)).build(store)
+    near, rows = exact.search(queries, 50)
+    labels = np.stack([np.isin(row, known) for row, known in zip(rows, relevant, strict=True)])
+    calibrator = QueryCalibrator().fit(near[:half], labels[:half])
+
+    def figures(distances: np.ndarray, found: np.ndarray) -> tuple[float, float]:
+        kept = calibrator.keep(distances[half:], max_lost=0.2)
+        right = np.stack([np.isin(row, known) for row, known in zip(found[half:], relevant[half:], strict=True)])
+        return float((kept & right).sum() / kept.sum()), float((kept & right).sum() / labels[half:].sum())
+
+    precision, recall = figures(near, rows)
+    again = figures(*coded.search(queries, 50))
+    assert abs(recall - 0.8) < 0.12 and precision > 4 * labels.mean()
+    assert abs(again[0] - precision) < 0.25 * precision and abs(again[1] - recall) < 0.05
+
+    allow = np.arange(len(store)) % 2 == 0
+    few, there = exact.search(queries[half:], 25, allow=allow)
+    kept = calibrator.keep(few, max_lost=0.2, neighbors=near[half:])
+    whole = calibrator.keep(near[half:], max_lost=0.2)
+    for left, some, right, every in zip(there, kept, rows[half:], whole, strict=True):
+        assert set(left[some]) == {row for row in right[every] if allow[row]}  # the same hits, but for the filter

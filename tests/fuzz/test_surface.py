@@ -17,8 +17,8 @@ import pytest
 
 from nearfield import quantize, transform
 from nearfield.common import CorruptFileError, FormatVersionError, StoreLockedError
-from nearfield.decide import Judge
-from nearfield.index import IVF, Flat, Graph, Hash, explain, load
+from nearfield.decide import Judge, QueryCalibrator, conformal_cut, cut_at_jump, labels_from_clicks
+from nearfield.index import IVF, CrossEncoder, Flat, Graph, Hash, explain, load
 from nearfield.metric import get_metric
 from nearfield.store import Store
 from nearfield.tune import Plan, Recipe, compress, tune
@@ -237,6 +237,49 @@ def specimens(rows: np.ndarray, folder: Path) -> dict[str, Specimen]:
         (),
         {"hidden": 0.1, "nearest": 2, "locality": 0.4, "prior": 0.5, "random_state": 0},
     )
+    near = np.sort(np.abs(rows[:, :5]), axis=1)
+    calibrator = QueryCalibrator().fit(near, near < 0.5, queries=rows)
+    found["QueryCalibrator()"] = (
+        lambda **o: QueryCalibrator(**o).fit(near, near < 0.5),
+        (),
+        {"form": "linear", "nearest": 3, "context": True, "penalty": None, "random_state": 0},
+    )
+    found["QueryCalibrator.fit"] = (QueryCalibrator(penalty=10.0).fit, (near, near < 0.5), {"queries": rows})
+    found["QueryCalibrator.relevance"] = (calibrator.relevance, (near,), {"queries": rows, "neighbors": near})
+    found["QueryCalibrator.keep"] = (calibrator.keep, (near, 0.05), {"queries": rows, "threshold": None})
+    found["conformal_cut"] = (conformal_cut, (near,), {"max_false": 0.1, "confidence": None})
+    found["conformal_cut lost"] = (conformal_cut, (near, near < 0.5), {"max_lost": 0.1})
+    found["cut_at_jump"] = (cut_at_jump, (near,), {"jumps": 1})
+    found["labels_from_clicks"] = (labels_from_clicks, (np.arange(6).reshape(2, 3), [[1], [3]]), {})
+
+    def score(query: Any, items: Any) -> np.ndarray:
+        return np.arange(len(items), dtype=float)
+
+    called = CrossEncoder().build(score, 80, rows[:6], item_vectors=rows, anchor_vectors=rows[:6], k=3)
+    found["CrossEncoder()"] = (
+        lambda **o: CrossEncoder(**o).build(score, 80, rows[:6], k=3),
+        (),
+        {"noise": 0.1, "rounds": 2, "start": "best", "codec": quantize.Float16(), "random_state": 0},
+    )
+    found["CrossEncoder.build"] = (
+        CrossEncoder(noise=0.1, rounds=2, start="best").build,
+        (score, 80, rows[:6]),
+        {"item_vectors": rows, "anchor_vectors": rows[:6], "scores": None, "k": 3, "budget": 9, "batch": 40},
+    )
+    found["CrossEncoder.search"] = (
+        called.search,
+        (asked, 3),
+        {
+            "budget": 9,
+            "vectors": asked,
+            "first": None,
+            "allow": None,
+            "timeout": None,
+            "batch": 4,
+            "on_error": "partial",
+        },
+    )
+    found["CrossEncoder.estimate"] = (called.estimate, (asked[0],), {"scored": [1, 2], "vector": asked[0]})
 
     store = Store.create(
         folder / "a.nf",

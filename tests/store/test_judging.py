@@ -210,3 +210,17 @@ def test_labels_that_do_not_fit_are_damage(judged: Store) -> None:
     wrong = {"fit": {"sample": 9, "background": 9, "queries": "AAAA", "labels": [1, 0]}}
     with pytest.raises(CorruptFileError, match="how the judge was fitted"):
         fit_of(wrong, view, judged._shape, judged.path)
+
+
+def test_distances_of_mapped_queries_are_put_right(judged: Store, topics: np.ndarray, rng: np.random.Generator) -> None:
+    view, shape = judged._viewer.current(), judged._shape
+    keys = np.concatenate([live.part.keys[live.rows()] for live in view.parts])[::3]
+    own = judging.item_vectors(view, shape, keys)
+    blurred = own + 0.5 * own.std() * rng.standard_normal(own.shape).astype(np.float32)
+    asked = topics[1200:]
+    mapped = asked + 0.5 * own.std() * rng.standard_normal(asked.shape).astype(np.float32)
+    true, shown = (judging.nearest(view, shape.metric, some, 20).distances for some in (asked, mapped))
+    right = judging._unblurred(shown, view, shape, (np.append(keys, 10**9), np.concatenate([blurred, own[:1]])))
+    assert (np.diff(right, axis=1) >= 0).all()
+    off, before = (np.abs(some.mean(axis=0) - true.mean(axis=0)).mean() for some in (right, shown))
+    assert off < 0.4 * before

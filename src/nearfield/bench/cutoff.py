@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,18 +68,23 @@ def scores_of(answers: Answers, queries: np.ndarray) -> dict[str, np.ndarray]:
     return scores
 
 
-def precision_at(score: np.ndarray, labels: np.ndarray, weights: np.ndarray, recall: float) -> tuple[float, float]:
-    """Precision and mean number of hits where the share ``recall`` of the relevant hits is kept.
+def precision_at(
+    score: np.ndarray, labels: np.ndarray, draws: np.ndarray, recalls: Sequence[float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Precision and mean number of hits, each (draws, recalls), where a share of the relevant hits is kept.
 
-    ``weights`` (q,) count each query. Hits of equal score are kept or cut together.
+    ``draws`` (m, q) say how often each query counts. Hits of equal score are kept or cut together.
     """
     order = np.argsort(-score, axis=None, kind="stable")
-    flat, right = score.reshape(-1)[order], labels.reshape(-1)[order]
-    each = np.repeat(weights, score.shape[1])[order]
-    kept, good = np.cumsum(each), np.cumsum(each * right)
-    ends = np.append(flat[1:] < flat[:-1], True)
-    at = np.flatnonzero(ends & (good >= recall * good[-1] - 1e-9))[0]
-    return float(good[at] / kept[at]), float(kept[at] / weights.sum())
+    flat, right, query = score.reshape(-1)[order], labels.reshape(-1)[order], order // score.shape[1]
+    ends = np.flatnonzero(np.append(flat[1:] < flat[:-1], True))
+    precision, hits = np.empty((len(draws), len(recalls))), np.empty((len(draws), len(recalls)))
+    for place, weights in enumerate(draws):
+        each = weights[query]
+        kept, good = np.cumsum(each)[ends], np.cumsum(each * right)[ends]
+        at = np.searchsorted(good, np.asarray(recalls) * good[-1] - 1e-9)
+        precision[place], hits[place] = good[at] / kept[at], kept[at] / weights.sum()
+    return precision, hits
 
 
 def empty_at(inside: np.ndarray, outside: np.ndarray) -> float:
@@ -96,6 +101,7 @@ def measure(answers: Answers) -> dict[str, Any]:
     scores.pop("distances")
     labels = test.labels(rows)
     draws = rng.multinomial(len(test), np.full(len(test), 1 / len(test)), size=_DRAWS).astype(np.float64)
+    draws = np.concatenate([np.ones((1, len(test))), draws])  # the first is what was measured
     result: dict[str, Any] = {
         "items": len(answers.store),
         "train": len(answers.train),
@@ -104,25 +110,22 @@ def measure(answers: Answers) -> dict[str, Any]:
         "relevant": float(labels.mean()),
         "rules": {},
     }
-    drawn: dict[str, np.ndarray] = {}
+    base, _ = precision_at(scores["fixed cosine"][: len(test)], labels, draws, RECALLS)
     for name, score in scores.items():
-        inside = score[: len(test)]
-        one: dict[str, Any] = {}
-        for recall in RECALLS:
-            value, hits = precision_at(inside, labels, np.ones(len(test)), recall)
-            again = np.array([precision_at(inside, labels, draw, recall)[0] for draw in draws])
-            drawn.setdefault(str(recall), again)  # the first rule is the fixed cosine
-            low, high = np.quantile(again / drawn[str(recall)] - 1, [0.025, 0.975])
-            base = result["rules"].get("fixed cosine", {}).get(str(recall), {"precision": value})["precision"]
-            one[str(recall)] = {
-                "precision": value,
-                "interval": np.quantile(again, [0.025, 0.975]).tolist(),
-                "hits": hits,
-                "gain": value / base - 1,
-                "gain_interval": [float(low), float(high)],
+        precision, hits = precision_at(score[: len(test)], labels, draws, RECALLS)
+        gain = precision / base - 1
+        one: dict[str, Any] = {
+            str(recall): {
+                "precision": float(precision[0, at]),
+                "interval": np.quantile(precision[1:, at], [0.025, 0.975]).tolist(),
+                "hits": float(hits[0, at]),
+                "gain": float(gain[0, at]),
+                "gain_interval": np.quantile(gain[1:, at], [0.025, 0.975]).tolist(),
             }
+            for at, recall in enumerate(RECALLS)
+        }
         if len(answers.outside_test):
-            best, others = inside[:, 0], score[len(test) :, 0]
+            best, others = score[: len(test), 0], score[len(test) :, 0]
             again = np.array(
                 [empty_at(rng.choice(best, len(best)), rng.choice(others, len(others))) for _ in range(_DRAWS)]
             )

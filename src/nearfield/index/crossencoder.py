@@ -148,6 +148,7 @@ class CrossEncoder:
         ValueError : the scorer raised, or gave a wrong shape or NaN (says for which anchor query); wrong arguments.
         """
         self._check_parameters()
+        _check_scorer(scorer)
         n = count_items(items)
         queries = as_list(anchor_queries, "anchor_queries")
         if len(queries) < 2:
@@ -171,11 +172,11 @@ class CrossEncoder:
             known = score_all(scorer, None if is_number(items) else items, n, queries, batch, progress)
         else:
             known = checked_scores(scores, (len(queries), n))
-        self.setting_, self.trials_ = choose(
-            Setting(self.noise, self.rounds, self.start), known, beside, theirs, k, calls, self.random_state
-        )
-        self._model, rows = ScoreModel.fit(known, beside, theirs)
-        self._flat = Flat("ip", codec=self.codec).build(rows)
+        given = Setting(self.noise, self.rounds, self.start)
+        setting, trials = choose(given, known, beside, theirs, k, calls, self.random_state)
+        model, rows = ScoreModel.fit(known, beside, theirs)
+        self._flat = Flat("ip", codec=self.codec).build(rows)  # the last that may fail
+        self._model, self.setting_, self.trials_ = model, setting, trials
         self._serve(scorer, items)
         return self
 
@@ -191,8 +192,7 @@ class CrossEncoder:
         check_random_state(self.random_state)
 
     def _serve(self, scorer: Scorer, items: Any) -> None:
-        if not callable(scorer):
-            raise TypeError(f"scorer: expected a function of a query and items, got {type(scorer).__name__}")
+        _check_scorer(scorer)
         if count_items(items) != len(self._flat):
             raise ValueError(f"items: expected {len(self._flat)}, got {count_items(items)}")
         self._scorer, self._items = scorer, None if is_number(items) else items
@@ -223,7 +223,8 @@ class CrossEncoder:
         allow : bool (n,) or packed uint64 words: items that may be scored and returned. When they are no more than
             ``budget``, all of them are scored.
         timeout : seconds a query; None waits as long as the scorer takes. When they are over, the answer is the best of
-            what was scored, marked as not complete; a call under way goes on in a thread that is left behind.
+            what was scored, marked as not complete; a call under way goes on in a thread that is left behind, and may
+            run beside those of the next query.
         batch : items a call; None gives a round at once, but 64 where there is a timeout.
         on_error : "raise": a scorer that raises or answers with NaN, infinity or a wrong shape is a ValueError, its own
             error the cause. "partial": such a query is answered from what was scored before, marked as not complete.
@@ -394,3 +395,8 @@ class CrossEncoder:
         index = load(cls, Path(path))
         index._serve(scorer, items)
         return index
+
+
+def _check_scorer(scorer: Any) -> None:
+    if not callable(scorer):
+        raise TypeError(f"scorer: expected a function of a query and items, got {type(scorer).__name__}")

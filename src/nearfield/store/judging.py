@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +32,8 @@ STALE_SHARE = 0.2
 
 _NEIGHBOR = 5
 _QUERIES = 1024
+# Items that the map of labelled queries is learnt from at the end of a move, and others that tell how it blurs.
+_LEARNT, _PROBED = 4000, 1000
 SAMPLE, BACKGROUND = 3000, 1024
 
 
@@ -43,6 +45,7 @@ class Fit:
     background: int
     queries: np.ndarray
     labels: np.ndarray
+    probe: tuple[np.ndarray, np.ndarray] | None = None  # keys of items, and their vectors mapped as the queries were
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; :func:`fit_of` reads it."""
@@ -66,11 +69,46 @@ def fit_of(stored: Mapping[str, Any], view: View, shape: Shape, path: Any) -> Fi
         labels = np.array(kept["labels"], bool)
         queries = np.frombuffer(base64.b64decode(kept["queries"], validate=True), "<f4").reshape(len(labels), -1)
         expect(not len(labels) or queries.shape[1] == shape.dim, f"labelled queries of {queries.shape[1:]} dimensions")
-        queries = queries.astype(np.float32)
-        if view.next is not None:
-            dim = view.next.shape.dim
-            queries = view.next.map.transform(queries) if len(labels) else np.empty((0, dim), np.float32)
-        return Fit(int(kept["sample"]), int(kept["background"]), queries, labels)
+        fit = Fit(int(kept["sample"]), int(kept["background"]), queries.astype(np.float32), labels)
+    return fit if view.next is None else _moved(fit, view)
+
+
+def _moved(fit: Fit, view: View) -> Fit:
+    """The same with its queries in the next space, whose items are all encoded."""
+    from ..transform import RidgeMap
+
+    newer = view.newer
+    if not len(fit.labels):
+        return replace(fit, queries=np.empty((0, newer.shape.dim), np.float32))
+    keys = np.concatenate([live.part.keys[live.rows()] for live in view.parts])
+    keys = np.random.default_rng(0).permutation(keys)[: _LEARNT + _PROBED]
+    cut = len(keys) - max(1, min(_PROBED, len(keys) // 5))
+    metric, after = get_metric(view.shape.metric), get_metric(newer.shape.metric)
+    old = metric.prepare_queries(item_vectors(view, view.shape, keys))
+    new = after.prepare_queries(item_vectors(newer, newer.shape, keys[:cut]))
+    crossed = RidgeMap().fit(old[:cut], new).export(unit=after.nonzero)
+    mapped = crossed.transform(metric.prepare_queries(fit.queries))
+    return replace(fit, queries=mapped, probe=(keys[cut:], crossed.transform(old[cut:])))
+
+
+def _unblurred(distances: np.ndarray, view: View, shape: Shape, probe: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Distances of mapped queries to their nearest as those of true ones: rank by rank with the mean and the spread
+    that items have, asked for by their own vectors instead of mapped ones.
+
+    A mapped query lies nearer to the items than a true one, for the map was fitted to items: without this SciFact's
+    claims, moved from WordLlama to MiniLM, would promise 5% lost and lose 20%.
+    """
+    there = view.locate(probe[0])[0] >= 0  # not deleted meanwhile
+    keys, mapped = probe[0][there], probe[1][there]
+    if len(keys) < 2:
+        return distances
+    found = []
+    for vectors in (mapped, item_vectors(view, shape, keys)):
+        near = nearest(view, shape.metric, vectors, distances.shape[1] + 1, exact=True)
+        found.append(near.distances[~itself(near.keys, keys)].reshape(len(keys), -1).astype(np.float64))
+    (shown, width), (mean, spread) = ((each.mean(axis=0), each.std(axis=0)) for each in found)
+    gain = np.where(width > 0, spread / np.where(width > 0, width, 1.0), 1.0)
+    return np.maximum.accumulate(mean + (distances - shown) * gain, axis=1)
 
 
 def fit_and_publish(judge: Judge, maintenance: Maintenance, shape: Shape, how: Fit) -> None:
@@ -81,7 +119,7 @@ def fit_and_publish(judge: Judge, maintenance: Maintenance, shape: Shape, how: F
         asked = len(how.labels) > 0
         scales = fit(judge, view, shape, sample=how.sample, background=how.background, vectors=asked)
         if asked:
-            refine(judge, view, shape, scales, how.queries, how.labels)
+            refine(judge, view, shape, scales, how)
         publish(judge, view, maintenance.catalogue, scales, how)
 
 
@@ -116,12 +154,14 @@ def fit(judge: Judge, view: View, shape: Shape, *, sample: int, background: int,
     return scales
 
 
-def refine(judge: Judge, view: View, shape: Shape, scales: Scales, queries: Any, labels: Any) -> None:
-    """Let a few queries of known answer move the judge; see :func:`check_labelled`."""
-    array, truth = check_labelled(queries, labels, shape)
-    found = nearest(view, shape.metric, array, judge.k)
-    prepared = get_metric(shape.metric).prepare_queries(array)
-    judge.refine(found.distances, truth, scales=scales.of(found.keys), queries=prepared)
+def refine(judge: Judge, view: View, shape: Shape, scales: Scales, how: Fit) -> None:
+    """Let a few queries of known answer move the judge."""
+    found = nearest(view, shape.metric, how.queries, judge.k)
+    distances = found.distances
+    if how.probe is not None and np.isfinite(distances).all():
+        distances = _unblurred(distances, view, shape, how.probe)
+    prepared = get_metric(shape.metric).prepare_queries(how.queries)
+    judge.refine(distances, how.labels, scales=scales.of(found.keys), queries=prepared)
 
 
 def check_labelled(queries: Any, labels: Any, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
