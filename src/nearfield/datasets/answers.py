@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..common.checks import check_choice
+from ..common.lengths import unit_rows
 from .clinc150 import Utterances
 from .clinc150 import load as load_clinc150
 from .cranfield import load as load_cranfield
@@ -67,7 +68,7 @@ def load_answers(name: str, encode: Encode, *, quick: bool = False) -> Answers:
     found = load_scifact() if name == "scifact" else load_cranfield()
     documents = found.documents[:: 8 if quick else 1]
     place = {document: row for row, document in enumerate(found.document_ids[:: 8 if quick else 1])}
-    store = _unit(found.vectors[:: 8 if quick else 1] if name == "scifact" else encode(documents))
+    store = unit_rows(found.vectors[:: 8 if quick else 1] if name == "scifact" else encode(documents))
     if name == "scifact":
         train, test = _labelled(load_scifact_train(), place, encode), _labelled(found, place, encode)
     else:
@@ -86,7 +87,7 @@ def _labelled(found: Retrieval, place: dict[str, int], encode: Encode) -> Labell
         for query in found.query_ids
     ]
     kept = [row for row, known in enumerate(relevant) if known]
-    vectors = _unit(encode([found.queries[row] for row in kept]))
+    vectors = unit_rows(encode([found.queries[row] for row in kept]))
     return Labelled(vectors, tuple(relevant[row] for row in kept))
 
 
@@ -100,9 +101,9 @@ def _clinc150(encode: Encode, rng: np.random.Generator, quick: bool) -> Answers:
         chosen = np.sort(rng.permutation(len(part))[:most])
         texts = [part.texts[row] for row in chosen]
         known = tuple(rows_of[part.intents[row]] for row in chosen)
-        return Labelled(_unit(encode(texts)), known)
+        return Labelled(unit_rows(encode(texts)), known)
 
-    store = _unit(encode([found.train.texts[row] for row in stored]))
+    store = unit_rows(encode([found.train.texts[row] for row in stored]))
     few, many = (60, 100) if quick else (500, 1_000)
     outside = [*found.oos_train.texts, *found.oos_validation.texts]
     return Answers(
@@ -110,11 +111,6 @@ def _clinc150(encode: Encode, rng: np.random.Generator, quick: bool) -> Answers:
         store,
         labelled(found.validation, few),
         labelled(found.test, many),
-        _unit(encode(outside[: few // 2] if quick else outside)),
-        _unit(encode(found.oos_test.texts[:many])),
+        unit_rows(encode(outside[: few // 2] if quick else outside)),
+        unit_rows(encode(found.oos_test.texts[:many])),
     )
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    rows = np.asarray(vectors, np.float32)
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)

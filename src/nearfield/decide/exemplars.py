@@ -10,9 +10,10 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..common.checks import check_int
+from ..common.lengths import unit_rows
 from .classifier import FLOATS, EmbeddingClassifier, check_labels, fit_temperature
 from .naive_bayes import NaiveBayes
-from .prototypes import class_means, unit_or_zero
+from .prototypes import class_means
 
 _CELLS = 8_000_000
 
@@ -121,7 +122,7 @@ class ExemplarMemory(EmbeddingClassifier):
         self.sharpness_ = 1.0 / fit_temperature(votes, y[some])
 
     def _placed(self, X: np.ndarray) -> np.ndarray:
-        return unit_or_zero(X - self.offset_).astype(np.float32)
+        return unit_rows(X - self.offset_).astype(np.float32)
 
     def _kept(self, rows: np.ndarray) -> np.ndarray:
         return rows if self._codec is None else np.asarray(self._codec.encode(rows))

@@ -9,8 +9,9 @@ from sklearn.neighbors import LocalOutlierFactor
 from sklearn.utils.validation import check_array
 
 from ..common.checks import check_int, check_real
+from ..common.lengths import unit_rows
 from .classifier import FLOATS, FOLDS
-from .texts import TextClassifier, encoded, nearest, unit_rows
+from .texts import TextClassifier, encoded, nearest
 
 
 class LabelVectors(TextClassifier):

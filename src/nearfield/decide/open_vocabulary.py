@@ -14,8 +14,9 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from ..common.checks import check_int, check_real
+from ..common.lengths import unit_rows
 from .classifier import FLOATS
-from .texts import encoded, nearest, unit_rows
+from .texts import encoded, nearest
 
 
 def names_in(text: str, vocabulary: Collection[str], *, max_words: int = 3) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..common.checks import check_choice, check_int
+from ..common.lengths import unit_rows
 from .classifier import EmbeddingClassifier
 
 
@@ -65,7 +66,7 @@ class Prototypes(EmbeddingClassifier):
         rows = self._placed(X)
         found = [_centres(rows[y == number], self.per_class, self.random_state) for number in range(len(means))]
         prototypes = np.concatenate(found)
-        self.prototypes_ = unit_or_zero(prototypes) if self.metric == "cosine" else prototypes
+        self.prototypes_ = unit_rows(prototypes) if self.metric == "cosine" else prototypes
         self.prototype_classes_ = np.repeat(np.arange(len(found)), [len(centres) for centres in found])
 
     def _score(self, X: np.ndarray) -> np.ndarray:
@@ -78,7 +79,7 @@ class Prototypes(EmbeddingClassifier):
 
     def _placed(self, X: np.ndarray) -> np.ndarray:
         rows = X - self.offset_
-        return unit_or_zero(rows) if self.metric == "cosine" else rows
+        return unit_rows(rows) if self.metric == "cosine" else rows
 
 
 def class_means(X: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -93,18 +94,6 @@ def class_means(X: np.ndarray, y: np.ndarray) -> np.ndarray:
     counts = np.bincount(y)
     sums = np.add.reduceat(X[order], np.cumsum(counts) - counts, axis=0)
     return np.asarray(sums / counts[:, None])
-
-
-def unit_or_zero(rows: np.ndarray) -> np.ndarray:
-    """Rows of length one; rows of zeros stay.
-
-    Examples
-    --------
-    >>> unit_or_zero(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
-    [[0.6, 0.8], [0.0, 0.0]]
-    """
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.where(lengths > 0, lengths, 1.0))
 
 
 def _centres(rows: np.ndarray, count: int, seed: int) -> np.ndarray:

@@ -10,8 +10,9 @@ import numpy as np
 from sklearn.utils.validation import check_array
 
 from ..common.checks import check_choice, check_int
+from ..common.lengths import unit_rows
 from .classifier import FLOATS
-from .texts import TextClassifier, encoded, is_texts, unit_rows
+from .texts import TextClassifier, encoded, is_texts
 from .zero_shot import AGGREGATIONS, ZeroShotClassifier
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
+from ..common.lengths import unit_rows
 from .classifier import FLOATS, FOLDS, EmbeddingClassifier
 
 # Terms are multiples of this. As long as a score is below 4,096, sums of them are exact in float64, in any order.
@@ -60,20 +61,6 @@ def encoded(X: Any, encoder: Any, name: str) -> Any:
     if empty.size:
         raise ValueError(f"{name}: expected texts that have a vector, got {X[empty[0]]!r} at position {empty[0]}")
     return vectors
-
-
-def unit_rows(X: np.ndarray) -> np.ndarray:
-    """Rows of length one as float64; rows of zeros stay, and have cosine 0 to everything.
-
-    Examples
-    --------
-    >>> unit_rows(np.array([[3e200, 4e200], [0.0, 0.0]])).tolist()
-    [[0.6, 0.8], [0.0, 0.0]]
-    """
-    rows = np.asarray(X, np.float64)
-    largest = np.abs(rows).max(axis=1, keepdims=True, initial=0.0)
-    rows = rows / np.where(largest > 0, largest, 1.0)  # neither the square of a huge number nor of a tiny one fits
-    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-300))
 
 
 def blocks(n_rows: int, n_columns: int) -> Iterator[slice]:

@@ -10,8 +10,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from ..common.checks import check_choice
+from ..common.lengths import unit_rows
 from .classifier import FLOATS
-from .texts import GRID, TextClassifier, blocks, encoded, is_texts, unit_rows
+from .texts import GRID, TextClassifier, blocks, encoded, is_texts
 
 AGGREGATIONS = ("mean", "max", "centroid")
 
