@@ -6,8 +6,6 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from ..common.checks import check_choice
 from .bags import Bags
 from .base import digest_files, unit_rows

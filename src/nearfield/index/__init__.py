@@ -18,22 +18,32 @@ if TYPE_CHECKING:
     from .graph import Graph as Graph
     from .hash import Hash as Hash
     from .ivf import IVF as IVF
+    from .multivector.candidates import TokenSearch as TokenSearch
+    from .multivector.encoding import BagEncoding as BagEncoding
+    from .multivector.fixed import FixedDimensionalEncoding as FixedDimensionalEncoding
+    from .multivector.index import MultiVector as MultiVector
+    from .multivector.mean import MeanEncoding as MeanEncoding
     from .stages import Explanation as Explanation
     from .stages import Missed as Missed
     from .stages import explain as explain
 
 __all__ = [
     "IVF",
+    "BagEncoding",
     "Bounded",
     "BuildMemory",
     "Explanation",
     "FilterPlan",
+    "FixedDimensionalEncoding",
     "Flat",
     "Graph",
     "Hash",
     "Index",
+    "MeanEncoding",
     "Missed",
+    "MultiVector",
     "Neighbors",
+    "TokenSearch",
     "explain",
     "load",
     "rerank_bounded",
@@ -42,6 +52,11 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "BagEncoding": ".multivector.encoding",
+        "MeanEncoding": ".multivector.mean",
+        "FixedDimensionalEncoding": ".multivector.fixed",
+        "MultiVector": ".multivector.index",
+        "TokenSearch": ".multivector.candidates",
         "Bounded": ".bounded",
         "BuildMemory": ".estimate",
         "Explanation": ".stages",
