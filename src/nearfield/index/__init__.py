@@ -19,10 +19,20 @@ if TYPE_CHECKING:
     from .hash import Hash as Hash
     from .ivf import IVF as IVF
     from .multivector.candidates import TokenSearch as TokenSearch
+    from .multivector.choose import EncodingChoice as EncodingChoice
+    from .multivector.choose import TriedEncoding as TriedEncoding
+    from .multivector.choose import choose_encoding as choose_encoding
     from .multivector.encoding import BagEncoding as BagEncoding
+    from .multivector.exact import exact_maxsim as exact_maxsim
     from .multivector.fixed import FixedDimensionalEncoding as FixedDimensionalEncoding
     from .multivector.index import MultiVector as MultiVector
+    from .multivector.joined import JoinedEncoding as JoinedEncoding
+    from .multivector.learned import LearnedEncoding as LearnedEncoding
     from .multivector.mean import MeanEncoding as MeanEncoding
+    from .multivector.reduce import ReductionLoss as ReductionLoss
+    from .multivector.reduce import pool_tokens as pool_tokens
+    from .multivector.reduce import prune_tokens as prune_tokens
+    from .multivector.reduce import reduction_loss as reduction_loss
     from .stages import Explanation as Explanation
     from .stages import Missed as Missed
     from .stages import explain as explain
@@ -32,6 +42,7 @@ __all__ = [
     "BagEncoding",
     "Bounded",
     "BuildMemory",
+    "EncodingChoice",
     "Explanation",
     "FilterPlan",
     "FixedDimensionalEncoding",
@@ -39,13 +50,22 @@ __all__ = [
     "Graph",
     "Hash",
     "Index",
+    "JoinedEncoding",
+    "LearnedEncoding",
     "MeanEncoding",
     "Missed",
     "MultiVector",
     "Neighbors",
+    "ReductionLoss",
     "TokenSearch",
+    "TriedEncoding",
+    "choose_encoding",
+    "exact_maxsim",
     "explain",
     "load",
+    "pool_tokens",
+    "prune_tokens",
+    "reduction_loss",
     "rerank_bounded",
 ]
 
@@ -57,6 +77,16 @@ __getattr__, __dir__ = lazy_names(
         "FixedDimensionalEncoding": ".multivector.fixed",
         "MultiVector": ".multivector.index",
         "TokenSearch": ".multivector.candidates",
+        "LearnedEncoding": ".multivector.learned",
+        "JoinedEncoding": ".multivector.joined",
+        "choose_encoding": ".multivector.choose",
+        "EncodingChoice": ".multivector.choose",
+        "TriedEncoding": ".multivector.choose",
+        "exact_maxsim": ".multivector.exact",
+        "pool_tokens": ".multivector.reduce",
+        "prune_tokens": ".multivector.reduce",
+        "reduction_loss": ".multivector.reduce",
+        "ReductionLoss": ".multivector.reduce",
         "Bounded": ".bounded",
         "BuildMemory": ".estimate",
         "Explanation": ".stages",

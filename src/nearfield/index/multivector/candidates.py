@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...common.checks import check_int
+from ...common.checks import check_choice, check_int
 from ...encode.bags import Bags
 from ..base import Index
 from ..files import part
@@ -98,8 +98,6 @@ class TokenSearch:
     """
 
     def __init__(self, nearest: int = 256, order: str = "sum"):
-        from ...common.checks import check_choice
-
         self.nearest = check_int(nearest, "nearest", 1)
         self.order = check_choice(order, "order", ("sum", "first"))
 
@@ -169,10 +167,10 @@ def make_candidates(how: BagEncoding | TokenSearch, index: Index) -> Candidates:
 
 def restore_candidates(
     meta: dict[str, Any], arrays: dict[str, np.ndarray], dim: int, lengths: np.ndarray, check: bool
-) -> Candidates:
+) -> EncodedCandidates | TokenCandidates:
     """From what ``meta()`` and ``arrays()`` gave, for bags of these ``lengths``; ValueError where they do not fit."""
     rows = GrowingIndex.restore(meta["index"], arrays, check)
-    made: Candidates
+    made: EncodedCandidates | TokenCandidates
     if meta["kind"] == "tokens":
         made = TokenCandidates.__new__(TokenCandidates)
         made.how, made.rows, made._count = TokenSearch(**meta["search"]), rows, check_int(meta["count"], "count", 1)

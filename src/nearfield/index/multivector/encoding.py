@@ -37,7 +37,7 @@ class BagEncoding(ABC):
     >>> from nearfield.index import MeanEncoding
     >>> bags = Bags.from_list([np.eye(4, dtype=np.float32)])
     >>> isinstance(MeanEncoding(), BagEncoding), MeanEncoding().fit(bags).documents(bags)
-    (True, array([[0.25, 0.25, 0.25, 0.25]], dtype=float32))
+    (True, array([[0.5, 0.5, 0.5, 0.5]], dtype=float32))
     """
 
     name: ClassVar[str]

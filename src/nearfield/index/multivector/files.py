@@ -21,7 +21,7 @@ was made with.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -31,7 +31,7 @@ from ...common.container import read_container, write_container
 from ...common.decoding import decoding
 from ...quantize.codec import Codec, codec_from_dict
 from ..files import part
-from .candidates import EncodedCandidates, TokenCandidates, restore_candidates
+from .candidates import EncodedCandidates, restore_candidates
 
 if TYPE_CHECKING:
     from .index import MultiVector
@@ -66,8 +66,7 @@ def load(path: Path, *, check: bool = True) -> MultiVector:
         _check_lists(offsets, slot_rows, row_slots, len(arrays["tokens"]))
         _check_codes(codec, arrays["tokens"], check)
         made = restore_candidates(meta["candidates"], arrays, dim, np.diff(offsets), check)
-        how: Any = made.encoding if isinstance(made, EncodedCandidates) else made.how
-        assert isinstance(made, EncodedCandidates | TokenCandidates)
+        how = made.encoding if isinstance(made, EncodedCandidates) else made.how
         index = MultiVector(how, index=made.rows.index, codec=codec)
         index._start(made, codec, dim, arrays["tokens"], offsets, slot_rows, row_slots)
     return index

@@ -26,7 +26,7 @@ _FITTED = 1 << 16  # vectors the token codec is fitted on
 
 
 class MultiVector:
-    """Finds documents by MaxSim: for every vector of the query its best product with any vector of the document, summed.
+    """Finds documents by MaxSim: of every vector of the query the best product with any of the document, summed.
 
     A candidate generator names some documents, of which one vector each is searched by any index over any codec; their
     vectors, kept as codes, are then compared exactly. Choose it over one vector a text where words matter one by one:
@@ -44,8 +44,8 @@ class MultiVector:
     Notes
     -----
     Sources: ColBERT (Khattab and Zaharia, 2020) for MaxSim; MUVERA (Dhulipala et al., 2024) for its reduction to
-    single-vector search, whose figures 100 candidates repeat. Rows are numbers: the i-th bag given has row i, added ones
-    follow, an update keeps its row. ``distances`` are minus the MaxSim.
+    single-vector search. Rows are numbers: the i-th bag given has row i, added ones follow, an update keeps its row.
+    ``distances`` are minus the MaxSim.
 
     Examples
     --------
@@ -153,7 +153,7 @@ class MultiVector:
         return rows
 
     def update(self, rows: Any, bags: Bags) -> None:
-        """Put ``bags`` in place of what ``rows`` hold; as quick as :meth:`add`. IndexError for rows that hold nothing."""
+        """Put ``bags`` in place of what ``rows`` hold, as quick as :meth:`add`. IndexError for a row with nothing in it."""
         known = self._known(rows)
         check_bags(bags, dim=self._dim)
         if len(known) != len(bags):
