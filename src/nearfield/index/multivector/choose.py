@@ -11,9 +11,9 @@ import numpy as np
 from ...common.checks import check_int, check_random_state, check_real
 from ...encode.bags import Bags
 from ...quantize.codec import Codec
+from ...quantize.residual import ProductQuantizer
 from ...quantize.rotated import RotatedQuantizer
 from ...quantize.scalar import ScalarQuantizer
-from ...transform.pca import PCA
 from ..base import Index
 from ..flat import Flat
 from .encoding import BagEncoding, check_bags
@@ -24,7 +24,7 @@ from .joined import JoinedEncoding
 from .learned import LearnedEncoding
 from .mean import MeanEncoding
 
-_HEADER = 16  # bytes of a code row before its codes
+_HEADER, _PRODUCT_HEADER = 16, 4  # bytes of a code row before its codes
 _HELD_OUT = 64  # documents that serve as queries where there are none, and
 _LONGEST = 32  # how many of their vectors
 _BITS = (8, 4, 2, 1)
@@ -150,7 +150,7 @@ def choose_encoding(
     seen, asked = (queries.take(np.sort(half)) for half in (order[: len(order) // 2], order[len(order) // 2 :]))
     truth = exact_maxsim(bags, asked, k).rows
     depths = tuple(sorted({min(len(bags), max(k, depth)) for depth in (count // 2, count)}))
-    wanted = usual_options(bags.dim, budget, len(bags)) if options is None else list(options)
+    wanted = usual_options(bags.dim, budget) if options is None else list(options)
     encoded = _Encoded(bags, seen, asked, [encoding for encoding, _ in wanted])
     tried = []
     for encoding, index in wanted:
@@ -218,9 +218,9 @@ def _bytes(index: Index) -> int:
     return kept + (index.rescore.bytes_per_vector if isinstance(index.rescore, Codec) else 0)
 
 
-def usual_options(dim: int, budget: int, rows: int) -> list[tuple[BagEncoding, Index]]:
-    """What is tried for vectors of ``dim`` dimensions: each encoding in the most bits that the budget has room for, and
-    the smaller ones in half and a quarter of it."""
+def usual_options(dim: int, budget: int) -> list[tuple[BagEncoding, Index]]:
+    """What is tried for vectors of ``dim`` dimensions: each encoding in what the budget has room for, and the smaller
+    ones in half and a quarter of it."""
     made: list[tuple[BagEncoding, Index]] = []
     for share in (1, 2, 4):
         room = budget // share - _HEADER
@@ -230,19 +230,17 @@ def usual_options(dim: int, budget: int, rows: int) -> list[tuple[BagEncoding, I
             if (dim * bits + 7) // 8 <= room:
                 made.append((MeanEncoding(), Flat("ip", codec=_codec(bits))))
                 break
-        for bits in (8, 4):
-            made.append((LearnedEncoding(room * 8 // bits), Flat("ip", codec=_codec(bits))))
-    room = min(budget - _HEADER, rows - 1)
-    if room < 1:
-        return made
-    plain = FixedDimensionalEncoding(16, 10, min(16, dim))
-    for encoding in (
-        plain,
-        FixedDimensionalEncoding(16, 10, min(16, dim), residuals=True),
-        FixedDimensionalEncoding(16, 4, min(16, dim), residuals=True, partition="kmeans"),
-        JoinedEncoding([MeanEncoding(), plain]),
-    ):
-        made.append((encoding, Flat("ip", transform=PCA(room, center=False), codec=_codec(8))))
+        for bits in _BITS:
+            made.append((LearnedEncoding(min(room * 8 // bits, 2 * dim)), Flat("ip", codec=_codec(bits))))
+    if budget > _PRODUCT_HEADER:
+        plain = FixedDimensionalEncoding(16, 10, min(16, dim))
+        for encoding in (
+            plain,
+            FixedDimensionalEncoding(16, 10, min(16, dim), residuals=True),
+            FixedDimensionalEncoding(16, 4, min(16, dim), residuals=True, partition="kmeans"),
+            JoinedEncoding([MeanEncoding(), plain]),
+        ):
+            made.append((encoding, Flat("ip", codec=ProductQuantizer(budget - _PRODUCT_HEADER))))
     return made
 
 

@@ -153,7 +153,7 @@ class MultiVector:
         return rows
 
     def update(self, rows: Any, bags: Bags) -> None:
-        """Put ``bags`` in place of what ``rows`` hold, as quick as :meth:`add`. IndexError for a row with nothing in it."""
+        """Put ``bags`` in place of what ``rows`` hold, as quick as :meth:`add`. IndexError for an empty row."""
         known = self._known(rows)
         check_bags(bags, dim=self._dim)
         if len(known) != len(bags):

@@ -32,7 +32,8 @@ class LearnedEncoding(BagEncoding):
 
     Parameters
     ----------
-    dimensions : kept; 384 in 8 bits or 768 in 4 are 400 bytes a document. 192 lose one point.
+    dimensions : kept. More of them in fewer bits find more: on SciFact 384 in 8 bits (400 bytes) 0.964 among 100, 768
+        in 2 bits of a ``RotatedQuantizer`` (208 bytes) 0.968, 768 in 1 bit (112 bytes) 0.953.
     anchors : sample vectors, at most as many as there are; 500 to 1,500. Time and the maps' memory grow with them.
     width : how fast the kernel falls, in squared lengths of the vectors; 2 to 8 serve about alike for unit vectors.
     ridge : of the regression; more trusts the mean more.
