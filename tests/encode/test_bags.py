@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from nearfield.common import CorruptFileError
 from nearfield.encode import Bags
 
 
@@ -64,6 +65,17 @@ def test_means_and_unit_length(bags):
 def test_what_is_no_bag_is_refused(vectors, offsets, message):
     with pytest.raises(ValueError, match=message):
         Bags(vectors, offsets)
+
+
+def test_files_bring_the_same_bags_back(bags, tmp_path):
+    path = tmp_path / "bags.nfa"
+    assert bags.save(path, made="by hand") == path.stat().st_size
+    assert same(Bags.load(path), bags) and Bags.load(path).vectors.dtype == np.float32
+    content = bytearray(path.read_bytes())
+    content[-20] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CorruptFileError, match=r"bags\.nfa"):
+        Bags.load(path)
 
 
 def test_bags_that_do_not_fit_each_other_are_refused(bags):

@@ -42,6 +42,17 @@ def test_its_fingerprint_brings_it_back_and_follows_its_settings(make_folder: Ma
     assert len(digests | {encoder.fingerprint()["digest"], OnnxText(folder).fingerprint()["digest"]}) == 4
 
 
+def test_texts_are_encoded_once(make_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder, path = OnnxTokens(make_folder()), tmp_path / "below" / "tokens.nfa"
+    first = encoder.encode_once(TEXTS, path)
+    monkeypatch.setattr(encoder, "encode", lambda *_, **__: pytest.fail("encoded again"))
+    assert np.array_equal(encoder.encode_once(TEXTS, path).vectors, first.vectors)
+    monkeypatch.undo()
+    assert len(encoder.encode_once(TEXTS[:2], path)) == 2  # other texts: made again
+    other = OnnxTokens(make_folder(), max_tokens=8)
+    assert np.array_equal(other.encode_once(TEXTS[:2], path).vectors, other.encode(TEXTS[:2]).vectors)
+
+
 def test_what_it_cannot_do_is_refused(make_folder: MakeFolder) -> None:
     with pytest.raises(ValueError, match="vectors per token"):
         OnnxTokens(make_folder("pooled", kind="pooled", output="sentence_embedding"))

@@ -74,7 +74,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     filtered.add_argument("--peers", type=_names, default=None, metavar="NAMES", help="names as in the table")
     upgrade = commands.add_parser("upgrade", help="what a move to another model gains as items are encoded")
     maps = commands.add_parser("maps", help="new queries on old vectors: what maps between two models reach (an hour)")
+    multivector = commands.add_parser("multivector", help="late interaction on the tokens of SciFact (half an hour)")
     for command in (
+        multivector,
         peers,
         report,
         store,
@@ -161,6 +163,11 @@ def run(arguments: argparse.Namespace) -> int:
         from .maps import run_maps
 
         print(run_maps(out, quick=arguments.quick))
+        return 0
+    if arguments.bench == "multivector":
+        from .multivector import run_multivector
+
+        print(run_multivector(out, quick=arguments.quick))
         return 0
     if arguments.bench == "many":
         return _many(arguments, out)

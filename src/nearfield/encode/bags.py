@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from ..common.checks import check_vectors
+from ..common.container import read_container, write_container
+from ..common.decoding import decoding
 from .base import unit_rows
 
 _ROWS = 1 << 16  # checked at once
+_VERSION = 1
 
 
 class Bags:
@@ -175,6 +179,27 @@ class Bags:
         for start in range(0, len(scaled), _ROWS):
             scaled[start : start + _ROWS] = unit_rows(self.vectors[start : start + _ROWS].astype(np.float32))
         return self._known(scaled, self.offsets)
+
+    def save(self, path: str | Path, **meta: Any) -> int:
+        """Write them to one file (:mod:`nearfield.common.container`), atomically; returns the bytes.
+
+        ``meta``, JSON, is kept beside them: what they were made of, for instance.
+        """
+        return write_container(Path(path), "bags", _VERSION, meta, {"vectors": self.vectors, "offsets": self.offsets})
+
+    @classmethod
+    def load(cls, path: str | Path, *, check: bool = True) -> Self:
+        """Open saved bags, memory-mapped; ``check=False`` skips the checksums.
+
+        Raises FileNotFoundError, CorruptFileError, FormatVersionError.
+        """
+        return cls._load(Path(path), check)[0]
+
+    @classmethod
+    def _load(cls, path: Path, check: bool) -> tuple[Self, dict[str, Any]]:
+        found = read_container(path, "bags", _VERSION, check=check)
+        with decoding(path, "bags"):
+            return cls(found.arrays["vectors"], found.arrays["offsets"]), found.meta
 
     @property
     def nbytes(self) -> int:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from ..common.checks import check_choice
 from .bags import Bags
-from .base import digest_files, unit_rows
+from .base import as_texts, digest_files, unit_rows
 from .onnx_text import OnnxText
 
 
@@ -60,6 +61,22 @@ class OnnxTokens:
         for tokens in self._text.encode_tokens(texts, progress=progress):
             bags.append((unit_rows(tokens) if self.normalize else tokens).astype(self.dtype))
         return Bags.from_list(bags, dim=self.dim)
+
+    def encode_once(self, items: Sequence[str], path: str | os.PathLike[str], *, progress: bool | None = None) -> Bags:
+        """The bags of ``items``, read from ``path`` if it holds those of the same texts by the same encoder.
+
+        Else they are encoded and written there: tokens of a few thousand paragraphs take a CPU many minutes.
+        """
+        texts, _ = as_texts(items)
+        made_of = {"encoder": self.fingerprint()["digest"], "texts": digest_files([], repr(texts))}
+        if Path(path).is_file():
+            known, meta = Bags._load(Path(path), check=False)
+            if meta == made_of:
+                return known
+        bags = self.encode(texts, progress=progress)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        bags.save(path, **made_of)
+        return bags
 
     def fingerprint(self) -> dict[str, Any]:
         """Return the encoder's name, settings and the digest of model and tokenizer; the folder is not part of it."""

@@ -35,6 +35,7 @@ NAMES = (
     "lp_sensitivity",
     "lr2vq",
     "mrl",
+    "muvera",
     "neural_lsh",
     "observatory",
     "oca",

@@ -34,11 +34,12 @@ _BITS = (8, 4, 2, 1)
 class TriedEncoding:
     """A candidate generator and what it found: ``recall`` of the exact best among the candidates, ``bytes`` a document.
 
-    ``depths`` are numbers of candidates and ``recalls`` the share found among so many.
+    ``depths`` are numbers of candidates and ``recalls`` the share found among so many; ``error`` is the standard error
+    of the last, over queries.
 
     Examples
     --------
-    >>> tried = TriedEncoding(MeanEncoding(), Flat("ip"), 400, (50, 100), (0.9, 0.95))
+    >>> tried = TriedEncoding(MeanEncoding(), Flat("ip"), 400, (50, 100), (0.9, 0.95), 0.01)
     >>> tried.recall
     0.95
     """
@@ -48,6 +49,7 @@ class TriedEncoding:
     bytes: int
     depths: tuple[int, ...]
     recalls: tuple[float, ...]
+    error: float
 
     @property
     def recall(self) -> float:
@@ -66,13 +68,14 @@ class EncodingChoice:
 
     Attributes
     ----------
-    chosen : the one to take: of the fewest bytes that reach the target, or else of the highest recall.
-    reached : whether it reaches the target.
+    chosen : the one to take: of the fewest bytes that reach the target by more than a standard error, so that it is not
+        the luck of the sample; or else of the highest recall.
+    reached : whether it reaches the target so.
     tried : all that were measured, best first.
 
     Examples
     --------
-    >>> tried = TriedEncoding(MeanEncoding(), Flat("ip"), 400, (100,), (0.9,))
+    >>> tried = TriedEncoding(MeanEncoding(), Flat("ip"), 400, (100,), (0.9,), 0.01)
     >>> EncodingChoice(tried, False, (tried,)).chosen.bytes
     400
     """
@@ -160,14 +163,15 @@ def choose_encoding(
         if size > budget:
             continue
         found = built.search(asked_rows, depths[-1]).rows  # type: ignore[attr-defined]
-        shares = [
-            float(np.mean([np.isin(right, row[:depth]).mean() for right, row in zip(truth, found, strict=True)]))
-            for depth in depths
+        each = [
+            [np.isin(right, row[:depth]).mean() for depth in depths] for right, row in zip(truth, found, strict=True)
         ]
-        tried.append(TriedEncoding(encoding, index, size, depths, tuple(shares)))
+        shares = tuple(float(share) for share in np.mean(each, axis=0))
+        error = float(np.std(each, axis=0)[-1] / np.sqrt(len(each)))
+        tried.append(TriedEncoding(encoding, index, size, depths, shares, error))
     if not tried:
         raise ValueError(f"bytes: expected enough for at least one option, got {budget}")
-    enough = [one for one in tried if one.recall >= target]
+    enough = [one for one in tried if one.recall - one.error >= target]
     chosen = min(enough, key=lambda one: (one.bytes, -one.recall)) if enough else max(tried, key=lambda one: one.recall)
     return EncodingChoice(chosen, bool(enough), tuple(sorted(tried, key=lambda one: -one.recall)))
 
