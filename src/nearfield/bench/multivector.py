@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..common.checks import require
+from ..common.ndcg import ndcg
 from ..datasets import load
 from ..datasets.scifact import other_claims
 from ..datasets.sources import cache_folder
@@ -32,6 +33,7 @@ from ..index import (
     prune_tokens,
 )
 from ..quantize import (
+    CentroidQuantizer,
     Codec,
     Float16,
     ProductQuantizer,
@@ -83,6 +85,9 @@ def token_codecs() -> dict[str, Codec]:
         "4 bits": RotatedQuantizer(4),
         "1 bit": RotatedQuantizer(1),
         "by variance, 0.58 bits": VarianceQuantizer(0.58),
+        "centroid and 0.56 bits": CentroidQuantizer(0.5625),
+        "two centroids and 0.54 bits": CentroidQuantizer(0.54, 2),
+        "two centroids and 1 bit": CentroidQuantizer(1.0, 2),
         "product, 28 bytes": ProductQuantizer(28),
         "residual, 2 x 14 bytes": ResidualQuantizer(2, 14),
     }
@@ -234,7 +239,7 @@ def run_multivector(out: Path, *, quick: bool = False) -> Path:
     queries, sample = encoder.encode(papers.queries[:asked]), encoder.encode(other_claims()[: 60 if quick else None])
 
     def quality(rows: np.ndarray) -> float:
-        return _ndcg(rows, papers, papers.query_ids[:asked])
+        return ndcg(rows, papers.document_ids, papers.query_ids[:asked], papers.judgements)
 
     result: dict[str, Any] = {"machine": machine.describe()}
     result |= measure_multivector(bags, sample, queries, quality, rounds=1 if quick else 3)
@@ -242,14 +247,3 @@ def run_multivector(out: Path, *, quick: bool = False) -> Path:
     (out / "multivector.json").write_text(json.dumps(result, indent=1) + "\n")
     (out / "multivector.md").write_text(markdown(result))
     return out / "multivector.md"
-
-
-def _ndcg(rows: np.ndarray, papers: Any, query_ids: list[str]) -> float:
-    """nDCG@10 with grades as gains, as in trec_eval."""
-    discounts, values = 1 / np.log2(np.arange(2, K + 2)), []
-    for query, found in zip(query_ids, rows, strict=True):
-        grades = papers.judgements[query]
-        gains = np.array([grades.get(papers.document_ids[row], 0) if row >= 0 else 0 for row in found], float)
-        best = np.sort(np.array(list(grades.values()), float))[::-1][:K]
-        values.append(float((gains * discounts).sum() / max((best * discounts[: len(best)]).sum(), 1e-12)))
-    return float(np.mean(values))
