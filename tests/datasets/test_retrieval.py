@@ -8,6 +8,7 @@ import pytest
 
 from nearfield.common import CorruptFileError
 from nearfield.datasets import Retrieval, load
+from nearfield.datasets.scifact import other_claims
 
 
 def write_beir(folder: Path) -> None:
@@ -62,3 +63,11 @@ def test_the_real_collections(data: Path) -> None:
     cranfield = load("cranfield")
     assert (len(cranfield.documents), len(cranfield.queries)) == (1400, 225)
     assert sum(map(len, cranfield.judgements.values())) == 1837
+
+
+def test_other_claims_are_those_not_asked_in_the_test(empty_home: Path) -> None:
+    write_beir(empty_home / "scifact")
+    assert other_claims() == ["never judged"]
+    training = [{"id": "3", "claim": text} for text in ("what lifts", "what drags", "what drags")]
+    (empty_home / "scifact" / "claims_train_dev.jsonl").write_text("".join(json.dumps(one) + "\n" for one in training))
+    assert other_claims() == ["what drags"]
