@@ -8,6 +8,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,8 +117,8 @@ def measure_multivector(
             "recall": [_share(named[:, :depth], truth.rows) for depth in DEPTHS],
             "ndcg": quality(index.search(asked, K).rows),
             "milliseconds": {
-                "candidates": _milliseconds(lambda i=index: i.candidate_rows(asked, 100, threads=1), asked, rounds),
-                "all": _milliseconds(lambda i=index: i.search(asked, K, threads=1), asked, rounds),
+                "candidates": _milliseconds(partial(index.candidate_rows, asked, 100, threads=1), asked, rounds),
+                "all": _milliseconds(partial(index.search, asked, K, threads=1), asked, rounds),
             },
         }
     for name, codec in token_codecs().items():
@@ -127,7 +128,7 @@ def measure_multivector(
             "bytes": index._codec.bytes_per_vector,
             "ndcg": quality(found.rows),
             "same": _share(found.rows, truth.rows),
-            "milliseconds": _milliseconds(lambda i=index: i.search(asked, K, threads=1), asked, rounds),
+            "milliseconds": _milliseconds(partial(index.search, asked, K, threads=1), asked, rounds),
         }
     for factor in (2, 4):
         smaller = {

@@ -69,13 +69,14 @@ class OnnxTokens:
         """
         texts, _ = as_texts(items)
         made_of = {"encoder": self.fingerprint()["digest"], "texts": digest_files([], repr(texts))}
-        if Path(path).is_file():
-            known, meta = Bags._load(Path(path), check=False)
+        place = Path(path)
+        if place.is_file():
+            known, meta = Bags._load(place, check=False)
             if meta == made_of:
                 return known
         bags = self.encode(texts, progress=progress)
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        bags.save(path, **made_of)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        bags.save(place, **made_of)
         return bags
 
     def fingerprint(self) -> dict[str, Any]:

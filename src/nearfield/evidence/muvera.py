@@ -138,8 +138,8 @@ def measure(setting: Setting) -> Iterator[Finding]:
     text = f"nDCG@10 of {len(asked)} claims: {told} ({share:.1%} with 100 candidates and 8-bit tokens)."
     yield Finding(WHOLE, text, Verdict.of(share >= 0.99, why="it is less"), scores)
     lost = 100 * (scores["8 bits"] - scores["32 bytes"])
-    size = short.memory()["tokens"] / len(bags.vectors)
-    text = f"{lost:.2f} points less than with 8 bits; a vector takes {size:.1f} bytes, what the codec learnt included."
+    taken = short.memory()["tokens"] / len(bags.vectors)
+    text = f"{lost:.2f} points less than with 8 bits; a vector takes {taken:.1f} bytes, what the codec learnt included."
     yield Finding(SHORT, text, Verdict.of(lost < 0.5, why="it is more"), {"lost": lost})
 
 

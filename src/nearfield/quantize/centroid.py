@@ -92,7 +92,8 @@ class CentroidQuantizer(AdditiveCodec):
         for _ in range(self.stages):
             books.append(free_words(rest, rng, self.iterations))
             rest -= books[-1].T[assign(rest, books[-1])]
-        self.residual_ = self._check(self.bits, self.iterations).fit(rest)
+        self.residual_ = self._check(self.bits, self.iterations)
+        self.residual_.fit(rest)
         turned = [self._framed(np.ascontiguousarray(book.T)).T for book in books]
         self.words_ = np.ascontiguousarray(np.concatenate([*turned, self.residual_.words_]))
         coarse = [(0, dim, stage * dim) for stage in range(self.stages)]
