@@ -111,6 +111,22 @@ def test_changes_are_searched_at_once_and_like_a_fresh_build(bags, queries, way)
     assert own.rows[0, 0] == 405
 
 
+def test_compacting_without_queries_keeps_what_was_learnt_from_them(bags, queries):
+    how = {
+        "candidates": LearnedEncoding(20, anchors=80),
+        "index": Flat("ip", transform=LeanVec(10)),
+        "codec": Float32(),
+    }
+    index = MultiVector(**how).build(bags, queries=queries)
+    before = index.candidate_rows(queries, 40)
+    index.delete([9])
+    index.compact()
+    kept = index.candidate_rows(queries, 40)
+    assert not (kept == 9).any() and overlap(kept, np.where(before == 9, kept[:, -1:], before)) > 0.99
+    index.compact(queries=queries[:10])
+    assert overlap(index.candidate_rows(queries, 40), kept) < 0.99
+
+
 def test_only_what_is_allowed_is_found(bags, queries, way):
     index = MultiVector(way).build(bags, queries=queries)
     index.delete([3])

@@ -12,7 +12,7 @@ from ...encode.bags import Bags
 from ..base import Index
 from ..files import part
 from .encoding import BagEncoding, encoding_from_dict
-from .growing import GrowingArray, GrowingIndex
+from .growing import GrowingArray, GrowingIndex, as_fitted
 
 
 class Candidates(ABC):
@@ -21,6 +21,10 @@ class Candidates(ABC):
     @abstractmethod
     def build(self, bags: Bags, queries: Bags | None) -> None:
         """Begin with these bags; ``queries`` are a sample of those to come."""
+
+    @abstractmethod
+    def rebuilt(self, bags: Bags) -> Candidates:
+        """The same over other bags; what was fitted stays."""
 
     @abstractmethod
     def add(self, bags: Bags) -> None:
@@ -53,6 +57,11 @@ class EncodedCandidates(Candidates):
     def build(self, bags: Bags, queries: Bags | None) -> None:
         self.encoding.fit(bags, queries)
         self.rows.build(self.encoding.documents(bags), None if queries is None else self.encoding.queries(queries))
+
+    def rebuilt(self, bags: Bags) -> EncodedCandidates:
+        made = EncodedCandidates(self.encoding, as_fitted(self.rows.index))
+        made.rows.build(self.encoding.documents(bags), None)
+        return made
 
     def add(self, bags: Bags) -> None:
         self.rows.add(self.encoding.documents(bags))
@@ -118,6 +127,11 @@ class TokenCandidates(Candidates):
         self.rows.build(bags.vectors, asked)
         self.owners = GrowingArray(bags.owners().astype(np.uint32))
         self._count = len(bags)
+
+    def rebuilt(self, bags: Bags) -> TokenCandidates:
+        made = TokenCandidates(self.how, as_fitted(self.rows.index))
+        made.build(bags, None)
+        return made
 
     def add(self, bags: Bags) -> None:
         self.rows.add(bags.vectors)

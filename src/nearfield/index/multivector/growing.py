@@ -53,6 +53,14 @@ def fresh(index: Index) -> Index:
     return made
 
 
+def as_fitted(index: Index) -> Index:
+    """Like :func:`fresh` of a built index, its transform being the map that was fitted."""
+    made = fresh(index)
+    if index._map is not None:
+        made.transform, made._fits_transform = index._map, False
+    return made
+
+
 class GrowingIndex:
     """An index, built once, and rows that came later: those wait as float16 and are scanned beside it."""
 

@@ -96,7 +96,7 @@ class MultiVector:
             raise ValueError("bags: expected at least one bag, got none")
         if queries is not None:
             check_bags(queries, "queries", bags.dim)
-        self._check_room(len(bags.vectors))
+        self._check_room(len(bags.vectors), 0)
         made = make_candidates(copy.deepcopy(self.candidates), self.index)
         made.build(bags, queries)
         codec = copy.copy(self.codec)
@@ -133,10 +133,10 @@ class MultiVector:
             out[done : done + len(part.vectors)] = codec.encode(part.vectors.astype(np.float32))
             done += len(part.vectors)
 
-    def _check_room(self, more: int) -> None:
-        total = more + (len(self._codes) if self._dim else 0)
-        if total >= MAX_ROWS:
-            raise ValueError(f"bags: expected fewer than 2**31 vectors in all, got {total}")
+    @staticmethod
+    def _check_room(more: int, there: int) -> None:
+        if more + there >= MAX_ROWS:
+            raise ValueError(f"bags: expected fewer than 2**31 vectors in all, got {more + there}")
 
     def add(self, bags: Bags) -> np.ndarray:
         """Add ``bags``; returns their rows, int64 (n,). Takes time in proportion to them.
@@ -159,18 +159,22 @@ class MultiVector:
         if len(known) != len(bags):
             raise ValueError(f"bags: expected {len(known)}, one a row, got {len(bags)}")
         if len(known):
-            self._drop(known)
+            before = self._rows.rows[known].copy()
             self._append(bags, known)
+            self._rows.own()
             self._rows.rows[known] = self._last(len(bags))
+            self._drop(before)
 
     def delete(self, rows: Any) -> None:
         """Take ``rows`` out: no search finds them from now on. Their codes go with :meth:`compact`."""
         known = self._known(rows)
-        self._drop(known)
+        before = self._rows.rows[known].copy()
+        self._rows.own()
         self._rows.rows[known] = -1
+        self._drop(before)
 
     def _append(self, bags: Bags, rows: np.ndarray) -> None:
-        self._check_room(len(bags.vectors))
+        self._check_room(len(bags.vectors), len(self._codes))
         codes = np.empty((len(bags.vectors), self._codes.rows.shape[1]), self._codec.dtype)
         self._encode(self._codec, bags, codes)
         self._made.add(bags)
@@ -183,11 +187,10 @@ class MultiVector:
     def _last(self, count: int) -> np.ndarray:
         return np.arange(len(self._live) - count, len(self._live))
 
-    def _drop(self, rows: np.ndarray) -> None:
-        for array in (self._live, self._rows):
-            array.own()
-        self._live.rows[self._rows.rows[rows]] = False
-        self._alive -= len(rows)
+    def _drop(self, slots: np.ndarray) -> None:
+        self._live.own()
+        self._live.rows[slots] = False
+        self._alive -= len(slots)
 
     def _known(self, rows: Any) -> np.ndarray:
         self._built()
@@ -210,8 +213,9 @@ class MultiVector:
     def compact(self, *, queries: Bags | None = None) -> Self:
         """Leave out what was deleted, and build what was added into the index; rows stay as they are.
 
-        Bags are read back from their codes, so it is as exact as those. An encoding is fitted again, to ``queries`` as
-        well where it learns from them. Due when a tenth of the bags have been added or deleted; returns self.
+        Bags are read back from their codes, so it is as exact as those. With a sample of ``queries`` everything that
+        learns is fitted again; without, encoding and transform stay as they were fitted. Due when a tenth of the bags
+        have been added or deleted; returns self.
         """
         self._built()
         rows = np.flatnonzero(self._rows.rows >= 0)
@@ -219,8 +223,12 @@ class MultiVector:
             raise ValueError("compact: expected at least one bag, all are deleted")
         slots = self._rows.rows[rows]
         bags = self._decoded(slots)
-        made = make_candidates(copy.deepcopy(self.candidates), self.index)
-        made.build(bags, queries)
+        if queries is None:
+            made = self._made.rebuilt(bags)
+        else:
+            check_bags(queries, "queries", self._dim)
+            made = make_candidates(copy.deepcopy(self.candidates), self.index)
+            made.build(bags, queries)
         places = np.concatenate([np.arange(a, b) for a, b in self._spans(slots)])
         row_slots = np.full(len(self._rows), -1)
         row_slots[rows] = np.arange(len(rows))
