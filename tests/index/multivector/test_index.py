@@ -206,4 +206,13 @@ def test_bytes_are_counted(bags, queries):
     assert parts["tokens"] == len(bags.vectors) * 40 + 24 * 4 and parts["candidates"] >= 400 * (32 + 16)
     assert parts["total"] == sum(parts[name] for name in ("candidates", "encoding", "tokens", "lists"))
     index.add(bags[:10])
-    assert index.memory()["candidates"] == parts["candidates"] + 10 * 32 * 2
+    assert index.memory()["candidates"] == parts["candidates"] + 10 * 32 * 4
+
+
+def test_long_vectors_wait_without_overflow(bags, queries):
+    long = Bags(bags.vectors * np.float32(1e6), bags.offsets)
+    index = MultiVector(MeanEncoding(normalize=False)).build(long[:300])
+    index.add(long[300:])
+    found = index.candidate_rows(queries, 40)
+    plain = MultiVector(MeanEncoding(normalize=False)).build(bags).candidate_rows(queries, 40)
+    assert overlap(found, plain) > 0.95 and np.isfinite(index.search(queries, 5).distances).all()

@@ -9,7 +9,7 @@ array                   dtype            content
 ``row_slots``           int64            the bag of each row, -1 where it was deleted (rows,)
 ``codec.*``             float32, int32   what the codec of the vectors fitted
 ``index.*``             various          the index of the candidate generator, named as in a file of an index
-``pending``             float16          vectors of the candidate generator that the index does not hold yet (p, d')
+``pending``             float32          vectors of the candidate generator that the index does not hold yet (p, d')
 ``encoding.*``          float32, int32   what the encoding of bags fitted; of encodings only
 ``owners``              uint32           the bag of each vector (t,); of per-token search only
 ======================  ===============  =====================================================================

@@ -62,7 +62,7 @@ def as_fitted(index: Index) -> Index:
 
 
 class GrowingIndex:
-    """An index, built once, and rows that came later: those wait as float16 and are scanned beside it."""
+    """An index, built once, and rows that came later: those wait as float32 and are scanned beside it."""
 
     def __init__(self, index: Index):
         if index.metric.name != "ip":
@@ -70,17 +70,17 @@ class GrowingIndex:
         if index.rescore == "vectors":
             raise ValueError("index: expected rescore to be None, a codec or 'residual', got 'vectors'")
         self.index = index
-        self.pending = GrowingArray(np.zeros((0, 1), np.float16))
+        self.pending = GrowingArray(np.zeros((0, 1), np.float32))
 
     def build(self, rows: np.ndarray, queries: np.ndarray | None) -> None:
         """Index ``rows``; ``queries`` are given to a transform that can use them."""
         self.index = fresh(self.index)
         self.index.build(rows, queries=queries)
-        self.pending = GrowingArray(np.zeros((0, rows.shape[1]), np.float16))
+        self.pending = GrowingArray(np.zeros((0, rows.shape[1]), np.float32))
 
     def add(self, rows: np.ndarray) -> None:
         """Rows after those there are."""
-        self.pending.append(rows.astype(np.float16))
+        self.pending.append(rows.astype(np.float32, copy=False))
 
     def __len__(self) -> int:
         return len(self.index) + len(self.pending)
@@ -117,8 +117,8 @@ class GrowingIndex:
         """From what :meth:`meta` and :meth:`arrays` gave; ValueError when they do not fit each other."""
         made = cls(restore_index(meta, part(arrays, "index."), check=check))
         pending = arrays["pending"]
-        if pending.dtype != np.float16 or pending.ndim != 2 or pending.shape[1] != made.index.dim:
-            raise ValueError(f"pending: expected float16 (n, {made.index.dim}), got {pending.dtype} {pending.shape}")
+        if pending.dtype != np.float32 or pending.ndim != 2 or pending.shape[1] != made.index.dim:
+            raise ValueError(f"pending: expected float32 (n, {made.index.dim}), got {pending.dtype} {pending.shape}")
         for start in range(0, len(pending), _BLOCK):
             if not np.isfinite(pending[start : start + _BLOCK]).all():
                 raise ValueError("pending: expected finite values")

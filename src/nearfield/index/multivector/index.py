@@ -141,7 +141,7 @@ class MultiVector:
     def add(self, bags: Bags) -> np.ndarray:
         """Add ``bags``; returns their rows, int64 (n,). Takes time in proportion to them.
 
-        Nothing is fitted again, and the added vectors of the candidate generator wait as float16, scanned beside the
+        Nothing is fitted again, and the added vectors of the candidate generator wait as float32, scanned beside the
         index, until :meth:`compact`.
         """
         self._built()
