@@ -23,8 +23,8 @@ class CentroidQuantizer(AdditiveCodec):
     :class:`VarianceQuantizer`, whose bits go by the variance of the whole. Vectors of whole texts cluster little: there
     the centroid's byte is better spent on bits. ``stages + ceil(bits * d / 8)`` bytes and 4 of header, in fours.
 
-    Decoded vectors are shorter than the vectors, each by what its code left out, so that MaxSim prefers well-coded ones:
-    as the only codes of tokens, 32 bytes for 384 dimensions cost three points of nDCG@10 on SciFact.
+    Decoded vectors are shorter than the vectors, each by what its code left out, so MaxSim prefers those coded well: as
+    the only codes of tokens, 32 bytes for 384 dimensions cost three points of nDCG@10 on SciFact.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ class MultiVector:
     index : an index of metric "ip", not built, for the vectors of the candidate generator; None is a
         :class:`Flat` over 8-bit codes. From a hundred thousand documents on take a :class:`Graph`.
     codec : of the bags' own vectors; None is 8 bits a dimension. ``RotatedQuantizer(2)`` keeps 384 dimensions in 112
-        bytes and 95% of the ten best; ``CentroidQuantizer(0.54, 2)`` takes 32 bytes and costs points of nDCG. Their products with the query's vectors are what MaxSim is made of.
+        bytes and 95% of the ten best; ``CentroidQuantizer(0.54, 2)`` takes 32 bytes and costs points of nDCG.
 
     Notes
     -----
