@@ -27,7 +27,7 @@ class LearnedEncoding(BagEncoding):
 
     The encoding to take where sample queries can be had: on SciFact with MiniLM's tokens 384 dimensions find 0.97 of
     the exact ten best among 100 candidates, where the mean of the same size finds 0.94, and plain fixed-dimensional
-    encodings of ten times the size 0.89. Without sample queries it learns from vectors of the documents, which serves
+    encodings of 10,240 dimensions 0.88. Without sample queries it learns from vectors of the documents, which serves
     as far as queries are like them. A document costs ``anchors`` products for each of its vectors when it is added.
 
     Parameters
