@@ -27,6 +27,7 @@ NB_MODULE(_core, m) {
   nb::set_leak_warnings(false);
   bind_predicates(m);
   bind_graph(m);
+  bind_maxsim(m);
   if (const char* forced = std::getenv("NEARFIELD_SIMD"); forced && *forced) force_level(forced);
 
   nb::class_<PySpace>(m, "Space",

@@ -5,7 +5,6 @@ from nearfield.evidence.measures import (
     calibration_error,
     cost_at,
     exact,
-    ndcg,
     places_moved,
     precision_at_recall,
     recall,
@@ -35,14 +34,6 @@ def test_a_walk_costs_more_with_a_wider_beam() -> None:
     run = walk(Graph("l2").build(rows), rows[:20], exact(rows, rows[:20], metric="l2"))
     (narrow, few), (wide, many) = run(10), run(100)
     assert wide >= narrow > 0.5 and many > few > 10
-
-
-def test_ndcg_by_hand() -> None:
-    documents, grades = ["a", "b", "c", "d"], {"q": {"a": 2, "b": 1}}
-    ideal = 2 + 1 / np.log2(3)
-    assert ndcg(np.array([[0, 1, 2]]), documents, ["q"], grades) == pytest.approx(1.0)
-    assert ndcg(np.array([[1, 2, 0]]), documents, ["q"], grades) == pytest.approx((1 + 2 / 2) / ideal)
-    assert ndcg(np.array([[2, -1, 3]]), documents, ["q"], grades) == 0.0
 
 
 def test_places() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from nearfield.quantize import (
+    CentroidQuantizer,
     Codec,
     Float16,
     Float32,
@@ -34,6 +35,7 @@ CODECS: dict[str, Callable[[], Codec]] = {
     "RecurrentBinary(2)": lambda: RecurrentBinary(2),
     "RecurrentBinary(4)": lambda: RecurrentBinary(4),
     "VarianceQuantizer(7)": lambda: VarianceQuantizer(7),
+    "CentroidQuantizer(2, 2)": lambda: CentroidQuantizer(2.0, 2),
     "LowRankQuantizer(400)": lambda: LowRankQuantizer(400),
     "ProductQuantizer(5)": lambda: ProductQuantizer(5),
     "ResidualQuantizer(2, 3)": lambda: ResidualQuantizer(2, 3),

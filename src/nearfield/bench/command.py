@@ -81,7 +81,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     fusion.add_argument("--times", action="store_true", help="measure latencies as well; only on a quiet machine")
     cutoff = commands.add_parser("cutoff", help="rules that cut a list of hits, at equal recall (some ten minutes)")
     maps = commands.add_parser("maps", help="new queries on old vectors: what maps between two models reach (an hour)")
+    multivector = commands.add_parser("multivector", help="late interaction on the tokens of SciFact (half an hour)")
     for command in (
+        multivector,
         peers,
         report,
         store,
@@ -164,6 +166,11 @@ def run(arguments: argparse.Namespace) -> int:
         from .fusion import run_fusion
 
         print(run_fusion(out, quick=arguments.quick, times=arguments.times))
+        return 0
+    if arguments.bench == "multivector":
+        from .multivector import run_multivector
+
+        print(run_multivector(out, quick=arguments.quick))
         return 0
     if arguments.bench == "many":
         return _many(arguments, out)

@@ -69,8 +69,8 @@ class Retrieval:
 
 def load_retrieval(name: str, advice: str) -> Retrieval:
     """Read ``corpus.jsonl``, ``queries.jsonl`` and ``qrels.tsv`` below ``name``; BEIR's ``qrels/test.tsv`` will do."""
-    documents = {_id(line): _text(line) for line in _read_jsonl(Source(f"{name}/corpus.jsonl", advice=advice))}
-    queries = {_id(line): _text(line) for line in _read_jsonl(Source(f"{name}/queries.jsonl", advice=advice))}
+    documents = {_id(line): _text(line) for line in read_jsonl(Source(f"{name}/corpus.jsonl", advice=advice))}
+    queries = {_id(line): _text(line) for line in read_jsonl(Source(f"{name}/queries.jsonl", advice=advice))}
     judgements: dict[str, dict[str, int]] = {}
     path = obtain(Source(f"{name}/qrels.tsv", advice=advice, also=_beir_places(name)))
     content = read_bytes(path).decode()
@@ -85,7 +85,8 @@ def _beir_places(name: str) -> tuple[str, ...]:
     return tuple(str(folder / name / "qrels" / "test.tsv") for folder in folders())
 
 
-def _read_jsonl(source: Source) -> list[dict[str, Any]]:
+def read_jsonl(source: Source) -> list[dict[str, Any]]:
+    """The lines of a file of JSON objects."""
     path = obtain(source)
     content = read_bytes(path)
     with damage_named(path):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 
-from .retrieval import Retrieval, load_retrieval
-from .sources import Source, damage_named, obtain, read_bytes
+from .retrieval import Retrieval, load_retrieval, read_jsonl
+from .sources import Source, damage_named, obtain
 
 _ADVICE = (
     "BEIR's copy is https://public.ukp.informatik.tu-darmstadt.de/thakur/BEIR/datasets/scifact.zip; unpack it, its "
@@ -33,15 +32,11 @@ def train() -> Retrieval:
     test = load()
     there = set(test.document_ids)
     tested = {document for grades in test.judgements.values() for document in grades}
-    path = obtain(_CLAIMS)
-    content = read_bytes(path)
     claims: dict[str, str] = {}
     judgements: dict[str, dict[str, int]] = {}
-    with damage_named(path):
-        for line in content.splitlines():
-            if not line.strip():
-                continue
-            found = json.loads(line)
+    lines = read_jsonl(_CLAIMS)
+    with damage_named(obtain(_CLAIMS)):
+        for found in lines:
             cited = re.findall(r"\d+", str(found["cited_doc_ids"]))
             if not cited or not there.issuperset(cited) or tested.intersection(cited):
                 continue

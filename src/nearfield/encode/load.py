@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 _KNOWN = {
     "WordLlama": ".wordllama",
     "OnnxText": ".onnx_text",
+    "OnnxTokens": ".onnx_tokens",
     "SentenceTransformers": ".sentence_transformers",
 }
 

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from .. import native
+from ..common.ndcg import ndcg
 from ..datasets import load
 from ..index import Flat, Neighbors
 from ..quantize import RecurrentBinary
 from . import material
 from .claims import Claim, Finding, Paper, Setting, Verdict
-from .measures import cost_at, exact, ndcg, recall
+from .measures import cost_at, exact, recall
 
 PAPER = Paper(
     "bebr",

@@ -8,10 +8,11 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from ..common.checks import require
+from ..common.ndcg import ndcg
 from ..survey import intrinsic_dimension_mle
 from . import material, peer
 from .claims import Claim, Finding, Paper, Setting, Verdict
-from .measures import exact, ndcg, places_moved, recall
+from .measures import exact, places_moved, recall
 
 PAPER = Paper(
     "hnsw_recall_lid",

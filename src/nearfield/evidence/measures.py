@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..common.ndcg import ndcg
 from ..datasets import Retrieval
 
 
@@ -60,27 +61,6 @@ def walk(graph: Any, queries: np.ndarray, truth: Any) -> Callable[[int], tuple[f
         return recall(found, truth), float(graph.count_distances(queries, k, beam=beam).mean())
 
     return run
-
-
-def ndcg(
-    rows: np.ndarray, document_ids: Sequence[str], query_ids: Sequence[str], judgements: Mapping[str, Mapping[str, int]]
-) -> float:
-    """nDCG@k, the mean over queries: gain is the grade, discount is log2 of the place + 1 (as in trec_eval).
-
-    Examples
-    --------
-    >>> ndcg(np.array([[1, 0]]), ["a", "b"], ["q"], {"q": {"b": 1}})
-    1.0
-    """
-    values = []
-    discounts = 1 / np.log2(np.arange(2, rows.shape[1] + 2))
-    for query, found in zip(query_ids, rows, strict=True):
-        grades = judgements[query]
-        gains = np.array([grades.get(document_ids[row], 0) if row >= 0 else 0 for row in found], float)
-        best = np.sort(np.array(list(grades.values()), float))[::-1][: rows.shape[1]]
-        ideal = float((best * discounts[: len(best)]).sum())
-        values.append(float((gains * discounts).sum()) / ideal if ideal > 0 else 0.0)
-    return float(np.mean(values))
 
 
 def search_ndcg(papers: Retrieval, documents: np.ndarray, queries: np.ndarray) -> float:

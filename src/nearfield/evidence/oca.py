@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from ..common.ndcg import ndcg
 from ..datasets import load
 from ..transform import OrthogonalExtension, RidgeMap
 from . import material
 from .claims import Claim, Finding, Paper, Setting, Verdict
-from .measures import exact, first_right, ndcg
+from .measures import exact, first_right
 
 PAPER = Paper(
     "oca",

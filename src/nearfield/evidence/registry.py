@@ -49,6 +49,7 @@ NAMES = (
     "lr2vq",
     "moment_probing",
     "mrl",
+    "muvera",
     "naive_bayes_probe",
     "neural_lsh",
     "observatory",

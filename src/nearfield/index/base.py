@@ -65,7 +65,7 @@ class Neighbors(NamedTuple):
 
 class Index(ABC):
     """The interface of every index: :class:`Flat` scans, :class:`Graph` walks, :class:`IVF` reads lists,
-    :class:`Hash` buckets.
+    :class:`Hash` buckets. For several vectors a document there is :class:`MultiVector`, over any of them.
 
     Parameters
     ----------

@@ -51,7 +51,8 @@ def save(index: Index, path: Path) -> int:
     return write_container(path, "index", VERSION, index.meta(), index.arrays())
 
 
-def _part(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+def part(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """The arrays whose names begin with ``prefix``, by the rest of their names."""
     return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
 
 
@@ -70,18 +71,10 @@ def load(path: str | Path, *, vectors: np.ndarray | None = None, check: bool = T
     ...     load(Path(folder) / "a.nfa").search(rows[2], 1).rows
     array([2])
     """
-    from .flat import Flat
-    from .graph import Graph
-    from .hash import Hash
-    from .ivf import IVF
-
     container = read_container(Path(path), "index", VERSION, check=check)
     meta, arrays = container.meta, container.arrays
-    kinds: dict[str, type[Index]] = {"flat": Flat, "graph": Graph, "hash": Hash, "ivf": IVF}
     with decoding(path, "index"):  # the checksums are right: whoever wrote it was wrong
-        index = _restore(kinds[meta["index"]], meta, arrays)
-        if check:
-            _check_headers(index, arrays)
+        index = restore_index(meta, arrays, check=check)
     if index.rescore == "vectors":
         if vectors is None:
             raise ValueError("vectors: this index rescores with the caller's vectors; pass them")
@@ -93,19 +86,34 @@ def load(path: str | Path, *, vectors: np.ndarray | None = None, check: bool = T
     return index
 
 
+def restore_index(meta: dict[str, Any], arrays: dict[str, np.ndarray], *, check: bool = True) -> Index:
+    """The index that ``meta()`` and ``arrays()`` described, the caller's vectors missing; ValueError where they do not
+    fit each other, and with ``check`` where a code row has no finite header."""
+    from .flat import Flat
+    from .graph import Graph
+    from .hash import Hash
+    from .ivf import IVF
+
+    kinds: dict[str, type[Index]] = {"flat": Flat, "graph": Graph, "hash": Hash, "ivf": IVF}
+    index = _restore(kinds[meta["index"]], meta, arrays)
+    if check:
+        _check_headers(index, arrays)
+    return index
+
+
 def _restore(kind: type[Index], meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> Index:
     from .graph import Graph
 
-    maps = _part(arrays, "map.")
+    maps = part(arrays, "map.")
     linear = LinearMap.from_arrays(maps) if maps else None
     n, dim = check_int(meta["n"], "n", 1, MAX_ROWS - 1), check_int(meta["dim"], "dim", 1, native.MAX_DIM)
     mapped_dim = dim + 1 if kind is Graph and meta["metric"] == "ip" else dim
     if linear is not None and linear.n_features_in != mapped_dim:
         raise ValueError(f"a map of {linear.n_features_in} dimensions for rows of {mapped_dim}")
-    codec = codec_from_dict(meta["codec"], linear.n_features_out if linear else mapped_dim, _part(arrays, "codec."))
+    codec = codec_from_dict(meta["codec"], linear.n_features_out if linear else mapped_dim, part(arrays, "codec."))
     rescore = meta["rescore"]
     if isinstance(rescore, dict):
-        rescore = codec_from_dict(rescore, dim, _part(arrays, "rescore."))
+        rescore = codec_from_dict(rescore, dim, part(arrays, "rescore."))
     index = kind(meta["metric"], transform=linear, codec=codec, rescore=rescore, **meta["parameters"])
     index._n, index._dim, index._map = n, dim, linear
     index._check_map()

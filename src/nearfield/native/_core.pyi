@@ -190,3 +190,13 @@ def graph_search(
     covered: np.ndarray | None,
 ) -> None: ...
 def evaluate_predicate(arrays: list[np.ndarray], steps: np.ndarray, n: int, threads: int, out: np.ndarray) -> None: ...
+def maxsim(
+    base: Space,
+    offsets: np.ndarray,
+    queries: np.ndarray,
+    query_offsets: np.ndarray,
+    candidates: np.ndarray,
+    threads: int,
+    scores: np.ndarray,
+    bags: np.ndarray,
+) -> None: ...

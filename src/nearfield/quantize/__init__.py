@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..common.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .centroid import CentroidQuantizer as CentroidQuantizer
     from .codec import Codec as Codec
     from .codec import codec_from_dict as codec_from_dict
     from .floats import Float16 as Float16
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from .variance import VarianceQuantizer as VarianceQuantizer
 
 __all__ = [
+    "CentroidQuantizer",
     "Codec",
     "CodecLoss",
     "Float16",
@@ -42,6 +44,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "CentroidQuantizer": ".centroid",
         "Codec": ".codec",
         "CodecLoss": ".loss",
         "Float16": ".floats",

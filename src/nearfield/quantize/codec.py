@@ -22,6 +22,7 @@ CODEC_CLASSES = {
     "recurrent": (".recurrent", "RecurrentBinary"),
     "product": (".residual", "ProductQuantizer"),
     "variance": (".variance", "VarianceQuantizer"),
+    "centroid": (".centroid", "CentroidQuantizer"),
     "low-rank": (".lowrank", "LowRankQuantizer"),
     "residual": (".residual", "ResidualQuantizer"),
 }

@@ -187,7 +187,10 @@ class VarianceQuantizer(AdditiveCodec):
         return codes
 
     def _decode(self, codes: np.ndarray) -> np.ndarray:
-        rotated = super()._decode(codes)
+        return self._unframed(super()._decode(codes))
+
+    def _unframed(self, rotated: np.ndarray) -> np.ndarray:
+        """Rows back from the frame of the books."""
         if self.rotation_.ndim == 1:
             return np.ascontiguousarray(rotated[:, np.argsort(self.rotation_)])
         return additive.combine(rotated, np.ascontiguousarray(self.rotation_.T))

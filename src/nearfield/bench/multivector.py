@@ -1,0 +1,252 @@
+"""Late interaction on SciFact: what candidate generators find, what token codes lose, and how long a query takes."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..common.checks import require
+from ..common.ndcg import ndcg
+from ..datasets import load
+from ..datasets.sources import cache_folder
+from ..encode import Bags, OnnxTokens
+from ..index import (
+    BagEncoding,
+    FixedDimensionalEncoding,
+    Flat,
+    Index,
+    LearnedEncoding,
+    MeanEncoding,
+    MultiVector,
+    TokenSearch,
+    exact_maxsim,
+    pool_tokens,
+    prune_tokens,
+)
+from ..quantize import (
+    CentroidQuantizer,
+    Codec,
+    Float16,
+    ProductQuantizer,
+    ResidualQuantizer,
+    RotatedQuantizer,
+    ScalarQuantizer,
+    VarianceQuantizer,
+)
+from . import machine
+
+DEPTHS = (20, 50, 100, 200)
+K = 10
+
+
+def generators() -> dict[str, tuple[BagEncoding | TokenSearch, Index]]:
+    """Name -> candidate generator and the index of its vectors."""
+    learned = (LearnedEncoding(384), ScalarQuantizer(8)), (LearnedEncoding(768), RotatedQuantizer(2))
+    found: dict[str, tuple[BagEncoding | TokenSearch, Index]] = {
+        "mean, 8 bits": (MeanEncoding(), Flat("ip", codec=ScalarQuantizer(8))),
+        "mean not normalised, 8 bits": (MeanEncoding(normalize=False), Flat("ip", codec=ScalarQuantizer(8))),
+        "mean, 4 bits": (MeanEncoding(), Flat("ip", codec=RotatedQuantizer(4))),
+        "encodings 2,560, product codes": (
+            FixedDimensionalEncoding(16, 10, 16),
+            Flat("ip", codec=ProductQuantizer(396)),
+        ),
+        "encodings 10,240, product codes": (
+            FixedDimensionalEncoding(32, 20, 16),
+            Flat("ip", codec=ProductQuantizer(396)),
+        ),
+        "mean and residuals 2,944, product codes": (
+            FixedDimensionalEncoding(16, 10, 16, residuals=True),
+            Flat("ip", codec=ProductQuantizer(396)),
+        ),
+        "mean and residuals in learnt cells 1,408, product codes": (
+            FixedDimensionalEncoding(16, 4, 16, residuals=True, partition="kmeans"),
+            Flat("ip", codec=ProductQuantizer(396)),
+        ),
+    }
+    found |= {f"learned {how.dimensions}, {codec!r}": (how, Flat("ip", codec=codec)) for how, codec in learned}
+    found["learned 768, 1 bit"] = (LearnedEncoding(768), Flat("ip", codec=RotatedQuantizer(1)))
+    return found
+
+
+def token_codecs() -> dict[str, Codec]:
+    """Name -> codec of the token vectors."""
+    return {
+        "float16": Float16(),
+        "8 bits": ScalarQuantizer(8),
+        "4 bits": RotatedQuantizer(4),
+        "1 bit": RotatedQuantizer(1),
+        "by variance, 0.58 bits": VarianceQuantizer(0.58),
+        "centroid and 0.56 bits": CentroidQuantizer(0.5625),
+        "two centroids and 0.54 bits": CentroidQuantizer(0.54, 2),
+        "two centroids and 1 bit": CentroidQuantizer(1.0, 2),
+        "product, 28 bytes": ProductQuantizer(28),
+        "residual, 2 x 14 bytes": ResidualQuantizer(2, 14),
+    }
+
+
+def measure_multivector(
+    bags: Bags, sample: Bags, asked: Bags, quality: Callable[[np.ndarray], float], *, rounds: int = 3
+) -> dict[str, Any]:
+    """Recall and bytes of every generator, quality and bytes of every token codec, milliseconds a query, peers."""
+    truth = exact_maxsim(bags, asked, K)
+    result: dict[str, Any] = {
+        "documents": len(bags),
+        "vectors": len(bags.vectors),
+        "queries": len(asked),
+        "sample": len(sample),
+        "exact": quality(truth.rows),
+        "depths": list(DEPTHS),
+    }
+    result["generators"], result["codecs"], result["reduced"] = {}, {}, {}
+    index = MultiVector()
+    for name, (how, vectors) in generators().items():
+        index = MultiVector(how, index=vectors, codec=ScalarQuantizer(8)).build(bags, queries=sample)
+        named = index.candidate_rows(asked, max(DEPTHS))
+        result["generators"][name] = {
+            "bytes": index._made.rows.index.codec.bytes_per_vector,  # type: ignore[attr-defined]
+            "recall": [_share(named[:, :depth], truth.rows) for depth in DEPTHS],
+            "ndcg": quality(index.search(asked, K).rows),
+            "milliseconds": {
+                "candidates": _milliseconds(partial(index.candidate_rows, asked, 100, threads=1), asked, rounds),
+                "all": _milliseconds(partial(index.search, asked, K, threads=1), asked, rounds),
+            },
+        }
+    for name, codec in token_codecs().items():
+        index = MultiVector(LearnedEncoding(384), codec=codec).build(bags, queries=sample)
+        found = index.search(asked, K)
+        result["codecs"][name] = {
+            "bytes": index._codec.bytes_per_vector,
+            "ndcg": quality(found.rows),
+            "same": _share(found.rows, truth.rows),
+            "milliseconds": _milliseconds(partial(index.search, asked, K, threads=1), asked, rounds),
+        }
+    for factor in (2, 4):
+        smaller = {
+            f"pooled by {factor}": pool_tokens(bags, factor),
+            f"pruned to {1 / factor:.0%}": prune_tokens(bags, 1 / factor, queries=sample),
+        }
+        for name, reduced in smaller.items():
+            rows = exact_maxsim(reduced, asked, K).rows
+            share = len(reduced.vectors) / len(bags.vectors)
+            result["reduced"][name] = {"share": share, "ndcg": quality(rows), "same": _share(rows, truth.rows)}
+    result["peers"] = {name: run(bags, asked, truth.rows, quality, rounds) for name, run in peers().items()}
+    return result
+
+
+def peers() -> dict[str, Callable[..., dict[str, Any]]]:
+    """Peers that are installed: name -> what measures them."""
+    return {"fast-plaid": _fast_plaid} if importlib.util.find_spec("fast_plaid") is not None else {}
+
+
+def _fast_plaid(
+    bags: Bags, asked: Bags, truth: np.ndarray, quality: Callable[[np.ndarray], float], rounds: int
+) -> dict[str, Any]:
+    """fast-plaid with its defaults, on the processor with one thread."""
+    torch: Any = require("torch", "bench")
+    plaid: Any = importlib.import_module("fast_plaid.search")
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory(prefix="nearfield-plaid-") as folder:
+        index = plaid.FastPlaid(index=folder, device="cpu")
+        index.create(documents_embeddings=[torch.from_numpy(bag.astype(np.float32)) for bag in bags])
+        queries = [torch.from_numpy(bag.astype(np.float32))[None] for bag in asked]
+
+        def search() -> np.ndarray:
+            rows = np.full((len(queries), K), -1, np.int64)
+            for at, query in enumerate(queries):
+                best = [number for number, _ in index.search(queries_embeddings=query, top_k=K)[0]]
+                rows[at, : len(best)] = best
+            return rows
+
+        rows = search()
+        taken = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+        return {
+            "bytes": taken / len(bags.vectors),
+            "ndcg": quality(rows),
+            "same": _share(rows, truth),
+            "milliseconds": _milliseconds(search, asked, rounds),
+        }
+
+
+def _share(found: np.ndarray, truth: np.ndarray) -> float:
+    return float(np.mean([np.isin(right, row).mean() for right, row in zip(truth, found, strict=True)]))
+
+
+def _milliseconds(run: Callable[[], Any], asked: Bags, rounds: int) -> float:
+    best = float("inf")
+    for _ in range(rounds):
+        start = time.perf_counter()
+        run()
+        best = min(best, time.perf_counter() - start)
+    return 1000 * best / len(asked)
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """The figures as Markdown."""
+    where = result["machine"]
+    lines = [
+        "# Late interaction",
+        "",
+        f"SciFact, {result['documents']:,} abstracts as {result['vectors']:,} token vectors of all-MiniLM-L6-v2, "
+        f"{result['queries']:,} claims asked, {result['sample']:,} others to learn from. Exact MaxSim: nDCG@10 "
+        f"{result['exact']:.4f}. {where['cpu']['model']}, {where['date']}, load {where['load'][0]} at the start; "
+        "milliseconds a query on one thread, in batches.",
+        "",
+        "Share of the exact ten best among so many candidates, and nDCG@10 with 100 candidates over 8-bit tokens:",
+        "",
+        "| candidates by | bytes a document | "
+        + " | ".join(map(str, result["depths"]))
+        + " | nDCG@10 | ms | ms in all |",
+        "| --- |" + " ---: |" * (len(result["depths"]) + 4),
+    ]
+    for name, row in result["generators"].items():
+        shares = " | ".join(f"{share:.3f}" for share in row["recall"])
+        times = " | ".join(f"{row['milliseconds'][part]:.2f}" for part in ("candidates", "all"))
+        lines.append(f"| {name} | {row['bytes']} | {shares} | {row['ndcg']:.4f} | {times} |")
+    lines += [
+        "",
+        "| token codes | bytes a token | nDCG@10 | exact ten best | ms |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for name, row in (result["codecs"] | result["peers"]).items():
+        lines.append(
+            f"| {name} | {row['bytes']:.0f} | {row['ndcg']:.4f} | {row['same']:.3f} | {row['milliseconds']:.2f} |"
+        )
+    lines += ["", "| fewer vectors | of all | nDCG@10 | exact ten best |", "| --- | ---: | ---: | ---: |"]
+    for name, row in result["reduced"].items():
+        lines.append(f"| {name} | {row['share']:.0%} | {row['ndcg']:.4f} | {row['same']:.3f} |")
+    return "\n".join([*lines, ""])
+
+
+def run_multivector(out: Path, *, quick: bool = False) -> Path:
+    """Measure, write ``multivector.json`` and ``multivector.md`` under ``out``, return the Markdown file.
+
+    Tokens are encoded once and kept in the cache: twenty minutes of a core.
+    """
+    papers = load("scifact")
+    count, asked = (120, 30) if quick else (len(papers.documents), len(papers.queries))
+    encoder = OnnxTokens(Path(os.environ.get("NEARFIELD_MODELS", "models")) / "minilm", max_tokens=24 if quick else 256)
+    texts = papers.documents[:count]
+    bags = encoder.encode(texts) if quick else encoder.encode_once(texts, cache_folder() / "scifact_tokens.nfa")
+    queries, sample = (
+        encoder.encode(papers.queries[:asked]),
+        encoder.encode(load("scifact_train").queries[: 60 if quick else None]),
+    )
+
+    def quality(rows: np.ndarray) -> float:
+        return ndcg(rows, papers.document_ids, papers.query_ids[:asked], papers.judgements)
+
+    result: dict[str, Any] = {"machine": machine.describe()}
+    result |= measure_multivector(bags, sample, queries, quality, rounds=1 if quick else 3)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "multivector.json").write_text(json.dumps(result, indent=1) + "\n")
+    (out / "multivector.md").write_text(markdown(result))
+    return out / "multivector.md"
