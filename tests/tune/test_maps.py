@@ -85,6 +85,23 @@ def test_the_same_seed_gives_the_same_and_queries_change_the_loss() -> None:
     assert parts.loss.queries == 480 and parts.name == "mine"
 
 
+@pytest.mark.parametrize("direction", ["old-to-new", "new-to-old"])
+def test_questions_by_both_models_teach_what_pairs_of_another_kind_do_not(direction) -> None:
+    rng = np.random.default_rng(3)
+    things, apart = rng.standard_normal((400, 12)), rng.standard_normal(12)
+    items, asked = things[:200], things[200:] * np.linspace(0.2, 2, 12) + 2 * apart  # questions lie elsewhere
+    sight = rng.standard_normal((12, 16)), rng.standard_normal((12, 24))
+    old, old_asked = (np.float32(np.tanh(0.4 * part @ sight[0])) for part in (items, asked))
+    new, new_asked = (np.float32(np.tanh(0.4 * part @ sight[1])) for part in (items, asked))
+    given = {"direction": direction, "candidates": ["ridge"], "queries": new_asked[:150]}
+    alone = choose_map(old, new, **given)
+    taught = choose_map(old, new, old_queries=old_asked[:150], **given)
+    assert alone.pairs == taught.pairs == 200 and taught.loss.queries == 150
+    true = share_lost(taught, old, new, new_asked[150:])
+    assert true < share_lost(alone, old, new, new_asked[150:])
+    assert taught.loss.low - 0.05 <= true <= taught.loss.high + 0.05
+
+
 def test_other_metrics_and_few_pairs() -> None:
     old, new = spaces(200)
     far = choose_map(old, new, metric="l2", old_metric="cosine", candidates=["procrustes", "ridge"])

@@ -75,9 +75,12 @@ def settings(
     }
 
 
-def arrays_of(learned: Learned, queries: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What is kept in the table ``arrays``."""
+def arrays_of(
+    learned: Learned, queries: Mapping[str, np.ndarray], pairs: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """What is kept in the table ``arrays``; ``pairs`` are those that are no items, ``"old"`` and ``"new"``."""
     named = {"map": learned.choice.map.to_arrays(), "back": learned.back.to_arrays(), "queries": queries}
+    named["pairs"] = pairs
     return {f"{group}.{name}": array for group, arrays in named.items() for name, array in arrays.items()}
 
 
