@@ -94,7 +94,9 @@ def learn(
     old, new = _ready(old, before), _ready(new, after)
     back = RidgeMap().fit(new, old).export(unit=after.nonzero)
     # Half of the sample queries are pairs here, and the others are asked: nothing is asked of a map that knew it.
-    known = tuple(given[name][::2] for name in ("old", "new")) if paired else (old[:0], new[:0])
+    known = (old[:0], new[:0])
+    if choice.candidates[0].queries:
+        known = given["old"][::2], given["new"][::2]
     if paired:
         given = {name: asked[1::2] for name, asked in given.items()}
     some = np.sort(rng.permutation(len(old))[:_ROWS])
@@ -141,7 +143,7 @@ def _crossed(
     name: str,
     old: np.ndarray,
     new: np.ndarray,
-    known: tuple[np.ndarray, ...],
+    known: tuple[np.ndarray, np.ndarray],
     metric: Metric,
     rng: np.random.Generator,
 ) -> np.ndarray:

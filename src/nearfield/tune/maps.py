@@ -74,8 +74,8 @@ def choose_map(
     queries : (q, d_new) queries as they will come, by the new model; up to 2,000 are used. They decide what is lost and
         chosen: the loss is stated for them. None asks the parts, or the new rows themselves, each against the other
         things.
-    old_queries : (q, d_old), 20 at least, the same queries by the old model. They are pairs too, and those that matter
-        most: the map is then right where questions are. No query is asked of a map that knew it.
+    old_queries : (q, d_old), 20 at least, the same queries by the old model. They are pairs too, often those that help
+        most; each candidate is tried with and without them. No query is asked of a map that knew it.
     rows : of the collection, for which the loss is stated; None means as many as there are pairs. The loss grows with
         it: more rows are nearly as near.
     candidates : "procrustes", "ridge", "low-rank", "kernel", "affine" and "residual", or estimators by name, with
@@ -129,7 +129,8 @@ def choose_map(
     listed = sorted((candidate for one in found for candidate in one.candidates), key=lambda one: one.loss)
     first = best.candidates[0]
     every = np.sort(order)
-    fitted = pairs.fitted(tried[first.name], first.direction, every, np.arange(len(pairs.asked)))
+    known = np.arange(len(pairs.asked) if first.queries else 0)
+    fitted = pairs.fitted(tried[first.name], first.direction, every, known)
     fitted = _less(pairs, fitted, first.less, every)
     return MapChoice(
         fitted, first.name, first.direction, best.loss, len(order), best.curve, _enough(best.curve), listed
@@ -159,8 +160,11 @@ class _Trials:
             turn = np.arange(count) * len(folds) // count
         asked = np.where(pairs.own >= 0, fold_of[pairs.own], turn)
         self.asked = [np.flatnonzero(asked == number) for number in range(len(folds))]
-        self.inner: dict[tuple[str, float], list[float]] = {
-            (name, less): [] for name in tried for less in (_LESS if self._lessens else _LESS[:1])
+        self.inner: dict[tuple[str, float, bool], list[float]] = {
+            (name, less, with_queries): []
+            for name in tried
+            for with_queries in ((True, False) if pairs.asked_old is not None else (False,))
+            for less in (_LESS if self._lessens else _LESS[:1])
         }
         self.outer: dict[int, list[np.ndarray]] = {size: [] for size in self.sizes}
         for number in range(len(folds)):
@@ -187,16 +191,19 @@ class _Trials:
             asked, known = np.split(others, [max(1, len(others) // _INNER)])
         elif not len(asked):  # queries of their own, those of this fold excepted
             asked = others
-        for name, candidate in tried.items():
-            plain = pairs.fitted(candidate, self.way, kept, known)
-            for less in _LESS if self._lessens else _LESS[:1]:
-                fitted = _less(pairs, plain, less, kept)
-                mapped = self._mapped(fitted, asked, held)
-                loss = pairs.lost(asked, held, mapped, self.way).mean() if len(asked) else 1.0
-                self.inner[name, less].append(float(loss))
-        name, less = min(self.inner, key=lambda key: self.inner[key][-1])
+        none = others[:0]
+        plain: dict[Any, VectorMap] = {}
+        for name, less, taught in self.inner:
+            if (name, taught) not in plain:
+                plain = {(name, taught): pairs.fitted(tried[name], self.way, kept, known if taught else none)}
+            fitted = _less(pairs, plain[name, taught], less, kept)
+            mapped = self._mapped(fitted, asked, held)
+            loss = pairs.lost(asked, held, mapped, self.way).mean() if len(asked) else 1.0
+            self.inner[name, less, taught].append(float(loss))
+        name, less, taught = min(self.inner, key=lambda key: self.inner[key][-1])
+        known = others if taught else none
         for size in self.sizes:
-            fitted = _less(pairs, pairs.fitted(tried[name], self.way, rest[:size], others), less, rest[:size])
+            fitted = _less(pairs, pairs.fitted(tried[name], self.way, rest[:size], known), less, rest[:size])
             self.outer[size].append(self._mapped(fitted, self.asked[number], self.folds[number]))
 
     def _mapped(self, fitted: VectorMap, asked: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -216,7 +223,8 @@ class _Trials:
             loss = grown(loss, half, measured, total, self.pairs.k)
         curve = [(size, float(share.mean())) for size, share in shares.items()]
         listed = [
-            MapCandidate(name, self.way, float(np.mean(losses)), less) for (name, less), losses in self.inner.items()
+            MapCandidate(name, self.way, float(np.mean(losses)), less, taught)
+            for (name, less, taught), losses in self.inner.items()
         ]
         stated = MapLoss(*loss, k=self.pairs.k, queries=len(self.pairs.asked), rows=total)
         return _Outcome(stated, curve, sorted(listed, key=lambda one: one.loss))
