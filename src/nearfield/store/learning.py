@@ -19,7 +19,7 @@ import numpy as np
 from sklearn.base import clone
 
 from ..metric import Metric, get_metric
-from ..transform import RidgeMap
+from ..transform import Procrustes, RidgeMap
 from ..tune import MapChoice, choose_map
 from ..tune.maps import CANDIDATES
 from .calibration import Calibration
@@ -33,6 +33,7 @@ _WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 _LIFTS = (0.0, 0.25, 0.5, 0.75)
 _FEW = 50  # sample queries; fewer tell less than items do
 _PAIRS_LEARNT = 5_000
+_LESS = 0.5  # share of the mean of the old rows taken from a query asked there: rows near it would answer everything
 _K = 10
 _FAR = 1e30  # of a query from its own row
 _ALIKE = 1e-6
@@ -47,6 +48,7 @@ class Learned:
     ----------
     choice : the map from the old space to the new one, its loss, and what else was tried.
     back : the map from the new space to the old one, for items that only the new model encoded.
+    asking : from the new space to the old one, for queries: where to look there for mapped rows.
     calibration : of distances to mapped rows.
     weight, lift : of a mapped row's new similarity beside its old one, and what is added to both together, in standard
         deviations.
@@ -54,6 +56,7 @@ class Learned:
 
     choice: MapChoice
     back: Any
+    asking: Any
     calibration: Calibration
     weight: float
     lift: float
@@ -93,6 +96,9 @@ def learn(
     )
     old, new = _ready(old, before), _ready(new, after)
     back = RidgeMap().fit(new, old).export(unit=after.nonzero)
+    asking = Procrustes(center=False).fit(new, old).export(unit=after.nonzero)
+    if before.native == "ip":
+        asking = asking.moved(np.float32(-_LESS) * old.mean(axis=0))
     # Half of the sample queries are pairs here, and the others are asked: nothing is asked of a map that knew it.
     known = (old[:0], new[:0])
     if choice.candidates[0].queries:
@@ -118,7 +124,7 @@ def learn(
         native, blurred = scores(given["new"][:_QUERIES], None, None)
     calibration = _line(native, blurred, rng)
     weight, lift = _beside(*beside, rng)
-    return Learned(choice, back, calibration, weight, lift)
+    return Learned(choice, back, asking, calibration, weight, lift)
 
 
 def most_pairs(queries: Mapping[str, np.ndarray]) -> int:

@@ -80,7 +80,7 @@ def arrays_of(
 ) -> dict[str, np.ndarray]:
     """What is kept in the table ``arrays``; ``pairs`` are those that are no items, ``"old"`` and ``"new"``."""
     named = {"map": learned.choice.map.to_arrays(), "back": learned.back.to_arrays(), "queries": queries}
-    named["pairs"] = pairs
+    named |= {"asking": learned.asking.to_arrays(), "pairs": pairs}
     return {f"{group}.{name}": array for group, arrays in named.items() for name, array in arrays.items()}
 
 
