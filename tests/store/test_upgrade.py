@@ -459,3 +459,25 @@ def test_sample_queries_of_both_models_are_pairs_and_the_loss_is_theirs(filled: 
     with pytest.raises(ValueError, match="queries: expected nonzero"):
         filled.upgrading.abandon()
         filled.upgrade(new, pairs=60, queries=0 * new.vectors[asked])
+
+
+def test_a_tag_from_before_a_move_brings_the_old_model_back(filled: Store, old: Model, new: Model) -> None:
+    before = filled.search(old.vectors[310:330], 5)
+    filled.tag("old model")
+    upgrade = filled.upgrade(new, pairs=60)
+    upgrade.run(new, relearn=False)
+    upgrade.finish()
+    with Store.open(filled.path, read_only=True) as reader:
+        assert reader.dim == filled.dim == 12 and reader.search(new.vectors[7], 1).ids == [7]
+        filled.restore("old model")
+        for store in (filled, reader):
+            assert store.dim == 8 and store.upgrading is None and len(store) == 298
+            again = store.search(old.vectors[310:330], 5)
+            assert again.ids == before.ids and (again.distances == before.distances).all()
+        with pytest.raises(ValueError, match="embedding"):
+            filled.search(new.vectors[7], embedding=NEW)
+        filled.add([500], old.vectors[400:401], attributes={"year": [1], "tag": ["z"]})
+        assert reader.search(old.vectors[400], 1).ids == [500]
+    assert filled.verify().ok
+    again = filled.upgrade(new, pairs=60)
+    assert again.done == 60 and filled.verify().ok
