@@ -237,7 +237,7 @@ class Upgrade:
         """Learn the map again, from all items encoded so far and the pairs given as vectors at the beginning.
 
         Worth it each time their number has doubled, when :attr:`relearn_due` is true; :meth:`run` does it by itself.
-        Mapped vectors are computed again by the next search of every process, some seconds for a million items.
+        Mapped vectors are computed again by the next search of every process (see ``docs/concepts-upgrade.md``).
         """
         from .learning import learn
 
