@@ -101,10 +101,11 @@ def test_mapped_rows_are_found_through_the_old_rows_index(
     store.compact()
     store.upgrade(pairs=(list(range(300)), new[:300]))
     asked = new[3_000:3_060]
+    monkeypatch.setattr("nearfield.store.next_space._WORTH", 1)
     through = {where: store.search(asked, 10, where=where) for where in (None, "half = 1")}
     mapped = [live.part for live in store._viewer.current().newer.parts if isinstance(live.part, MappedPart)]
     assert mapped[0]._of.index is not None and mapped[0].vectors.dtype == np.float16
-    monkeypatch.setattr("nearfield.store.next_space._SCANNED", 10**9)  # from here on a scan
+    monkeypatch.setattr("nearfield.store.next_space._WORTH", 10**9)  # from here on a scan
     for where, found in through.items():
         exact = store.search(asked, 10, where=where)
         assert np.mean([len(set(a) & set(b)) for a, b in zip(found.ids, exact.ids, strict=True)]) > 9.5
