@@ -46,8 +46,9 @@ ENCODED_WEIGHT = 0.7
 
 _MAPPED_ROWS = 8192
 
-# How many candidates the old index is asked for, at least and for each of the k nearest mapped rows: that found 99 of 100
-# among 116,459 glosses of WordNet, for k of 10, 50 and 100. A walk costs as much as a scan of so many rows a candidate.
+# How many candidates the old index is asked for, at least and for each of the k nearest mapped rows: that found 99 of
+# 100 among 116,459 glosses of WordNet, for k of 10, 50 and 100. A walk costs as much as a scan of so many rows a
+# candidate.
 _LEAST, _WIDER = 240, 16
 _WORTH = 100
 
