@@ -341,10 +341,10 @@ def markdown(result: dict[str, Any]) -> str:
         f"## Searching mapped rows, {found['items']:,} glosses of WordNet, {found['pairs']:,} pairs, nothing encoded",
         "",
         "One query at a time. The old rows' index finds candidates for a query that is taken back to the old space, "
-        f"and they are scored by their mapped vectors: {found['bytes'] / 2**20:.0f} MiB in memory, "
+        f"where that is worth it, and they are scored by their mapped vectors: {found['bytes'] / 2**20:.0f} MiB in memory, "
         f"{found['bytes'] / found['items']:.0f} bytes an item, which the first search makes in {found['first']:.1f} s.",
         "",
-        "| k | recall of a scan of the mapped rows | by the index, ms | by the scan, ms |",
+        "| k | recall of a scan of the mapped rows | as a search does it, ms | by a scan, ms |",
         "| ---: | ---: | ---: | ---: |",
     ]
     for k in (K, 10 * K):
