@@ -341,8 +341,9 @@ def markdown(result: dict[str, Any]) -> str:
         f"## Searching mapped rows, {found['items']:,} glosses of WordNet, {found['pairs']:,} pairs, nothing encoded",
         "",
         "One query at a time. The old rows' index finds candidates for a query that is taken back to the old space, "
-        f"where that is worth it, and they are scored by their mapped vectors: {found['bytes'] / 2**20:.0f} MiB in memory, "
-        f"{found['bytes'] / found['items']:.0f} bytes an item, which the first search makes in {found['first']:.1f} s.",
+        f"where that is worth it, and they are scored by their mapped vectors: {found['bytes'] / 2**20:.0f} MiB in "
+        f"memory, {found['bytes'] / found['items']:.0f} bytes an item, made by the first search in "
+        f"{found['first']:.1f} s.",
         "",
         "| k | recall of a scan of the mapped rows | as a search does it, ms | by a scan, ms |",
         "| ---: | ---: | ---: | ---: |",
