@@ -76,7 +76,7 @@ def test_the_order_takes_what_answers_depend_on(moving: Store) -> None:
             if key not in encoded:
                 gains[key] = gains.get(key, 0) + 1 / place
     best = sorted(gains, key=lambda key: -gains[key])
-    assert keys.tolist()[:5] == best[:5] and set(keys.tolist()) == set(best[:20])
+    assert set(best[:5]) < set(keys.tolist()) and len(set(keys.tolist()) & set(best[:20])) > 10  # the rest: by nearness
 
 
 def test_both_models_answer_as_the_weights_say(moving: Store, vectors: np.ndarray) -> None:
@@ -87,3 +87,26 @@ def test_both_models_answer_as_the_weights_say(moving: Store, vectors: np.ndarra
     few = nearest_both(view, new, old, 10)
     assert np.mean([len(set(a[:10]) & set(b)) for a, b in zip(whole.keys, few.keys, strict=True)]) > 9
     assert (np.diff(whole.distances, axis=1) >= 0).all()
+
+
+def test_mapped_rows_are_found_through_the_old_rows_index(
+    make: Callable[..., Store], low_limits: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(5)
+    centers = rng.standard_normal((30, 8))
+    old = np.float32(centers[rng.integers(0, 30, 3_300)] + 0.5 * rng.standard_normal((3_300, 8)))
+    new = np.float32(np.tanh(0.5 * old @ rng.standard_normal((8, 12))))
+    store = make(attributes={"half": "int"})
+    store.add(list(range(3_000)), old[:3_000], attributes={"half": [number % 2 for number in range(3_000)]})
+    store.compact()
+    store.upgrade(pairs=(list(range(300)), new[:300]))
+    asked = new[3_000:3_060]
+    monkeypatch.setattr("nearfield.store.next_space._WORTH", 1)
+    through = {where: store.search(asked, 10, where=where) for where in (None, "half = 1")}
+    mapped = [live.part for live in store._viewer.current().newer.parts if isinstance(live.part, MappedPart)]
+    assert mapped[0]._of.index is not None and mapped[0].vectors.dtype == np.float16
+    monkeypatch.setattr("nearfield.store.next_space._WORTH", 10**9)  # from here on a scan
+    for where, found in through.items():
+        exact = store.search(asked, 10, where=where)
+        assert np.mean([len(set(a) & set(b)) for a, b in zip(found.ids, exact.ids, strict=True)]) > 9.5
+        assert found.status == exact.status

@@ -431,3 +431,53 @@ def test_threads_search_while_it_goes_on(filled: Store, old: Model, new: Model) 
     for thread in threads:
         thread.join()
     assert not wrong, wrong[:3]
+
+
+def test_the_map_is_learnt_again_as_the_encoded_items_double(filled: Store, old: Model, new: Model) -> None:
+    apart = list(range(300, 330))
+    upgrade = filled.upgrade(pairs=(old.vectors[apart], new.vectors[apart]), embedding=NEW)
+    assert upgrade.choice["pairs"] == 30 and upgrade.done == 0 and not upgrade.relearn_due
+    assert upgrade.loss["rows"] == 298  # of the store, not of the pairs
+    upgrade.put(list(range(10, 40)), new.vectors[10:40])
+    assert upgrade.relearn_due
+    upgrade.relearn()
+    assert upgrade.choice["pairs"] == 60 and not upgrade.relearn_due  # with the pairs that are no items
+    upgrade.run(new, share=0.4, batch=30, relearn=False)
+    assert upgrade.choice["pairs"] == 60 and upgrade.relearn_due
+    upgrade.run(new, share=0.45, batch=30)
+    assert upgrade.choice["pairs"] == upgrade.done + 30 >= 120
+    upgrade.run(new)
+    assert not upgrade.relearn_due  # few still need it
+    assert filled.verify().ok
+    upgrade.finish()
+
+
+def test_sample_queries_of_both_models_are_pairs_and_the_loss_is_theirs(filled: Store, old: Model, new: Model) -> None:
+    asked = slice(310, 400)
+    upgrade = filled.upgrade(new, pairs=60, queries=new.vectors[asked], old_queries=old.vectors[asked])
+    assert upgrade.loss["queries"] == 90 and upgrade.choice["pairs"] == 60
+    with pytest.raises(ValueError, match="queries: expected nonzero"):
+        filled.upgrading.abandon()
+        filled.upgrade(new, pairs=60, queries=0 * new.vectors[asked])
+
+
+def test_a_tag_from_before_a_move_brings_the_old_model_back(filled: Store, old: Model, new: Model) -> None:
+    before = filled.search(old.vectors[310:330], 5)
+    filled.tag("old model")
+    upgrade = filled.upgrade(new, pairs=60)
+    upgrade.run(new, relearn=False)
+    upgrade.finish()
+    with Store.open(filled.path, read_only=True) as reader:
+        assert reader.dim == filled.dim == 12 and reader.search(new.vectors[7], 1).ids == [7]
+        filled.restore("old model")
+        for store in (filled, reader):
+            assert store.dim == 8 and store.upgrading is None and len(store) == 298
+            again = store.search(old.vectors[310:330], 5)
+            assert again.ids == before.ids and (again.distances == before.distances).all()
+        with pytest.raises(ValueError, match="embedding"):
+            filled.search(new.vectors[7], embedding=NEW)
+        filled.add([500], old.vectors[400:401], attributes={"year": [1], "tag": ["z"]})
+        assert reader.search(old.vectors[400], 1).ids == [500]
+    assert filled.verify().ok
+    again = filled.upgrade(new, pairs=60)
+    assert again.done == 60 and filled.verify().ok

@@ -8,7 +8,8 @@ from nearfield.tune.map_pairs import MapPairs
 def made(n: int = 60, **given) -> MapPairs:
     rng = np.random.default_rng(0)
     old, new = (rng.standard_normal((n, d)).astype(np.float32) for d in (4, 6))
-    return MapPairs.of(old, new, "cosine", None, 10, given.get("parts"), given.get("queries"), 0)
+    parts, *asked = (given.get(name) for name in ("parts", "queries", "old_queries"))
+    return MapPairs.of(old, new, "cosine", None, 10, parts, *asked, 0)
 
 
 def test_rows_ask_for_the_others_and_parts_ask_in_their_place() -> None:
@@ -24,7 +25,7 @@ def test_rows_ask_for_the_others_and_parts_ask_in_their_place() -> None:
         np.concatenate([pairs.old[rows], pairs.parts.old[np.isin(parts[2], rows)]]),
         np.concatenate([pairs.new[rows], pairs.parts.new[np.isin(parts[2], rows)]]),
     )
-    fitted = pairs.fitted(RidgeMap(), "old-to-new", rows)
+    fitted = pairs.fitted(RidgeMap(), "old-to-new", rows, np.arange(0))
     np.testing.assert_allclose(fitted.transform(pairs.old), whole.transform(pairs.old), atol=1e-5)
 
 
@@ -34,6 +35,28 @@ def test_queries_of_their_own_are_no_rows() -> None:
     rows = np.arange(0, 60, 2)
     shares = pairs.lost(np.arange(6), rows, pairs.new[rows], "old-to-new")
     assert (shares == 0).all()
+
+
+def test_queries_by_both_models_are_pairs_too() -> None:
+    rng = np.random.default_rng(2)
+    asked, before = (rng.standard_normal((30, d)).astype(np.float32) for d in (6, 4))
+    pairs = made(queries=asked, old_queries=before)
+    lengths = np.linalg.norm(before, axis=1, keepdims=True)
+    np.testing.assert_allclose(pairs.asked_old, before / lengths, atol=1e-6)
+    rows, some = np.arange(5), np.array([3, 9])
+    fitted = pairs.fitted(RidgeMap(), "old-to-new", rows, some)
+    whole = RidgeMap().fit(
+        np.concatenate([pairs.old[rows], pairs.asked_old[some]]), np.concatenate([pairs.new[rows], pairs.asked[some]])
+    )
+    np.testing.assert_allclose(fitted.transform(pairs.old), whole.transform(pairs.old), atol=1e-5)
+    for words, given in {
+        "expected queries= beside it": {"old_queries": before},
+        "expected 30 rows": {"queries": asked, "old_queries": before[:25]},
+        "expected at least 20 rows": {"queries": asked[:9], "old_queries": before[:9]},
+        "expected 4 dimensions": {"queries": asked, "old_queries": asked},
+    }.items():
+        with pytest.raises(ValueError, match=f"old_queries: {words}"):
+            made(**given)
 
 
 @pytest.mark.parametrize(

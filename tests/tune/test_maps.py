@@ -85,6 +85,25 @@ def test_the_same_seed_gives_the_same_and_queries_change_the_loss() -> None:
     assert parts.loss.queries == 480 and parts.name == "mine"
 
 
+@pytest.mark.parametrize("direction", ["old-to-new", "new-to-old"])
+def test_questions_by_both_models_teach_what_pairs_do_not_know(direction) -> None:
+    rng = np.random.default_rng(3)
+    things = rng.standard_normal((400, 12))
+    items, asked = things[:200] * (np.arange(12) < 6), things[200:] + 2.0 * (np.arange(12) == 11)
+    sight = rng.standard_normal((12, 16)), rng.standard_normal((12, 24))
+    old, old_asked = (np.float32(part @ sight[0] + 0.2 * rng.standard_normal((200, 16))) for part in (items, asked))
+    new, new_asked = (np.float32(part @ sight[1] + 0.2 * rng.standard_normal((200, 24))) for part in (items, asked))
+    given = {"direction": direction, "candidates": ["ridge"], "queries": new_asked[:150]}
+    alone = choose_map(old, new, **given)
+    taught = choose_map(old, new, old_queries=old_asked[:150], **given)
+    assert alone.pairs == taught.pairs == 200 and taught.loss.queries == 150
+    with_them, without = (min(one.loss for one in taught.candidates if one.queries is known) for known in (True, False))
+    assert with_them < without or not taught.candidates[0].queries  # what is chosen was measured
+    true = share_lost(taught, old, new, new_asked[150:])
+    assert true <= share_lost(alone, old, new, new_asked[150:])
+    assert taught.loss.low - 0.05 <= true <= taught.loss.high + 0.05
+
+
 def test_other_metrics_and_few_pairs() -> None:
     old, new = spaces(200)
     far = choose_map(old, new, metric="l2", old_metric="cosine", candidates=["procrustes", "ridge"])
@@ -140,6 +159,7 @@ def test_how_it_reads() -> None:
     shown = MapChoice(VectorMap(np.eye(8)), "ridge", "new-to-old", loss, 500, [(200, 0.3), (400, 0.25)], None, [])
     assert str(shown).splitlines()[0].startswith("ridge, new-to-old, from 500 pairs: 0.250 [0.200, 0.300]")
     assert str(MapCandidate("ridge", "new-to-old", 0.4, 0.5)) == "ridge, new-to-old less 0.5 of the mean: 0.400"
+    assert str(MapCandidate("ridge", "old-to-new", 0.4, queries=True)) == "ridge, old-to-new with the queries: 0.400"
     assert not shown.underdetermined and "fewer pairs" not in str(shown)
     assert shown.to_dict()["loss"]["rows"] == 4_000
     assert Procrustes().scale is False

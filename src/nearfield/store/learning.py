@@ -19,7 +19,7 @@ import numpy as np
 from sklearn.base import clone
 
 from ..metric import Metric, get_metric
-from ..transform import RidgeMap
+from ..transform import Procrustes, RidgeMap
 from ..tune import MapChoice, choose_map
 from ..tune.maps import CANDIDATES
 from .calibration import Calibration
@@ -32,6 +32,8 @@ _BONUSES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 _WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 _LIFTS = (0.0, 0.25, 0.5, 0.75)
 _FEW = 50  # sample queries; fewer tell less than items do
+_PAIRS_LEARNT = 5_000
+_LESS = 0.5  # share of the mean of the old rows taken from a query asked there: rows near it would answer everything
 _K = 10
 _FAR = 1e30  # of a query from its own row
 _ALIKE = 1e-6
@@ -46,6 +48,7 @@ class Learned:
     ----------
     choice : the map from the old space to the new one, its loss, and what else was tried.
     back : the map from the new space to the old one, for items that only the new model encoded.
+    asking : from the new space to the old one, for queries: where to look there for mapped rows.
     calibration : of distances to mapped rows.
     weight, lift : of a mapped row's new similarity beside its old one, and what is added to both together, in standard
         deviations.
@@ -53,6 +56,7 @@ class Learned:
 
     choice: MapChoice
     back: Any
+    asking: Any
     calibration: Calibration
     weight: float
     lift: float
@@ -65,39 +69,71 @@ def learn(
     new_metric: str,
     random_state: int,
     queries: Mapping[str, np.ndarray] | None = None,
+    *,
+    rows: int | None = None,
 ) -> Learned:
     """Learn everything from pairs, row i of ``old`` and ``new`` the same item; at least 20 of them.
 
     ``queries`` are sample queries, ``"new"`` and perhaps ``"old"``, row by row the same: the scores of real questions
-    differ from those of items asked for by items, which are taken where there are none.
+    differ from those of items asked for by items, which are taken where there are few. Those of both models are pairs
+    as well. ``rows`` is the number of items for which the loss is stated; None means as many as there are pairs.
     """
     before, after = get_metric(old_metric), get_metric(new_metric)
-    choice = choose_map(old, new, metric=new_metric, old_metric=old_metric, random_state=random_state)
+    given = {name: _ready(asked, after if name == "new" else before) for name, asked in (queries or {}).items()}
+    many, paired = len(given.get("new", ())) >= _FEW, _paired(given)
+    rng = np.random.default_rng(random_state)
+    drawn = np.sort(rng.permutation(len(old))[: most_pairs(given)])
+    old, new = old[drawn], new[drawn]
+    choice = choose_map(
+        old,
+        new,
+        metric=new_metric,
+        old_metric=old_metric,
+        queries=given["new"] if many else None,
+        old_queries=given["old"] if paired else None,
+        rows=rows,
+        random_state=random_state,
+    )
     old, new = _ready(old, before), _ready(new, after)
     back = RidgeMap().fit(new, old).export(unit=after.nonzero)
-    rng = np.random.default_rng(random_state)
+    asking = Procrustes(center=False).fit(new, old).export(unit=after.nonzero)
+    if before.native == "ip":
+        asking = asking.moved(np.float32(-_LESS) * old.mean(axis=0))
+    # Half of the sample queries are pairs here, and the others are asked: nothing is asked of a map that knew it.
+    known = (old[:0], new[:0])
+    if choice.candidates[0].queries:
+        known = given["old"][::2], given["new"][::2]
+    if paired:
+        given = {name: asked[1::2] for name, asked in given.items()}
     some = np.sort(rng.permutation(len(old))[:_ROWS])
-    mapped = _ready(_crossed(choice.name, old, new, before, rng)[some], after)
+    mapped = _ready(_crossed(choice.name, old, new, known, before, rng)[some], after)
     own, theirs = new[some], old[some]
 
     def scores(asked: np.ndarray, beside: np.ndarray | None, itself: Any) -> list[np.ndarray]:
         found = [_scores(asked, rows, after, itself) for rows in (own, mapped)]
         return found if beside is None else [*found, _scores(beside, theirs, before, itself)]
 
-    given = {name: _ready(rows, after if name == "new" else before) for name, rows in (queries or {}).items()}
     asked = np.sort(rng.permutation(len(some))[:_QUERIES])
     itself = (np.arange(len(asked)), asked)
-    paired = len(given.get("new", ())) == len(given.get("old", ())) >= _FEW
     if paired:
-        native, blurred, known = scores(given["new"][:_QUERIES], given["old"][:_QUERIES], None)
+        native, blurred, other = scores(given["new"][:_QUERIES], given["old"][:_QUERIES], None)
     else:
-        native, blurred, known = scores(own[asked], theirs[asked], itself)
-    beside = native, blurred, known
-    if not paired and len(given.get("new", ())) >= _FEW:
+        native, blurred, other = scores(own[asked], theirs[asked], itself)
+    beside = native, blurred, other
+    if many and not paired:
         native, blurred = scores(given["new"][:_QUERIES], None, None)
     calibration = _line(native, blurred, rng)
     weight, lift = _beside(*beside, rng)
-    return Learned(choice, back, calibration, weight, lift)
+    return Learned(choice, back, asking, calibration, weight, lift)
+
+
+def most_pairs(queries: Mapping[str, np.ndarray]) -> int:
+    """How many pairs are learnt from at most, beside these sample queries: with more a map has fewer centres."""
+    return _PAIRS_LEARNT - (len(queries["new"]) if _paired(queries) else 0)
+
+
+def _paired(queries: Mapping[str, np.ndarray]) -> bool:
+    return len(queries.get("new", ())) == len(queries.get("old", ())) >= _FEW
 
 
 def _ready(vectors: Any, metric: Metric) -> np.ndarray:
@@ -109,15 +145,21 @@ def _ready(vectors: Any, metric: Metric) -> np.ndarray:
     return (rows / np.where(lengths > 0, lengths, 1.0)).astype(np.float32)
 
 
-def _crossed(name: str, old: np.ndarray, new: np.ndarray, metric: Metric, rng: np.random.Generator) -> np.ndarray:
-    """Every row of ``old`` mapped by what the rows of the other folds taught."""
+def _crossed(
+    name: str,
+    old: np.ndarray,
+    new: np.ndarray,
+    known: tuple[np.ndarray, np.ndarray],
+    metric: Metric,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Every row of ``old`` mapped by what the rows of the other folds taught, and these pairs that are ``known``."""
     mapped = np.empty_like(new)
     folds = np.array_split(rng.permutation(len(old)), _FOLDS)
     for number, fold in enumerate(folds):
         rest = np.concatenate([other for place, other in enumerate(folds) if place != number])
-        mapped[fold] = (
-            clone(CANDIDATES[name]).fit(old[rest], new[rest]).export(unit=metric.nonzero).transform(old[fold])
-        )
+        taught = [np.concatenate([rows[rest], more]) for rows, more in zip((old, new), known, strict=True)]
+        mapped[fold] = clone(CANDIDATES[name]).fit(*taught).export(unit=metric.nonzero).transform(old[fold])
     return mapped
 
 

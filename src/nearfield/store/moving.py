@@ -66,8 +66,9 @@ class Moving(Handle):
     def restore(self, name: str) -> None:
         """Make the content of a tag the store's own again, in one step that readers follow like any write.
 
-        Items, vectors, plan, judge and embedding are those of the tag; what came after it is gone, unless it has a
-        tag too. The tag stays. Waits for a seal, compaction or optimisation under way.
+        Items, vectors, plan, judge and embedding are those of the tag, also where the store has moved to another model
+        since; what came after it is gone, unless it has a tag too. The tag stays. Waits for a seal, compaction or
+        optimisation under way.
 
         Raises
         ------

@@ -2,8 +2,8 @@
 
 Sample queries are asked of the store as it is now. An item that is not encoded and stands high in many answers decides
 what is shown, by a similarity that is a guess: it goes first. Asking again after every batch matters, for an item that
-turns out to be far away makes room for the next guess. Where queries no longer tell anything, stored items are asked
-for instead, which finds the items that are near to many.
+turns out to be far away makes room for the next guess. Stored items are asked for as well, which finds the items that
+are near to many: the next queries are not the last ones. Both count alike.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from .snapshot import View
 
 _TOP = 20
 _QUERIES = 500
-_SCORES = 5e8  # five hundred queries of a million items
-_STORED = 300
+_SCORES = 2.5e8  # two hundred and fifty queries of a million items
+_STORED = 1000
 
 
 def next_keys(view: View, count: int, random_state: int = 0) -> np.ndarray:
@@ -29,19 +29,15 @@ def next_keys(view: View, count: int, random_state: int = 0) -> np.ndarray:
     keys = np.sort(np.concatenate([np.empty(0, np.int64), *(live.part.keys[live.rows()] for live in rest)]))
     if count >= len(keys):
         return keys
-    gains = np.zeros(len(keys))
-    most = int(max(20, min(_QUERIES, _SCORES / max(1, view.items))))
+    most = int(max(20, _SCORES / max(1, view.items)))
     rng = np.random.default_rng(random_state)
-    for answers in _answers(view, most, rng):
-        _add(gains, keys, answers)
-    wanted = np.flatnonzero(gains > 0)
-    chosen = wanted[np.argsort(-gains[wanted], kind="stable")][:count]
-    if len(chosen) < count:
-        gains[:] = 0.0
-        _add(gains, keys, _near_stored(newer, rest, keys, min(most, _STORED), rng))
-        gains[chosen] = -1.0
-        others = np.argsort(-gains, kind="stable")[: count - len(chosen)]
-        chosen = np.concatenate([chosen, others])
+    asked = np.zeros(len(keys))
+    for answers in _answers(view, min(most, _QUERIES), rng):
+        _add(asked, keys, answers)
+    near = np.zeros(len(keys))
+    _add(near, keys, _near_stored(newer, rest, keys, min(most, _STORED), rng))
+    gains = sum(found / max(found.sum(), 1.0) for found in (asked, near))
+    chosen = np.argsort(-gains, kind="stable")[:count]
     return keys[chosen]
 
 

@@ -35,7 +35,8 @@ def restore(catalogue: Catalogue, shape: Shape, writer: Writer, maintenance: Mai
         tagged = open_tag(catalogue.folder, name, "name")
         with contextlib.closing(tagged), tagged.reading() as old:
             meta = read_meta(old, tagged.path)
-            _check(tagged, old, shape, meta)
+            theirs = Shape.of(meta)  # another than the store's where it has moved to another model since
+            _check(tagged, old, shape, theirs, meta)
             renamed: dict[int, dict[str, Any]] = {}
             linked: list[str] = []
             try:
@@ -47,13 +48,15 @@ def restore(catalogue: Catalogue, shape: Shape, writer: Writer, maintenance: Mai
                             linked.append(after)
                             files.link_or_copy(tagged.segments / before, catalogue.segments / after)
                 files.sync_directory(catalogue.segments)
-                with catalogue.writing() as new:
-                    dropped = read_segments(new, catalogue.path)
-                    try:
-                        _replace(old, new, catalogue, tagged, meta, renamed)
-                    except sqlite3.IntegrityError as error:
-                        raise ValueError(f"name: tag {name!r} cannot be restored: {error}") from error
-                    linked = []  # from here on the commit may come: the files are its
+                with catalogue.write_lock:  # nobody may add between the commit and the shape that comes with it
+                    with catalogue.writing() as new:
+                        dropped = read_segments(new, catalogue.path)
+                        try:
+                            _replace(old, new, catalogue, tagged, meta, renamed)
+                        except sqlite3.IntegrityError as error:
+                            raise ValueError(f"name: tag {name!r} cannot be restored: {error}") from error
+                        linked = []  # from here on the commit may come: the files are its
+                    writer.shape = maintenance.shape = theirs
             except BaseException:
                 remove_files(catalogue, linked)
                 raise
@@ -62,12 +65,11 @@ def restore(catalogue: Catalogue, shape: Shape, writer: Writer, maintenance: Mai
         remove_files(catalogue, file_names(description))
 
 
-def _check(tagged: Catalogue, old: sqlite3.Connection, shape: Shape, meta: Mapping[str, Any]) -> None:
-    """Refuse a tag of another shape, and a damaged one by name."""
-    mine = (shape.dim, str(shape.dtype), shape.metric, dict(shape.schema))
-    theirs = (meta["dim"], meta["dtype"], meta["metric"], dict(meta["attributes"]))
+def _check(tagged: Catalogue, old: sqlite3.Connection, own: Shape, shape: Shape, meta: Mapping[str, Any]) -> None:
+    """Refuse a tag of another dtype or other attributes than the store's ``own``, and a damaged one by name."""
+    mine, theirs = ((str(one.dtype), dict(one.schema)) for one in (own, shape))
     if mine != theirs:
-        raise ValueError(f"name: expected a tag with dim, dtype, metric and attributes {mine}, got one with {theirs}")
+        raise ValueError(f"name: expected a tag with dtype and attributes {mine}, got one with {theirs}")
     for number, description in own_segments(old, tagged.path).items():
         segment = Segment(tagged.segments, number, description, dim=shape.dim, dtype=shape.dtype, schema=shape.schema)
         if shape.schema:

@@ -298,9 +298,9 @@ class Store(Asking, Fitting, Keeping, Moving):
         metric : of the new model's space; None means as before.
         embedding : the new model's fingerprint; None takes the encoder's. Needed where both have as many dimensions.
         queries : sample queries, as texts (with an encoder) or as vectors of the new model, some hundred at least: the
-            items that their answers depend on are encoded first.
-        old_queries : the same queries as vectors of the old model, row by row; or others without ``queries``;
-            "observed" takes those that were really asked.
+            items that their answers depend on are encoded first, and the loss is stated for them.
+        old_queries : the same queries as vectors of the old model, row by row, which are pairs as well and raise the
+            quality from the beginning; or others without ``queries``; "observed" takes those that were really asked.
         random_state : draws the pairs, and the folds by which the loss is measured.
 
         Returns

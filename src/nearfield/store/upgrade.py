@@ -13,7 +13,7 @@ from . import upgrading
 from .hits import Item
 from .ids import Id, check_ids, is_single
 from .snapshot import Shape, View
-from .tables import find_keys
+from .tables import find_keys, read_arrays
 from .writing import as_stored, check_embedding
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LEAST_PAIRS = 20
 _ORDERS = ("gain", "random", "arrival")
 _QUERIES_KEPT = 2000
-_PAIRS_LEARNT = 5_000
+_PAIRS_KEPT = 5_000
 
 
 class Upgrade:
@@ -184,6 +184,7 @@ class Upgrade:
         share: float = 1.0,
         batch: int | None = None,
         order: str = "gain",
+        relearn: bool = True,
         progress: bool | None = None,
     ) -> int:
         """Encode items, those first that gain most, until a share of the store is done; returns how many that was.
@@ -198,6 +199,8 @@ class Upgrade:
         share : of the living items, in (0, 1].
         batch : items a transaction; None takes a fiftieth of the store, 16 to 1024.
         order, progress : see :meth:`next`; None shows a bar on a terminal.
+        relearn : whether to learn the map again whenever that is due (see :meth:`relearn`): up to 5,000 pairs and half
+            of the items, some minutes in all beside the encoder's.
         """
         check_real(share, "share", 0.0, 1.0, open_low=True)
         self._refuse_encoder(encoder)
@@ -213,30 +216,51 @@ class Upgrade:
                 there, texts = texts_of(self._store, ids, text)
                 encoded += self.put(there, encoder.encode(texts, progress=False)) if there else 0
                 bar.update(len(ids))
+                if relearn and self.relearn_due:
+                    self.relearn()
         return encoded
 
-    def relearn(self, *, random_state: int = 0) -> None:
-        """Learn the map again, from all items encoded so far; worth it each time their number has doubled.
+    @property
+    def relearn_due(self) -> bool:
+        """Whether there are twice as many pairs as the map was learnt from, and half of the items still need it."""
+        from .learning import most_pairs
 
-        Mapped vectors are computed again by the next search of every process, some seconds for a million items.
+        def due(view: View) -> bool:
+            following = self._following(view)
+            choice, done = following.meta["choice"], len(following.encoded(view))
+            there = min(done + following.meta.get("beside", 0), most_pairs(following.queries))
+            return bool(2 * done <= view.items and there >= 2 * choice["pairs"])
+
+        return self._look(due)
+
+    def relearn(self, *, random_state: int = 0) -> None:
+        """Learn the map again, from all items encoded so far and the pairs given as vectors at the beginning.
+
+        Worth it each time their number has doubled, when :attr:`relearn_due` is true; :meth:`run` does it by itself.
+        Mapped vectors are computed again by the next search of every process (see ``docs/concepts-upgrade.md``).
         """
         from .learning import learn
 
-        def pairs(view: View) -> tuple[Any, ...]:
-            keys = self._following(view).encoded(view)
-            if len(keys) > _PAIRS_LEARNT:
-                keys = np.sort(np.random.default_rng(random_state).permutation(keys)[:_PAIRS_LEARNT])
-            vectors = [space.gather_vectors(*space.locate(keys), space.shape) for space in (view, view.newer)]
-            return *vectors, view.shape.metric, self._following(view).meta, dict(self._following(view).queries)
-
         writer = self._store._writing()[0]
         check_random_state(random_state)
-        old, new, metric, meta, queries = self._look(pairs)
-        learned = learn(old, new, metric, self.metric, random_state, queries)
+
+        def known(view: View, connection: Any) -> tuple[Any, ...]:
+            following = self._following(view)
+            keys = following.encoded(view)
+            keys = np.sort(np.random.default_rng(random_state).permutation(keys)[:_PAIRS_KEPT])
+            vectors = [space.gather_vectors(*space.locate(keys), space.shape) for space in (view, view.newer)]
+            beside = read_arrays(connection, writer.catalogue.path, "pairs")
+            return vectors, beside, view, following.meta, dict(following.queries)
+
+        (old, new), beside, view, meta, queries = self._store._reader.view(known, transaction=True)
+        if beside:
+            old, new = (np.concatenate([beside[name], rows]) for name, rows in (("old", old), ("new", new)))
+        learned = learn(old, new, view.shape.metric, self.metric, random_state, queries, rows=max(2, view.items))
         said = upgrading.settings(
             learned, self.dim, self.metric, self.embedding, self._identity, meta["learnt"] + 1, meta["begun"]
         )
-        upgrading.relearn(writer, said, upgrading.arrays_of(learned, queries))
+        said["beside"] = meta.get("beside", 0)
+        upgrading.relearn(writer, said, upgrading.arrays_of(learned, queries, beside))
 
     def finish(self) -> None:
         """Drop the old model: from this one transaction on, the store holds the new vectors alone.
@@ -359,12 +383,17 @@ def start(
     fingerprint = check_embedding(encoder.fingerprint() if embedding is None and encoder else embedding, dim)
     if fingerprint is not None and fingerprint == store._meta().get("embedding"):
         raise ValueError(f"embedding: the store holds vectors of this model already: {fingerprint}")
-    kept = _queries(store, encoder, queries, old_queries, dim, own)
-    some = np.sort(np.random.default_rng(random_state).permutation(len(old))[:_PAIRS_LEARNT])
-    learned = learn(old[some], new[some], own.metric, after, random_state, kept)
+    kept = _queries(store, encoder, queries, old_queries, (dim, after), own)
+    learned = learn(old, new, own.metric, after, random_state, kept, rows=max(2, len(store)))
     shape = Shape(dim, own.dtype, after, own.schema)
     said = upgrading.settings(learned, dim, after, fingerprint, "", 1)
-    upgrading.begin(writer, said, upgrading.arrays_of(learned, kept), ids, as_stored(new, shape) if ids else new)
+    beside = {}
+    if not ids:
+        some = np.sort(np.random.default_rng(random_state).permutation(len(old))[:_PAIRS_KEPT])
+        beside = {"old": old[some], "new": new[some]}
+        said["beside"] = len(some)
+    arrays = upgrading.arrays_of(learned, kept, beside)
+    upgrading.begin(writer, said, arrays, ids, as_stored(new, shape) if ids else new)
     return Upgrade(store, store._meta()["next"])
 
 
@@ -408,7 +437,7 @@ def _old_vectors(store: Handle, ids: list[Id]) -> np.ndarray:
 
 
 def _queries(
-    store: Handle, encoder: Encoder | None, queries: Any, old_queries: Any, dim: int, own: Shape
+    store: Handle, encoder: Encoder | None, queries: Any, old_queries: Any, of: tuple[int, str], own: Shape
 ) -> dict[str, np.ndarray]:
     """The sample queries that are kept with the store."""
     from .store import LEAST_OBSERVED
@@ -419,7 +448,7 @@ def _queries(
             if encoder is None:
                 raise ValueError("queries: expected vectors, as there is no encoder for texts")
             queries = encoder.encode(list(queries))
-        found["new"], _ = check_vectors(queries, "queries", dim=dim)
+        found["new"], _ = check_vectors(queries, "queries", dim=of[0], nonzero=of[1] == "cosine")
     if isinstance(old_queries, str):
         check_choice(old_queries, "old_queries", ("observed",))
         asked = store._watch.record.queries(store._viewer.current())
@@ -427,7 +456,7 @@ def _queries(
             raise ValueError(f"old_queries: expected at least {LEAST_OBSERVED} observed queries, found {len(asked)}")
         found["old"] = asked
     elif old_queries is not None:
-        found["old"], _ = check_vectors(old_queries, "old_queries", dim=own.dim)
+        found["old"], _ = check_vectors(old_queries, "old_queries", dim=own.dim, nonzero=own.metric == "cosine")
     chosen = np.random.default_rng(0).permutation(max((len(rows) for rows in found.values()), default=0))
     return {
         name: np.ascontiguousarray(rows[np.sort(chosen[chosen < len(rows)][:_QUERIES_KEPT])], np.float32)

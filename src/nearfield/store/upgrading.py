@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 _TABLES = ("encoded", "incoming")
 # Of the table ``arrays``.
-GROUPS = ("map", "back", "queries")
+GROUPS = ("map", "back", "asking", "queries", "pairs")
 Arrays = Mapping[str, Mapping[str, np.ndarray]]
 
 
@@ -79,9 +79,10 @@ def settings(
     }
 
 
-def arrays_of(learned: Learned, queries: Mapping[str, np.ndarray]) -> Arrays:
-    """What is kept in the table ``arrays``, by group."""
-    return {"map": learned.choice.map.to_arrays(), "back": learned.back.to_arrays(), "queries": queries}
+def arrays_of(learned: Learned, queries: Mapping[str, np.ndarray], pairs: Mapping[str, np.ndarray]) -> Arrays:
+    """What is kept in the table ``arrays``, by group; ``pairs`` are those that are no items, "old" and "new"."""
+    maps = {"map": learned.choice.map, "back": learned.back, "asking": learned.asking}
+    return {**{name: one.to_arrays() for name, one in maps.items()}, "queries": queries, "pairs": pairs}
 
 
 def begin(

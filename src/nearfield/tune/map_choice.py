@@ -50,6 +50,7 @@ class MapCandidate:
         it is lower than what is stated.
     less : share of the mean of the old rows taken from a mapped query, so that rows near the mean do not answer
         everything; 0 where rows are mapped.
+    queries : whether queries by both models were fitted to as well.
 
     Examples
     --------
@@ -61,10 +62,12 @@ class MapCandidate:
     direction: str
     loss: float
     less: float = 0.0
+    queries: bool = False
 
     def __str__(self) -> str:
         less = f" less {self.less:g} of the mean" if self.less else ""
-        return f"{self.name}, {self.direction}{less}: {self.loss:.3f}"
+        taught = " with the queries" if self.queries else ""
+        return f"{self.name}, {self.direction}{less}{taught}: {self.loss:.3f}"
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ class MapPairs:
     """Pairs of rows, ready for both metrics, with what is asked of them.
 
     ``asked`` (q, d_new) are queries by the new model, and ``own`` (q,) the row each is, or is a piece of, which never
-    counts among its answers; -1 where a query is no row.
+    counts among its answers; -1 where a query is no row. ``asked_old`` are the same by the old model, pairs as well;
+    None where it was not asked.
     """
 
     old: np.ndarray
@@ -43,10 +44,20 @@ class MapPairs:
     asked: np.ndarray
     own: np.ndarray
     parts: Parts | None
+    asked_old: np.ndarray | None
 
     @classmethod
     def of(
-        cls, old: Any, new: Any, metric: Any, old_metric: Any, k: int, parts: Any, queries: Any, random_state: int
+        cls,
+        old: Any,
+        new: Any,
+        metric: Any,
+        old_metric: Any,
+        k: int,
+        parts: Any,
+        queries: Any,
+        old_queries: Any,
+        random_state: int,
     ) -> MapPairs:
         """Check what was given; ValueError or TypeError names the parameter."""
         measure = get_metric(metric)
@@ -55,19 +66,26 @@ class MapPairs:
         k = min(check_int(k, "k", 1), max(1, len(rows_old) // 20))
         pieces = None if parts is None else _pieces(parts, rows_old, rows_new, before, measure)
         rng = np.random.default_rng(random_state)
+        asked_old = None
+        if old_queries is not None and queries is None:
+            raise ValueError("old_queries: expected queries= beside it, the same by the new model, got None")
         if queries is not None:
             asked, _ = check_vectors(queries, "queries", dim=rows_new.shape[1], nonzero=measure.nonzero, min_rows=1)
-            asked = ready(asked[np.sort(rng.permutation(len(asked))[:_QUERIES])], measure)
-            own = np.full(len(asked), -1)
+            drawn = np.sort(rng.permutation(len(asked))[:_QUERIES])
+            if old_queries is not None:
+                asked_old = _beside(old_queries, len(asked), rows_old.shape[1], before)[drawn]
+            asked, own = ready(asked[drawn], measure), np.full(len(drawn), -1)
         else:
             source, of = (rows_new, np.arange(len(rows_new))) if pieces is None else (pieces.new, pieces.of)
             drawn = np.sort(rng.permutation(len(source))[:_QUERIES])
             asked, own = source[drawn], of[drawn]
-        return cls(rows_old, rows_new, measure, before, k, asked, own, pieces)
+        return cls(rows_old, rows_new, measure, before, k, asked, own, pieces, asked_old)
 
-    def fitted(self, candidate: Any, direction: str, rows: np.ndarray) -> VectorMap:
-        """The candidate fitted to these rows, and to the pieces of them."""
+    def fitted(self, candidate: Any, direction: str, rows: np.ndarray, known: np.ndarray) -> VectorMap:
+        """The candidate fitted to these rows and the pieces of them, and to the queries ``known`` by both models."""
         old, new = self.old[rows], self.new[rows]
+        if self.asked_old is not None:
+            old, new = np.concatenate([old, self.asked_old[known]]), np.concatenate([new, self.asked[known]])
         if self.parts is not None:
             member = np.isin(self.parts.of, rows)
             old = np.concatenate([old, self.parts.old[member]])
@@ -105,6 +123,15 @@ def _paired(
     if len(first) != len(second):
         raise ValueError(f"{names[1]}: expected {len(first)} rows, one for each of {names[0]}, got {len(second)}")
     return ready(first, before), ready(second, after)
+
+
+def _beside(old_queries: Any, count: int, dim: int, metric: Metric) -> np.ndarray:
+    rows, _ = check_vectors(old_queries, "old_queries", dim=dim, nonzero=metric.nonzero, min_rows=1)
+    if len(rows) != count:
+        raise ValueError(f"old_queries: expected {count} rows, one for each of queries, got {len(rows)}")
+    if count < FEWEST:
+        raise ValueError(f"old_queries: expected at least {FEWEST} rows, got {count}")
+    return ready(rows, metric)
 
 
 def _pieces(parts: Any, old: np.ndarray, new: np.ndarray, before: Metric, after: Metric) -> Parts:

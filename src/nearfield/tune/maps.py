@@ -47,6 +47,7 @@ def choose_map(
     direction: str | None = OLD_TO_NEW,
     parts: tuple[Any, Any, Any] | None = None,
     queries: Any = None,
+    old_queries: Any = None,
     rows: int | None = None,
     candidates: Mapping[str, Any] | Sequence[str] | None = None,
     k: int = 10,
@@ -71,7 +72,10 @@ def choose_map(
         sentences, with the row that each is a piece of. They are fitted to as well and, without ``queries``, asked.
         Worth it where texts are long: encoding the sentences of a text costs as much as the text.
     queries : (q, d_new) queries as they will come, by the new model; up to 2,000 are used. They decide what is lost and
-        chosen. None asks the parts, or the new rows themselves, each against the other things.
+        chosen: the loss is stated for them. None asks the parts, or the new rows themselves, each against the other
+        things.
+    old_queries : (q, d_old), 20 at least, the same queries by the old model. They are pairs too, often those that help
+        most; each candidate is tried with and without them. No query is asked of a map that knew it.
     rows : of the collection, for which the loss is stated; None means as many as there are pairs. The loss grows with
         it: more rows are nearly as near.
     candidates : "procrustes", "ridge", "low-rank", "kernel", "affine" and "residual", or estimators by name, with
@@ -93,7 +97,7 @@ def choose_map(
     -----
     A fifth of the pairs at a time is held out. On the others every candidate is fitted and compared by what it loses on
     a quarter held out again; the best is fitted to all of them, and the fifth is searched by it alone: a fit draws
-    queries and rows it knows together. (``queries`` that are mapped to nothing are asked of all fifths at once.) The
+    queries and rows it knows together. (``queries`` alone, where rows are mapped, are asked of all fifths at once.) The
     interval is that of the mean over queries; for more ``rows`` than were searched the loss is carried on, and the
     interval widened by what is not known of the way there. Where both directions are tried, each has an interval of
     half the doubt, so that the better one's still holds. The loss is of things that are not among the pairs: for those
@@ -111,7 +115,8 @@ def choose_map(
     if direction is not None:
         check_choice(direction, "direction", (OLD_TO_NEW, NEW_TO_OLD))
     doubt = 1 - check_real(confidence, "confidence", 0.0, 1.0, open_low=True, open_high=True)
-    pairs = MapPairs.of(old, new, metric, old_metric, k, parts, queries, check_random_state(random_state))
+    seed = check_random_state(random_state)
+    pairs = MapPairs.of(old, new, metric, old_metric, k, parts, queries, old_queries, seed)
     total = len(pairs.old) if rows is None else check_int(rows, "rows", 2)
     tried = _checked(candidates)
     order = np.random.default_rng(random_state).permutation(len(pairs.old))
@@ -123,7 +128,10 @@ def choose_map(
     best = min(found, key=lambda one: one.loss.value)
     listed = sorted((candidate for one in found for candidate in one.candidates), key=lambda one: one.loss)
     first = best.candidates[0]
-    fitted = _less(pairs, pairs.fitted(tried[first.name], first.direction, np.sort(order)), first.less, np.sort(order))
+    every = np.sort(order)
+    known = np.arange(len(pairs.asked) if first.queries else 0)
+    fitted = pairs.fitted(tried[first.name], first.direction, every, known)
+    fitted = _less(pairs, fitted, first.less, every)
     return MapChoice(
         fitted, first.name, first.direction, best.loss, len(order), best.curve, _enough(best.curve), listed
     )
@@ -146,10 +154,17 @@ class _Trials:
         fold_of = np.empty(n, np.int64)
         for number, fold in enumerate(folds):
             fold_of[fold] = number
-        asked = np.where(pairs.own >= 0, fold_of[pairs.own], np.arange(len(pairs.own)) % len(folds))
+        count = len(pairs.own)
+        turn = np.arange(count) % len(folds)
+        if pairs.asked_old is not None:  # neighbours together: in a list of questions they are often alike
+            turn = np.arange(count) * len(folds) // count
+        asked = np.where(pairs.own >= 0, fold_of[pairs.own], turn)
         self.asked = [np.flatnonzero(asked == number) for number in range(len(folds))]
-        self.inner: dict[tuple[str, float], list[float]] = {
-            (name, less): [] for name in tried for less in (_LESS if self._lessens else _LESS[:1])
+        self.inner: dict[tuple[str, float, bool], list[float]] = {
+            (name, less, with_queries): []
+            for name in tried
+            for with_queries in ((True, False) if pairs.asked_old is not None else (False,))
+            for less in (_LESS if self._lessens else _LESS[:1])
         }
         self.outer: dict[int, list[np.ndarray]] = {size: [] for size in self.sizes}
         for number in range(len(folds)):
@@ -158,8 +173,9 @@ class _Trials:
 
     @property
     def _apart(self) -> bool:
-        """Whether each fold is searched alone: queries that are rows, or are mapped, were seen by the other fits."""
-        return self.way == NEW_TO_OLD or bool((self.pairs.own >= 0).any())
+        """Whether each fold is searched alone: queries that are pairs, or are mapped, were seen by the other fits."""
+        known = self.pairs.asked_old is not None or bool((self.pairs.own >= 0).any())
+        return self.way == NEW_TO_OLD or known
 
     @property
     def _lessens(self) -> bool:
@@ -170,18 +186,24 @@ class _Trials:
         rest = np.concatenate([fold for other, fold in enumerate(self.folds) if other != number])
         held, kept = np.sort(rest[: len(rest) // _INNER]), rest[len(rest) // _INNER :]
         asked = np.flatnonzero(np.isin(pairs.own, held))
-        if not len(asked):  # queries of their own, those of this fold excepted
-            asked = np.setdiff1d(np.flatnonzero(pairs.own < 0), self.asked[number])
-        for name, candidate in tried.items():
-            plain = pairs.fitted(candidate, self.way, kept)
-            for less in _LESS if self._lessens else _LESS[:1]:
-                fitted = _less(pairs, plain, less, kept)
-                mapped = self._mapped(fitted, asked, held)
-                loss = pairs.lost(asked, held, mapped, self.way).mean() if len(asked) else 1.0
-                self.inner[name, less].append(float(loss))
-        name, less = min(self.inner, key=lambda key: self.inner[key][-1])
+        others = known = np.setdiff1d(np.flatnonzero(pairs.own < 0), self.asked[number])
+        if pairs.asked_old is not None:
+            asked, known = np.split(others, [max(1, len(others) // _INNER)])
+        elif not len(asked):  # queries of their own, those of this fold excepted
+            asked = others
+        none = others[:0]
+        plain: dict[Any, VectorMap] = {}
+        for name, less, taught in self.inner:
+            if (name, taught) not in plain:
+                plain = {(name, taught): pairs.fitted(tried[name], self.way, kept, known if taught else none)}
+            fitted = _less(pairs, plain[name, taught], less, kept)
+            mapped = self._mapped(fitted, asked, held)
+            loss = pairs.lost(asked, held, mapped, self.way).mean() if len(asked) else 1.0
+            self.inner[name, less, taught].append(float(loss))
+        name, less, taught = min(self.inner, key=lambda key: self.inner[key][-1])
+        known = others if taught else none
         for size in self.sizes:
-            fitted = _less(pairs, pairs.fitted(tried[name], self.way, rest[:size]), less, rest[:size])
+            fitted = _less(pairs, pairs.fitted(tried[name], self.way, rest[:size], known), less, rest[:size])
             self.outer[size].append(self._mapped(fitted, self.asked[number], self.folds[number]))
 
     def _mapped(self, fitted: VectorMap, asked: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -201,7 +223,8 @@ class _Trials:
             loss = grown(loss, half, measured, total, self.pairs.k)
         curve = [(size, float(share.mean())) for size, share in shares.items()]
         listed = [
-            MapCandidate(name, self.way, float(np.mean(losses)), less) for (name, less), losses in self.inner.items()
+            MapCandidate(name, self.way, float(np.mean(losses)), less, taught)
+            for (name, less, taught), losses in self.inner.items()
         ]
         stated = MapLoss(*loss, k=self.pairs.k, queries=len(self.pairs.asked), rows=total)
         return _Outcome(stated, curve, sorted(listed, key=lambda one: one.loss))
