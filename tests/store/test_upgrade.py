@@ -481,3 +481,17 @@ def test_a_tag_from_before_a_move_brings_the_old_model_back(filled: Store, old: 
     assert filled.verify().ok
     again = filled.upgrade(new, pairs=60)
     assert again.done == 60 and filled.verify().ok
+
+
+def test_texts_that_items_were_added_with_serve_the_encoder() -> None:
+    from nearfield.store.hits import Item
+    from nearfield.store.upgrade import _text_of
+
+    def item(**parts: Any) -> Item:
+        return Item(1, np.zeros(2, np.float32), None, parts.get("payload"), None, parts.get("text"))
+
+    assert _text_of(item(text="given"), "text") == "given"
+    assert _text_of(item(text="given", payload={"text": "named"}), "text") == "named"
+    assert _text_of(item(text="given", payload={"title": "other"}), "text") == "given"
+    with pytest.raises(ValueError, match="expected the function"):
+        _text_of(item(text="given"), lambda _: None)

@@ -347,6 +347,8 @@ def _text_of(item: Item, text: str | Callable[[Item], str]) -> str:
         found = item.payload
     elif isinstance(item.payload, Mapping):
         found = item.payload.get(text)
+    if found is None and not callable(text):
+        found = item.text
     if not isinstance(found, str):
         where = "the function" if callable(text) else f"{text!r} in the payload"
         raise ValueError(f"text: expected {where} to give the text of item {item.id!r}, got {type(found).__name__}")
