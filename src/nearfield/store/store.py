@@ -294,8 +294,8 @@ class Store(Asking, Fitting, Keeping, Moving):
         pairs : how many items to encode now, at random, 20 at least; or ``(ids, new vectors)`` of items of the store;
             or ``(old vectors, new vectors)`` of anything else. A thousand are a start; ``upgrade.choice["enough"]``
             says beyond how many the loss stops falling. Fewer than dimensions work, and lose more.
-        text : where an item's text is, for the encoder: a key of its payload, or a function of the item. Where the payload
-            has none there, it is the text the item was added with.
+        text : where an item's text is, for the encoder: a key of its payload, or a function of the item. Where the
+            payload has none there, it is the text the item was added with.
         metric : of the new model's space; None means as before.
         embedding : the new model's fingerprint; None takes the encoder's. Needed where both have as many dimensions.
         queries : sample queries, as texts (with an encoder) or as vectors of the new model, some hundred at least: the
