@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .judge import Judge as Judge
     from .label_vectors import LabelVectors as LabelVectors
     from .linear_probe import LinearProbe as LinearProbe
+    from .linking import EntityLinker as EntityLinker
     from .naive_bayes import NaiveBayes as NaiveBayes
     from .open_set import OpenSet as OpenSet
     from .open_vocabulary import OpenVocabulary as OpenVocabulary
@@ -37,12 +38,14 @@ if TYPE_CHECKING:
     from .sentence_sets import SentenceSetClassifier as SentenceSetClassifier
     from .texts import class_texts as class_texts
     from .token_moments import TokenMoments as TokenMoments
+    from .views import Views as Views
     from .zero_shot import Terms as Terms
     from .zero_shot import ZeroShotClassifier as ZeroShotClassifier
 
 __all__ = [
     "ConformalCut",
     "DescriptionSelection",
+    "EntityLinker",
     "FrechetClassifier",
     "Fusion",
     "FusionReport",
@@ -58,6 +61,7 @@ __all__ = [
     "SentenceSetClassifier",
     "Terms",
     "TokenMoments",
+    "Views",
     "ZeroShotClassifier",
     "class_texts",
     "compare_fusion",
@@ -80,6 +84,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "ConformalCut": ".conformal",
         "DescriptionSelection": ".description_selection",
+        "EntityLinker": ".linking",
         "FrechetClassifier": ".frechet",
         "Fusion": ".fusion",
         "FusionReport": ".fusion_report",
@@ -95,6 +100,7 @@ __getattr__, __dir__ = lazy_names(
         "SentenceSetClassifier": ".sentence_sets",
         "Terms": ".zero_shot",
         "TokenMoments": ".token_moments",
+        "Views": ".views",
         "ZeroShotClassifier": ".zero_shot",
         "class_texts": ".texts",
         "compare_fusion": ".fusion_report",

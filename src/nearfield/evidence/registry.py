@@ -45,6 +45,7 @@ NAMES = (
     "loki",
     "lp_sensitivity",
     "lr2vq",
+    "m3el",
     "moment_probing",
     "mrl",
     "naive_bayes_probe",

@@ -1,0 +1,115 @@
+"""How well a mention fits an entity, on several levels: global, global to local, local, second view, across views."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import softmax
+
+from .texts import unit_rows
+from .views import Views
+
+LEVELS = ("global", "attention", "local", "second", "cross")
+# The level that each column of :meth:`Matcher.features` belongs to. Of two of a level, the first goes from the mention.
+COLUMNS = ("global", "attention", "attention", "local", "local", "second", "cross", "cross")
+_ROWS = 20_000  # that the map across views is learnt from, at most
+_RIDGE = 0.1  # of the mean variance of the inputs
+
+
+def attended(query: np.ndarray, tokens: np.ndarray, temperature: float) -> float:
+    """Cosine of a unit vector to the mean of unit tokens, weighted by the softmax of their cosines to it.
+
+    Near the cosine of the one nearest token where ``temperature`` is small, that of their plain mean where it is large.
+
+    Examples
+    --------
+    >>> near, far = np.array([1.0, 0.0]), np.array([[1.0, 0.0], [0.0, 1.0]])
+    >>> [round(attended(near, far, temperature), 2) for temperature in (0.1, 1.0, 1e6)]
+    [1.0, 0.94, 0.71]
+    """
+    pooled = softmax(tokens @ query / temperature) @ tokens
+    return float(pooled @ query / max(np.linalg.norm(pooled), 1e-300))
+
+
+class Matcher:
+    """Features of pairs of a mention and an entity, each a cosine or a mean of cosines; NaN where a side lacks it.
+
+    ``global``: cosine of the vectors. ``attention``: each vector attends the other side's tokens. ``local``: for each
+    token of one side the largest cosine to a token of the other, averaged (MaxSim), in both directions. ``second``:
+    cosine of the second views, less the entities' mean. ``cross``: the mention's vector, led to the second view by a
+    ridge regression learnt on the entities, against the entity's second view; and the other way round.
+    """
+
+    def __init__(self, entities: Views, temperature: float):
+        self._entities, self._temperature = entities, temperature
+        if entities.second is not None:
+            self._learn_map(entities.vectors, entities.second, np.flatnonzero(entities.has_second))
+
+    def _learn_map(self, vectors: np.ndarray, second: np.ndarray, rows: np.ndarray) -> None:
+        rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), _ROWS)).astype(int)]
+        self._middle = unit_rows(second[rows]).mean(axis=0)
+        x, y = unit_rows(vectors[rows]), self._centred(second[rows])
+        self._start = x.mean(axis=0)
+        x = x - self._start
+        gram = x.T @ x / len(x)
+        ridge = _RIDGE * np.trace(gram) / len(gram) + 1e-12
+        self._map = np.linalg.solve(gram + ridge * np.eye(len(gram)), x.T @ y / len(x))
+
+    def _centred(self, second: np.ndarray) -> np.ndarray:
+        return unit_rows(unit_rows(second) - self._middle)
+
+    def lead(self, vectors: np.ndarray) -> np.ndarray:
+        """Where unit vectors are expected in the second view."""
+        return unit_rows((vectors - self._start) @ self._map)
+
+    def prepared(self, mentions: Views) -> Prepared:
+        """What is needed of the mentions, computed once."""
+        return Prepared(self, mentions)
+
+    def features(self, prepared: Prepared, number: int, rows: np.ndarray) -> np.ndarray:
+        """(k, 8): how mention ``number`` fits the entities ``rows`` (k,)."""
+        entities = self._entities
+        found = np.full((len(rows), len(COLUMNS)), np.nan)
+        query = prepared.vectors[number]
+        vectors = unit_rows(entities.vectors[rows])
+        found[:, 0] = vectors @ query
+        own = prepared.tokens(number)
+        for place, vector in enumerate(vectors):
+            if own is not None:
+                found[place, 2] = attended(vector, own, self._temperature)
+            theirs = None if entities.tokens is None else entities.tokens[rows[place]]
+            if theirs is None:
+                continue
+            tokens = unit_rows(theirs)
+            found[place, 1] = attended(query, tokens, self._temperature)
+            if own is not None:
+                cosines = own @ tokens.T
+                found[place, 3:5] = cosines.max(axis=1).mean(), cosines.max(axis=0).mean()
+        if entities.second is not None:
+            there = np.flatnonzero(entities.has_second[rows])
+            second = self._centred(entities.second[rows[there]])
+            found[there, 6] = second @ prepared.led[number]
+            if prepared.has_second[number]:
+                found[there, 5] = second @ prepared.second[number]
+                found[:, 7] = self.lead(vectors) @ prepared.second[number]
+        return found
+
+
+class Prepared:
+    """Mentions in the form in which a :class:`Matcher` compares them."""
+
+    led: np.ndarray  # only where the entities have a second view
+    second: np.ndarray  # and the mentions as well
+
+    def __init__(self, matcher: Matcher, mentions: Views):
+        self._mentions = mentions
+        self.vectors = unit_rows(mentions.vectors)
+        self.has_second = mentions.has_second
+        if matcher._entities.second is not None:
+            self.led = matcher.lead(self.vectors)
+            if mentions.second is not None:
+                self.second = matcher._centred(mentions.second)
+
+    def tokens(self, number: int) -> np.ndarray | None:
+        """Unit tokens of one mention."""
+        own = None if self._mentions.tokens is None else self._mentions.tokens[number]
+        return None if own is None else unit_rows(own)
