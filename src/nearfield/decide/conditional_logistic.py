@@ -28,6 +28,8 @@ def fit_conditional_logistic(
     True
     """
     x = np.asarray(features, np.float64)
+    if not x.shape[1]:
+        return np.zeros(0)
     sizes = np.diff(starts, append=len(x))
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:

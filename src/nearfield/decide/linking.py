@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import Any, Self
 
 import numpy as np
@@ -134,7 +135,7 @@ class EntityLinker(BaseEstimator):
         self._columns = tuple(column for column, level in enumerate(COLUMNS) if level in self.levels)
         self._rankings: dict[tuple[int, ...], Ranking] = {}
         with threadpool_limits(1, user_api="blas"):
-            self._matcher = Matcher(entities, float(self.temperature))
+            self._matcher = Matcher(entities, float(self.temperature), self.levels)
             if mentions is not None:
                 seed = check_random_state(self.random_state)
                 examples = self._examples(self._views(mentions, "mentions"), links, candidates, seed)
@@ -288,19 +289,15 @@ class EntityLinker(BaseEstimator):
 
     def _combinations(self) -> list[tuple[int, ...]]:
         """The columns that can be there together, for whatever a mention and its candidates have."""
-        tokens, second = bool(self._entities.has_tokens.any()), self._entities.second is not None
+        entities = self._entities
+        tokens, seconds = set(entities.has_tokens.tolist()), set(entities.has_second.tolist())
         found: dict[tuple[int, ...], None] = {}
-        for own_tokens in (False, True):
-            for their_tokens in {False, tokens}:
-                for own_second in {False, second}:
-                    for their_second in {False, second}:
-                        there = np.full((1, len(COLUMNS)), np.nan)
-                        have = (
-                            True, their_tokens, own_tokens, own_tokens and their_tokens, own_tokens and their_tokens,
-                            own_second and their_second, their_second, own_second,
-                        )  # fmt: skip
-                        there[0, list(have)] = 0.0
-                        found[present(there, self._columns)] = None
+        for own_tokens, theirs, own_second, their_second in product((False, True), tokens, (False, True), seconds):
+            there = np.full((1, len(COLUMNS)), np.nan)
+            both, own_second = own_tokens and theirs, own_second and True in seconds
+            have = (True, theirs, own_tokens, both, both, own_second and their_second, their_second, own_second)
+            there[0, list(have)] = 0.0
+            found[present(there, self._columns)] = None
         return sorted(found)
 
     def _nearest(self, mentions: Views) -> list[np.ndarray]:

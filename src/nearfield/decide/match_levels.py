@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from scipy.special import softmax
 
@@ -33,14 +35,16 @@ def attended(query: np.ndarray, tokens: np.ndarray, temperature: float) -> float
 class Matcher:
     """Features of pairs of a mention and an entity, each a cosine or a mean of cosines; NaN where a side lacks it.
 
+    Tokens are compared only where one of the ``levels`` is of them.
+
     ``global``: cosine of the vectors. ``attention``: each vector attends the other side's tokens. ``local``: for each
     token of one side the largest cosine to a token of the other, averaged (MaxSim), in both directions. ``second``:
     cosine of the second views, less the entities' mean. ``cross``: the mention's vector, led to the second view by a
     ridge regression learnt on the entities, against the entity's second view; and the other way round.
     """
 
-    def __init__(self, entities: Views, temperature: float):
-        self._entities, self._temperature = entities, temperature
+    def __init__(self, entities: Views, temperature: float, levels: Collection[str] = LEVELS):
+        self._entities, self._temperature, self._levels = entities, temperature, levels
         if entities.second is not None:
             self._learn_map(entities.vectors, entities.second, np.flatnonzero(entities.has_second))
 
@@ -72,18 +76,8 @@ class Matcher:
         query = prepared.vectors[number]
         vectors = unit_rows(entities.vectors[rows])
         found[:, 0] = vectors @ query
-        own = prepared.tokens(number)
-        for place, vector in enumerate(vectors):
-            if own is not None:
-                found[place, 2] = attended(vector, own, self._temperature)
-            theirs = None if entities.tokens is None else entities.tokens[rows[place]]
-            if theirs is None:
-                continue
-            tokens = unit_rows(theirs)
-            found[place, 1] = attended(query, tokens, self._temperature)
-            if own is not None:
-                cosines = own @ tokens.T
-                found[place, 3:5] = cosines.max(axis=1).mean(), cosines.max(axis=0).mean()
+        if "attention" in self._levels or "local" in self._levels:
+            self._add_tokens(found, query, prepared.tokens(number), vectors, rows)
         if entities.second is not None:
             there = np.flatnonzero(entities.has_second[rows])
             second = self._centred(entities.second[rows[there]])
@@ -92,6 +86,22 @@ class Matcher:
                 found[there, 5] = second @ prepared.second[number]
                 found[:, 7] = self.lead(vectors) @ prepared.second[number]
         return found
+
+    def _add_tokens(
+        self, found: np.ndarray, query: np.ndarray, own: np.ndarray | None, vectors: np.ndarray, rows: np.ndarray
+    ) -> None:
+        """Columns 1 to 4."""
+        every = self._entities.tokens
+        for place, vector in enumerate(vectors):
+            theirs = None if every is None else every[rows[place]]
+            tokens = None if theirs is None else unit_rows(theirs)
+            if tokens is not None:
+                found[place, 1] = attended(query, tokens, self._temperature)
+            if own is not None:
+                found[place, 2] = attended(vector, own, self._temperature)
+            if own is not None and tokens is not None:
+                cosines = own @ tokens.T
+                found[place, 3:5] = cosines.max(axis=1).mean(), cosines.max(axis=0).mean()
 
 
 class Prepared:
