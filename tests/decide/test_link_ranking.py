@@ -38,11 +38,12 @@ def test_missing_columns() -> None:
     assert present(given[1].features, (0, 3, 5)) == (0, 3, 5) and present(given[0].features, (5,)) == (0,)
 
 
-def test_nothing_to_learn_from_is_the_plain_mean() -> None:
+def test_nothing_to_learn_from_is_the_global_cosine() -> None:
     single = [Example(np.full((1, 8), 0.5), np.array([True]))] * 3
     ranking = learn_ranking(single, (0, 1), 1.0, 0)
-    assert ranking.weights.tolist() == [0.5, 0.5] and ranking.temperature == PLAIN_TEMPERATURE
+    assert ranking.weights.tolist() == [1.0, 0.0] and ranking.temperature == PLAIN_TEMPERATURE
     assert ranking.support.tolist() == [0.5] * 3
+    assert Ranking.plain((3, 5)).weights.tolist() == [0.5, 0.5]
     same = [Example(np.full((2, 8), 0.5), np.array([True, False]))] * 3
     assert learn_ranking(same, (0, 1), 1.0, 0).weights.tolist() == [0.0, 0.0]
 

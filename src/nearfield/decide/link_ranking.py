@@ -11,7 +11,7 @@ from .classifier import FOLDS, fit_temperature
 from .conditional_logistic import fit_conditional_logistic
 from .match_levels import COLUMNS
 
-PLAIN_TEMPERATURE = 0.05  # of a mean of cosines that no example has calibrated, as of names in open_vocabulary.py
+PLAIN_TEMPERATURE = 0.05  # of a cosine that no example has calibrated, as of names in open_vocabulary.py
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Ranking:
     --------
     >>> features = np.full((2, 8), np.nan)
     >>> features[:, 0] = 0.2, 0.7
-    >>> Ranking.plain((0,)).score(features).tolist()
+    >>> Ranking.plain((0, 3)).score(features).tolist()
     [0.2, 0.7]
     """
 
@@ -43,9 +43,10 @@ class Ranking:
 
     @classmethod
     def plain(cls, columns: tuple[int, ...]) -> Ranking:
-        """The mean of the columns as they are."""
-        count = len(columns)
-        return cls(columns, np.full(count, 1 / count), np.zeros(count), np.ones(count), PLAIN_TEMPERATURE)
+        """The global cosine alone, or without it the mean of the columns: what no example vouches for may be noise."""
+        count, first = len(columns), COLUMNS.index("global")
+        weights = np.array([column == first for column in columns], float) if first in columns else np.ones(count)
+        return cls(columns, weights / weights.sum(), np.zeros(count), np.ones(count), PLAIN_TEMPERATURE)
 
     def parts(self, features: np.ndarray) -> np.ndarray:
         """(k, len(columns)): what each column adds to the score."""
@@ -60,7 +61,7 @@ def learn_ranking(examples: Sequence[Example], columns: tuple[int, ...], penalty
     """Weights of the columns from all examples; temperature and support from twins that saw four fifths of them.
 
     Only examples that have all columns are learnt from, where there are any. Columns that none has are dropped. The
-    plain mean where no example has a right and a wrong candidate.
+    global cosine where no example has a right and a wrong candidate.
     """
     seen = tuple(column for column in columns if any(np.isfinite(e.features[:, column]).any() for e in examples))
     whole = [e for e in examples if np.isfinite(e.features[:, seen]).any(axis=0).all()]

@@ -59,7 +59,7 @@ class EntityLinker(BaseEstimator):
     Missing parts do no harm: there is a ranking for each combination of what a mention and its candidates have, learnt
     from the same examples without the rest; so a mention without a second view is linked exactly as by a linker that
     never knew of one. Of a single candidate that lacks what others have, the columns are taken to be their average.
-    Without linked mentions the score is the plain mean of the columns.
+    Without linked mentions the score is the cosine of the vectors alone, or without that level the mean of the others.
 
     Examples
     --------

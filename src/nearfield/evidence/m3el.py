@@ -72,15 +72,10 @@ def measure(setting: Setting) -> Iterator[Finding]:
     yield Finding(MISSING, told, Verdict.of(min(lost, bare) >= text, why="it does worse"), {"lost": lost, "bare": bare})
 
     few = {count: trial.right(EVERY, links=count) for count in (20, 50, 200)}
-    none = trial.right(EVERY, links=0)
-    told = f"By number of linked words: 0 {none:.1%}, " + ", ".join(f"{count} {own:.1%}" for count, own in few.items())
+    told = "By number of linked words: " + ", ".join(f"{count} {own:.1%}" for count, own in few.items())
     told += f"; cosine {plain[best]:.1%}."
-    yield Finding(
-        FEW,
-        told,
-        Verdict.of(few[50] > plain[best], why="they are not"),
-        {str(count): own for count, own in few.items()} | {"0": none},
-    )
+    numbers = {str(count): own for count, own in few.items()}
+    yield Finding(FEW, told, Verdict.of(few[50] > plain[best], why="they are not"), numbers)
 
     rejected, caught = trial.rejected()
     told = f"{rejected:.1%} rejected with, {caught:.1%} without the right sense among the candidates."

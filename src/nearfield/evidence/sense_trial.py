@@ -41,7 +41,7 @@ class SenseTrial:
         for fold in range(_FOLDS):
             train, test = np.flatnonzero(self._fold != fold), np.flatnonzero(self._fold == fold)
             met = _chosen(self._mentions, second and mentions_second)[test]
-            for seed in range(3 if links else 1):
+            for seed in range(1 if links is None else 3):
                 taken = train if links is None else np.random.default_rng(seed).permutation(train)[:links]
                 linker = self._fit(levels, np.sort(taken), second)
                 hits.append(linker.predict(met, self._candidates(test)) == self._senses.truth[test])
@@ -68,8 +68,6 @@ class SenseTrial:
     def _fit(self, levels: Sequence[str], train: np.ndarray, second: bool) -> EntityLinker:
         linker = EntityLinker(levels)
         entities = _chosen(self._entities, second)
-        if not len(train):
-            return linker.fit(entities, self._senses.rows)
         seen = _chosen(self._mentions, second)[train]
         links = self._senses.truth[train]
         return linker.fit(entities, self._senses.rows, mentions=seen, links=links, candidates=self._candidates(train))
