@@ -5,7 +5,7 @@ import pytest
 from scipy.special import softmax
 
 from nearfield.decide import Views
-from nearfield.decide.match_levels import COLUMNS, LEVELS, Matcher, attended
+from nearfield.decide.match_levels import COLUMNS, LEVELS, Matcher, attended, max_similarity
 from nearfield.decide.texts import unit_rows
 
 
@@ -79,3 +79,10 @@ def test_degenerate_views_give_zeros_not_nan() -> None:
     found = matcher.features(matcher.prepared(entities), 0, np.arange(3))
     assert found.tolist() == np.zeros((3, 8)).tolist()
     assert attended(np.array([1.0, 0.0]), np.array([[1.0, 0.0], [-1.0, 0.0]]), 1e9) == pytest.approx(1.0)
+
+
+def test_bags_of_many_tokens_are_compared_in_blocks() -> None:
+    rng = np.random.default_rng(0)
+    own, theirs = rng.standard_normal((5000, 2)), rng.standard_normal((3000, 2))
+    near = own @ theirs.T
+    assert max_similarity(own, theirs) == pytest.approx((near.max(axis=1).mean(), near.max(axis=0).mean()))

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 from scipy.special import softmax
 
-from .texts import unit_rows
+from .texts import blocks, unit_rows
 from .views import Views
 
 LEVELS = ("global", "attention", "local", "second", "cross")
@@ -30,6 +30,22 @@ def attended(query: np.ndarray, tokens: np.ndarray, temperature: float) -> float
     """
     pooled = softmax(tokens @ query / temperature) @ tokens
     return float(pooled @ query / max(np.linalg.norm(pooled), 1e-300))
+
+
+def max_similarity(own: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
+    """Mean over the rows of each side of the largest product with a row of the other (MaxSim), in blocks.
+
+    Examples
+    --------
+    >>> max_similarity(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[1.0, 0.0]]))
+    (0.5, 1.0)
+    """
+    forth, back = 0.0, np.full(len(theirs), -np.inf)
+    for block in blocks(len(own), len(theirs)):
+        products = own[block] @ theirs.T
+        forth += float(products.max(axis=1).sum())
+        np.maximum(back, products.max(axis=0), out=back)
+    return forth / len(own), float(back.mean())
 
 
 class Matcher:
@@ -100,8 +116,7 @@ class Matcher:
             if own is not None:
                 found[place, 2] = attended(vector, own, self._temperature)
             if own is not None and tokens is not None:
-                cosines = own @ tokens.T
-                found[place, 3:5] = cosines.max(axis=1).mean(), cosines.max(axis=0).mean()
+                found[place, 3:5] = max_similarity(own, tokens)
 
 
 class Prepared:
