@@ -78,11 +78,14 @@ def test_degenerate_views_give_zeros_not_nan() -> None:
     matcher = Matcher(entities, 0.1)
     found = matcher.features(matcher.prepared(entities), 0, np.arange(3))
     assert found.tolist() == np.zeros((3, 8)).tolist()
-    assert attended(np.array([1.0, 0.0]), np.array([[1.0, 0.0], [-1.0, 0.0]]), 1e9) == pytest.approx(1.0)
+    opposed = attended(np.array([[1.0, 0.0]]), np.array([[1.0, 0.0], [-1.0, 0.0]]), np.array([0]), 1e-3)
+    assert opposed.tolist() == [[1.0]]
 
 
 def test_bags_of_many_tokens_are_compared_in_blocks() -> None:
     rng = np.random.default_rng(0)
     own, theirs = rng.standard_normal((5000, 2)), rng.standard_normal((3000, 2))
     near = own @ theirs.T
-    assert max_similarity(own, theirs) == pytest.approx((near.max(axis=1).mean(), near.max(axis=0).mean()))
+    forth, back = max_similarity(own, theirs, np.array([0, 1000]))
+    for bag, part in enumerate((near[:, :1000], near[:, 1000:])):
+        assert (forth[bag], back[bag]) == pytest.approx((part.max(axis=1).mean(), part.max(axis=0).mean()))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import pairwise
 
 import numpy as np
-from scipy.special import softmax
 
 from .texts import blocks, unit_rows
 from .views import Views
@@ -17,35 +17,47 @@ _ROWS = 20_000  # that the map across views is learnt from, at most
 _RIDGE = 0.1  # of the mean variance of the inputs
 
 
-def attended(query: np.ndarray, tokens: np.ndarray, temperature: float) -> float:
-    """Cosine of a unit vector to the mean of unit tokens, weighted by the softmax of their cosines to it.
+def attended(queries: np.ndarray, tokens: np.ndarray, starts: np.ndarray, temperature: float) -> np.ndarray:
+    """(q, g): cosine of each unit vector to the mean of each bag of unit tokens, weighted by its attention to them.
 
-    Near the cosine of the one nearest token where ``temperature`` is small, that of their plain mean where it is large.
+    The weights are the softmax of the cosines: near the cosine of the one nearest token where ``temperature`` is small,
+    that of the plain mean where it is large. Bags lie one after another, each from its place in ``starts`` (g,).
 
     Examples
     --------
-    >>> near, far = np.array([1.0, 0.0]), np.array([[1.0, 0.0], [0.0, 1.0]])
-    >>> [round(attended(near, far, temperature), 2) for temperature in (0.1, 1.0, 1e6)]
+    >>> near, bag = np.array([[1.0, 0.0]]), np.array([[1.0, 0.0], [0.0, 1.0]])
+    >>> [attended(near, bag, np.array([0]), temperature).round(2).item() for temperature in (0.1, 1.0, 1e6)]
     [1.0, 0.94, 0.71]
     """
-    pooled = softmax(tokens @ query / temperature) @ tokens
-    return float(pooled @ query / max(np.linalg.norm(pooled), 1e-300))
+    cosines = queries @ tokens.T
+    top = np.maximum.reduceat(cosines, starts, axis=1)
+    below = cosines - np.repeat(top, np.diff(starts, append=len(tokens)), axis=1)
+    with np.errstate(over="ignore"):
+        weights = np.exp(below / temperature)
+    lengths = np.zeros_like(top)
+    for number, (start, end) in enumerate(pairwise([*starts.tolist(), len(tokens)])):
+        lengths[:, number] = np.linalg.norm(weights[:, start:end] @ tokens[start:end], axis=1)
+    return np.asarray(np.add.reduceat(weights * cosines, starts, axis=1) / np.maximum(lengths, 1e-300))
 
 
-def max_similarity(own: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
-    """Mean over the rows of each side of the largest product with a row of the other (MaxSim), in blocks.
+def max_similarity(own: np.ndarray, theirs: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each bag of ``theirs`` (g,) the largest products with ``own``, averaged over own and over its rows.
+
+    This is MaxSim, both ways. Bags lie one after another, each from its place in ``starts``; in blocks, as they may be
+    large.
 
     Examples
     --------
-    >>> max_similarity(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[1.0, 0.0]]))
-    (0.5, 1.0)
+    >>> forth, back = max_similarity(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[1.0, 0.0]]), np.array([0]))
+    >>> forth.tolist(), back.tolist()
+    ([0.5], [1.0])
     """
-    forth, back = 0.0, np.full(len(theirs), -np.inf)
+    forth, back = np.zeros(len(starts)), np.full(len(theirs), -np.inf)
     for block in blocks(len(own), len(theirs)):
         products = own[block] @ theirs.T
-        forth += float(products.max(axis=1).sum())
+        forth += np.maximum.reduceat(products, starts, axis=1).sum(axis=0)
         np.maximum(back, products.max(axis=0), out=back)
-    return forth / len(own), float(back.mean())
+    return forth / len(own), np.add.reduceat(back, starts) / np.diff(starts, append=len(theirs))
 
 
 class Matcher:
@@ -106,17 +118,20 @@ class Matcher:
     def _add_tokens(
         self, found: np.ndarray, query: np.ndarray, own: np.ndarray | None, vectors: np.ndarray, rows: np.ndarray
     ) -> None:
-        """Columns 1 to 4."""
+        """Columns 1 to 4; the tokens of all candidates are compared at once."""
         every = self._entities.tokens
-        for place, vector in enumerate(vectors):
-            theirs = None if every is None else every[rows[place]]
-            tokens = None if theirs is None else unit_rows(theirs)
-            if tokens is not None:
-                found[place, 1] = attended(query, tokens, self._temperature)
-            if own is not None:
-                found[place, 2] = attended(vector, own, self._temperature)
-            if own is not None and tokens is not None:
-                found[place, 3:5] = max_similarity(own, tokens)
+        theirs = [None if every is None else every[row] for row in rows]
+        there = np.array([place for place, tokens in enumerate(theirs) if tokens is not None], np.int64)
+        if own is not None:
+            found[:, 2] = attended(vectors, own, np.zeros(1, np.int64), self._temperature)[:, 0]
+        if not len(there):
+            return
+        sizes = [len(tokens) for tokens in theirs if tokens is not None]
+        starts = np.cumsum([0, *sizes[:-1]])
+        tokens = unit_rows(np.concatenate([tokens for tokens in theirs if tokens is not None]))
+        found[there, 1] = attended(query[None], tokens, starts, self._temperature)[0]
+        if own is not None:
+            found[there, 3], found[there, 4] = max_similarity(own, tokens, starts)
 
 
 class Prepared:
