@@ -62,7 +62,7 @@ def measure(setting: Setting) -> Iterator[Finding]:
         f"{level} {right:.1%} ({-100 * costs[level]:+.1f})" for level, right in without.items()
     )
     small = [level for level, cost in costs.items() if cost < 0.005]
-    why = f"{' and '.join(small)} cost less: the other levels know what {'they' if len(small) > 1 else 'it'} would say"
+    why = f"{', '.join(small)} cost less: the other levels know what {'they' if len(small) > 1 else 'it'} would say"
     yield Finding(LEVELS, told + ".", Verdict.of(not small, in_part=len(small) < len(EVERY), why=why), costs)
 
     lost = trial.right(EVERY, mentions_second=False)
