@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .label_shift import LatentLabelShift as LatentLabelShift
     from .label_vectors import LabelVectors as LabelVectors
     from .linear_probe import LinearProbe as LinearProbe
+    from .linking import EntityLinker as EntityLinker
     from .naive_bayes import NaiveBayes as NaiveBayes
     from .open_set import OpenSet as OpenSet
     from .open_vocabulary import OpenVocabulary as OpenVocabulary
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from .sentence_sets import SentenceSetClassifier as SentenceSetClassifier
     from .texts import class_texts as class_texts
     from .token_moments import TokenMoments as TokenMoments
+    from .views import Views as Views
     from .zero_shot import Terms as Terms
     from .zero_shot import ZeroShotClassifier as ZeroShotClassifier
 
@@ -46,6 +48,7 @@ __all__ = [
     "ConformalCut",
     "DescriptionSelection",
     "ExemplarMemory",
+    "EntityLinker",
     "FrechetClassifier",
     "Fusion",
     "FusionReport",
@@ -62,6 +65,7 @@ __all__ = [
     "SentenceSetClassifier",
     "Terms",
     "TokenMoments",
+    "Views",
     "ZeroShotClassifier",
     "class_texts",
     "compare_fusion",
@@ -85,6 +89,7 @@ __getattr__, __dir__ = lazy_names(
         "ConformalCut": ".conformal",
         "DescriptionSelection": ".description_selection",
         "ExemplarMemory": ".exemplars",
+        "EntityLinker": ".linking",
         "FrechetClassifier": ".frechet",
         "Fusion": ".fusion",
         "FusionReport": ".fusion_report",
@@ -101,6 +106,7 @@ __getattr__, __dir__ = lazy_names(
         "SentenceSetClassifier": ".sentence_sets",
         "Terms": ".zero_shot",
         "TokenMoments": ".token_moments",
+        "Views": ".views",
         "ZeroShotClassifier": ".zero_shot",
         "class_texts": ".texts",
         "compare_fusion": ".fusion_report",

@@ -213,16 +213,25 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator, ABC):
 
     def _threshold(self, max_false: float) -> float:
         """Support below which a row is rejected."""
-        rate = check_real(max_false, "max_false", 0.0, 1.0)
-        count = len(self.held_out_support_)
-        if not count:
+        if not len(self.held_out_support_):
             raise ValueError(
                 "reject: expected rows that were held out, got none: every class has one row; give others to calibrate"
             )
-        place = int(np.floor((count + 1) * rate + 1e-9))
-        if place == 0:
-            return -np.inf
-        return np.inf if place > count else float(self.held_out_support_[place - 1])
+        return support_cut(self.held_out_support_, max_false)
+
+
+def support_cut(support: np.ndarray, max_false: float) -> float:
+    """Support below which at most the share ``max_false`` of those lie that are drawn like the sorted ``support``.
+
+    Examples
+    --------
+    >>> support_cut(np.arange(19.0), 0.1), support_cut(np.arange(19.0), 0.01)
+    (1.0, -inf)
+    """
+    place = int(np.floor((len(support) + 1) * check_real(max_false, "max_false", 0.0, 1.0) + 1e-9))
+    if place == 0:
+        return -np.inf
+    return np.inf if place > len(support) else float(support[place - 1])
 
 
 @contextmanager

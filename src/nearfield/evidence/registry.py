@@ -47,6 +47,7 @@ NAMES = (
     "loki",
     "lp_sensitivity",
     "lr2vq",
+    "m3el",
     "moment_probing",
     "mrl",
     "muvera",
