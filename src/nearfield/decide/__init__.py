@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .open_set import OpenSet as OpenSet
     from .open_vocabulary import OpenVocabulary as OpenVocabulary
     from .open_vocabulary import names_in as names_in
+    from .propagation import PrototypePropagation as PrototypePropagation
     from .prototypes import Prototypes as Prototypes
     from .query_calibration import QueryCalibrator as QueryCalibrator
     from .query_calibration import labels_from_clicks as labels_from_clicks
@@ -56,6 +57,7 @@ __all__ = [
     "NaiveBayes",
     "OpenSet",
     "OpenVocabulary",
+    "PrototypePropagation",
     "Prototypes",
     "QueryCalibrator",
     "Rate",
@@ -95,6 +97,7 @@ __getattr__, __dir__ = lazy_names(
         "NaiveBayes": ".naive_bayes",
         "OpenSet": ".open_set",
         "OpenVocabulary": ".open_vocabulary",
+        "PrototypePropagation": ".propagation",
         "Prototypes": ".prototypes",
         "QueryCalibrator": ".query_calibration",
         "Rate": ".rate",
