@@ -84,7 +84,7 @@ class PrototypePropagation(EmbeddingClassifier):
     def __init__(
         self,
         n_neighbors: int = 15,
-        alpha: float = 0.7,
+        alpha: float = 0.8,
         *,
         links: str = "hyperedges",
         shared_dim: int | None = None,
@@ -219,12 +219,12 @@ class PrototypePropagation(EmbeddingClassifier):
             self._shared = list(range(len(items)))
         self.n_views_ = len(said)
         center = self.center and len(X) > 1
-        self._offsets = [rows.mean(axis=0) * center for rows in items]
+        self._offsets = [_middle(rows) * center for rows in items]
         many = self.center and len(self.classes_) > 1
-        points = [None if view is None else view - view.mean(axis=0) * many for view in said]
+        points = [None if view is None else _moved(view, _middle(view) * many) for view in said]
         self._matrices: list[np.ndarray] | None = None
         if self.shared_dim is not None:
-            centred = [rows - rows.mean(axis=0) for rows in items]
+            centred = [_moved(rows, _middle(rows)) for rows in items]
             self._matrices = shared_space(centred, self.shared_dim, self.shrinkage)
             points = [None if p is None else p @ m for p, m in zip(points, self._matrices, strict=True)]
         # What an item is compared to where no walk arrives: the classes, or means of their labelled items.
@@ -259,7 +259,7 @@ class PrototypePropagation(EmbeddingClassifier):
     def _placed(self, X: np.ndarray) -> list[np.ndarray]:
         """Items in every view, centred and in the shared space where there is one."""
         parts = self._parts(X)
-        rows = [parts[part] - offset for part, offset in zip(self._shared, self._offsets, strict=True)]
+        rows = [_moved(parts[part], offset) for part, offset in zip(self._shared, self._offsets, strict=True)]
         if self._matrices is None:
             return rows
         return [part @ matrix for part, matrix in zip(rows, self._matrices, strict=True)]
@@ -358,6 +358,19 @@ def _items(X: Any) -> list[Any]:
 
 def _beside(parts: list[Any]) -> Any:
     return parts[0] if len(parts) == 1 else np.hstack(parts)
+
+
+def _middle(rows: np.ndarray) -> np.ndarray:
+    """The mean of the rows that are not zero."""
+    there = rows.any(axis=1)
+    return np.asarray(rows.sum(axis=0) / max(int(there.sum()), 1))
+
+
+def _moved(rows: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """Rows without the offset; rows of zeros stay, and what differs from the offset by rounding alone becomes zero."""
+    moved = rows - offset
+    left = np.abs(moved).max(axis=1, keepdims=True) > 1e-9 * np.abs(rows).max(axis=1, keepdims=True)
+    return np.asarray(moved * (left & rows.any(axis=1, keepdims=True)))
 
 
 def _means(rows: np.ndarray, numbers: np.ndarray, count: int) -> np.ndarray:

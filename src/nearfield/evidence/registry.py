@@ -63,6 +63,7 @@ NAMES = (
     "squash",
     "stationary_simplex",
     "tcm_opis",
+    "tmv_zsl",
     "zsarcap",
 )
 
