@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..common.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .class_subspaces import ClassSubspaces as ClassSubspaces
     from .conformal import ConformalCut as ConformalCut
     from .conformal import conformal_cut as conformal_cut
     from .cuts import cut_at_count as cut_at_count
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from .zero_shot import ZeroShotClassifier as ZeroShotClassifier
 
 __all__ = [
+    "ClassSubspaces",
     "ConformalCut",
     "DescriptionSelection",
     "ExemplarMemory",
@@ -84,6 +86,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "ClassSubspaces": ".class_subspaces",
         "ConformalCut": ".conformal",
         "DescriptionSelection": ".description_selection",
         "ExemplarMemory": ".exemplars",

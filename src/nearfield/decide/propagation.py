@@ -29,13 +29,13 @@ class PrototypePropagation(EmbeddingClassifier):
 
     Parameters
     ----------
-    n_neighbors : items that a hyperedge holds: about half of the items that a class may have; 15 suits tens.
+    n_neighbors : rows that a hyperedge holds: about half of the items that a class may have; 15 suits tens.
     alpha : share of a label that comes from neighbours at each step, in [0, 1). 0.5 to 0.8 suits descriptions that
         already tell most; nearer to 1, the largest clusters take all.
     links : "hyperedges", each row and its neighbours in one set, or "pairs", the plain neighbour graph.
     shared_dim : None leaves each view in the space it came in. A number takes views of different spaces into one of
-        so many dimensions, by multi-view canonical correlation over the items, and links rows across views as well.
-        In what was measured it was worse (docs/evidence.md): for class vectors that items cannot be compared to.
+        so many dimensions, by multi-view canonical correlation over the items, and links rows across views as well:
+        for when items cannot be compared to the classes of each view directly. Where they could, it was no better.
     shrinkage : of the covariances behind it, in (0, 1].
     center : take the mean of the items and the mean of the classes away, in each view: texts of classes lie aside from
         the items. False where most items are of few of the classes.
@@ -56,7 +56,7 @@ class PrototypePropagation(EmbeddingClassifier):
     + (1 - alpha) Y`` is iterated, not solved by an inverse, with walks through hyperedges as in Zhou et al., 2006, so
     that nothing of size n by n is kept; views need not share a space; and each class gives out the same amount of
     label, however many of its items have one. The paper learns how items look in a view from other, labelled classes:
-    ``transform.RidgeMap`` does that, and its result is a view like any other.
+    ``transform.RidgeMap`` does that, and its result is a view like any other; of texts it was a poor one.
 
     What is scanned grows with the square of the items: minutes for 100,000. :meth:`predict` gives items that were not
     in ``fit`` what their neighbours have. A row of zeros has no neighbours: the way to leave out a view of a class.

@@ -15,8 +15,8 @@ class Prototypes(EmbeddingClassifier):
     """Answer with the class whose mean is nearest.
 
     The first thing to try with one to five examples a class: nothing is estimated but means. :class:`NaiveBayes` does
-    the same and weighs the dimensions by how much they vary within classes; :class:`LinearProbe` is better from some
-    tens of examples a class on.
+    the same and weighs the dimensions by how much they vary within classes; :class:`ClassSubspaces` lets a class vary
+    along a few directions; :class:`LinearProbe` is better from some tens of examples a class on.
 
     Parameters
     ----------
