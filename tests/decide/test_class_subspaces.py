@@ -26,14 +26,25 @@ def test_classes_are_told_by_their_directions() -> None:
     assert ClassSubspaces(2).fit(X.astype(np.float32), y).predict_proba(new.astype(np.float32)).dtype == np.float32
 
 
-def test_the_score_is_the_distance_from_the_subspace() -> None:
+def test_the_score_is_mahalanobis_distance() -> None:
+    """Under the covariance of the class along its directions, and the noise in all others."""
     (X, y), (new, _) = planes(0), planes(1)
     model = ClassSubspaces(2, metric="l2").fit(X, y)
     for number, basis in enumerate(model.bases_):
         np.testing.assert_allclose(basis @ basis.T, np.eye(2), atol=1e-12)
+        own = (X[y == number] - X[y == number].mean(axis=0)) @ basis.T
+        covariance = basis.T @ np.diag(np.square(own).mean(axis=0)) @ basis + model.noise_ * np.eye(12)
         apart = new - model.offset_ - model.centres_[number]
-        left = apart - np.linalg.lstsq(basis.T, apart.T, rcond=None)[0].T @ basis
-        np.testing.assert_allclose(-model._score(new)[:, number], np.square(left).sum(axis=1), atol=1e-9)
+        exact = model.noise_ * np.einsum("ij,jk,ik->i", apart, np.linalg.inv(covariance), apart)
+        np.testing.assert_allclose(-model._score(new)[:, number], exact, atol=1e-9)
+    assert 0.005 < model.noise_ < 0.02  # 0.1 squared was planted
+
+
+def test_as_many_directions_as_dimensions_decide_still() -> None:
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 3
+    X = 4 * np.eye(3)[y][:, :2] + 0.5 * rng.normal(size=(60, 2))
+    assert ClassSubspaces(9, metric="l2").fit(X, y).score(X, y) > 0.95
 
 
 @pytest.mark.parametrize("metric", ["cosine", "l2"])

@@ -102,7 +102,7 @@ class ClassSubspaces(EmbeddingClassifier):
 
 
 def _directions(rows: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """(k, d) the first right singular vectors of centred rows, and (k,) the squares along each; k at most their rank."""
+    """(k, d) the first right singular vectors of centred rows, at most their rank, and (k,) the squares along each."""
     values, right = linalg.svd(rows, full_matrices=False)[1:]
     rank = int((values > 1e-9 * values[0]).sum()) if len(rows) > 1 else 0
     found = right[: min(count, rank)]
