@@ -42,7 +42,7 @@ class ClassSubspaces(EmbeddingClassifier):
     direction: Mahalanobis distance under Tipping and Bishop, Probabilistic principal component analysis, 1999, with one
     noise for all classes and without their volumes. The gains are near 1, the plain distance from the class's affine
     subspace, unless directions are as many as dimensions. Source of subspaces for classes: Watanabe's CLAFIC, 1967;
-    through the origin instead of the class mean up to 3 points less was right. A class of fewer examples has fewer
+    through the origin instead of the class mean, mostly less was right. A class of fewer examples has fewer
     directions and is answered a little less often.
 
     Examples
