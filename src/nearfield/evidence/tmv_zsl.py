@@ -21,8 +21,8 @@ from .requests import shots
 PAPER = Paper(
     "tmv_zsl",
     "Transductive Multi-view Zero-Shot Learning",
-    "nearfield.decide.PrototypePropagation, n_neighbors and alpha chosen on 60 other classes of each set, centring after "
-    "a look at these ones too: definitions of nouns "
+    "nearfield.decide.PrototypePropagation, n_neighbors and alpha chosen on 60 other classes of each set, centring "
+    "after a look at these ones too: definitions of nouns "
     "below 60 classes of WordNet, told by name and by gloss (MiniLM), and requests of 60 intents of CLINC150, told by "
     "their names to MiniLM and to WordLlama. Texts, not images.",
 )
