@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..common.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .class_subspaces import ClassSubspaces as ClassSubspaces
     from .conformal import ConformalCut as ConformalCut
     from .conformal import conformal_cut as conformal_cut
     from .cuts import cut_at_count as cut_at_count
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from .open_set import OpenSet as OpenSet
     from .open_vocabulary import OpenVocabulary as OpenVocabulary
     from .open_vocabulary import names_in as names_in
+    from .propagation import PrototypePropagation as PrototypePropagation
     from .prototypes import Prototypes as Prototypes
     from .query_calibration import QueryCalibrator as QueryCalibrator
     from .query_calibration import labels_from_clicks as labels_from_clicks
@@ -45,10 +47,11 @@ if TYPE_CHECKING:
     from .zero_shot import ZeroShotClassifier as ZeroShotClassifier
 
 __all__ = [
+    "ClassSubspaces",
     "ConformalCut",
     "DescriptionSelection",
-    "ExemplarMemory",
     "EntityLinker",
+    "ExemplarMemory",
     "FrechetClassifier",
     "Fusion",
     "FusionReport",
@@ -59,6 +62,7 @@ __all__ = [
     "NaiveBayes",
     "OpenSet",
     "OpenVocabulary",
+    "PrototypePropagation",
     "Prototypes",
     "QueryCalibrator",
     "Rate",
@@ -86,10 +90,11 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "ClassSubspaces": ".class_subspaces",
         "ConformalCut": ".conformal",
         "DescriptionSelection": ".description_selection",
-        "ExemplarMemory": ".exemplars",
         "EntityLinker": ".linking",
+        "ExemplarMemory": ".exemplars",
         "FrechetClassifier": ".frechet",
         "Fusion": ".fusion",
         "FusionReport": ".fusion_report",
@@ -100,6 +105,7 @@ __getattr__, __dir__ = lazy_names(
         "NaiveBayes": ".naive_bayes",
         "OpenSet": ".open_set",
         "OpenVocabulary": ".open_vocabulary",
+        "PrototypePropagation": ".propagation",
         "Prototypes": ".prototypes",
         "QueryCalibrator": ".query_calibration",
         "Rate": ".rate",

@@ -65,6 +65,7 @@ NAMES = (
     "squash",
     "stationary_simplex",
     "tcm_opis",
+    "tmv_zsl",
     "zsarcap",
 )
 
