@@ -40,9 +40,9 @@ class MultiVector:
     codec : of the bags' own vectors; None is 8 bits a dimension. ``RotatedQuantizer(2)`` keeps 384 dimensions in 112
         bytes and 95% of the ten best; ``CentroidQuantizer(0.45, 2)`` takes 28 bytes and is best with ``means``. Of
         additive codes, each row keeps the factor by which what it stands for has the vector's length.
-    means : codec of the mean of each bag's vectors; the vectors' own codes then say what is left of it. None for codes
-        of 4 bits or more; ``ScalarQuantizer(8)`` with those of 32 bytes: 400 bytes a document, which the same bytes
-        in the vectors' codes do not make up for.
+    means : codec of the mean of each bag's vectors; the vectors' own codes then say only what is left of it. None with
+        4 bits a dimension or more. With codes of 32 bytes, ``ScalarQuantizer(8)``: on SciFact 28 bytes and a mean in
+        400 a document lose half a point of nDCG@10, 32 bytes alone more than one.
 
     Notes
     -----
