@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -29,31 +30,39 @@ float lowest(const float* x, size_t n, float so_far) {
 // Up to kVectors vectors of one query against bags of a space.
 class Asked {
  public:
-  explicit Asked(const Space& space) : ids_(kBlock), out_(4 * kBlock) {
-    for (size_t t = 0; t < kVectors; t += 4) targets_.emplace_back(space, Measure::ip);
-  }
-
-  void set(const float* vectors, size_t count, size_t dim) {
-    count_ = count;
-    for (size_t t = 0; t < count; t += 4) {
-      const float* q[4];
-      const unsigned m = static_cast<unsigned>(std::min<size_t>(4, count - t));
-      for (unsigned u = 0; u < m; ++u) q[u] = vectors + (t + u) * dim;
-      targets_[t / 4].set(q, m);
+  explicit Asked(const Tokens& tokens) : tokens_(tokens), ids_(kBlock), out_(4 * kBlock), factors_(kBlock) {
+    for (size_t t = 0; t < kVectors; t += 4) {
+      targets_.emplace_back(tokens.codes, Measure::ip);
+      if (tokens.centers) centers_.emplace_back(*tokens.centers, Measure::ip);
     }
   }
 
-  // Sum over the query's vectors of the lowest score (minus product) among rows [begin, end).
-  double sum(int64_t begin, int64_t end) {
-    float low[kVectors];
+  void set(const float* vectors, const float* centred, size_t count) {
+    count_ = count;
+    point(targets_, vectors);
+    if (tokens_.centers) point(centers_, centred);
+  }
+
+  // Sum over the query's vectors of the lowest score (minus product) among rows [begin, end), those of `bag`.
+  double sum(int64_t bag, int64_t begin, int64_t end) {
+    float low[kVectors], center[kVectors];
     std::fill(low, low + count_, std::numeric_limits<float>::infinity());
+    const uint32_t own = static_cast<uint32_t>(bag);
+    for (size_t t = 0; tokens_.centers && t < count_; t += 4) centers_[t / 4].score(&own, 1, center + t);
     for (int64_t row = begin; row < end; row += kBlock) {
       poll();
       const size_t n = static_cast<size_t>(std::min<int64_t>(kBlock, end - row));
       for (size_t i = 0; i < n; ++i) ids_[i] = static_cast<uint32_t>(row) + static_cast<uint32_t>(i);
+      for (size_t i = 0; tokens_.scaled && i < n; ++i)
+        std::memcpy(&factors_[i], tokens_.codes.row(ids_[i]), sizeof factors_[i]);
       for (size_t t = 0; t < count_; t += 4) {
         targets_[t / 4].score(ids_.data(), static_cast<unsigned>(n), out_.data());
-        for (size_t u = t; u < std::min(count_, t + 4); ++u) low[u] = lowest(out_.data() + (u - t) * n, n, low[u]);
+        for (size_t u = t; u < std::min(count_, t + 4); ++u) {
+          float* score = out_.data() + (u - t) * n;
+          for (size_t i = 0; tokens_.centers && i < n; ++i) score[i] += center[u];
+          for (size_t i = 0; tokens_.scaled && i < n; ++i) score[i] *= factors_[i];
+          low[u] = lowest(score, n, low[u]);
+        }
       }
     }
     double total = 0;
@@ -62,17 +71,28 @@ class Asked {
   }
 
  private:
-  std::vector<Targets> targets_;
+  void point(std::vector<Targets>& targets, const float* vectors) {
+    const size_t dim = tokens_.codes.dim;
+    for (size_t t = 0; t < count_; t += 4) {
+      const float* q[4];
+      const unsigned m = static_cast<unsigned>(std::min<size_t>(4, count_ - t));
+      for (unsigned u = 0; u < m; ++u) q[u] = vectors + (t + u) * dim;
+      targets[t / 4].set(q, m);
+    }
+  }
+
+  const Tokens& tokens_;
+  std::vector<Targets> targets_, centers_;
   std::vector<uint32_t> ids_;
-  std::vector<float> out_;
+  std::vector<float> out_, factors_;
   size_t count_ = 0;
 };
 
 }  // namespace
 
-void maxsim(const Space& space, const BagRows& bags, const float* queries, const BagRows& asked,
-            const int64_t* candidates, size_t c, size_t k, unsigned threads, float* scores, int64_t* found,
-            const Check& check) {
+void maxsim(const Tokens& tokens, const BagRows& bags, const float* queries, const float* centred,
+            const BagRows& asked, const int64_t* candidates, size_t c, size_t k, unsigned threads,
+            float* scores, int64_t* found, const Check& check) {
   const size_t nq = asked.count;
   if (nq == 0) return;
   // Few queries: their candidates are split among the threads.
@@ -82,7 +102,7 @@ void maxsim(const Space& space, const BagRows& bags, const float* queries, const
   parallel_for(
       nq * parts, 1, threads,
       [&](size_t begin, size_t end, unsigned) {
-        Asked group(space);
+        Asked group(tokens);
         std::vector<double> total(span);
         for (size_t task = begin; task < end; ++task) {
           const size_t query = task / parts, first = std::min(c, task % parts * span), last = std::min(c, first + span);
@@ -90,9 +110,10 @@ void maxsim(const Space& space, const BagRows& bags, const float* queries, const
           std::fill(total.begin(), total.end(), 0.0);
           for (int64_t v = asked.offsets[query]; v < asked.offsets[query + 1]; v += kVectors) {
             const int64_t stop = std::min<int64_t>(asked.offsets[query + 1], v + kVectors);
-            group.set(queries + static_cast<size_t>(v) * space.dim, static_cast<size_t>(stop - v), space.dim);
+            const size_t at = static_cast<size_t>(v) * tokens.codes.dim;
+            group.set(queries + at, centred + at, static_cast<size_t>(stop - v));
             for (size_t j = first; j < last; ++j)
-              if (own[j] >= 0) total[j - first] += group.sum(bags.offsets[own[j]], bags.offsets[own[j] + 1]);
+              if (own[j] >= 0) total[j - first] += group.sum(own[j], bags.offsets[own[j]], bags.offsets[own[j] + 1]);
           }
           for (size_t j = first; j < last; ++j)
             if (own[j] >= 0) sums[query * c + j] = static_cast<float>(total[j - first]);

@@ -80,3 +80,38 @@ def test_what_would_read_elsewhere_is_refused():
             maxsim(space, candidates=candidates, k=1, **(good | {name: wrong}))
     with pytest.raises(ValueError, match="out of range"):
         maxsim(space, candidates=candidates + 2, k=1, **good)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_centers_are_added_and_factors_multiply(level, scaled):
+    rng = np.random.default_rng(3)
+    (rows, offsets), (asked, ends) = ragged(rng, 20, 280), ragged(rng, 4, 80)
+    middle = rng.standard_normal((20, 24), np.float32)
+    codec, centers = ProductQuantizer(6).fit(rows), ScalarQuantizer(8).fit(middle)
+    codes, kept = codec.encode(rows), centers.encode(middle)
+    factors = rng.uniform(0.5, 2, len(rows)).astype(np.float32) if scaled else np.ones(len(rows), np.float32)
+    codes[:, :4] = factors[:, None].view(np.uint8)
+    own = np.repeat(np.arange(20), np.diff(offsets))
+    stands = (codec.decode(codes) + centers.decode(kept)[own]) * factors[:, None]
+    everything = np.tile(np.arange(20), (4, 1))
+    options = {"centers": centers.space(kept), "centred": centers.prepare_queries(asked), "scaled": scaled}
+    found = maxsim(codec.space(codes), offsets, asked, ends, everything, 20, threads=1, **options)
+    truth = maxsim(native.make_space("f32", stands, 24), offsets, asked, ends, everything, 20, threads=1)
+    places = [np.argsort(one.bags, axis=1) for one in (found, truth)]
+    scores = [np.take_along_axis(one.scores, at, 1) for one, at in zip((found, truth), places, strict=True)]
+    np.testing.assert_allclose(*scores, rtol=3e-3, atol=0.1)
+    again = maxsim(codec.space(codes), offsets, asked, ends, everything, 20, threads=3, **options)
+    assert again.scores.tobytes() == found.scores.tobytes()
+
+
+def test_centers_and_factors_that_do_not_fit_are_refused():
+    space = native.make_space("f32", np.zeros((4, 2), np.float32), 2)
+    asked, candidates = np.zeros((2, 2), np.float32), np.zeros((1, 1), np.int64)
+    good = (space, np.array([0, 2, 4]), asked, np.array([0, 2]), candidates, 1)
+    with pytest.raises(ValueError, match="additive"):
+        maxsim(*good, scaled=True)
+    for wrong in (np.zeros((1, 2), np.float32), np.zeros((2, 3), np.float32)):
+        with pytest.raises(ValueError, match="a row a bag"):
+            maxsim(*good, centers=native.make_space("f32", wrong, wrong.shape[1]))
+    with pytest.raises(ValueError, match="shape of queries"):
+        maxsim(*good, centred=asked[:1])

@@ -77,9 +77,9 @@ def generators() -> dict[str, tuple[BagEncoding | TokenSearch, Index]]:
     return found
 
 
-def token_codecs() -> dict[str, Codec]:
-    """Name -> codec of the token vectors."""
-    return {
+def token_codecs() -> dict[str, tuple[Codec, Codec | None]]:
+    """Name -> codec of the token vectors, and of the means that they are taken from."""
+    alone: dict[str, Codec] = {
         "float16": Float16(),
         "8 bits": ScalarQuantizer(8),
         "4 bits": RotatedQuantizer(4),
@@ -91,6 +91,12 @@ def token_codecs() -> dict[str, Codec]:
         "product, 28 bytes": ProductQuantizer(28),
         "residual, 2 x 14 bytes": ResidualQuantizer(2, 14),
     }
+    centred: dict[str, Codec] = {
+        "mean, two centroids and 0.45 bits": CentroidQuantizer(0.45, 2),
+        "mean, two centroids and 0.54 bits": CentroidQuantizer(0.54, 2),
+    }
+    found: dict[str, tuple[Codec, Codec | None]] = {name: (codec, None) for name, codec in alone.items()}
+    return found | {name: (codec, ScalarQuantizer(8)) for name, codec in centred.items()}
 
 
 def measure_multivector(
@@ -120,11 +126,11 @@ def measure_multivector(
                 "all": _milliseconds(partial(index.search, asked, K, threads=1), asked, rounds),
             },
         }
-    for name, codec in token_codecs().items():
-        index = MultiVector(LearnedEncoding(384), codec=codec).build(bags, queries=sample)
+    for name, (codec, means) in token_codecs().items():
+        index = MultiVector(LearnedEncoding(384), codec=codec, means=means).build(bags, queries=sample)
         found = index.search(asked, K)
         result["codecs"][name] = {
-            "bytes": index._codec.bytes_per_vector,
+            "bytes": index._codec.codec.bytes_per_vector + (index._centers.rows.nbytes / len(bags.vectors)),
             "ndcg": quality(found.rows),
             "same": _share(found.rows, truth.rows),
             "milliseconds": _milliseconds(partial(index.search, asked, K, threads=1), asked, rounds),

@@ -191,11 +191,14 @@ def graph_search(
 ) -> None: ...
 def evaluate_predicate(arrays: list[np.ndarray], steps: np.ndarray, n: int, threads: int, out: np.ndarray) -> None: ...
 def maxsim(
-    base: Space,
+    space: Space,
     offsets: np.ndarray,
     queries: np.ndarray,
     query_offsets: np.ndarray,
     candidates: np.ndarray,
+    centers: Space | None,
+    centred: np.ndarray,
+    scaled: bool,
     threads: int,
     scores: np.ndarray,
     bags: np.ndarray,

@@ -27,6 +27,9 @@ def maxsim(
     candidates: np.ndarray,
     k: int,
     *,
+    centers: Space | None = None,
+    centred: np.ndarray | None = None,
+    scaled: bool = False,
     threads: int | None = None,
 ) -> BagScores:
     """The ``k`` best of each query's candidate bags by MaxSim: the sum over its vectors of the best product in the bag.
@@ -37,6 +40,9 @@ def maxsim(
     offsets, query_offsets : int64 (bags + 1,), from 0: where each bag begins. No bag is empty.
     queries : float32 (t, d), the vectors of all queries, as ``space`` is asked.
     candidates : int64 (q, c), numbers of bags; -1 is skipped.
+    centers : rows of any kind, one a bag, that are added to the rows of the bag; None for none.
+    centred : the queries as ``centers`` is asked; None where they are the same.
+    scaled : additive codes whose header, first number of a row, is a factor of the row (and of its center).
     k : how many. Ties go to the smaller number. The answer does not depend on the threads.
 
     Notes
@@ -60,6 +66,9 @@ def maxsim(
         queries,
         np.ascontiguousarray(query_offsets, np.int64),
         np.ascontiguousarray(candidates, np.int64),
+        centers,
+        queries if centred is None else centred,
+        scaled,
         thread_count(threads),
         scores,
         bags,

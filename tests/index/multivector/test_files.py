@@ -16,6 +16,7 @@ from nearfield.index import (
     MultiVector,
     TokenSearch,
 )
+from nearfield.index.multivector.files import VERSION
 from nearfield.quantize import ProductQuantizer, ScalarQuantizer
 
 WAYS = {
@@ -28,7 +29,10 @@ WAYS = {
 @pytest.fixture(params=WAYS)
 def saved(request, bags, queries, tmp_path):
     index = MultiVector(
-        WAYS[request.param](), index=Graph("ip", codec=ScalarQuantizer(8), degree=8), codec=ProductQuantizer(8)
+        WAYS[request.param](),
+        index=Graph("ip", codec=ScalarQuantizer(8), degree=8),
+        codec=ProductQuantizer(8),
+        means=None if request.param == "joined" else ScalarQuantizer(8),
     ).build(bags, queries=queries)
     index.add(bags[:3])
     index.update([7], bags[9:10])
@@ -72,6 +76,9 @@ CHANGES = {
     "slot_rows": lambda meta, arrays: arrays["slot_rows"].__setitem__(3, -2),
     "row_slots": lambda meta, arrays: arrays["row_slots"].__setitem__(3, 4),
     "tokens": lambda meta, arrays: arrays.__setitem__("tokens", arrays["tokens"][:, :-1].copy()),
+    "centers": lambda meta, arrays: arrays.__setitem__("centers", arrays["centers"][:-1].copy()),
+    "a factor": lambda meta, arrays: arrays["tokens"][:, :4].view(np.float32).__setitem__(3, np.nan),
+    "means": lambda meta, arrays: meta.__setitem__("means", {"codec": "product", "groups": 3}),
     "pending": lambda meta, arrays: arrays.__setitem__("pending", arrays["pending"][:, :-1].copy()),
     "pending not finite": lambda meta, arrays: arrays["pending"].__setitem__((0, 0), np.nan),
     "pending missing": lambda meta, arrays: arrays.pop("pending"),
@@ -84,10 +91,10 @@ CHANGES = {
 @pytest.mark.parametrize("name", CHANGES)
 def test_what_contradicts_itself_is_damage_though_its_checksums_are_right(saved, name):
     _, path = saved
-    found = read_container(path, "multivector", 1)
+    found = read_container(path, "multivector", VERSION)
     meta, arrays = json.loads(json.dumps(found.meta)), {key: array.copy() for key, array in found.arrays.items()}
     CHANGES[name](meta, arrays)
-    write_container(path, "multivector", 1, meta, arrays)
+    write_container(path, "multivector", VERSION, meta, arrays)
     with pytest.raises(CorruptFileError, match=r"bags\.nfa: "):
         MultiVector.load(path)
 

@@ -4,17 +4,20 @@
 array                   dtype            content
 ======================  ===============  =====================================================================
 ``tokens``              codec            code rows of all vectors, bag after bag, (t, bytes or dimensions)
+``centers``             codec            code rows of the bags' means, (bags, bytes or dimensions); of width 0 without
 ``offsets``             int64            where each bag begins among them, and t (bags + 1,)
 ``slot_rows``           int64            the row each bag is or was under (bags,)
 ``row_slots``           int64            the bag of each row, -1 where it was deleted (rows,)
 ``codec.*``             float32, int32   what the codec of the vectors fitted
+``means.*``             float32, int32   what the codec of the means fitted
 ``index.*``             various          the index of the candidate generator, named as in a file of an index
 ``pending``             float32          vectors of the candidate generator that the index does not hold yet (p, d')
 ``encoding.*``          float32, int32   what the encoding of bags fitted; of encodings only
 ``owners``              uint32           the bag of each vector (t,); of per-token search only
 ======================  ===============  =====================================================================
 
-Version 1. ``meta`` holds the dimensions, the parameters of the codec and of the candidate generator, and the index it
+Version 2: additive codes hold in their header the factor of a row's length; version 1 held a squared length and no
+means. ``meta`` holds the dimensions, the parameters of the codecs and of the candidate generator, and the index it
 was made with.
 """
 
@@ -32,24 +35,27 @@ from ...common.decoding import decoding
 from ...quantize.codec import Codec, codec_from_dict
 from ..files import part
 from .candidates import EncodedCandidates, restore_candidates
+from .tokens import TokenCodec
 
 if TYPE_CHECKING:
     from .index import MultiVector
 
-VERSION = 1
+VERSION = 2
 
 
 def save(index: MultiVector, path: Path) -> int:
     """Write ``index`` to ``path``; returns the bytes."""
     arrays = {
         "tokens": index._codes.rows,
+        "centers": index._centers.rows,
         "offsets": index._offsets.rows,
         "slot_rows": index._slot_rows.rows,
         "row_slots": index._rows.rows,
     }
-    arrays |= {f"codec.{name}": array for name, array in index._codec.to_arrays().items()}
-    arrays |= index._made.arrays()
-    meta = {"dim": index.dim, "codec": index._codec.to_dict(), "candidates": index._made.meta()}
+    arrays |= index._codec.arrays() | index._made.arrays()
+    codec, means = index._codec.codec, index._codec.means
+    meta = {"dim": index.dim, "codec": codec.to_dict(), "candidates": index._made.meta()}
+    meta["means"] = None if means is None else means.to_dict()
     return write_container(path, "multivector", VERSION, meta, arrays)
 
 
@@ -62,13 +68,16 @@ def load(path: Path, *, check: bool = True) -> MultiVector:
     with decoding(path, "multi-vector index"):
         dim = check_int(meta["dim"], "dim", 1, native.MAX_DIM)
         codec = codec_from_dict(meta["codec"], dim, part(arrays, "codec."))
+        means = codec_from_dict(meta["means"], dim, part(arrays, "means.")) if meta["means"] is not None else None
         offsets, slot_rows, row_slots = (arrays[name] for name in ("offsets", "slot_rows", "row_slots"))
         _check_lists(offsets, slot_rows, row_slots, len(arrays["tokens"]))
-        _check_codes(codec, arrays["tokens"], check)
+        _check_codes("tokens", codec, arrays["tokens"], check)
+        centers = _check_centers(means, arrays["centers"], len(slot_rows), check)
         made = restore_candidates(meta["candidates"], arrays, dim, np.diff(offsets), check)
         how = made.encoding if isinstance(made, EncodedCandidates) else made.how
-        index = MultiVector(how, index=made.rows.index, codec=codec)
-        index._start(made, codec, dim, arrays["tokens"], offsets, slot_rows, row_slots)
+        index = MultiVector(how, index=made.rows.index, codec=codec, means=means)
+        tokens = TokenCodec(codec, means)
+        index._start(made, tokens, dim, arrays["tokens"], centers, offsets, slot_rows, row_slots)
     return index
 
 
@@ -86,10 +95,18 @@ def _check_lists(offsets: np.ndarray, slot_rows: np.ndarray, row_slots: np.ndarr
         raise ValueError("row_slots: expected each row's bag to be under that row")
 
 
-def _check_codes(codec: Codec, codes: np.ndarray, check: bool) -> None:
+def _check_centers(means: Codec | None, centers: np.ndarray, bags: int, check: bool) -> np.ndarray:
+    if len(centers) != bags or (means is None and centers.shape != (bags, 0)):
+        raise ValueError(f"centers: expected those of {bags} bags, got {centers.shape}")
+    if means is not None:
+        _check_codes("centers", means, centers, check)
+    return centers
+
+
+def _check_codes(name: str, codec: Codec, codes: np.ndarray, check: bool) -> None:
     width = codec.bytes_per_vector // codec.dtype.itemsize
     if codes.dtype != codec.dtype or codes.ndim != 2 or codes.shape[1] != width:
-        raise ValueError(f"tokens: expected {codec.dtype} (t, {width}), got {codes.dtype} {codes.shape}")
+        raise ValueError(f"{name}: expected {codec.dtype} (n, {width}), got {codes.dtype} {codes.shape}")
     floats = codec.header_floats if codec.dtype == np.uint8 else 0
     if check and floats and not np.isfinite(np.ascontiguousarray(codes[:, : 4 * floats]).view(np.float32)).all():
-        raise ValueError("tokens: a row whose header is not finite")
+        raise ValueError(f"{name}: a row whose header is not finite")
