@@ -39,5 +39,5 @@ def test_a_moved_folder_is_accepted_and_a_changed_model_refused(make_folder: Cal
 
 @pytest.mark.parametrize("fingerprint", [{}, {"encoder": "Mine"}, None])
 def test_an_unknown_encoder_is_refused(fingerprint: object) -> None:
-    with pytest.raises(ValueError, match="one of WordLlama, OnnxText, SentenceTransformers"):
+    with pytest.raises(ValueError, match="one of WordLlama, OnnxText, OnnxTokens, SentenceTransformers"):
         load_encoder(fingerprint)  # type: ignore[arg-type]
