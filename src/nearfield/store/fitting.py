@@ -84,10 +84,10 @@ class Fitting(Handle):
         300
         >>> _ = store.fit_aspects(["topic", "language"])
         >>> hits = store.search(like=0, aspect={"topic": 1.0, "language": -1.0}, k=5, attributes=True)
-        >>> {hit["topic"] == topic[0] for hit in hits.attributes}
-        {True}
-        >>> {hit["language"] == language[0] for hit in hits.attributes}
-        {False}
+        >>> all(hit["topic"] == topic[0] for hit in hits.attributes)
+        True
+        >>> any(hit["language"] == language[0] for hit in hits.attributes)
+        False
         >>> store.close(); folder.cleanup()
         """
         from . import aspects as kept
