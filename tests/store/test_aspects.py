@@ -1,8 +1,13 @@
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import closing
 
 import numpy as np
 import pytest
 
+from nearfield.common.errors import CorruptFileError
 from nearfield.store import Store
 from nearfield.transform import Aspects
 
@@ -190,3 +195,27 @@ def test_a_query_that_cancels_itself_is_refused(make: Callable[..., Store]) -> N
             store.search()
         with pytest.raises(ValueError, match="fit_aspects"):
             store.search(like=1, aspect="topic")
+
+
+def test_a_store_with_aspects_opens_without_scikit_learn(store: Store) -> None:
+    program = (
+        "import sys\nimport numpy as np\nfrom nearfield.store import Store\n"
+        "with Store.open(sys.argv[1], read_only=True) as store:\n"
+        "    store.search(np.ones(16, np.float32), 3)\n"
+        "    assert store.stats()['aspects']['spaces'].keys() == {'topic', 'language'}\n"
+        "assert 'sklearn' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(store.path)], check=True)
+
+
+def test_damaged_aspects_are_named(make: Callable[..., Store]) -> None:
+    x, attributes = content()
+    with make(dim=16, attributes=SCHEMA) as store:
+        store.add(list(range(ROWS)), x, attributes=attributes)
+        store.fit_aspects(["topic"])
+        path = store.path
+    with closing(sqlite3.connect(path / "catalogue.sqlite")) as connection:
+        connection.execute("DELETE FROM arrays WHERE name = 'aspects.topic.matrix'")
+        connection.commit()
+    with Store.open(path, read_only=True) as reader, pytest.raises(CorruptFileError, match="the aspects"):
+        reader.search(x[0], aspect="topic", k=3)

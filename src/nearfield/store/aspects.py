@@ -11,6 +11,7 @@ import sqlite3
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,42 +37,57 @@ _AS_THEY_ARE = Calibration(1.0, 0.0)
 
 @dataclass(frozen=True, eq=False)
 class AspectSpace:
-    """What one committed moment knows of the aspects.
+    """What one committed moment knows of the aspects; the maps are made of it by the first search that asks for them,
+    for an open store should not wait for scikit-learn.
 
     Attributes
     ----------
-    aspects : the fitted maps.
-    attributes : aspect -> the attribute it was fitted to; empty where the maps were given.
-    shape : of the rows: all directions of all aspects, under inner product.
-    mapped : the rows, as far as they were asked for.
+    labels, attributes : aspect -> its labels; aspect -> the attribute it was fitted to, empty where maps were given.
+    arrays : of the maps.
+    stored : the shape of the store.
+    path : of the catalogue, to name damage.
     """
 
-    aspects: Aspects
+    labels: Mapping[str, list[Any]]
     attributes: Mapping[str, str]
-    shape: Shape
-    mapped: Mapped
-    cosine: bool
+    arrays: Mapping[str, np.ndarray]
+    stored: Shape
+    path: Path
 
-    @classmethod
-    def of(cls, aspects: Aspects, attributes: Mapping[str, str], shape: Shape) -> AspectSpace:
-        """Of a store of this shape."""
-        cosine = shape.metric == "cosine"
-        width = sum(one.n_features_out for one in aspects.maps_.values())
-        mine = replace(shape, dim=width, metric="ip", dtype=np.dtype(np.float32))
-        mapped = Mapped(lambda rows: aspects.transform(unit_rows(rows) if cosine else rows), mine)
-        return cls(aspects, attributes, mine, mapped, cosine)
+    @cached_property
+    def aspects(self) -> Aspects:
+        """The fitted maps."""
+        from ..transform import Aspects
+
+        with decoding(self.path, "the aspects"):
+            return Aspects.from_arrays(self.arrays, self.labels)
+
+    @cached_property
+    def shape(self) -> Shape:
+        """Of the rows: all directions of all aspects, under inner product."""
+        width = sum(one.n_features_out for one in self.aspects.maps_.values())
+        return replace(self.stored, dim=width, metric="ip", dtype=np.dtype(np.float32))
+
+    @cached_property
+    def mapped(self) -> Mapped:
+        """The rows, as far as they were asked for."""
+        return Mapped(lambda rows: self.aspects.transform(self._seen(rows)), self.shape)
+
+    def _seen(self, rows: np.ndarray) -> np.ndarray:
+        """Rows as the maps take them: at length one under cosine."""
+        return unit_rows(rows) if self.stored.metric == "cosine" else rows
 
     def describe(self) -> dict[str, Any]:
         """For ``stats()``: attribute, labels and directions of each aspect, and bytes of the mapped rows held."""
         found = {
             name: {
                 "attribute": self.attributes.get(name),
-                "labels": len(self.aspects.labels_[name]),
-                "directions": one.n_features_out,
+                "labels": len(labels),
+                "directions": len(self.arrays[f"{name}.matrix"]),
             }
-            for name, one in self.aspects.maps_.items()
+            for name, labels in self.labels.items()
         }
-        return {"spaces": found, "mapped_bytes": self.mapped.memory()}
+        return {"spaces": found, "mapped_bytes": self.mapped.memory() if "mapped" in vars(self) else 0}
 
     def view(self, view: View) -> View:
         """The same moment in the aspect space."""
@@ -81,11 +97,9 @@ class AspectSpace:
 
     def queries(self, rows: np.ndarray, weights: Any, unlike: np.ndarray | None, to: Any) -> np.ndarray:
         """What to ask the view with; ValueError names the parameter of the search."""
-        if self.cosine:
-            rows = unit_rows(rows)
-            unlike = None if unlike is None else unit_rows(unlike)
+        away = None if unlike is None else self._seen(unlike)
         try:
-            return self.aspects.queries(rows, weights, unlike=unlike, to=to)
+            return self.aspects.queries(self._seen(rows), weights, unlike=away, to=to)
         except (TypeError, ValueError) as error:
             raise type(error)(str(error).replace("weights", "aspect", 1)) from None
 
@@ -106,12 +120,12 @@ class AspectReader:
             self._known = self._space = None
             return None
         if self._known != (stored["identity"], shape):
-            from ..transform import Aspects
-
+            arrays = read_arrays(connection, path, ARRAYS)
             with decoding(path, "the aspects"):
-                found = Aspects.from_arrays(read_arrays(connection, path, ARRAYS), stored["labels"])
-                expect(found.n_features_in_ == shape.dim, f"aspects of {found.n_features_in_} dimensions")
-            self._space = AspectSpace.of(found, stored["attributes"], shape)
+                for name in stored["labels"]:
+                    matrix = arrays[f"{name}.matrix"]
+                    expect(matrix.ndim == 2 and matrix.shape[1] == shape.dim, f"aspect {name!r} of {matrix.shape}")
+            self._space = AspectSpace(stored["labels"], stored["attributes"], arrays, shape, path)
             self._known = stored["identity"], shape
         return self._space
 
