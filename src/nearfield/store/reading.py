@@ -101,15 +101,10 @@ class Reader:
             if max_false is not None and (likeness.unlike, likeness.aspect, likeness.to) != (None, None, None):
                 raise ValueError("max_false: expected None with unlike, aspect or to, of which the judge knows nothing")
         if text is not None:
-            _check_numbers(k, beam, max_false)
-            check_int(group_size, "group_size", 1, MAX_K // k)
             for given, parameter in ((after, "after"), (old_queries, "old_queries")):
                 if given is not None:
                     raise ValueError(f"{parameter}: expected None with text, whose scores change with every write")
-            return search_text(
-                self, queries, text, k, where, payload, attributes, max_false, beam, group_by, group_size, embedding
-            )
-        if queries is None and likeness.like is None:
+        elif queries is None and likeness.like is None:
             raise ValueError("queries: expected vectors, a text to search by or items to be like, got none of them")
         condition = self.condition(where, attributes)
         _check_numbers(k, beam, max_false)
@@ -117,6 +112,10 @@ class Reader:
         name = None if group_by is None else check_column(group_by, self.schema)
         if name is None and group_size != 1:
             raise ValueError(f"group_size: expected 1 without group_by, got {group_size}")
+        if text is not None:
+            return search_text(
+                self, queries, text, k, condition, payload, attributes, max_false, beam, name, group_size, embedding
+            )
         if name is not None and after is not None:
             raise ValueError("after: expected None with group_by, since the groups of an answer depend on all of it")
         if old_queries is not None and (name is not None or after is not None or max_false is not None):

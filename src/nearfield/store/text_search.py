@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..common.checks import check_int, check_vectors
+from ..common.checks import check_vectors
 from ..common.decoding import decoding
-from .grouping import check_column, explain_groups
+from .filters import Filter
+from .grouping import explain_groups
 from .hits import Hits, split
 from .hybrid import WIDTH, by_words, candidates, check_query_texts, order
 from .ids import Id, check_ids
@@ -33,20 +34,16 @@ def search_text(
     queries: Any,
     text: Any,
     k: int,
-    where: Any,
+    condition: Filter | None,
     payload: bool,
     attributes: bool,
     max_false: float | None,
     beam: int | None,
-    group_by: Any,
+    name: str | None,
     group_size: int,
     embedding: Any,
 ) -> Hits:
-    """See :meth:`Store.search`."""
-    condition = reader.condition(where, attributes)
-    name = None if group_by is None else check_column(group_by, reader.schema)
-    if name is None and group_size != 1:
-        raise ValueError(f"group_size: expected 1 without group_by, got {group_size}")
+    """See :meth:`Store.search`, whose parameters are checked but for the text; ``name`` is the column of the groups."""
     group = None if name is None else (reader.groups, name, group_size)
     columns = k * group_size
 
@@ -105,7 +102,6 @@ def search_text(
             single=bool(single),
         )
 
-    check_int(group_size, "group_size", 1)
     return _mending(reader, answer)
 
 
