@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,24 @@ def minilm(max_tokens: int = 128) -> Any:
             "NEARFIELD_MODELS to the folder above"
         )
     return OnnxText(path, max_tokens=max_tokens)
+
+
+def averaged_words(most: int) -> Callable[[list[str]], np.ndarray]:
+    """Texts -> the mean GloVe vector of each one's words, of the ``most`` frequent; zeros where none is known."""
+    from ..datasets import load
+
+    glove = load("glove")
+    row = {word: number for number, word in enumerate(glove.words[:most])}
+
+    def encode(texts: list[str]) -> np.ndarray:
+        made = np.zeros((len(texts), glove.vectors.shape[1]), np.float32)
+        for number, text in enumerate(texts):
+            known = [row[word] for word in re.findall(r"[a-z0-9]+", text.lower()) if word in row]
+            if known:
+                made[number] = glove.vectors[known].mean(axis=0)
+        return made
+
+    return encode
 
 
 def clusters(count: int, rows: int, queries: int, dim: int = 32) -> tuple[np.ndarray, np.ndarray]:

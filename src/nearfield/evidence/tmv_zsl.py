@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -203,18 +202,6 @@ def _unit(rows: np.ndarray) -> np.ndarray:
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12), np.float32)
 
 
-def _word_vectors(texts: list[str], setting: Setting) -> np.ndarray:
-    """The mean GloVe vector of each text's words."""
-    glove = load("glove")
-    row = {word: number for number, word in enumerate(glove.words[: setting.pick(400_000, 50_000)])}
-    made = np.zeros((len(texts), glove.vectors.shape[1]), np.float32)
-    for number, text in enumerate(texts):
-        known = [row[word] for word in re.findall(r"[a-z0-9]+", text.lower()) if word in row]
-        if known:
-            made[number] = glove.vectors[known].mean(axis=0)
-    return made
-
-
 def _split(count: int, setting: Setting) -> tuple[np.ndarray, np.ndarray]:
     """Classes that only descriptions tell, and others."""
     order = np.random.default_rng(0).permutation(count)
@@ -237,7 +224,7 @@ def _nouns(setting: Setting) -> Task:
     told = [list(each.descriptions) or [each.name] for each in classes]
     items, names = encode(texts), encode([each.name for each in classes])
     glosses = np.array([encode(own).mean(axis=0) for own in told])
-    words = _word_vectors([" ".join(own) for own in told], setting)
+    words = material.averaged_words(setting.pick(400_000, 50_000))([" ".join(own) for own in told])
     return _task([items, items], [names, glosses], y, words, setting)
 
 
@@ -250,4 +237,4 @@ def _intents(setting: Setting) -> Task:
     minilm, static = material.minilm(), WordLlama()
     items = [np.asarray(encoder.encode(texts, progress=False)) for encoder in (minilm, static)]
     said = [np.asarray(encoder.encode(names, progress=False)) for encoder in (minilm, static)]
-    return _task(items, said, y, _word_vectors(names, setting), setting)
+    return _task(items, said, y, material.averaged_words(setting.pick(400_000, 50_000))(names), setting)

@@ -45,7 +45,7 @@ def measure(setting: Setting) -> Iterator[Finding]:
     text = f"{found['max']:.1%} with {len(told):,} sentences of {len(classes)} classes, names {found['name']:.1%}."
     yield Finding(NAMES, text, Verdict.of(gain >= 0.05, why=f"the gain is {100 * gain:.1f} points"), found)
 
-    average = _word_vectors(setting)
+    average = material.averaged_words(setting.pick(400_000, 50_000))
     words = {
         how: SentenceSetClassifier(how).fit(average(told), owner).score(average(held), y) for how in ("max", "centroid")
     }
@@ -60,22 +60,6 @@ def measure(setting: Setting) -> Iterator[Finding]:
     text = f"Nearest {found['max']:.1%}, mean {found['mean']:.1%}, centroid {found['centroid']:.1%}."
     best, better = found["max"] >= max(found.values()), found["max"] >= found["mean"]
     yield Finding(NEAREST, text, Verdict.of(best, in_part=better, why="the centroid is better"))
-
-
-def _word_vectors(setting: Setting) -> Encode:
-    """The mean of the GloVe vectors of a text's words."""
-    glove = load("glove")
-    row = {word: number for number, word in enumerate(glove.words[: setting.pick(400_000, 50_000)])}
-
-    def encode(texts: list[str]) -> np.ndarray:
-        made = np.zeros((len(texts), glove.vectors.shape[1]), np.float32)
-        for number, text in enumerate(texts):
-            known = [row[word] for word in re.findall(r"[a-z0-9]+", text.lower()) if word in row]
-            if known:
-                made[number] = glove.vectors[known].mean(axis=0)
-        return made
-
-    return encode
 
 
 def _several(setting: Setting) -> Finding:
