@@ -131,3 +131,33 @@ def test_a_missing_file_is_not_copied_silently(
     with pytest.raises(CorruptFileError, match=r"vectors\.nfa: missing"):
         store.snapshot(tmp_path / "other.nf")
     assert sorted(os.listdir(tmp_path)) == ["a.nf", "copy.nf"]
+
+
+@pytest.mark.parametrize("how", ["snapshot", "copy_to"])
+def test_a_compaction_in_the_middle_leaves_nothing_out_of_a_copy(
+    make: Callable[..., Store], vectors: np.ndarray, low_limits: None, tmp_path: Path, how: str
+) -> None:
+    store = make(attributes={"year": "int"})
+    store.add(list(range(100)), vectors[:100], attributes={"year": list(range(100))})
+    store.compact()
+    store.delete(list(range(60)))
+    compacted = []
+
+    def compact(operation: str, path: Path) -> None:
+        if operation == "stat" and ".columns." in path.name and path.exists() and not compacted:
+            compacted.append(path)
+            thread = threading.Thread(target=store.compact)
+            thread.start()
+            thread.join()
+            assert not path.exists()
+
+    with files.fault_injection(compact):
+        if how == "snapshot":
+            store.snapshot(tmp_path / "copy.nf")
+        else:
+            store.copy_to(tmp_path / "away")
+    if how == "copy_to":
+        Store.copy_from(tmp_path / "away", tmp_path / "copy.nf").close()
+    assert compacted
+    with Store.open(tmp_path / "copy.nf") as copy:
+        assert copy.verify().problems == [] and len(copy) == 40

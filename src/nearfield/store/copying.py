@@ -7,9 +7,9 @@ import errno
 import os
 import sqlite3
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..common import files
 from ..common.errors import CorruptFileError
@@ -19,6 +19,8 @@ from .sqlite_errors import sqlite_errors
 from .tables import read_segments, set_meta
 
 _ATTEMPTS = 20
+
+T = TypeVar("T")
 
 
 def copy_store(catalogue: Catalogue, target: Path, *, mark: Mapping[str, Any] | None = None) -> None:
@@ -31,21 +33,40 @@ def copy_store(catalogue: Catalogue, target: Path, *, mark: Mapping[str, Any] | 
     refuse_target(target)
     temporary = beside(target)
     try:
-        for attempt in range(1, _ATTEMPTS + 1):
+
+        def fill(lost: set[str]) -> None:
             files.remove_tree(temporary)
             files.make_directory(temporary)
             files.make_directory(temporary / SEGMENTS_NAME)
-            generation = catalogue.committed_generation()
-            try:
-                _fill(catalogue, temporary, mark)
-                break
-            except FileNotFoundError as error:  # a compaction replaced the files after the transaction began
-                if attempt == _ATTEMPTS or catalogue.committed_generation() == generation:
-                    raise CorruptFileError(str(error.filename), "missing, although the catalogue names it") from error
+            _fill(catalogue, temporary, mark, lost)
+
+        of_one_moment(catalogue, fill)
         publish_directory(temporary, target)
     except BaseException:
         files.remove_tree(temporary)
         raise
+
+
+def of_one_moment(catalogue: Catalogue, copy: Callable[[set[str]], T]) -> T:
+    """What ``copy`` returns; again when a compaction replaced files after its transaction began.
+
+    ``copy`` raises FileNotFoundError for any file that is absent but the derived ones among the names it is handed:
+    those that the newest catalogue names as well are lost, and the copy makes them again. A primary file that is lost
+    is a CorruptFileError.
+    """
+    lost: set[str] = set()
+    for _ in range(_ATTEMPTS):
+        try:
+            return copy(lost)
+        except FileNotFoundError as error:
+            missing, name = error, os.path.basename(str(error.filename))
+            with catalogue.reading() as connection:
+                named = list(read_segments(connection, catalogue.path).values())
+            if any(name in derived_names(description) for description in named):
+                lost.add(name)
+            elif any(name in file_names(description) for description in named):
+                break
+    raise CorruptFileError(str(missing.filename), "missing, although the catalogue names it") from missing
 
 
 def refuse_target(target: Path) -> None:
@@ -61,7 +82,7 @@ def beside(target: Path) -> Path:
     return target.with_name(f".{target.name}.copying-{os.getpid()}-{threading.get_ident()}")
 
 
-def _fill(catalogue: Catalogue, temporary: Path, mark: Mapping[str, Any] | None) -> None:
+def _fill(catalogue: Catalogue, temporary: Path, mark: Mapping[str, Any] | None, lost: set[str]) -> None:
     with catalogue.reading() as connection:
         for description in read_segments(connection, catalogue.path).values():
             for name in file_names(description):
@@ -69,8 +90,8 @@ def _fill(catalogue: Catalogue, temporary: Path, mark: Mapping[str, Any] | None)
                 try:
                     files.size(source)
                 except FileNotFoundError:
-                    if name in derived_names(description):
-                        continue  # derived: the copy rebuilds it
+                    if name in lost:
+                        continue
                     raise
                 files.link_or_copy(source, temporary / SEGMENTS_NAME / name)
         files.sync_directory(temporary / SEGMENTS_NAME)

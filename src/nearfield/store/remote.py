@@ -17,6 +17,7 @@ their names meanwhile, not their bytes. One process copies to a place at a time.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import re
 import sqlite3
@@ -34,7 +35,7 @@ from ..common.errors import CorruptFileError, FormatVersionError
 from ..common.progress import Progress
 from .addresses import CHUNK, Place
 from .catalogue import FILE_NAME, SEGMENTS_NAME, Catalogue, publish_directory
-from .copying import back_up, beside, refuse_target
+from .copying import back_up, beside, of_one_moment, refuse_target
 from .segment import DERIVED, KIND, PRIMARY, check_size, container_root, logger
 from .snapshot import Shape
 from .sqlite_errors import sqlite_errors
@@ -44,7 +45,6 @@ COPY_VERSION = 1
 OBJECTS = "objects"
 _KINDS = {"vectors": KIND, "index": "index", "columns": "store.columns", "partition": "index"}
 
-_ATTEMPTS = 20
 _MANIFEST = re.compile(r"copy-([0-9]{8})\.json")
 _FILE = re.compile(rf"{re.escape(FILE_NAME)}|{SEGMENTS_NAME}/[0-9]{{6,}}\.[a-z0-9.]+")
 
@@ -138,17 +138,11 @@ Known = Mapping[tuple[str, str | None], Mapping[str, Any]]
 
 def _pin(catalogue: Catalogue, folder: Path, known: Known) -> tuple[list[_File], int]:
     """The files of one moment, mapped and held against the catalogue; and how many items they are."""
-    for attempt in range(1, _ATTEMPTS + 1):
-        generation = catalogue.committed_generation()
-        try:
-            return _map(catalogue, folder / f"{attempt}.sqlite", known)
-        except FileNotFoundError as error:  # a compaction replaced the files after the transaction began
-            if attempt == _ATTEMPTS or catalogue.committed_generation() == generation:
-                raise CorruptFileError(str(error.filename), "missing, although the catalogue names it") from error
-    raise AssertionError("the last attempt returns or raises")
+    attempts = itertools.count(1)
+    return of_one_moment(catalogue, lambda lost: _map(catalogue, folder / f"{next(attempts)}.sqlite", known, lost))
 
 
-def _map(catalogue: Catalogue, copied: Path, known: Known) -> tuple[list[_File], int]:
+def _map(catalogue: Catalogue, copied: Path, known: Known, lost: set[str]) -> tuple[list[_File], int]:
     found = []
     with catalogue.reading() as connection:
         for description in read_segments(connection, catalogue.path).values():
@@ -158,7 +152,7 @@ def _map(catalogue: Catalogue, copied: Path, known: Known) -> tuple[list[_File],
                     try:
                         found.append(_sound(catalogue.segments / entry["file"], part, entry, known))
                     except (FileNotFoundError, CorruptFileError, FormatVersionError) as error:
-                        if part in PRIMARY:
+                        if part in PRIMARY or (isinstance(error, FileNotFoundError) and entry["file"] not in lost):
                             raise
                         logger.warning("%s: left out of the copy, which builds it again", error)
         items = read_state(connection, catalogue.path)[1]
