@@ -82,6 +82,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     cutoff = commands.add_parser("cutoff", help="rules that cut a list of hits, at equal recall (some ten minutes)")
     maps = commands.add_parser("maps", help="new queries on old vectors: what maps between two models reach (an hour)")
     multivector = commands.add_parser("multivector", help="late interaction on the tokens of SciFact (half an hour)")
+    multivector.add_argument(
+        "--parts", type=_names, default=None, metavar="LIST", help="generators,codecs,reduced,peers (default: all)"
+    )
     for command in (
         multivector,
         peers,
@@ -170,7 +173,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.bench == "multivector":
         from .multivector import run_multivector
 
-        print(run_multivector(out, quick=arguments.quick))
+        print(run_multivector(out, quick=arguments.quick, parts=arguments.parts))
         return 0
     if arguments.bench == "many":
         return _many(arguments, out)

@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ from . import machine
 
 DEPTHS = (20, 50, 100, 200)
 K = 10
+Quality = Callable[[np.ndarray], float]
 
 
 def generators() -> dict[str, tuple[BagEncoding | TokenSearch, Index]]:
@@ -87,9 +88,18 @@ def token_codecs() -> dict[str, tuple[Codec, Codec | None]]:
 
 
 def measure_multivector(
-    bags: Bags, sample: Bags, asked: Bags, quality: Callable[[np.ndarray], float], *, rounds: int = 3
+    bags: Bags,
+    sample: Bags,
+    asked: Bags,
+    quality: Quality,
+    *,
+    rounds: int = 3,
+    parts: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Recall and bytes of every generator, quality and bytes of every token codec, milliseconds a query, peers."""
+    """Recall and bytes of every generator, quality and bytes of every token codec, milliseconds a query, peers.
+
+    ``parts`` are some of :data:`PARTS`; None measures all.
+    """
     truth = exact_maxsim(bags, asked, K)
     result: dict[str, Any] = {
         "documents": len(bags),
@@ -99,29 +109,53 @@ def measure_multivector(
         "exact": quality(truth.rows),
         "depths": list(DEPTHS),
     }
-    result["generators"], result["codecs"], result["reduced"] = {}, {}, {}
-    index = MultiVector()
+    for part in PARTS if parts is None else parts:
+        result[part] = PARTS[part](bags, sample, asked, truth.rows, quality, rounds)
+    return result
+
+
+def compare_generators(
+    bags: Bags, sample: Bags, asked: Bags, truth: np.ndarray, quality: Quality, rounds: int
+) -> dict[str, Any]:
+    """What every candidate generator finds, in how many bytes, in what time."""
+    found = {}
     for name, (how, vectors) in generators().items():
         index = MultiVector(how, index=vectors, codec=ScalarQuantizer(8)).build(bags, queries=sample)
         named = index.candidate_rows(asked, max(DEPTHS))
-        result["generators"][name] = {
+        found[name] = {
             "bytes": index._made.rows.index.codec.bytes_per_vector,  # type: ignore[attr-defined]
-            "recall": [_share(named[:, :depth], truth.rows) for depth in DEPTHS],
+            "recall": [_share(named[:, :depth], truth) for depth in DEPTHS],
             "ndcg": quality(index.search(asked, K).rows),
             "milliseconds": {
                 "candidates": _milliseconds(partial(index.candidate_rows, asked, 100, threads=1), asked, rounds),
                 "all": _milliseconds(partial(index.search, asked, K, threads=1), asked, rounds),
             },
         }
+    return found
+
+
+def compare_codecs(
+    bags: Bags, sample: Bags, asked: Bags, truth: np.ndarray, quality: Quality, rounds: int
+) -> dict[str, Any]:
+    """What every code of the tokens loses."""
+    result = {}
     for name, (codec, means) in token_codecs().items():
         index = MultiVector(LearnedEncoding(384), codec=codec, means=means).build(bags, queries=sample)
         found = index.search(asked, K)
-        result["codecs"][name] = {
+        result[name] = {
             "bytes": index._codec.codec.bytes_per_vector + (index._centers.rows.nbytes / len(bags.vectors)),
             "ndcg": quality(found.rows),
-            "same": _share(found.rows, truth.rows),
+            "same": _share(found.rows, truth),
             "milliseconds": _milliseconds(partial(index.search, asked, K, threads=1), asked, rounds),
         }
+    return result
+
+
+def compare_reductions(
+    bags: Bags, sample: Bags, asked: Bags, truth: np.ndarray, quality: Quality, rounds: int
+) -> dict[str, Any]:
+    """What fewer vectors lose, by exact search over them."""
+    found = {}
     for factor in (2, 4):
         smaller = {
             f"pooled by {factor}": pool_tokens(bags, factor),
@@ -130,13 +164,12 @@ def measure_multivector(
         for name, reduced in smaller.items():
             rows = exact_maxsim(reduced, asked, K).rows
             share = len(reduced.vectors) / len(bags.vectors)
-            result["reduced"][name] = {"share": share, "ndcg": quality(rows), "same": _share(rows, truth.rows)}
-    result["peers"] = compare_peers(bags, sample, asked, truth.rows, quality, rounds)
-    return result
+            found[name] = {"share": share, "ndcg": quality(rows), "same": _share(rows, truth)}
+    return found
 
 
 def compare_peers(
-    bags: Bags, sample: Bags, asked: Bags, truth: np.ndarray, quality: Callable[[np.ndarray], float], rounds: int
+    bags: Bags, sample: Bags, asked: Bags, truth: np.ndarray, quality: Quality, rounds: int
 ) -> dict[str, Any]:
     """Ours and every installed peer over their settings, one query at a time on one thread, all of them in turn."""
     with tempfile.TemporaryDirectory(prefix="nearfield-plaid-") as folder:
@@ -206,6 +239,14 @@ def _fast_plaid(bags: Bags, folder: str) -> list[Searched]:
     return [make(*setting) for setting in ((1, 256), (2, 256), (4, 256), (2, 1024), (4, 1024), (8, 8192))]
 
 
+PARTS: dict[str, Callable[..., dict[str, Any]]] = {
+    "generators": compare_generators,
+    "codecs": compare_codecs,
+    "reduced": compare_reductions,
+    "peers": compare_peers,
+}
+
+
 def _share(found: np.ndarray, truth: np.ndarray) -> float:
     return float(np.mean([np.isin(right, row).mean() for right, row in zip(truth, found, strict=True)]))
 
@@ -220,7 +261,7 @@ def _milliseconds(run: Callable[[], Any], asked: Bags, rounds: int) -> float:
 
 
 def markdown(result: dict[str, Any]) -> str:
-    """The figures as Markdown."""
+    """The figures as Markdown, of those parts that were measured."""
     where = result["machine"]
     lines = [
         "# Late interaction",
@@ -228,51 +269,54 @@ def markdown(result: dict[str, Any]) -> str:
         f"SciFact, {result['documents']:,} abstracts as {result['vectors']:,} token vectors of all-MiniLM-L6-v2, "
         f"{result['queries']:,} claims asked, {result['sample']:,} others to learn from. Exact MaxSim: nDCG@10 "
         f"{result['exact']:.4f}. {where['cpu']['model']}, {where['date']}, load {where['load'][0]} at the start; "
-        "milliseconds a query on one thread, in batches.",
-        "",
-        "Share of the exact ten best among so many candidates, and nDCG@10 with 100 candidates over 8-bit tokens:",
-        "",
-        "| candidates by | bytes a document | "
-        + " | ".join(map(str, result["depths"]))
-        + " | nDCG@10 | ms | ms in all |",
-        "| --- |" + " ---: |" * (len(result["depths"]) + 4),
+        "milliseconds a query on one thread, in batches where nothing else is said.",
     ]
-    for name, row in result["generators"].items():
-        shares = " | ".join(f"{share:.3f}" for share in row["recall"])
-        times = " | ".join(f"{row['milliseconds'][part]:.2f}" for part in ("candidates", "all"))
-        lines.append(f"| {name} | {row['bytes']} | {shares} | {row['ndcg']:.4f} | {times} |")
-    lines += [
-        "",
-        "| token codes | bytes a token | nDCG@10 | exact ten best | ms |",
-        "| --- | ---: | ---: | ---: | ---: |",
-    ]
-    lines += _rows(result["codecs"])
-    lines += [
-        "",
-        "One query at a time on one thread, all in turn; bytes of the whole index, by token:",
-        "",
-        "| index | bytes a token | nDCG@10 | exact ten best | ms |",
-        "| --- | ---: | ---: | ---: | ---: |",
-        *_rows(result["peers"]),
-    ]
-    lines += ["", "| fewer vectors | of all | nDCG@10 | exact ten best |", "| --- | ---: | ---: | ---: |"]
-    for name, row in result["reduced"].items():
-        lines.append(f"| {name} | {row['share']:.0%} | {row['ndcg']:.4f} | {row['same']:.3f} |")
+    if "generators" in result:
+        lines += [
+            "",
+            "Share of the exact ten best among so many candidates, and nDCG@10 with 100 candidates over 8-bit tokens:",
+            "",
+            "| candidates by | bytes a document | "
+            + " | ".join(map(str, result["depths"]))
+            + " | nDCG@10 | ms | ms in all |",
+            "| --- |" + " ---: |" * (len(result["depths"]) + 4),
+        ]
+        for name, row in result["generators"].items():
+            shares = " | ".join(f"{share:.3f}" for share in row["recall"])
+            times = " | ".join(f"{row['milliseconds'][part]:.2f}" for part in ("candidates", "all"))
+            lines.append(f"| {name} | {row['bytes']} | {shares} | {row['ndcg']:.4f} | {times} |")
+    if "codecs" in result:
+        lines += ["", *_table("token codes", result["codecs"])]
+    if "peers" in result:
+        lines += ["", "One query at a time on one thread, all in turn; bytes of the whole index, by token:", ""]
+        lines += _table("index", result["peers"])
+    if "reduced" in result:
+        lines += ["", "| fewer vectors | of all | nDCG@10 | exact ten best |", "| --- | ---: | ---: | ---: |"]
+        for name, row in result["reduced"].items():
+            lines.append(f"| {name} | {row['share']:.0%} | {row['ndcg']:.4f} | {row['same']:.3f} |")
     return "\n".join([*lines, ""])
 
 
-def _rows(measured: dict[str, dict[str, Any]]) -> list[str]:
+def _table(what: str, measured: dict[str, dict[str, Any]]) -> list[str]:
     return [
-        f"| {name} | {row['bytes']:.0f} | {row['ndcg']:.4f} | {row['same']:.3f} | {row['milliseconds']:.2f} |"
-        for name, row in measured.items()
+        f"| {what} | bytes a token | nDCG@10 | exact ten best | ms |",
+        "| --- | ---: | ---: | ---: | ---: |",
+        *(
+            f"| {name} | {row['bytes']:.0f} | {row['ndcg']:.4f} | {row['same']:.3f} | {row['milliseconds']:.2f} |"
+            for name, row in measured.items()
+        ),
     ]
 
 
-def run_multivector(out: Path, *, quick: bool = False) -> Path:
+def run_multivector(out: Path, *, quick: bool = False, parts: Sequence[str] | None = None) -> Path:
     """Measure, write ``multivector.json`` and ``multivector.md`` under ``out``, return the Markdown file.
 
-    Tokens are encoded once and kept in the cache: twenty minutes of a core.
+    Tokens are encoded once and kept in the cache: twenty minutes of a core. Of ``parts`` that are not measured now,
+    the figures that ``out`` holds stay.
     """
+    unknown = sorted(set(parts or ()) - set(PARTS))
+    if unknown:
+        raise ValueError(f"parts: expected some of {', '.join(PARTS)}, got {unknown[0]!r}")
     papers = load("scifact")
     count, asked = (120, 30) if quick else (len(papers.documents), len(papers.queries))
     encoder = OnnxTokens(Path(os.environ.get("NEARFIELD_MODELS", "models")) / "minilm", max_tokens=24 if quick else 256)
@@ -286,9 +330,12 @@ def run_multivector(out: Path, *, quick: bool = False) -> Path:
     def quality(rows: np.ndarray) -> float:
         return ndcg(rows, papers.document_ids, papers.query_ids[:asked], papers.judgements)
 
-    result: dict[str, Any] = {"machine": machine.describe()}
-    result |= measure_multivector(bags, sample, queries, quality, rounds=1 if quick else 3)
+    kept = out / "multivector.json"
+    before = json.loads(kept.read_text()) if kept.exists() else {}
+    now = {"machine": machine.describe()}
+    now |= measure_multivector(bags, sample, queries, quality, rounds=1 if quick else 3, parts=parts)
+    result = {part: before[part] for part in PARTS if part in before} | now
     out.mkdir(parents=True, exist_ok=True)
-    (out / "multivector.json").write_text(json.dumps(result, indent=1) + "\n")
+    kept.write_text(json.dumps(result, indent=1) + "\n")
     (out / "multivector.md").write_text(markdown(result))
     return out / "multivector.md"
