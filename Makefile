@@ -5,7 +5,7 @@ PYTHON ?= python3
 SOURCES := pyproject.toml $(shell find src -name '*.py' -o -name '*.cpp' -o -name '*.hpp' -o -name CMakeLists.txt)
 SOURCES := $(filter-out %/__pycache__/%,$(SOURCES))
 
-.PHONY: demo test test-fast sanitize fuzz lint bench evidence docs clean
+.PHONY: demo test test-fast sanitize fuzz lint bench evidence docs wheel clean
 
 demo: .venv/demo.done
 	.venv/demo/bin/nearfield demo
@@ -39,6 +39,11 @@ bench: .venv/bench.done
 
 evidence: .venv/bench.done
 	.venv/bench/bin/nearfield evidence --write docs/evidence.md
+
+# The source archive and, built from it, the wheel for other Linux machines, in dist/; then both are tried as strangers
+# would: in clean environments, and the wheel on an emulated old processor where qemu-user is installed.
+wheel:
+	PYTHON=$(PYTHON) tests/wheel.sh
 
 docs: .venv/docs.done
 	.venv/docs/bin/mkdocs build --strict
