@@ -160,7 +160,8 @@ def test_nothing_hides_from_this_test(page: Path) -> None:
 def test_parts_are_told_apart() -> None:
     text = (
         "<!-- setup:\na = 1\n-->\n```python\nprint(a)\n```\n\n```text\n1\n```\nwords\n```text\nno\n```\n"
-        "<!-- not run: needs a network -->\n```python\n1 / 0\n```\n- item\n\n    ```console\n    nearfield --version\n    ```\n"
+        "<!-- not run: needs a network -->\n```python\n1 / 0\n```\n"
+        "- item\n\n    ```console\n    nearfield --version\n    ```\n"
     )
     found = [(part.kind, part.code.strip(), part.prints) for part in parts_of(text)]
     assert found == [
