@@ -193,6 +193,14 @@ def test_a_move_to_another_model_fits_the_judge_again_with_its_labels(
     assert judged.verify().ok and not judged.stats()["judge"]["stale"]
 
 
+def test_a_move_fits_a_judge_without_labels_again(judged: Store, topics: np.ndarray) -> None:
+    """The usual judge: an array of no rows has no width that NumPy could tell."""
+    assert judged._meta()["judge"]["fit"]["labels"] == []
+    upgrade = judged.upgrade(pairs=(list(range(1200)), -topics[:1200]))
+    upgrade.finish()
+    assert judged.judge is not None and judged.judge.hidden == 0.02 and not judged.stats()["judge"]["stale"]
+
+
 def test_a_judge_stored_before_labels_were_kept_is_fitted_again_without(judged: Store, topics: np.ndarray) -> None:
     with judged._catalogue.writing() as connection:
         stored = dict(read_meta(connection, judged.path, "judge")["judge"])

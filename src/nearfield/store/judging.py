@@ -67,8 +67,9 @@ def fit_of(stored: Mapping[str, Any], view: View, shape: Shape, path: Any) -> Fi
         return Fit(SAMPLE, BACKGROUND, np.empty((0, shape.dim), np.float32), np.empty(0, bool))
     with decoding(path, "how the judge was fitted"):
         labels = np.array(kept["labels"], bool)
-        queries = np.frombuffer(base64.b64decode(kept["queries"], validate=True), "<f4").reshape(len(labels), -1)
-        expect(not len(labels) or queries.shape[1] == shape.dim, f"labelled queries of {queries.shape[1:]} dimensions")
+        width = -1 if len(labels) else shape.dim  # of nothing at all NumPy cannot tell how wide it is
+        queries = np.frombuffer(base64.b64decode(kept["queries"], validate=True), "<f4").reshape(len(labels), width)
+        expect(queries.shape[1] == shape.dim, f"labelled queries of {queries.shape[1:]} dimensions")
         fit = Fit(int(kept["sample"]), int(kept["background"]), queries.astype(np.float32), labels)
     return fit if view.next is None else _moved(fit, view)
 
