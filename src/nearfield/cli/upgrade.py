@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
             upgrade = _needed(upgrade, arguments.store)
             upgrade.finish()
             say(f"moved  {arguments.store}: {len(store):,} items of {store.dim} dimensions, the new model alone")
-            say("next   tune it again: the plan and the judge were of the old distances")
+            say("next   tune it again: the plan was of the old distances")
             return DONE
         if upgrade is None:
             say("not being moved; begin with --encoder")
