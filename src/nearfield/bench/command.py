@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 # Benchmarks that are told nothing but whether to be quick: the module and the function carry their names.
-_PLAIN = ("cutoff", "maps", "scaling", "upgrade")
+_PLAIN = ("cutoff", "maps", "scaling", "survival", "upgrade")
 
 
 def _names(text: str) -> list[str]:
@@ -80,6 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     fusion = commands.add_parser("fusion", help="words, vectors and both on judged questions (some minutes)")
     fusion.add_argument("--times", action="store_true", help="measure latencies as well; only on a quiet machine")
     cutoff = commands.add_parser("cutoff", help="rules that cut a list of hits, at equal recall (some ten minutes)")
+    survival = commands.add_parser("survival", help="what promises about false answers survive (some minutes)")
     maps = commands.add_parser("maps", help="new queries on old vectors: what maps between two models reach (an hour)")
     multivector = commands.add_parser("multivector", help="late interaction on the tokens of SciFact (half an hour)")
     for command in (
@@ -90,6 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         upgrade,
         fusion,
         cutoff,
+        survival,
         maps,
         many,
         growth,

@@ -4,8 +4,8 @@ Two tasks, from WordLlama (256 dimensions, a table of words) to all-MiniLM-L6-v2
 judgements (nDCG@10), and glosses of WordNet by the new model's own ten nearest (recall). The map is learnt from pairs
 that are given as arrays beside the store, so that a share of encoded items is just what the order chose, and again
 whenever that is due; the rows called *all counted* begin with a twentieth of the items as pairs instead. Sample queries
-are others than those that are scored: glosses of their own, and training claims that share no abstract with a test claim,
-for SciFact's claims come in variants.
+are others than those that are scored: other glosses, and for SciFact training claims that share no abstract with a test
+claim, as its claims come in variants.
 """
 
 from __future__ import annotations
