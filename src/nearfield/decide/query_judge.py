@@ -3,7 +3,7 @@
 Half of the labelled queries teach a :class:`~nearfield.decide.QueryCalibrator` what is relevant; the others, which it
 never saw, say where to cut (:func:`~nearfield.decide.conformal_cut`). What a query without an answer looks like is seen
 on queries that were labelled as such, or, where these are too few, on the labelled queries themselves with their
-answers taken away.
+answers taken away, in either half.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class QueryJudge:
     unanswerable_ : "labelled": the guarantee is about queries like those that were labelled as having no answer;
         "hidden": about queries like all the labelled ones, when what answers them is not in the store, or is in it and
         does not pass a filter.
-    n_learnt_, n_set_aside_ : labelled queries that were learnt from, and queries without an answer that were set aside.
+    n_learnt_, n_set_aside_ : labelled queries that were learnt from, and queries without an answer that set the cut.
 
     Notes
     -----
@@ -162,25 +162,34 @@ class QueryJudge:
             raise ValueError(
                 f"set_aside: expected to leave at least {MIN_QUERIES} queries to learn from, got {(~cut).sum()}"
             )
+        enough = (cut & ~known).sum() >= _ENOUGH
+        self.unanswerable_ = "labelled" if enough else "hidden"
+        width = min(WIDEST, near.shape[1])
+        gone, rest, some = self._without(near, labels, known & hits.any(axis=1), n_items, width)
+        seen, told, of = near[~cut, :width], labels[~cut, :width], np.flatnonzero(~cut)
+        if not enough:  # it learns from what it will be cut on: half of the queries have no answer
+            taught = ~cut[some]
+            seen, of = np.concatenate([seen, gone[taught]]), np.concatenate([of, some[taught]])
+            told = np.concatenate([told, rest[taught]])
         calibrator = QueryCalibrator(form=self.form, nearest=self.nearest, random_state=self.random_state)
-        shown = slice(0, WIDEST)
-        calibrator.fit(near[~cut, shown], labels[~cut, shown], queries=None if vectors is None else vectors[~cut])
+        calibrator.fit(seen, told, queries=None if vectors is None else vectors[of])
         self.calibrator_, self.n_learnt_ = calibrator, int((~cut).sum())
 
-        def first(chosen: np.ndarray) -> np.ndarray:
+        def first(shown: np.ndarray, around: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+            if not len(shown):
+                return np.empty(0)
             asked = None if vectors is None else vectors[chosen]
-            return self._first(near[chosen], near[chosen], asked)
+            found = calibrator.relevance(shown[:, :1], queries=asked, neighbors=around)
+            return np.asarray(found[:, 0], np.float64)
 
-        self.answered_ = np.sort(first(cut & known))
+        self.answered_ = np.sort(first(near[cut & known], near[cut & known], cut & known))
         if not len(self.answered_):
             raise ValueError("relevant: expected more queries with an answer, got none to set aside")
-        none = first(cut & ~known)
-        self.unanswerable_ = "labelled"
-        if len(none) < _ENOUGH:
-            hiding = cut & known & hits.any(axis=1)
-            gone = self._hidden(near[hiding], hits[hiding], n_items, None if vectors is None else vectors[hiding])
-            if len(gone) > len(none):
-                self.unanswerable_, none = "hidden", gone
+        if enough:
+            none = first(near[cut & ~known], near[cut & ~known], cut & ~known)
+        else:
+            left, of = gone[cut[some]], some[cut[some]]
+            none = np.maximum(first(left, left, of), first(left, near[of], of))
         if not len(none):
             raise ValueError(
                 "distances: expected more hits than are relevant or hidden (judge.width says how many), for queries "
@@ -192,28 +201,25 @@ class QueryJudge:
     def _dropped(self, n_items: int | None) -> int:
         return int(np.ceil(self.hidden * n_items)) if self.hidden and n_items else 0
 
-    def _hidden(
-        self, near: np.ndarray, hits: np.ndarray, n_items: int | None, vectors: np.ndarray | None
-    ) -> np.ndarray:
-        """The best relevance that is left to each query without its answers: (m,), of those seen far enough."""
-        gone = hits.copy()
+    def _without(
+        self, near: np.ndarray, labels: np.ndarray, chosen: np.ndarray, n_items: int | None, width: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The nearest that are left to the ``chosen`` without their answers, their labels, and which queries these are:
+        (m, width), (m, width) and (m,). Those of which not enough was seen are passed over.
+        """
+        gone = labels == 1
         gone[:, : self._dropped(n_items)] = True
-        found, whole = [], n_items is not None and near.shape[1] >= n_items
-        for number in range(len(near)):
-            left = near[number][~gone[number]]
-            if len(left) < self.k and not whole and np.isfinite(near[number]).all():
-                continue  # what comes behind these was not seen
-            left = np.append(left, np.full(max(0, self.k - len(left)), np.inf))[None, : self.k]
-            asked = None if vectors is None else vectors[number : number + 1]
-            apart = self._first(left, left, asked), self._first(left, near[number : number + 1], asked)
-            found.append(max(float(one[0]) for one in apart))
-        return np.array(found)
-
-    def _first(self, hits: np.ndarray, near: np.ndarray, vectors: np.ndarray | None) -> np.ndarray:
-        if not len(hits):
-            return np.empty(0)
-        found = self.calibrator_.relevance(hits[:, :1], queries=vectors, neighbors=near)
-        return np.asarray(found[:, 0], np.float64)
+        whole = n_items is not None and near.shape[1] >= n_items
+        found, told, which = [], [], []
+        for number in np.flatnonzero(chosen).tolist():
+            left = near[number][~gone[number]][:width]
+            if len(left) == width or whole or not np.isfinite(near[number]).all():
+                missing = width - len(left)
+                found.append(np.append(left, np.full(missing, np.inf)))
+                told.append(np.append(labels[number][~gone[number]][:width], np.full(missing, np.nan)))
+                which.append(number)
+        near, labels = (np.array(column, np.float64).reshape(-1, width) for column in (found, told))
+        return near, labels, np.array(which, np.int64)
 
     def relevance(
         self,
@@ -224,6 +230,8 @@ class QueryJudge:
         queries: Any = None,
     ) -> np.ndarray:
         """Relevance of every hit in [0, 1]: the probability that it would be labelled relevant; 0 where missing.
+
+        Where ``unanswerable_`` is "hidden", if half of all queries have an answer.
 
         Parameters
         ----------
@@ -255,7 +263,8 @@ class QueryJudge:
         :meth:`guarantee`. The other inputs are those of :meth:`relevance`.
         """
         found = self.relevance(distances, neighbors=neighbors, queries=queries)
-        return (found >= self.threshold(max_false)) & np.isfinite(np.asarray(distances, np.float64))
+        # In double precision: a threshold just above the largest float32 below it must not be rounded to that.
+        return (found.astype(np.float64) >= self.threshold(max_false)) & np.isfinite(np.asarray(distances, np.float64))
 
     def guarantee(self, max_false: float, *, confidence: float | None = None) -> ConformalCut:
         """The threshold for a rate and what it guarantees, about queries as ``unanswerable_`` says.
@@ -326,9 +335,10 @@ class QueryJudge:
             judge.false_, judge.answered_ = (np.array(saved[name], np.float64) for name in ("false", "answered"))
         except (KeyError, TypeError) as error:
             raise ValueError(f"saved: expected a complete judge: {error!r}") from error
+        for name, values in (("false", judge.false_), ("answered", judge.answered_)):
+            if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
+                raise ValueError(f"saved: expected the relevance of queries set aside ({name}), got {values!r}")
         judge.n_set_aside_ = len(judge.false_)
-        if not judge.n_set_aside_:
-            raise ValueError("saved: expected queries that were set aside, got none")
         return judge
 
     def _check_fitted(self) -> None:
