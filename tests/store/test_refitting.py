@@ -14,11 +14,13 @@ WORDS = [f"wort{number}" for number in range(50)]
 
 @pytest.fixture
 def filled(make: Callable[..., Store], rng: np.random.Generator, low_limits: None) -> Store:
-    """50 topics of eight items each; a text says its topic and its number."""
+    """50 topics of eight items each; a text has the word of its topic and that of another."""
     centers = rng.standard_normal((50, 16))
     items = (np.repeat(centers, 8, axis=0) + 0.3 * rng.standard_normal((400, 16))).astype(np.float32)
     store = make(dim=16, text="text")
-    store.add(list(range(400)), items, payload=[{"text": f"{WORDS[row // 8]} nummer{row}"} for row in range(400)])
+    store.add(
+        list(range(400)), items, payload=[{"text": f"{WORDS[row // 8]} {WORDS[7 * row % 50]}"} for row in range(400)]
+    )
     return store
 
 

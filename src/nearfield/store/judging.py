@@ -70,7 +70,7 @@ def packed(queries: np.ndarray) -> str:
 
 def unpacked(text: str, count: int, dim: int) -> np.ndarray:
     """So many vectors from their text; ValueError unless there are."""
-    queries = np.frombuffer(base64.b64decode(text, validate=True), "<f4").reshape(count, -1)
+    queries = np.frombuffer(base64.b64decode(text, validate=True), "<f4").reshape(count, -1 if count else dim)
     expect(not count or queries.shape[1] == dim, f"labelled queries of {queries.shape[1:]} dimensions")
     return queries.astype(np.float32)
 

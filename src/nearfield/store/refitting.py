@@ -58,7 +58,7 @@ def _judge(store: Handle, view: View, crossing: Crossing | None) -> Callable[[],
         return None
     maintenance = store._writing()[1]
     if isinstance(old, QueryJudge):
-        labelled = query_judging.Labelled.of(stored["fit"], view.shape, store.path)
+        labelled = query_judging.Labelled.of(stored.get("fit") or {}, view.shape, store.path)
         if crossing is not None:
             labelled = labelled.crossed(crossing)
         return lambda: query_judging.fit_and_publish(_afresh(old), maintenance, store._shape, labelled)
