@@ -202,9 +202,12 @@ class Store(Asking, Fitting, Keeping, Moving):
         """Merge all segments and pending rows into one, without what was deleted; returns whether anything changed.
 
         Builds the index the plan says; without a plan, a graph over 8-bit codes above 20,000 items and none below.
-        Searches, adds and deletes of other threads go on meanwhile. Ctrl-C leaves the store as it was.
+        Searches, adds and deletes of other threads go on meanwhile. Ctrl-C leaves the store as it was. A judge or a
+        fusion that has gone stale is fitted again afterwards (:meth:`refit`), at one search an item.
         """
-        return self._writing()[1].compact()
+        changed = self._writing()[1].compact()
+        self._refit_stale()
+        return changed
 
     def optimize(
         self,
@@ -267,6 +270,7 @@ class Store(Asking, Fitting, Keeping, Moving):
             maintenance.compact(plan.to_dict())
             if log is not None:
                 maintenance.partition(log)
+        self._refit_stale()
         return plan
 
     def upgrade(
