@@ -10,6 +10,7 @@ import numpy as np
 
 from ..common.checks import check_vectors
 from ..common.decoding import decoding
+from .conditions import Compound
 from .filters import Filter
 from .grouping import explain_groups
 from .hits import Hits, split
@@ -34,7 +35,7 @@ def search_text(
     queries: Any,
     text: Any,
     k: int,
-    condition: Filter | None,
+    asked: Filter | Compound | None,
     payload: bool,
     attributes: bool,
     max_false: float | None,
@@ -52,6 +53,7 @@ def search_text(
         if wording is None:
             raise ValueError("text: this store has no texts; add them with text=, or name their key with index_text()")
         view, array, single = committed, None, None
+        condition = reader.bound(asked, committed, connection)
         if queries is not None:
             view = space(committed, queries, embedding)
             array, single = check_vectors(queries, "queries", dim=view.shape.dim, nonzero=view.shape.metric == "cosine")
