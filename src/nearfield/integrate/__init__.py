@@ -1,0 +1,25 @@
+"""Adapters to other frameworks: each a thin module over :class:`nearfield.store.Store`, each an extra of its own.
+
+``langchain``, ``llama_index`` and ``haystack`` stand on ``documents`` (texts with schemaless metadata over a store) and
+``filters`` (what columns answer, and what a test of the payload must). Nothing of a framework is imported before one of
+its names is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..common.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .langchain import LangChainEmbeddings as LangChainEmbeddings
+    from .langchain import LangChainVectorStore as LangChainVectorStore
+
+_WHERE = {
+    "LangChainEmbeddings": ".langchain",
+    "LangChainVectorStore": ".langchain",
+}
+
+__all__ = ["LangChainEmbeddings", "LangChainVectorStore"]
+
+__getattr__, __dir__ = lazy_names(__name__, _WHERE)
