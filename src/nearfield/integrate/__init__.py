@@ -14,12 +14,16 @@ from ..common.lazy import lazy_names
 if TYPE_CHECKING:
     from .langchain import LangChainEmbeddings as LangChainEmbeddings
     from .langchain import LangChainVectorStore as LangChainVectorStore
+    from .llama_index import LlamaIndexEmbedding as LlamaIndexEmbedding
+    from .llama_index import LlamaIndexVectorStore as LlamaIndexVectorStore
 
 _WHERE = {
     "LangChainEmbeddings": ".langchain",
     "LangChainVectorStore": ".langchain",
+    "LlamaIndexEmbedding": ".llama_index",
+    "LlamaIndexVectorStore": ".llama_index",
 }
 
-__all__ = ["LangChainEmbeddings", "LangChainVectorStore"]
+__all__ = ["LangChainEmbeddings", "LangChainVectorStore", "LlamaIndexEmbedding", "LlamaIndexVectorStore"]
 
 __getattr__, __dir__ = lazy_names(__name__, _WHERE)

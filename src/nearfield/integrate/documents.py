@@ -36,7 +36,7 @@ class Documents:
     store : an open store instead; it stays open when this object is closed.
     metric, dtype, tokenizer : of a store that is made (:meth:`Store.create`).
     attributes : metadata fields that become columns, name -> type. Of a store that exists they must be what it has.
-    own : columns that the adapter itself needs.
+    own : columns of the adapter's own; a store that was made otherwise may lack them.
     dim : dimensions; None: those of the first vector.
     read_only : follow a writer.
     """
@@ -88,7 +88,7 @@ class Documents:
     def _fits(self, store: Store) -> None:
         for name, kind in {**self.declared, **self._own}.items():
             found = store.attributes.get(name)
-            if found != kind:
+            if found != kind and (name in self.declared or found is not None):
                 has = ", ".join(f"{name}: {kind}" for name, kind in store.attributes.items()) or "none"
                 raise ValueError(f"attributes: expected those of the store, which are {has}; got {name!r}: {kind!r}")
         if self._dim is not None and store.dim != self._dim:
