@@ -11,7 +11,8 @@ import os
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,6 +23,7 @@ from ..common.checks import check_choice, check_int, check_real
 from ..store import Condition, Hit, Hits, Item, Store
 from ..store.attributes import check_schema
 from .filters import Node, condition, lookup, plain
+from .sharing import Lease, lease, lock_of
 
 TEXT, METADATA = "text", "metadata"
 
@@ -63,27 +65,28 @@ class Documents:
         self._own = dict(own or {})
         self._settings: dict[str, Any] = {"metric": metric, "dtype": dtype, "tokenizer": tokenizer}
         self._dim = None if dim is None else check_int(dim, "dim", 1, 16384)
-        self._read_only = read_only
-        self._owned = store is None
-        self._closed = False
         self._store = store
+        self._closed = False
         self.lock = threading.RLock()
-        if store is None and path is None:
+        folder = None
+        if path is None and store is None:
             if read_only:
                 raise ValueError("read_only: expected False for a temporary store, which has nothing to be read")
             folder = tempfile.TemporaryDirectory(prefix="nearfield-", ignore_cleanup_errors=True)
-            weakref.finalize(self, folder.cleanup)
-            self.path = Path(folder.name) / "documents.nf"
-        else:
-            self.path = Path(path).absolute() if store is None else store.path  # type: ignore[arg-type]
-        if self._store is None and (self.path.exists() or read_only):
-            self._store = Store.open(self.path, read_only=read_only)
-        if self._store is not None:
-            try:
-                self._fits(self._store)
-            except ValueError:
-                self.close()
-                raise
+            path = Path(folder.name) / "documents.nf"
+        self.path = Path(path).absolute() if path is not None else store.path  # type: ignore[union-attr]
+        self._held: list[Lease] = []
+        self._end = weakref.finalize(self, _end, self._held, folder)
+        if read_only:
+            self._held.append(Lease(Store.open(self.path, read_only=True)))
+            self._store = self._held[0].store
+        try:
+            opened = self.store
+            if opened is not None:
+                self._fits(opened)
+        except ValueError:
+            self.close()
+            raise
 
     def _fits(self, store: Store) -> None:
         for name, kind in {**self.declared, **self._own}.items():
@@ -97,8 +100,26 @@ class Documents:
     @property
     def store(self) -> Store | None:
         """The open store; None as long as nothing was ever written."""
+        return self._opened(None)
+
+    def made(self, dim: int) -> Store:
+        """The store, made with so many dimensions where there is none yet."""
+        columns = {**self.declared, **self._own} or None
+        store = self._opened(
+            lambda: Store.create(self.path, dim=self._dim or dim, attributes=columns, text=TEXT, **self._settings)
+        )
+        assert store is not None
+        return store
+
+    def _opened(self, create: Callable[[], Store] | None) -> Store | None:
         if self._closed:
             raise ValueError(f"{self.path}: closed")
+        if self._store is None:
+            with self.lock:
+                if self._store is None and (found := lease(self.path, create)) is not None:
+                    self._held.append(found)
+                    self._fits(found.store)
+                    self._store = found.store
         return self._store
 
     @property
@@ -106,23 +127,11 @@ class Documents:
         """The columns there are, or will be."""
         return {**self.declared, **self._own} if self._store is None else self._store.attributes
 
-    def made(self, dim: int) -> Store:
-        """The store, made with so many dimensions where there is none yet."""
-        with self.lock:
-            if self.store is None:
-                columns = {**self.declared, **self._own} or None
-                self._store = Store.create(
-                    self.path, dim=self._dim or dim, attributes=columns, text=TEXT, **self._settings
-                )
-            assert self._store is not None
-            return self._store
-
     def close(self) -> None:
-        """Close the store where it was opened here. Nothing is lost without it; closing twice is fine."""
+        """Give the store back, which closes it unless others here use it. Nothing is lost without it."""
         with self.lock:
-            if self._owned and self._store is not None:
-                self._store.close()
             self._closed = True
+            self._end()
 
     def __enter__(self) -> Self:
         return self
@@ -211,6 +220,10 @@ class Documents:
         """How many items pass."""
         return 0 if self.store is None else self.store.count(where)
 
+    def changing(self) -> AbstractContextManager[Any]:
+        """For what reads items and writes them again: one at a time, of all in this process that use the store."""
+        return self.lock if self.store is None else lock_of(self.store)
+
     def delete(self, ids: Any = None, *, where: Any = None) -> int:
         """Delete by id or by condition; returns how many were there."""
         if self.store is None or (ids is not None and not len(ids)):
@@ -220,6 +233,14 @@ class Documents:
     def clear(self) -> int:
         """Delete everything; the store stays."""
         return self.delete(where=Condition())
+
+
+def _end(held: list[Lease], folder: Any) -> None:
+    """Give back what an adapter held, and remove its temporary directory."""
+    for one in held:
+        one.release()
+    if folder is not None:
+        folder.cleanup()
 
 
 def as_vectors(vectors: Any) -> np.ndarray:

@@ -27,8 +27,8 @@ class Leaf:
     """One comparison: of the metadata field ``name`` by ``operator`` with ``value``.
 
     ``holds(id, payload)`` says whether it is true of an item. ``operator`` is one of ``== != < <= > >= in "not in"
-    contains`` where it means what a column means by it, missing values being unequal to everything, and None where
-    only ``holds`` knows.
+    contains "is null"`` where it means what a column means by it, missing values being unequal to everything, and None
+    where only ``holds`` knows.
     """
 
     name: str
@@ -141,6 +141,8 @@ def _leaf(leaf: Leaf, kind: str | None) -> str | None:
     if kind is None or leaf.operator is None:
         return None
     column = '"' + leaf.name.replace('"', '""') + '"'
+    if leaf.operator == "is null":
+        return f"({column} is null)"
     if leaf.operator in ("in", "not in"):
         literals = [_literal(value, kind) for value in leaf.value]
         if None in literals or kind in ("strings", "geo"):

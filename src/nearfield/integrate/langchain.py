@@ -95,9 +95,9 @@ class LangChainVectorStore(VectorStore):
     >>> shelf = LangChainVectorStore.from_texts(texts, LangChainEmbeddings(WordLlama()), about, ids=["a", "b", "c"],
     ...     path=folder.name + "/shelf.nf", attributes={"year": "int"})
     >>> [document.id for document in shelf.similarity_search("how do aircraft fly", k=2)]
-    ['a', 'c']
-    >>> shelf.similarity_search("how do aircraft fly", k=1, filter={"year": {"$gt": 1905}, "topic": "flight"})[0].id
-    'c'
+    ['c', 'a']
+    >>> shelf.similarity_search("how do aircraft fly", k=1, filter={"year": {"$lt": 1905}, "topic": "flight"})[0].id
+    'a'
     >>> shelf.delete(filter={"topic": "bread"}), len(shelf.store)
     (True, 2)
     >>> shelf.close(); folder.cleanup()

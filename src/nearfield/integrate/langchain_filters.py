@@ -53,9 +53,20 @@ def _field(name: str, wanted: Any, schema: Mapping[str, str]) -> Node:
             if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
                 raise ValueError(f"filter: field {name!r}: expected two values for $between, got {value!r}")
             parts += [_leaf(name, "$gte", value[0], schema), _leaf(name, "$lte", value[1], schema)]
+        elif operator == "$exists":
+            if not isinstance(value, bool):
+                raise ValueError(f"filter: field {name!r}: expected true or false for $exists, got {value!r}")
+            parts.append(Not(_missing(name)) if value else _missing(name))
         else:
             parts.append(_leaf(name, operator, value, schema))
     return parts[0] if len(parts) == 1 else And(tuple(parts))
+
+
+def _missing(name: str) -> Leaf:
+    def holds(identifier: Any, payload: Mapping[str, Any]) -> bool:
+        return lookup(payload.get(METADATA, payload), name) is None
+
+    return Leaf(name, "is null", None, holds)
 
 
 def _leaf(name: str, operator: str, value: Any, schema: Mapping[str, str]) -> Leaf:
@@ -63,8 +74,6 @@ def _leaf(name: str, operator: str, value: Any, schema: Mapping[str, str]) -> Le
         if not isinstance(value, Sequence | set | frozenset) or isinstance(value, str):
             raise ValueError(f"filter: field {name!r}: expected a list for {operator}, got {value!r}")
         value = list(value)
-    if operator == "$exists" and not isinstance(value, bool):
-        raise ValueError(f"filter: field {name!r}: expected true or false for $exists, got {value!r}")
     if operator in ("$like", "$ilike") and not isinstance(value, str):
         raise ValueError(f"filter: field {name!r}: expected text for {operator}, got {value!r}")
     time = schema.get(name) == "timestamp"
@@ -103,8 +112,6 @@ def _comparison(operator: str, value: Any, time: bool) -> Any:
             if isinstance(found, str) and isinstance(value, str)
             else isinstance(found, list) and any(same(one, value) for one in found)
         )
-    if operator == "$exists":
-        return lambda found: (found is not None) == value
     pattern = re.compile(_like(value), re.DOTALL | (re.IGNORECASE if operator == "$ilike" else 0))
     return lambda found: isinstance(found, str) and pattern.fullmatch(found) is not None
 

@@ -63,17 +63,17 @@ def _filter(one: MetadataFilter, schema: Mapping[str, str]) -> Node:
     if operator in ("any", "all") and isinstance(value, list):
         each = tuple(_leaf(name, "contains", one, schema) for one in value)
         # Nothing is said of a missing value, not even that it holds none of nothing.
-        present = Not(_leaf(name, "missing", None, schema))
+        present = Not(Leaf(name, "is null", None, lambda _, payload: _value(name, payload) is None))
         return And((present, Or(each) if operator == "any" else And(each)))
     return _leaf(name, operator, value, schema)
 
 
 def _leaf(name: str, operator: str, value: Any, schema: Mapping[str, str]) -> Leaf:
     compare = _comparison(operator, value, schema.get(name) == "timestamp")
-    absent = operator in ("!=", "nin", "is_empty", "missing")
+    absent = operator in ("!=", "nin", "is_empty")
 
     def holds(_: Any, payload: Mapping[str, Any]) -> bool:
-        found = payload.get(SOURCE) if name == SOURCE else lookup(payload.get(METADATA, payload), name)
+        found = _value(name, payload)
         return absent if found is None else bool(compare(found))
 
     column = {**_COLUMN, "contains": "contains"}.get(operator)
@@ -106,9 +106,11 @@ def _comparison(operator: str, value: Any, time: bool) -> Callable[[Any], bool]:
         return lambda found: isinstance(found, str) and value in found
     if operator == "text_match_insensitive":
         return lambda found: isinstance(found, str) and value.lower() in found.lower()
-    if operator == "is_empty":
-        return lambda found: found in ("", [])
-    return lambda found: False  # missing
+    return lambda found: found in ("", [])  # is_empty
+
+
+def _value(name: str, payload: Mapping[str, Any]) -> Any:
+    return payload.get(SOURCE) if name == SOURCE else lookup(payload.get(METADATA, payload), name)
 
 
 def _itself(value: Any) -> Any:
