@@ -20,7 +20,7 @@ class Words:
         vectors = np.full((len(texts), self.dim), 1e-3, np.float32)
         for row, text in enumerate(texts):
             for word in text.lower().split():
-                seed = xxhash.xxh3_64_intdigest(word.strip(".,"))
+                seed = xxhash.xxh3_64_intdigest(word.strip(".,").encode())
                 vectors[row] += np.random.default_rng(seed).standard_normal(self.dim).astype(np.float32)
         return vectors[0] if isinstance(items, str) else vectors
 

@@ -172,9 +172,19 @@ class Documents:
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
-    def where(self, node: Node | None, *, ids: Sequence[str] | None = None, where: str | None = None) -> Any:
-        """A condition for the store."""
-        return condition(node, self.schema, ids=ids, where=where)
+    def where(
+        self,
+        read: Callable[[Mapping[str, str]], Node | None] | None = None,
+        *,
+        ids: Sequence[str] | None = None,
+        where: str | None = None,
+    ) -> Any:
+        """A condition for the store, of a filter that ``read`` makes of the columns' types, of ids, of SQL."""
+        schema = self.schema
+        try:
+            return condition(None if read is None else read(schema), schema, ids=ids, where=where)
+        except RecursionError:
+            raise ValueError("filters: nested too deeply") from None
 
     def search(self, queries: Any, k: int, where: Any = None, **options: Any) -> list[Hit]:
         """The hits of one query, nearest first, with payload; none where there is no store yet."""

@@ -195,13 +195,10 @@ def condition(
 ) -> Any:
     """What :meth:`nearfield.store.Store.search` takes as ``where`` for a filter, a set of ids, and SQL beside them."""
     rest = None
-    try:
-        if node is not None:
-            text, rest = split(node, schema)
-            where = text if where is None else where if text is None else f"({where}) and {text}"
-        key = None if rest is None else repr(rest)
-    except RecursionError:
-        raise ValueError("filter: nested too deeply") from None
+    if node is not None:
+        text, rest = split(node, schema)
+        where = text if where is None else where if text is None else f"({where}) and {text}"
+    key = None if rest is None else repr(rest)
     if rest is None and ids is None:
         return where
     if rest is None:

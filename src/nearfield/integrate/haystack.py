@@ -353,11 +353,13 @@ class HaystackDocumentStore(Asynchronous):
         return self._documents.search(vector, top_k, where, **options)
 
     def _where(self, filters: dict[str, Any] | None, *, only_embedded: bool = False) -> Any:
-        schema = self._documents.schema
-        node: Node | None = parse(filters, schema)
-        if only_embedded and EMBEDDED in schema:
-            node = embedded() if node is None else And((embedded(), node))
-        return self._documents.where(node)
+        def wanted(schema: Mapping[str, str]) -> Node | None:
+            node = parse(filters, schema)
+            if not only_embedded or EMBEDDED not in schema:
+                return node
+            return embedded() if node is None else And((embedded(), node))
+
+        return self._documents.where(wanted)
 
     def _answers(self, hits: list[Hit], scores: list[float], with_vectors: bool) -> list[Document]:
         vectors = {}

@@ -96,7 +96,7 @@ class HaystackEmbeddingRetriever(_Retriever):
         max_false: float | None = None,
     ):
         settings = {"scale_score": scale_score, "return_embedding": return_embedding, "max_false": max_false}
-        super().__init__(document_store, filters, top_k, filter_policy, **settings)
+        _Retriever.__init__(self, document_store, filters, top_k, filter_policy, **settings)  # the decorator remakes it
 
     @component.output_types(documents=list[Document])
     def run(
@@ -150,7 +150,7 @@ class HaystackBM25Retriever(_Retriever):
         max_false: float | None = None,
     ):
         settings = {"scale_score": scale_score, "max_false": max_false}
-        super().__init__(document_store, filters, top_k, filter_policy, **settings)
+        _Retriever.__init__(self, document_store, filters, top_k, filter_policy, **settings)  # the decorator remakes it
 
     @component.output_types(documents=list[Document])
     def run(
@@ -207,7 +207,7 @@ class HaystackHybridRetriever(_Retriever):
         max_false: float | None = None,
     ):
         settings = {"return_embedding": return_embedding, "max_false": max_false}
-        super().__init__(document_store, filters, top_k, filter_policy, **settings)
+        _Retriever.__init__(self, document_store, filters, top_k, filter_policy, **settings)  # the decorator remakes it
 
     @component.output_types(documents=list[Document])
     def run(

@@ -386,12 +386,14 @@ class LangChainVectorStore(VectorStore):
 
     def _where(self, filter: Filter, ids: Sequence[str] | None = None) -> Any:
         if isinstance(filter, str):
-            return self._documents.where(None, ids=ids, where=filter)
+            return self._documents.where(ids=ids, where=filter)
         if callable(filter):
             test = filter
             return Condition(ids=ids, test=lambda identifier, payload: bool(test(_document(identifier, payload, None))))
-        node = None if filter is None or filter == {} else parse(filter, self._documents.schema)
-        return self._documents.where(node, ids=ids)
+        if filter is None or filter == {}:
+            return self._documents.where(ids=ids)
+        wanted = filter
+        return self._documents.where(lambda schema: parse(wanted, schema), ids=ids)
 
     # -- relevance ----------------------------------------------------------------------------------------------------
 

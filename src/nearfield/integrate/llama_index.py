@@ -15,7 +15,7 @@ from ..common.checks import check_real, require
 from ..encode import Encoder
 from ..store import Hit, Item, Store
 from .documents import METADATA, TEXT, Documents, metadata_of, similarity, text_of
-from .filters import And
+from .filters import And, Node
 from .llama_index_filters import SOURCE, parse, source
 
 require("llama_index.core", "llama-index")
@@ -199,7 +199,7 @@ class LlamaIndexVectorStore(BasePydanticVectorStore):
 
     def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
         """Delete the nodes of a document."""
-        self._documents.delete(where=self._documents.where(source([ref_doc_id])))
+        self._documents.delete(where=self._documents.where(lambda _: source([ref_doc_id])))
 
     async def adelete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
         """See :meth:`delete`."""
@@ -209,7 +209,7 @@ class LlamaIndexVectorStore(BasePydanticVectorStore):
         self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None, **delete_kwargs: Any
     ) -> None:
         """Delete nodes by id, by filter, or what is named by both; without either, everything."""
-        where = self._documents.where(parse(filters, self._documents.schema), ids=node_ids)
+        where = self._documents.where(lambda schema: parse(filters, schema), ids=node_ids)
         if where is None:
             self._documents.clear()
         else:
@@ -241,7 +241,7 @@ class LlamaIndexVectorStore(BasePydanticVectorStore):
 
     def get_nodes(self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None) -> list[BaseNode]:
         """Nodes by id, in the order given, by filter, or both; without either, all of them as they were added."""
-        where = self._documents.where(parse(filters, self._documents.schema), ids=node_ids)
+        where = self._documents.where(lambda schema: parse(filters, schema), ids=node_ids)
         found = {name: _node(name, payload, None) for name, _, payload, _ in self._documents.items(where)}
         if node_ids is None:
             return list(found.values())
@@ -260,11 +260,15 @@ class LlamaIndexVectorStore(BasePydanticVectorStore):
         searched (:meth:`Store.search`); ``mmr_threshold``, ``mmr_prefetch_k`` and ``mmr_prefetch_factor`` are those of
         LlamaIndex's other stores.
         """
-        node = parse(query.filters, self._documents.schema)
+
+        def wanted(schema: Mapping[str, str]) -> Node | None:
+            node = parse(query.filters, schema)
+            if not query.doc_ids:
+                return node
+            return source(query.doc_ids) if node is None else And((source(query.doc_ids), node))
+
         # An index that keeps no list of its nodes says so by empty lists.
-        if query.doc_ids:
-            node = And(tuple(one for one in (node, source(query.doc_ids)) if one is not None))
-        where = self._documents.where(node, ids=query.node_ids or None)
+        where = self._documents.where(wanted, ids=query.node_ids or None)
         mode = VectorStoreQueryMode(query.mode)
         k = query.similarity_top_k
         options: dict[str, Any] = {name: kwargs[name] for name in ("max_false", "beam") if name in kwargs}
