@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("haystack", reason="needs nearfield[haystack]")
 
-from haystack import AsyncPipeline, Document, Pipeline
+from haystack import Document, Pipeline
 from haystack.components.writers import DocumentWriter
 
 from nearfield.encode import WordLlama
@@ -81,7 +81,7 @@ def test_words_and_both(shelf: HaystackDocumentStore, encoder: Any) -> None:
 
 
 def test_asynchronous(shelf: HaystackDocumentStore, encoder: Any) -> None:
-    asking = AsyncPipeline()
+    asking = Pipeline()
     asking.add_component("embedder", HaystackTextEmbedder(encoder))
     asking.add_component("retriever", HaystackEmbeddingRetriever(shelf, top_k=1))
     asking.connect("embedder.embedding", "retriever.query_embedding")

@@ -28,8 +28,8 @@ from llama_index.core.vector_stores import (
     MetadataFilters,
     SimpleVectorStore,
     VectorStoreQuery,
-    VectorStoreQueryMode,
 )
+from llama_index.core.vector_stores.types import VectorStoreQueryMode
 
 from nearfield.integrate import LlamaIndexEmbedding, LlamaIndexVectorStore
 from nearfield.store import Store
