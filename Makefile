@@ -50,7 +50,7 @@ docs: .venv/docs.done
 
 # One environment for each purpose, made anew when a source file changed.
 .venv/demo.done: EXTRAS = text
-.venv/test.done: EXTRAS = test
+.venv/test.done: EXTRAS = test-integrations
 .venv/bench.done: EXTRAS = bench,text
 .venv/docs.done: EXTRAS = docs
 

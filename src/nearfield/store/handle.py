@@ -220,6 +220,11 @@ class Handle:
         return self._catalogue.read_only
 
     @property
+    def closed(self) -> bool:
+        """Whether this handle was closed."""
+        return self._catalogue.closed
+
+    @property
     def embedding(self) -> dict[str, Any] | None:
         """The fingerprint of the encoder the vectors come from, or None."""
         return self._meta().get("embedding")

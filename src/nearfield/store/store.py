@@ -184,9 +184,17 @@ class Store(Asking, Fitting, Keeping, Moving):
             raise ValueError("vectors: the store moved to another model meanwhile; add again")
         return as_stored(array, shape), back.transform(array)
 
-    def delete(self, ids: Any) -> int:
-        """Delete items; ids that are not there are passed over. Returns how many were. Durable when it returns."""
+    def delete(self, ids: Any = None, *, where: Any = None) -> int:
+        """Delete items; ids that are not there are passed over. Returns how many were. Durable when it returns.
+
+        With ``where``, a condition as in :meth:`search`, in place of ids: all items that pass it at this moment. What
+        is added or replaced meanwhile stays.
+        """
         writer = self._writing()[0]
+        if (ids is None) == (where is None):
+            raise TypeError(f"ids, where: expected one of the two, got {'none' if ids is None else 'both'}")
+        if where is not None:
+            return writer.delete_keys(self._reader.keys(where).tolist())
         wanted, _ = check_ids(ids, writer.kind, unique=False)
         return writer.delete(list(dict.fromkeys(wanted)))
 

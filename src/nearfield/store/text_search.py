@@ -11,6 +11,7 @@ import numpy as np
 
 from ..common.checks import check_random_state, check_vectors
 from ..common.decoding import decoding, expect
+from .conditions import Compound
 from .crossing import Crossing, Probe, outstanding
 from .filters import Filter
 from .grouping import explain_groups
@@ -37,7 +38,7 @@ def search_text(
     queries: Any,
     text: Any,
     k: int,
-    condition: Filter | None,
+    asked: Filter | Compound | None,
     payload: bool,
     attributes: bool,
     max_false: float | None,
@@ -55,6 +56,7 @@ def search_text(
         if wording is None:
             raise ValueError("text: this store has no texts; add them with text=, or name their key with index_text()")
         view, array, single = committed, None, None
+        condition = reader.bound(asked, committed, connection)
         if queries is not None:
             view = space(committed, queries, embedding)
             array, single = check_vectors(queries, "queries", dim=view.shape.dim, nonzero=view.shape.metric == "cosine")
