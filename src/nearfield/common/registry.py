@@ -22,6 +22,7 @@ FLOORS: dict[str, int] = {
     "tune": 3,
     "store": 4,
     "evidence": 5,
+    "integrate": 5,
     "bench": 5,
     "cli": 6,
 }
