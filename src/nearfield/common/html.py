@@ -50,7 +50,8 @@ def bar(share: float) -> Markup:
     width = round(100 * min(1.0, max(0.0, share)))
     track = "display:inline-block;width:5em;height:.6em;background:color-mix(in srgb,currentcolor 14%,transparent)"
     fill = f"display:block;height:100%;width:{width}%;background:#3b82c4"
-    return Markup(f'<span style="{track}"><span style="{fill}"></span></span> {share:.2f}')
+    mark = f'<span style="{track}"><span style="{fill}"></span></span>'
+    return Markup(f'<span style="white-space:nowrap">{mark} {share:.2f}</span>')
 
 
 def table(head: Sequence[object], rows: Iterable[Sequence[object]], numbers: Iterable[int] = ()) -> Markup:
@@ -82,9 +83,9 @@ def paragraph(value: object) -> Markup:
 
 
 def listing(values: Iterable[object]) -> Markup:
-    """A list with a mark before each."""
+    """A list with a mark before each; nothing where there are none."""
     items = "".join(f"<li>{shown(value)}</li>" for value in values)
-    return Markup(f'<ul style="margin:.3em 0;padding-left:1.4em">{items}</ul>')
+    return Markup(f'<ul style="margin:.3em 0;padding-left:1.4em">{items}</ul>' if items else "")
 
 
 def box(*parts: object) -> str:
