@@ -47,12 +47,12 @@ class OnnxTokens:
         self.dtype = check_choice(dtype, "dtype", ("float16", "float32"))
         self.normalize = normalize
         self._text = OnnxText(folder, max_tokens=max_tokens, normalize=False, **options)
-        self._text.encode_tokens([])  # refuses a model that pools inside
+        self._dim = self._text.token_dim  # refuses a model that pools inside
 
     @property
     def dim(self) -> int:
         """Dimensions of a vector."""
-        return self._text.dim
+        return self._dim
 
     def encode(self, items: Sequence[str] | str, *, progress: bool | None = None) -> Bags:
         """One bag for each text, in the order given; a single string is one bag."""
