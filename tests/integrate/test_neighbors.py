@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import pickle
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,13 @@ def test_a_graph_keeps_the_recall_it_says(metric: str) -> None:
     assert np.mean([len(set(a) & set(b)) / 60 for a, b in zip(wider, truth, strict=True)]) > 0.85
     one = KNeighborsTransformer(n_neighbors=10, metric=metric, recall=0.9, n_jobs=1).fit_transform(MANY)
     assert (one != found).nnz == 0  # the number of threads changes nothing
+
+
+def test_pickles_answer_alike() -> None:
+    for fitted in (KNeighborsTransformer(recall=0.9).fit(MANY), KNeighborsTransformer().fit(ROWS)):
+        again = pickle.loads(pickle.dumps(fitted))
+        rows = MANY[:20] if fitted.n_features_in_ == MANY.shape[1] and fitted.n_samples_fit_ == len(MANY) else ROWS[:20]
+        assert (again.transform(rows) != fitted.transform(rows)).nnz == 0 and again.recall_ == fitted.recall_
 
 
 def test_recipes_are_taken_as_they_are() -> None:
@@ -174,7 +182,7 @@ def test_pipelines_that_read_a_precomputed_graph(scanned: int, monkeypatch: pyte
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(importlib.util.find_spec("umap") is None, reason="needs umap-learn")
+@pytest.mark.skipif(importlib.util.find_spec("umap") is None, reason="needs nearfield[umap]")
 def test_umap_takes_the_neighbours() -> None:
     import umap
 

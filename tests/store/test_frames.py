@@ -268,6 +268,15 @@ def test_a_store_goes_through_arrow_and_comes_back(new: Callable[..., Store]) ->
             )
 
 
+def test_a_ttl_outdoes_the_expiry_that_a_stream_brings_along(new: Callable[..., Store]) -> None:
+    store, other = new(), new()
+    store.add(["a"], np.float32([[1, 2]]), expires="2999-01-01")
+    other.add(store, ttl=60)
+    assert other.get("a").expires.year < 2999
+    with pytest.raises(ValueError, match="expected one of ttl and expires"):
+        other.upsert(store, ttl=60, expires="expires")
+
+
 def test_a_stream_shows_one_moment(new: Callable[..., Store]) -> None:
     store = new()
     store.add(list(range(5000)), np.random.default_rng(0).standard_normal((5000, 2)).astype(np.float32))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,7 @@ class OnnxText:
         """Dimensions of a vector."""
         return self._dim
 
-    @property
+    @cached_property
     def token_dim(self) -> int:
         """Dimensions of a token's vector; ValueError for a model that pools inside."""
         return int(self._tokens([np.zeros(1, np.int32)])[0].shape[2])

@@ -27,7 +27,7 @@ class OnnxTokens:
     max_tokens : longer texts are cut here, special tokens included.
     normalize : scale each vector to length one (default), so that a product is a cosine.
     dtype : "float16" (default) halves the memory and costs nothing that was ever measured; or "float32".
-    **options : ``file``, ``batch_size`` and ``threads`` of :class:`OnnxText`.
+    **options : ``file``, ``batch_size``, ``prompt`` and ``threads`` of :class:`OnnxText`.
 
     Examples
     --------

@@ -58,7 +58,8 @@ class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, Transformer):
     Notes
     -----
     Rows are rounded to float32. :meth:`fit_transform` knows which row it asks for: each is its own first neighbour even
-    among copies. The sparse graph holds the rows' own distances as explicit zeros, as scikit-learn's does.
+    among copies. The sparse graph holds the rows' own distances as explicit zeros, as scikit-learn's does. A pickle
+    holds the rows and what was measured; the index is built again, the same, by the first search.
 
     Examples
     --------
@@ -102,7 +103,7 @@ class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, Transformer):
         check_random_state(self.random_state)
         self._metric = get_metric(_METRICS[check_choice(self.metric, "metric", tuple(_METRICS))])
         self._threads = _threads(self.n_jobs)
-        rows, _ = self._checked(X, reset=True)
+        rows, self._dtype = self._checked(X, reset=True)
         self._rows = rows
         self._scale = None
         if self._metric.nonzero:
@@ -117,11 +118,11 @@ class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, Transformer):
 
     def _build(self, target: float) -> None:
         """Make the index, and find the narrowest search that reaches the target; keep it if there is one."""
-        given = self.recipe or Recipe("graph", slack=True)
+        given = self._given()
         k = min(self.n_neighbors, len(self._rows) - 1)
         # A few more than are asked for: the codes may have put the last of them in another order.
         again = (k + 1) + max(4, (k + 1) // 4)
-        index = replace(given, rescore="vectors").make(self._metric, self.random_state).build(self._rows)
+        index = self._made()
         picked = np.random.default_rng(self.random_state).permutation(len(self._rows))[:_MEASURED]
         truth = without_own(*self._scan(self._rows[picked], k + 1), picked)[0]
 
@@ -153,6 +154,20 @@ class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, Transformer):
             else:
                 low = middle
         self._keep(*tried)
+
+    def _given(self) -> Recipe:
+        return self.recipe or Recipe("graph", slack=True)
+
+    def _made(self) -> Any:
+        """The index over the rows: always the same."""
+        return replace(self._given(), rescore="vectors").make(self._metric, self.random_state).build(self._rows)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the index, which the first search after unpickling makes again."""
+        state = dict(super().__getstate__())
+        if "_index" in state:
+            state["_index"] = None
+        return state
 
     def _keep(self, recipe: Recipe, measured: tuple[float, float, float]) -> None:
         self.recipe_, self.recall_, self.recall_interval_ = recipe, measured[0], measured[1:]
@@ -189,21 +204,20 @@ class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, Transformer):
     def fit_transform(self, X: Any, y: Any = None) -> csr_matrix:
         """The graph of the training set itself, (n, n), each row its own first neighbour."""
         self.fit(X)
-        dtype = np.float64 if getattr(X, "dtype", np.float64) == np.float64 else np.float32
         others = self.n_neighbors - (self.mode == "connectivity")
         n = self.n_samples_fit_
         self._few_enough(others + 1, n)
         own = np.arange(n)[:, None]
         if not others:
-            return self._graph(np.zeros((n, 1), dtype), own, self.mode)
+            return self._graph(np.zeros((n, 1), self._dtype), own, self.mode)
         distances, rows = self._of_training(others)
-        distances = np.hstack([np.zeros((n, 1), np.float32), distances]).astype(dtype, copy=False)
+        distances = np.hstack([np.zeros((n, 1), self._dtype), distances])
         return self._graph(distances, np.hstack([own, rows]), self.mode)
 
     def _of_training(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         k = self._few_enough(k, len(self._rows) - 1)
-        found = self._search(self._rows, k + 1)
-        return without_own(*found, np.arange(len(self._rows)))
+        distances, rows = self._search(self._rows, k + 1)
+        return without_own(distances.astype(self._dtype, copy=False), rows, np.arange(len(self._rows)))
 
     def _few_enough(self, k: int, most: int) -> int:
         if k > most:
@@ -211,8 +225,10 @@ class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, Transformer):
         return k
 
     def _search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        if self._index is None or self.recipe_ is None:
+        if self.recipe_ is None:
             return self._scan(queries, k)
+        if self._index is None:
+            self._index = self._made()
         settings = self.recipe_.search_settings()
         if k > self.n_neighbors + 1:  # more than was measured: as much wider
             factor = k / (self.n_neighbors + 1)
