@@ -174,10 +174,8 @@ class Store(Asking, Fitting, Keeping, Moving):
             named = {"id_column": id_column, "vector_column": vector_column, "attributes": attributes}
             rows = rows_of(ids, self.attributes, **named, payload=payload, text=text, expires=expires)
             ids, vectors, attributes, payload, text = rows.ids, rows.vectors, rows.attributes, rows.payload, rows.text
-            if rows.expires is not None and (
-                ttl is None or expires is not None
-            ):  # a ttl outdoes a column not asked for
-                expires = rows.expires
+            if ttl is None or expires is not None:  # a ttl outdoes a column that nobody asked for
+                expires = expires if rows.expires is None else rows.expires
         else:
             for name, value in (("id_column", id_column), ("vector_column", vector_column)):
                 if value is not None:
