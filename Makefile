@@ -5,7 +5,7 @@ PYTHON ?= python3
 SOURCES := pyproject.toml $(shell find src -name '*.py' -o -name '*.cpp' -o -name '*.hpp' -o -name CMakeLists.txt)
 SOURCES := $(filter-out %/__pycache__/%,$(SOURCES))
 
-.PHONY: demo test test-fast sanitize fuzz lint bench evidence docs wheel clean
+.PHONY: demo test test-fast test-data sanitize fuzz lint bench evidence docs wheel clean
 
 demo: .venv/demo.done
 	.venv/demo/bin/nearfield demo
@@ -15,6 +15,10 @@ test: .venv/test.done
 
 test-fast: .venv/test.done
 	.venv/test/bin/python -m pytest tests -m "not slow"
+
+# Other projects' own code on our classes: MTEB, UMAP, sentence-transformers and its exports. Installs torch.
+test-data: .venv/test-data.done
+	.venv/test-data/bin/python -m pytest tests/integrate tests/encode tests/store/test_frames.py
 
 # The core under the address and undefined-behaviour sanitisers, then under the thread sanitiser; some ten minutes.
 sanitize: .venv/test.done
@@ -51,6 +55,7 @@ docs: .venv/docs.done
 # One environment for each purpose, made anew when a source file changed.
 .venv/demo.done: EXTRAS = text
 .venv/test.done: EXTRAS = test-integrations
+.venv/test-data.done: EXTRAS = test-data
 .venv/bench.done: EXTRAS = bench,text
 .venv/docs.done: EXTRAS = docs
 
