@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .hits import Hits as Hits
     from .hits import Item as Item
     from .reclaiming import Reclaimable as Reclaimable
+    from .rescoring import Rescore as Rescore
     from .sizing import Estimate as Estimate
     from .sizing import estimate as estimate
     from .store import Store as Store
@@ -34,6 +35,7 @@ __all__ = [
     "Hits",
     "Item",
     "Reclaimable",
+    "Rescore",
     "Store",
     "Upgrade",
     "VerifyReport",
@@ -51,6 +53,7 @@ __getattr__, __dir__ = lazy_names(
         "Hits": ".hits",
         "Item": ".hits",
         "Reclaimable": ".reclaiming",
+        "Rescore": ".rescoring",
         "Store": ".store",
         "Upgrade": ".upgrade",
         "VerifyReport": ".verify",

@@ -11,13 +11,17 @@ from typing import Any
 
 import numpy as np
 
+from ..common.decoding import decoding, expect
 from ..common.errors import CorruptFileError, FormatVersionError
 from .attributes import TYPES
+from .bags import BagSpace
+from .coded_bags import CodedBags
 from .dumping import DUMP_VERSION, METADATA_KEY
 from .parquet import kind_of, open_parquet, payload_of, read_batches, vectors_of
 
 BATCH_ROWS = 8192
 BATCH_BYTES = 32 << 20
+BAG_ROWS = 256  # where there are bags, of some hundred kilobytes each
 
 _ID_NAMES = ("id", "_id", "doc_id", "docid")
 _VECTOR_NAMES = ("vector", "embedding", "vectors", "embeddings")
@@ -34,6 +38,7 @@ class Rows:
     payload: list[Any] | None
     expires: list[Any] | None = None
     text: list[str | None] | None = None
+    bags: CodedBags | None = None
 
 
 class ParquetItems:
@@ -64,6 +69,7 @@ class ParquetItems:
         self._text = False  # whether the payload is one column of JSON text
         self._expires: str | None = None
         self._own_text: str | None = None
+        self._bags: str | None = None
         said = (self._file.schema_arrow.metadata or {}).get(METADATA_KEY)
         if said is not None:
             given = {"id_column": id_column, "vector_column": vector_column, "attributes": attributes, **settings}
@@ -89,11 +95,14 @@ class ParquetItems:
                 self.settings |= {"text": known["text"]["field"], "tokenizer": known["text"]["tokenizer"]}
             self.plan = known["plan"]
             self._expires, self._own_text = columns.get("expires"), columns.get("text")
+            self._bags = columns.get("bags")
+            if self._bags is not None:
+                self.settings["bags"] = BagSpace.from_json(known["bags"], self.path)
             self._id, self._vector, payload = columns["id"], columns["vector"], columns["payload"]
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptFileError(self.path, f"the metadata of the dump cannot be understood: {error!r}") from error
         self._text, self._rest = True, [payload]
-        for name in (self._id, self._vector, payload, self._expires, self._own_text, *attributes):
+        for name in (self._id, self._vector, payload, self._expires, self._own_text, self._bags, *attributes):
             if name is not None and name not in self._fields:
                 raise CorruptFileError(self.path, f"the dump has no column {name!r}")
 
@@ -153,8 +162,9 @@ class ParquetItems:
         """All rows in the order of the file, some megabytes at a time."""
         dim = self.settings["dim"]
         size = max(1, min(BATCH_ROWS, BATCH_BYTES // (4 * dim)))
+        size = size if self._bags is None else min(size, BAG_ROWS)
         attributes = self.settings["attributes"]
-        named = (self._id, self._vector, self._expires, self._own_text, *attributes, *self._rest)
+        named = (self._id, self._vector, self._expires, self._own_text, self._bags, *attributes, *self._rest)
         wanted = [name for name in named if name is not None]
         first = 0
         for batch in read_batches(self.path, self._file, size, wanted):
@@ -170,8 +180,17 @@ class ParquetItems:
                 self._payload(batch),
                 None if self._expires is None else batch.column(self._expires).to_pylist(),
                 None if self._own_text is None else batch.column(self._own_text).to_pylist(),
+                None if self._bags is None else self._coded(batch.column(self._bags), first),
             )
             first += batch.num_rows
+
+    def _coded(self, column: Any, first: int) -> CodedBags:
+        space: BagSpace = self.settings["bags"]
+        with decoding(self.path, f"the bags of the rows from {first} on"):
+            coded = CodedBags.from_rows(column.to_pylist(), *space.widths)
+            odd = space.odd(coded)
+            expect(odd is None, str(odd))
+        return coded
 
     def _ids(self, batch: Any, first: int) -> list[Any]:
         if self._id is None:

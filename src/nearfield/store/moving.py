@@ -16,6 +16,7 @@ from .handle import Handle
 from .tables import set_meta
 
 _BATCH_ROWS = 1024
+_BAG_ROWS = 128
 
 
 class Moving(Handle):
@@ -84,8 +85,8 @@ class Moving(Handle):
     def dump(self, path: str | os.PathLike[str]) -> int:
         """Write all items of one moment to a Parquet file that any tool reads; returns how many. Whole or not at all.
 
-        Ids, vectors (bit by bit), attributes and payloads come back with :meth:`load`, with dim, metric, dtype,
-        embedding and plan; indexes are built again and the judge is fitted again. A row group holds at most some 32 MB.
+        Ids, vectors and codes of bags (bit by bit), attributes and payloads come back with :meth:`load`, with dim,
+        metric, dtype, embedding and plan; indexes are built again and the judge is fitted again. A row group holds at most some 32 MB.
         Take :meth:`snapshot` for a copy that is ready at once. A file that is there is replaced.
         """
         from .dumping import dump
@@ -94,9 +95,11 @@ class Moving(Handle):
         if not target.parent.is_dir():
             raise FileNotFoundError(f"path: no such directory to write to: {target.parent}")
         # The settings are read after the iteration pinned its moment: they change only in a store without items.
-        batches = self._reader.iterate(_BATCH_ROWS)
+        kept = self._meta("bags").get("bags") is not None
+        batches = self._reader.iterate(_BAG_ROWS if kept else _BATCH_ROWS, "codes" if kept else None)
         first = next(batches, None)
-        return dump(target, batches if first is None else _from(first, batches), self._meta(), len(self))
+        settings = self._meta() | {"bags": self._bag_space().to_json() if kept else None}
+        return dump(target, batches if first is None else _from(first, batches), settings, len(self))
 
     @classmethod
     def load(
@@ -182,6 +185,8 @@ class Moving(Handle):
                         if rows.expires is not None
                         else lambda _: None,
                         rows.text,
+                        rows.bags,
+                        None if rows.bags is None else items.settings["bags"].identity,
                     )
                     writer.put(batch, replace=False)
                 except (ValueError, TypeError) as error:

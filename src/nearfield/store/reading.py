@@ -10,6 +10,7 @@ import numpy as np
 
 from ..common.checks import check_int, check_real, check_vectors
 from ..common.errors import CorruptFileError
+from .bag_search import CANDIDATES, coded_at, kept_bags, search_bags, search_bags_many
 from .catalogue import Catalogue
 from .expiry import as_datetime
 from .filters import Filter
@@ -22,6 +23,7 @@ from .maintenance import Maintenance
 from .many import distinct, nearest_many
 from .paging import Origin, Pages, explain_page, page, read_cursors
 from .ranging import Bounds, explain_range, relevances, within
+from .rows import Live
 from .search import Nearest, explain, judge_hits, judged, nearest
 from .segment import logger
 from .snapshot import View, Viewer
@@ -92,8 +94,21 @@ class Reader:
         old_queries: Any = None,
         text: Any = None,
         likeness: Likeness = NONE,
+        bags: Any = None,
+        candidates: int | None = None,
     ) -> Hits:
         """See :meth:`Store.search`."""
+        width = _check_candidates(candidates, bags)
+        if bags is not None:
+            for given, parameter in ((likeness or None, "like, unlike, aspect, to"), (after, "after")):
+                if given is not None:
+                    raise ValueError(f"{parameter}: expected None with bags, which order what vectors name")
+            if old_queries is not None:
+                raise ValueError(
+                    "old_queries: expected None with bags; give the vectors of one of the models as queries"
+                )
+            if text is not None and candidates is not None:
+                raise ValueError("candidates: expected None with text, of which a fixed number is scored by all legs")
         if likeness:
             for given, parameter in ((text, "text"), (after, "after"), (old_queries, "old_queries")):
                 if given is not None:
@@ -104,8 +119,8 @@ class Reader:
             for given, parameter in ((after, "after"), (old_queries, "old_queries")):
                 if given is not None:
                     raise ValueError(f"{parameter}: expected None with text, whose scores change with every write")
-        elif queries is None and likeness.like is None:
-            raise ValueError("queries: expected vectors, a text to search by or items to be like, got none of them")
+        elif queries is None and likeness.like is None and bags is None:
+            raise ValueError("queries: expected vectors, a text, bags or items to be like, got none of them")
         condition = self.condition(where, attributes)
         _check_numbers(k, beam, max_false)
         check_int(group_size, "group_size", 1, MAX_K // k)
@@ -114,7 +129,35 @@ class Reader:
             raise ValueError(f"group_size: expected 1 without group_by, got {group_size}")
         if text is not None:
             return search_text(
-                self, queries, text, k, condition, payload, attributes, max_false, beam, name, group_size, embedding
+                self,
+                queries,
+                text,
+                bags,
+                k,
+                condition,
+                payload,
+                attributes,
+                max_false,
+                beam,
+                name,
+                group_size,
+                embedding,
+            )
+        if bags is not None:
+            return search_bags(
+                self,
+                queries,
+                bags,
+                k,
+                width,
+                condition,
+                payload,
+                attributes,
+                max_false,
+                beam,
+                name,
+                group_size,
+                embedding,
             )
         if name is not None and after is not None:
             raise ValueError("after: expected None with group_by, since the groups of an answer depend on all of it")
@@ -269,10 +312,18 @@ class Reader:
         max_false: float | None,
         beam: int | None,
         embedding: Any = None,
+        bags: Any = None,
+        candidates: int | None = None,
     ) -> Hits:
         """See :meth:`Store.search_many`."""
+        width = _check_candidates(candidates, bags)
         self.condition(None, attributes)
         _check_numbers(k, beam, max_false)
+        if bags is not None:
+            read = partial(distinct, where, read=self._filter)
+            return search_bags_many(
+                self, queries, bags, k, width, read, payload, attributes, max_false, beam, embedding
+            )
 
         def answer(view: View, connection: Any) -> Hits:
             view = space(view, queries, embedding)
@@ -300,6 +351,24 @@ class Reader:
 
         return self.view(answer, transaction=payload)
 
+    def allow(self, ids: Any, where: Any) -> np.ndarray:
+        """See :meth:`Store.allow`."""
+        condition = self.condition(where, False)
+
+        def answer(view: View, _: Any) -> np.ndarray:
+            wanted, kind = check_ids(ids, view.meta.get("id_type"), unique=False)
+            passing: list[Any] = []
+            for live in view.parts:
+                words, count = live.allowed(condition)
+                if count:
+                    passing += live.part.take_ids(Live(live.part, words, count).rows())
+            if kind == "int":
+                return np.isin(np.array(wanted, np.int64), np.array(passing, np.int64))
+            among = set(passing)
+            return np.array([identifier in among for identifier in wanted], bool)
+
+        return self.view(answer)
+
     def _filter(self, where: Any) -> Filter | None:
         if where is None:
             return None
@@ -313,7 +382,7 @@ class Reader:
             self._filters[where] = known
         return known
 
-    def get(self, ids: Any) -> Any:
+    def get(self, ids: Any, bags: bool = False) -> Any:
         """See :meth:`Store.get`."""
 
         def answer(view: View, connection: Any) -> list[Item | None]:
@@ -327,6 +396,9 @@ class Reader:
             found = view.gather_attributes(parts, rows) if self.schema else [None] * len(wanted)
             payloads = read_payloads(connection, keys.values(), self.catalogue.path)
             texts = read_texts(connection, keys.values(), self.catalogue.path, Wording.of(view.meta))
+            own: list[Any] = [None] * len(wanted)
+            if bags:
+                own = [bag if len(bag) else None for bag in kept_bags(view).decode(coded_at(view, parts, rows))]
             return [
                 Item(
                     identifier,
@@ -335,6 +407,7 @@ class Reader:
                     payloads.get(int(column[place])),
                     as_datetime(until[place]),
                     texts.get(int(column[place])),
+                    own[place],
                 )
                 if parts[place] >= 0
                 else None
@@ -344,16 +417,17 @@ class Reader:
         items = self.view(answer, transaction=True)
         return items[0] if is_single(ids) else items
 
-    def iterate(self, batch_size: int) -> Iterator[Batch]:
-        """See :meth:`Store.iterate`."""
+    def iterate(self, batch_size: int, bags: str | None = None) -> Iterator[Batch]:
+        """See :meth:`Store.iterate`; ``bags`` are left out, or come as "vectors" or "codes"."""
         while True:
             with self.catalogue.reading(lasting=True) as connection:
                 view = self.viewer.at(connection)
                 if view is not None:
-                    yield from self._batches(view.unexpired(self.catalogue.clock), connection, batch_size)
+                    yield from self._batches(view.unexpired(self.catalogue.clock), connection, batch_size, bags)
                     return
 
-    def _batches(self, view: View, connection: Any, batch_size: int) -> Iterator[Batch]:
+    def _batches(self, view: View, connection: Any, batch_size: int, bags: str | None) -> Iterator[Batch]:
+        kept = None if bags is None else kept_bags(view)
         places = [np.full(live.count, number) for number, live in enumerate(view.parts)]
         parts = np.concatenate([np.empty(0, np.int64), *places])
         rows = np.concatenate([np.empty(0, np.int64), *(live.rows() for live in view.parts)])
@@ -383,7 +457,10 @@ class Reader:
             if view.meta.get("text") is not None:
                 known = read_texts(connection, wanted, self.catalogue.path, Wording.of(view.meta))
                 texts = [known.get(key) for key in wanted]
-            yield Batch(ids, vectors, table, [payloads.get(key) for key in wanted], expires, texts)
+            own: Any = None if kept is None else coded_at(view, where, some)
+            if kept is not None and bags == "vectors":
+                own = kept.decode(own)
+            yield Batch(ids, vectors, table, [payloads.get(key) for key in wanted], expires, texts, own)
 
 
 def _checked(queries: Any, name: str, view: View) -> tuple[np.ndarray, bool]:
@@ -400,6 +477,14 @@ def _old(committed: View, asked: View, old_queries: Any, count: int) -> np.ndarr
     if len(array) != count:
         raise ValueError(f"old_queries: expected {count}, one for each of the queries, got {len(array)}")
     return array
+
+
+def _check_candidates(candidates: int | None, bags: Any) -> int:
+    if candidates is None:
+        return CANDIDATES
+    if bags is None:
+        raise ValueError("candidates: expected None without bags")
+    return check_int(candidates, "candidates", 1, MAX_K)
 
 
 def _check_numbers(k: int, beam: int | None, max_false: float | None) -> None:
