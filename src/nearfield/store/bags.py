@@ -186,7 +186,7 @@ class BagSpace:
     def to_json(self) -> dict[str, Any]:
         """Everything, for a dump: the setting, and as base64 what was fitted."""
         fitted = {
-            name: [array.dtype.str, list(array.shape), base64.b64encode(np.ascontiguousarray(array)).decode()]
+            name: [array.dtype.str, list(array.shape), base64.b64encode(array.tobytes()).decode()]
             for name, array in self.arrays.items()
         }
         return {**self.setting, "fitted": fitted}
@@ -232,7 +232,8 @@ def check_space(value: Any, dim: int, metric: str) -> BagSpace:
         check_bags(sample, "bags: sample")
         if not len(sample):
             raise ValueError("bags: sample: expected at least one bag, got none")
-    width = check_int(said.get("dim") or (sample.dim if sample is not None else None), "bags: dim", 1, 16384)
+    given = sample.dim if sample is not None and said.get("dim") is None else said.get("dim")
+    width = check_int(given, "bags: dim", 1, 16384)
     for bags, name in ((sample, "sample"), (queries, "queries")):
         if bags is not None:
             check_bags(bags, f"bags: {name}", width)

@@ -32,7 +32,8 @@ from ..common.progress import Progress
 from .attributes import arrow_schema
 from .hits import Batch
 
-DUMP_VERSION = 2  # 1 where there are no bags
+DUMP_VERSION = 2
+PLAIN_VERSION = 1  # where there are no bags
 METADATA_KEY = b"nearfield"
 
 # A group of rows is held in memory while it is written, encoded and not; so much and no more.
@@ -161,7 +162,7 @@ def dump_schema(settings: Mapping[str, Any], kind: str, names: Mapping[str, str]
     said = {name: settings.get(name) for name in kept}
     if "bags" in names:
         said["bags"] = settings["bags"]
-    version = DUMP_VERSION if "bags" in names else 1
+    version = DUMP_VERSION if "bags" in names else PLAIN_VERSION
     text = json.dumps({"version": version, "columns": dict(names), "id_type": kind, **said})
     return pa.schema(fields, metadata={METADATA_KEY: text.encode()})
 

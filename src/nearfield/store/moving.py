@@ -86,8 +86,8 @@ class Moving(Handle):
         """Write all items of one moment to a Parquet file that any tool reads; returns how many. Whole or not at all.
 
         Ids, vectors and codes of bags (bit by bit), attributes and payloads come back with :meth:`load`, with dim,
-        metric, dtype, embedding and plan; indexes are built again and the judge is fitted again. A row group holds at most some 32 MB.
-        Take :meth:`snapshot` for a copy that is ready at once. A file that is there is replaced.
+        metric, dtype, embedding and plan; indexes are built again and the judge is fitted again. A row group holds at
+        most some 32 MB. Take :meth:`snapshot` for a copy that is ready at once. A file that is there is replaced.
         """
         from .dumping import dump
 

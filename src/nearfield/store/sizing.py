@@ -36,7 +36,7 @@ _SAMPLE_BEAM = 60
 _GATHERING = 24
 # And each value of a column while it is coded.
 _CODING = 24
-# What a row's bag takes: its length and where it begins, twice; the codes themselves are copied some megabytes at a time.
+# And each bag: its length and where it begins, twice; the codes themselves are copied some megabytes at a time.
 _BAGS = 32
 
 
