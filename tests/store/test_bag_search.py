@@ -129,9 +129,10 @@ def test_groups_have_the_items_of_largest_maxsim(store: Store) -> None:
 
 
 def test_why_there_are_fewer_is_said(make: Callable[..., Store], store: Store) -> None:
-    hits = store.search(bags=QUERIES[0], k=5, where="year = 2003 and topic = 't13'", candidates=9)
-    assert hits.status == f"only {len(hits)} items pass the filter; {len(WITHOUT - GONE)} more items have no bag"
-    assert store.search(bags=QUERIES[0], k=2, where="year > 3000").status == ("no item passes the filter")
+    hits = store.search(bags=QUERIES[0], k=99, where="year = 2003", candidates=9)
+    more = len([number for number in WITHOUT - GONE if YEARS[number] == 2003])
+    assert hits.status == f"only {len(hits)} items pass the filter; {more} more have no bag" and more > 1
+    assert store.search(bags=QUERIES[0], k=2, where="year > 3000").status == "no item passes the filter"
     fresh = make("fresh.nf", dim=2, bags=DIM)
     assert fresh.search(np.ones(2, np.float32), bags=QUERIES[0], k=2).status == "the store is empty"
     fresh.add([1], np.ones((1, 2), np.float32))
@@ -140,7 +141,7 @@ def test_why_there_are_fewer_is_said(make: Callable[..., Store], store: Store) -
     assert fresh.search(np.ones((2, 2), np.float32), bags=QUERIES[:2], k=2).status == ["no item has a bag"] * 2
     fresh.add([2], np.ones((1, 2), np.float32), bags=BAGS[:1])
     hits = fresh.search(np.ones(2, np.float32), bags=QUERIES[0], k=2)
-    assert (hits.ids, hits.status) == ([2, None], "only 1 item; 1 more item has no bag")
+    assert (hits.ids, hits.status) == ([2, None], "only 1 item; 1 more has no bag")
     fresh.upsert([1], np.ones((1, 2), np.float32), bags=BAGS[:1])
     hits = fresh.search(np.ones(2, np.float32), bags=QUERIES[0], k=2)
     assert (hits.ids, hits.status) == ([1, 2], "ok") or hits.ids == [2, 1]
@@ -172,7 +173,7 @@ def test_what_makes_no_sense_with_bags_is_refused(store: Store, make: Callable[.
         ({"bags": one, "candidates": 0}, ValueError, "candidates"),
         ({"bags": one, "text": "word1", "candidates": 5}, ValueError, "candidates: expected None with text"),
         ({"queries": vector, "candidates": 5}, ValueError, "candidates: expected None without bags"),
-        ({"bags": QUERIES[:2], "text": "word1"}, TypeError, "text: expected a list"),
+        ({"bags": QUERIES[:2], "text": "word1"}, (TypeError, ValueError), "text: expected"),
         ({"bags": QUERIES[:2], "text": ["word1"]}, ValueError, "text: expected 2 texts"),
     ):
         with pytest.raises(error, match=said):
@@ -187,7 +188,7 @@ def test_what_makes_no_sense_with_bags_is_refused(store: Store, make: Callable[.
 def test_a_huge_k_and_more_candidates_than_items(store: Store) -> None:
     hits = store.search(bags=QUERIES[0], k=5000, candidates=100_000)
     assert len(hits) == int(allowed().sum()) and hits.status.startswith(f"only {len(hits)} items; ")
-    assert store.search(bags=QUERIES[0], k=200, candidates=1).ids == hits.ids[:200]
+    assert (store.search(bags=QUERIES[0], k=200, candidates=1).distances >= hits.distances[:200] - 1e-5).all()
 
 
 def test_bags_are_a_third_leg_beside_vector_and_words(store: Store) -> None:

@@ -90,7 +90,8 @@ def with_bags(committed: View, view: View) -> View:
         return view.bagged
     pairs = zip(committed.parts, committed.unbagged, strict=True)
     missing = [live.part.keys[rows] for live, rows in pairs]
-    return view.without(np.sort(np.concatenate([np.empty(0, np.int64), *missing])))
+    keys = np.sort(np.concatenate([np.empty(0, np.int64), *missing]))
+    return view.without(keys) if len(keys) else view
 
 
 def coded_at(view: View, parts: np.ndarray, rows: np.ndarray) -> CodedBags:
@@ -300,10 +301,10 @@ def explain_bags(
     """Per query ``"ok"``, or why there are fewer than ``k`` hits."""
     asked = with_bags(committed, view)
     texts = explain(asked, hits, k, condition, max_false)
-    without = view.items - asked.items
-    if not without:
+    if asked is view:
         return texts
-    if not asked.items:
+    if view.items and not asked.items:
         return ["no item has a bag"] * len(texts)
-    more = f"; {without} more item{' has' if without == 1 else 's have'} no bag"
-    return [text + more if text.startswith("only") else text for text in texts]
+    without = sum(live.allowed(condition)[1] for live in view.parts) - hits.allowed
+    more = f"; {without} more {'has' if without == 1 else 'have'} no bag" if without else ""
+    return [text + more if text.startswith(("only", "no item")) else text for text in texts]

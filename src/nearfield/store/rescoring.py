@@ -106,12 +106,14 @@ def rescored(
     for number, (query, hits) in enumerate(zip(queries, many, strict=True)):
         places, scores, reason = _scored(rescore, query, hits, number)
         best = np.lexsort((places, -scores))
+        enough = len(best) >= columns
         if hits.groups is not None:
-            best = best[first_of_groups([hits.groups[place] for place in places[best]], k, group_size)]
+            values = [hits.groups[place] for place in places[best]]
+            best, enough = best[first_of_groups(values, k, group_size)], len(set(values)) >= k
         best = best[:columns]
         chosen[number, : len(best)], distances[number, : len(best)] = places[best], -scores[best]
         left = sum(one is not None for one in hits.ids)
-        short = hits.status if len(best) < columns or hits.groups is not None else "ok"
+        short = "ok" if enough else hits.status
         status.append(short if reason is None else f"partial: {len(places)} of {left} hits scored: {reason}")
     return wide.choose(chosen, distances, status, payload=payload, attributes=attributes)
 

@@ -169,6 +169,8 @@ class View:
     @cached_property
     def bagged(self) -> View:
         """This view without the items that have no bag."""
+        if not any(len(rows) for rows in self.unbagged):
+            return self
         pairs = zip(self.parts, self.unbagged, strict=True)
         return self._of(tuple(live.without(rows) for live, rows in pairs))
 
