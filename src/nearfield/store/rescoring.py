@@ -96,15 +96,17 @@ def rescored(
     wide = search(k=max(k, -(-rescore.budget // group_size)), payload=True, attributes=typed)
     single = isinstance(wide.status, str)
     many = [wide] if single else [wide[number] for number in range(len(wide))]
-    given = next((one for one in (rescore.queries, *asked) if one is not None), None)
-    queries = [given] if single else list(given)  # type: ignore[arg-type]
+    given: Any = next((one for one in (rescore.queries, *asked) if one is not None), None)
+    if not single and not (hasattr(given, "__len__") and hasattr(given, "__iter__")):
+        raise TypeError(f"rescore: queries: expected a list of one per query, got {type(given).__name__}")
+    queries = [given] if single else list(given)
     if len(queries) != len(many):
         raise ValueError(f"rescore: queries: expected {len(many)}, one per query, got {len(queries)}")
     columns = k * group_size
     chosen = np.full((len(many), columns), -1)
     distances, status = np.full((len(many), columns), np.inf, np.float32), []
     for number, (query, hits) in enumerate(zip(queries, many, strict=True)):
-        places, scores, reason = _scored(rescore, query, hits, number)
+        places, scores, stopped = _scored(rescore, query, hits, number)
         best = np.lexsort((places, -scores))
         enough = len(best) >= columns
         if hits.groups is not None:
@@ -112,24 +114,21 @@ def rescored(
             best, enough = best[first_of_groups(values, k, group_size)], len(set(values)) >= k
         best = best[:columns]
         chosen[number, : len(best)], distances[number, : len(best)] = places[best], -scores[best]
-        left = sum(one is not None for one in hits.ids)
-        short = "ok" if enough else hits.status
-        status.append(short if reason is None else f"partial: {len(places)} of {left} hits scored: {reason}")
+        status.append(stopped or ("ok" if enough else hits.status))
     return wide.choose(chosen, distances, status, payload=payload, attributes=attributes)
 
 
 def _scored(how: Rescore, query: Any, hits: Hits, number: int) -> tuple[np.ndarray, np.ndarray, str | None]:
-    """Ranks and scores of the hits that were scored, and why not all were."""
+    """Ranks and scores of the hits that were scored, and the status where not all were that should be."""
     places = np.flatnonzero([identifier is not None for identifier in hits.ids])[: how.budget]
-    there = dict(zip(np.flatnonzero([one is not None for one in hits.ids]).tolist(), hits, strict=True))
-    items = [there[place] for place in places.tolist()]
-    deadline = None if how.timeout is None else time.monotonic() + how.timeout
+    items = list(hits)[: how.budget]
+    deadline = None if how.timeout is None else time.monotonic() + float(how.timeout)
     calls = Calls(how.score, items, query, how.batch, deadline)
-    reason = None
+    status = None
     try:
         calls.ask(np.arange(len(items)))
     except Stopped as stopped:
-        reason = str(stopped)
         if how.on_error == "raise" and not stopped.timeout:
             raise ValueError(f"rescore: {stopped} (query {number})") from stopped.__cause__
-    return places[calls.rows], calls.scores, reason
+        status = f"partial: {len(calls.rows)} of {len(items)} hits scored: {stopped}"
+    return places[calls.rows], calls.scores, status
