@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -265,6 +266,50 @@ def test_scores_of_few_parts_are_those_of_many(store: Store) -> None:
     apart = bag_search.maxsims(view, QUERIES, mixed_parts, rows[mixed])
     wanted = np.where(mixed_parts < 0, np.nan, np.take_along_axis(together, mixed, axis=1))
     np.testing.assert_array_equal(apart, wanted)
+
+
+def test_a_moment_keeps_its_bags_when_files_go(store: Store) -> None:
+    """A compaction removes the files that an older view has open, perhaps not read yet."""
+    store.close()
+    with Store.open(store.path) as store:
+        view = store._viewer.current()
+        store.delete([1, 2])
+        store.compact()
+        keys = np.concatenate([live.part.keys[live.rows()] for live in view.parts])[None]
+        parts, rows = (column.reshape(keys.shape) for column in view.locate(keys[0]))
+        found = bag_search.maxsims(view, QUERIES[:1], parts, rows)
+        assert np.isfinite(found).sum() == allowed().sum()
+
+
+def test_threads_search_while_others_write(store: Store) -> None:
+    wrong: list[str] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            hits = store.search(bags=QUERIES[0], k=20, candidates=60, where="year < 2008")
+            for name, distance in zip(hits.ids, hits.distances.tolist(), strict=True):
+                own = BAGS[name % ITEMS] if name is not None else None
+                if own is None or abs(distance + (QUERIES[0] @ own.T).max(axis=1).sum()) > 1e-4:
+                    wrong.append(f"{name}: {distance}")
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for round_ in range(6):
+            numbers = [ITEMS + number for number in range(30 * (round_ % 3), 30 * (round_ % 3) + 30)]
+            years = {"year": [YEARS[number - ITEMS] for number in numbers]}
+            store.upsert(numbers, bags=[BAGS[number - ITEMS] for number in numbers], attributes=years)
+            if round_ % 2:
+                store.compact()
+            store.delete(numbers[::3])
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert not wrong, wrong[:5]
+    assert store.verify().ok
 
 
 def test_allow_is_for_an_index_beside_the_store(store: Store, make: Callable[..., Store]) -> None:

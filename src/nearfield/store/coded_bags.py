@@ -180,10 +180,12 @@ class GatheredBags:
 def gather_bags(sources: Sequence[Source]) -> GatheredBags | None:
     """The bags of these rows, one source after another; None where none has any."""
     like = next((bags for bags, rows in sources if bags is not None and len(rows)), None)
+    if like is None:
+        return None
     lengths = [np.zeros(len(rows), np.int64) if bags is None else np.diff(bags.offsets)[rows] for bags, rows in sources]
     offsets = np.concatenate([np.zeros(1, np.int64), *lengths]).cumsum()
     total = int(offsets[-1])
-    if like is None or not total:
+    if not total:
         return None
     if total >= MOST_VECTORS:
         raise ValueError(f"bags: expected fewer than 2**31 vectors in all bags of a segment, got {total}")

@@ -17,7 +17,7 @@ from ..common.decoding import decoding
 from ..common.errors import CorruptFileError
 from . import expiry
 from .attributes import check_schema
-from .bags import ARRAYS, NO_BAGS, BagReader, BagSpace, check_space
+from .bags import ARRAYS, NO_BAGS, BagSpace, check_space
 from .catalogue import Catalogue
 from .ids import check_ids, is_single
 from .maintenance import Maintenance
@@ -57,7 +57,6 @@ class Handle:
             self._maintenance = Maintenance(catalogue, shape, viewer, self._writer, memory)
         self._watch = Watch(lambda: viewer.current().unexpired(catalogue.clock), Record(catalogue.folder), watch)
         self._reader = Reader(catalogue, viewer, self._maintenance, self._watch)
-        self._kept_bags = BagReader()
 
     # -- opening and closing ------------------------------------------------------------------------------------------
 
@@ -305,7 +304,7 @@ class Handle:
         """How bags are kept; ValueError where none are."""
         with self._catalogue.reading() as connection:
             meta = read_meta(connection, self._catalogue.path, "bags")
-            space = self._kept_bags.read(connection, self._catalogue.path, meta)
+            space = self._viewer.bag_reader.read(connection, self._catalogue.path, meta)
         if space is None:
             raise ValueError(NO_BAGS)
         return space

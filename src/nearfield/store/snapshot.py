@@ -253,7 +253,7 @@ class Viewer:
         self._identity = b""
         self._next = NextReader()
         self._aspects = AspectReader()
-        self._bags = BagReader()
+        self.bag_reader = BagReader()
         self._shape_seen = 0
 
     def shape_now(self) -> Shape:
@@ -307,7 +307,7 @@ class Viewer:
                 judge = self._judge_of(connection, meta)
                 expiry, identity = self._expiring(connection)
                 version, following, aspects = self.catalogue.format(connection), None, None
-                bags = self._bags.read(connection, self.catalogue.path, meta)
+                bags = self.bag_reader.read(connection, self.catalogue.path, meta)
                 if version >= 3:
                     place = self.catalogue.path, self.catalogue.segments
                     following = self._next.read(connection, *place, meta, self.shape)
