@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .hits import Hits as Hits
     from .hits import Item as Item
     from .reclaiming import Reclaimable as Reclaimable
+    from .rescoring import Rescore as Rescore
     from .sizing import Estimate as Estimate
     from .sizing import estimate as estimate
     from .store import Store as Store
@@ -36,6 +37,7 @@ __all__ = [
     "Hits",
     "Item",
     "Reclaimable",
+    "Rescore",
     "Store",
     "Upgrade",
     "VerifyReport",
@@ -54,6 +56,7 @@ __getattr__, __dir__ = lazy_names(
         "Hits": ".hits",
         "Item": ".hits",
         "Reclaimable": ".reclaiming",
+        "Rescore": ".rescoring",
         "Store": ".store",
         "Upgrade": ".upgrade",
         "VerifyReport": ".verify",

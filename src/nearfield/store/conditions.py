@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -205,3 +205,10 @@ class Bound:
 def bound(condition: Filter | Compound | None, connection: Any, path: Path, kind: str | None) -> Any:
     """A condition as parts are asked with it: one on attributes alone is so already."""
     return condition.at(connection, path, kind) if isinstance(condition, Compound) else condition
+
+
+def compound(where: Any) -> bool:
+    """Whether a condition, or one of several, needs a look at the catalogue."""
+    if isinstance(where, Sequence | np.ndarray) and not isinstance(where, str):
+        return any(isinstance(one, Condition) for one in where)
+    return isinstance(where, Condition)

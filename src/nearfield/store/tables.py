@@ -139,7 +139,7 @@ def read_arrays(connection: sqlite3.Connection, path: Path, group: str) -> dict[
         if digest(*parts) != check:
             raise CorruptFileError(path, f"checksum of array {name!r} differs")
         with decoding(path, f"array {name!r}"):
-            expect(form in ("<f4", "<f8", "<f2", "<i8", "|u1"), f"numbers of type {form}")
+            expect(form in ("<f4", "<f8", "<f2", "<i8", "<i4", "|u1"), f"numbers of type {form}")
             arrays[str(name)[len(group) + 1 :]] = np.frombuffer(data, form).reshape(json.loads(shape))
     return arrays
 
