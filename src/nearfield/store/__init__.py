@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..common.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .chosen import Ids as Ids
     from .collections import Collections as Collections
     from .filters import Filter as Filter
     from .hits import Batch as Batch
@@ -32,6 +33,7 @@ __all__ = [
     "Filter",
     "Hit",
     "Hits",
+    "Ids",
     "Item",
     "Reclaimable",
     "Store",
@@ -49,6 +51,7 @@ __getattr__, __dir__ = lazy_names(
         "Filter": ".filters",
         "Hit": ".hits",
         "Hits": ".hits",
+        "Ids": ".chosen",
         "Item": ".hits",
         "Reclaimable": ".reclaiming",
         "Store": ".store",

@@ -48,8 +48,8 @@ class Asking(Handle):
             query language: quotes and signs are nothing special. At most the 64 rarest of its words count. Refused
             together with ``after`` and ``old_queries``.
         where : a condition on the attributes: SQL text such as ``"year >= 2024 and topic in ('vision', 'nlp')"``,
-            ``"contains(tags, 'new')"`` or ``"within(place, 52.5, 13.4, 10)"`` (km), or a pyarrow expression. See
-            :class:`nearfield.store.Filter`.
+            ``"contains(tags, 'new')"`` or ``"within(place, 52.5, 13.4, 10)"`` (km), or a pyarrow expression (see
+            :class:`nearfield.store.Filter`); or :class:`nearfield.store.Ids`, the items themselves.
         payload, attributes : whether hits carry them; with the payload come the texts.
         max_false : cut every answer where the judge finds nothing relevant any more; needs :meth:`fit_judge`, and with
             ``text`` :meth:`fit_fusion`.

@@ -11,6 +11,7 @@ import numpy as np
 from ..common.checks import check_int, check_real, check_vectors
 from ..common.errors import CorruptFileError
 from .catalogue import Catalogue
+from .chosen import Ids
 from .expiry import as_datetime
 from .filters import Filter
 from .fusing import nearest_both
@@ -303,6 +304,8 @@ class Reader:
     def _filter(self, where: Any) -> Filter | None:
         if where is None:
             return None
+        if isinstance(where, Ids):
+            return where
         if not isinstance(where, str):
             return Filter(where, self.schema)
         known = self._filters.get(where)

@@ -18,6 +18,7 @@ import numpy as np
 from .. import native
 from ..metric import get_metric
 from .calibration import Calibration
+from .chosen import Ids
 from .filters import Filter
 from .ids import Id, IdColumn
 from .masks import Masks
@@ -187,6 +188,8 @@ class Part(ABC):
 
     def passing(self, condition: Filter) -> np.ndarray:
         """The same, evaluated anew."""
+        if isinstance(condition, Ids):
+            return native.pack_bits(condition.among(self._ids, len(self)))
         return native.pack_bits(condition.mask(self.table()))
 
     def search(
