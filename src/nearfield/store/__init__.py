@@ -14,6 +14,7 @@ from ..common.lazy import lazy_names
 if TYPE_CHECKING:
     from .chosen import Ids as Ids
     from .collections import Collections as Collections
+    from .explaining import Explanation as Explanation
     from .filters import Filter as Filter
     from .hits import Batch as Batch
     from .hits import Hit as Hit
@@ -30,6 +31,7 @@ __all__ = [
     "Batch",
     "Collections",
     "Estimate",
+    "Explanation",
     "Filter",
     "Hit",
     "Hits",
@@ -48,6 +50,7 @@ __getattr__, __dir__ = lazy_names(
         "Batch": ".hits",
         "Collections": ".collections",
         "Estimate": ".sizing",
+        "Explanation": ".explaining",
         "Filter": ".filters",
         "Hit": ".hits",
         "Hits": ".hits",

@@ -13,6 +13,7 @@ from ..common.errors import CorruptFileError
 from .catalogue import Catalogue
 from .chosen import Ids
 from .expiry import as_datetime
+from .explaining import Explanation, explain_item
 from .filters import Filter
 from .fusing import nearest_both
 from .grouping import Groups, check_column, explain_groups, grouped
@@ -27,7 +28,7 @@ from .search import Nearest, explain, judge_hits, judged, nearest
 from .segment import logger
 from .snapshot import View, Viewer
 from .spaces import space
-from .tables import find_keys, read_payloads
+from .tables import find_keys, list_ids, read_payloads
 from .text_search import search_text
 from .texts import Wording, read_texts
 from .watch import Watch
@@ -225,6 +226,15 @@ class Reader:
 
         return self.view(answer, transaction=payload)
 
+    def explain(
+        self, query: Any, identifier: Any, k: int, where: Any, max_false: float | None, beam: int | None, embedding: Any
+    ) -> Explanation:
+        """See :meth:`Store.explain`."""
+        condition = self.condition(where, False)
+        _check_numbers(k, beam, max_false)
+        asked = query, identifier, k, condition, max_false, beam, embedding
+        return self.view(lambda view, connection: explain_item(view, connection, *asked), transaction=True)
+
     def condition(self, where: Any, attributes: bool) -> Filter | None:
         """What every search is given beside its queries, checked."""
         condition = self._filter(where)
@@ -346,6 +356,18 @@ class Reader:
 
         items = self.view(answer, transaction=True)
         return items[0] if is_single(ids) else items
+
+    def ids_after(self, after: int, limit: int) -> tuple[list[Any], int | None]:
+        """See :meth:`Store.ids_after`."""
+
+        def answer(view: View, connection: Any) -> tuple[list[Any], int | None]:
+            rows = list_ids(connection, after, limit + 1)
+            following = rows[limit - 1][0] if len(rows) > limit else None
+            rows = rows[:limit]
+            until = view.expires(np.array([key for key, _ in rows], np.int64))
+            return [identifier for (_, identifier), end in zip(rows, until, strict=True) if end], following
+
+        return self.view(answer, transaction=True)
 
     def iterate(self, batch_size: int) -> Iterator[Batch]:
         """See :meth:`Store.iterate`."""
