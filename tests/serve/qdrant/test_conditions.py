@@ -54,7 +54,10 @@ def field(key: str, **what: Any) -> dict[str, Any]:
         (field("place", geo_radius={"center": {"lat": 0, "lon": -179.5}, "radius": 112_000}), [2]),
         ({"must": {"nested": {"key": "deep.x", "filter": {"must": {"key": "y", "match": {"value": 2}}}}}}, [0]),
         ({"must_not": [{"is_empty": {"key": "n"}}]}, [0, 1, 2, 3]),
-        ({"min_should": {"conditions": [{"is_empty": {"key": "tags"}}, {"is_empty": {"key": "n"}}], "min_count": 2}}, [4]),
+        (
+            {"min_should": {"conditions": [{"is_empty": {"key": "tags"}}, {"is_empty": {"key": "n"}}], "min_count": 2}},
+            [4],
+        ),
         ({"must": {"has_vector": "x"}}, []),
         (field("n"), []),
     ],
@@ -106,7 +109,9 @@ def test_what_is_appended_later_is_seen() -> None:
     condition = Filter(field("n", range={"gte": 5}))
     nested = Filter({"must": {"nested": {"key": "deep.x", "filter": {"must": {"key": "y", "range": {"gt": 5}}}}}})
     text = Filter(field("words", match={"text": "red fox"}))
-    places = Filter(field("place", geo_bounding_box={"top_left": {"lat": 9, "lon": 1}, "bottom_right": {"lat": 1, "lon": 9}}))
+    places = Filter(
+        field("place", geo_bounding_box={"top_left": {"lat": 9, "lon": 1}, "bottom_right": {"lat": 1, "lon": 9}})
+    )
     dates = Filter(field("when", range={"gte": "2024-01-01"}))
     for one in (condition, nested, text, places, dates):
         one.mask(rows)

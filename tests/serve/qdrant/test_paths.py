@@ -24,7 +24,9 @@ def test_steps_of_a_path(text: str, steps: Any) -> None:
     assert parse_path(text) == steps
 
 
-@pytest.mark.parametrize("text", ["", ".", "a.", ".a", "a..b", "a[", "a[-1]", "a[x]", "a b", '"a', "[0]", "a[1]b", "a[99999999999999999999]"])
+@pytest.mark.parametrize(
+    "text", ["", ".", "a.", ".a", "a..b", "a[", "a[-1]", "a[x]", "a b", '"a', "[0]", "a[1]b", "a[99999999999999999999]"]
+)
 def test_what_is_no_path(text: str) -> None:
     with pytest.raises(Refusal, match="expected"):
         parse_path(text)

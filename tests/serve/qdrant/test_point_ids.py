@@ -61,6 +61,8 @@ def test_dates(text: str, micros: int) -> None:
     assert parse_moment(text) == micros
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2024-13-01", "2024-02-30", "2024-01-01T", "2024-01-01T12", "12:00", "2024-01-01T00:01Z"])
+@pytest.mark.parametrize(
+    "text", ["", "yesterday", "2024-13-01", "2024-02-30", "2024-01-01T", "2024-01-01T12", "12:00", "2024-01-01T00:01Z"]
+)
 def test_what_is_no_date(text: str) -> None:
     assert parse_moment(text) is None

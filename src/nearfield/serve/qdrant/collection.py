@@ -50,6 +50,7 @@ class Collection:
         self._revision: str | None = None
         self._lowest = 0
         self._operations = 0
+        self._written = 0
 
     # -- being up to date ----------------------------------------------------------------------------------------------
 
@@ -108,6 +109,12 @@ class Collection:
         """How many writes there were since the server began."""
         return self._operations
 
+    def written(self) -> int:
+        """How many points were written since this was last asked."""
+        with self._writing:
+            written, self._written = self._written, 0
+        return written
+
     def put(self, store: Store, points: Sequence[Point]) -> None:
         """Write points as they are given, in one transaction; ``key`` 0 stands for one that is to be found."""
         if not points:
@@ -135,6 +142,7 @@ class Collection:
                     vectors[place] = vector
             payloads.append(_written(point, self.schema))
         store.upsert(np.array([point.key for point in points], np.int64), vectors, payload=payloads)
+        self._written += len(points)
         with self.lock:
             self.points.put(points)
             self._revision = store.revision

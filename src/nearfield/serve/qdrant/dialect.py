@@ -15,6 +15,7 @@ from ...store import Store
 from ..hosted import Hosted
 from . import reads
 from .collection import Collection
+from .indexing import Indexer, rows_of
 from .point_ids import PointId
 from .query import Asker
 from .refusal import Refusal, bad, fields, several, unsupported
@@ -35,6 +36,7 @@ class Dialect:
 
     def __init__(self, hosted: Hosted):
         self.hosted = hosted
+        self.indexer = Indexer(hosted)
         self._lock = threading.Lock()
         self._known: OrderedDict[str, Collection] = OrderedDict()
         self._aliases: dict[str, str] | None = None
@@ -96,16 +98,17 @@ class Dialect:
         return True
 
     def _forget(self, name: str) -> None:
+        self.indexer.forget(name)
         with self._lock:
             self._known.pop(name, None)
 
     def info(self, name: str) -> dict[str, Any]:
         """What is told of a collection."""
         with self.open(name) as (collection, store):
-            segments = store.stats()["segments"]
-            indexed = sum(segment["rows"] for segment in segments if segment.get("index"))
+            indexed, loose = rows_of(store)
             with collection.lock:
-                return collection.schema.info(collection.points.count, indexed, max(1, len(segments)))
+                info = collection.schema.info(collection.points.count, indexed, 1 + (indexed > 0 < loose))
+            return {**info, "status": "yellow" if self.indexer.busy(collection.name) else "green"}
 
     def asker(self, collection: Collection, store: Store) -> Asker:
         """Answers queries of an open collection."""

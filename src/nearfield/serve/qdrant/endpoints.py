@@ -118,6 +118,8 @@ def _changing(change: Callable[..., Any]) -> Callable[[Request], Any]:
         with request.dialect.open(request.name) as (collection, store):
             count = change(collection, store, request.body)
             result = _done(request, collection.operations)
+            if collection.schema.engine is not None:
+                request.dialect.indexer.wrote(collection.name, store, collection.written())
         return result if count is None else [result] * count
 
     return answer

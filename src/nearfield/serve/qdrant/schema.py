@@ -233,7 +233,6 @@ class Schema:
         if self.content["sparse_vectors"]:
             params["sparse_vectors"] = self.content["sparse_vectors"]
         return {
-            "status": "green",
             "optimizer_status": "ok",
             "indexed_vectors_count": indexed,
             "points_count": points,

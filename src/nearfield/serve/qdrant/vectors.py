@@ -71,7 +71,7 @@ class Space(ABC):
         """A vector of a request, checked, as it is kept."""
 
     def ready(self, vector: Any) -> Any:
-        """A vector of a query as it is compared: examples are averaged as they came, and only then brought to length 1."""
+        """A vector of a query as it is compared: examples are averaged as they came, then brought to length 1."""
         return vector
 
     @abstractmethod
