@@ -107,7 +107,7 @@ class Dialect:
         with self.open(name) as (collection, store):
             indexed, loose = rows_of(store)
             with collection.lock:
-                info = collection.schema.info(collection.points.count, indexed, 1 + (indexed > 0 < loose))
+                info = collection.schema.info(collection.points.count, indexed, 1 + (indexed > 0 and loose > 0))
             return {**info, "status": "yellow" if self.indexer.busy(collection.name) else "green"}
 
     def asker(self, collection: Collection, store: Store) -> Asker:

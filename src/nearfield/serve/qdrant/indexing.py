@@ -12,7 +12,7 @@ logger = logging.getLogger("nearfield.serve.qdrant")
 
 # From so many rows on a compaction builds a graph; fewer are scanned in no time.
 LEAST = 20_000
-# Only when so large a share of what is indexed has come to it: all compactions together then cost some three times the last.
+# And only when so large a share of what is indexed has come to it: so all of them together cost a few times the last.
 _SHARE = 0.5
 
 
@@ -44,9 +44,10 @@ class Indexer:
                 return
             self._written[name] = 0
         indexed, loose = rows_of(store)
-        if loose < max(LEAST, _SHARE * indexed):
+        missing = max(LEAST, int(_SHARE * indexed)) - loose
+        if missing > 0:
             with self._lock:
-                self._written[name] = min(loose, LEAST - 1)
+                self._written[name] = LEAST - missing
             return
         with self._lock:
             self._waiting.append(name)
