@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from qdrant_client import models as m
+
+m = pytest.importorskip("qdrant_client.models")
 
 DIM = 6
 WORDS = ["red fox", "blue Fox jumps", "green", "lazy dog", "Red dog, blue cat", "", "überraschung", "a_b c"]
@@ -421,7 +422,7 @@ class Workload:
                 raise AssertionError(f"{self.shape}: {self.both.last}") from error
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 4))])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_random_workload_is_answered_as_in_local_mode(client: Any, local: Any, shape: str, seed: int) -> None:
     Workload(Both(local, client), shape, seed).run(120)

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from qdrant_client import models as m
 
 from nearfield.store import Store
+
+m = pytest.importorskip("qdrant_client.models")
 
 DIM = 4
 COSINE = m.VectorParams(size=DIM, distance=m.Distance.COSINE)

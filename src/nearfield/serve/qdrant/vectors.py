@@ -47,7 +47,8 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 
 def _numbers(value: Any, what: str) -> np.ndarray:
     try:
-        array = np.array(value, np.float32)
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused below
+            array = np.array(value, np.float32)
     except (ValueError, TypeError, OverflowError):
         raise bad(f"{what}: expected numbers, in rows of one length where there are rows") from None
     if not np.isfinite(array).all():
