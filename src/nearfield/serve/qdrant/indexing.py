@@ -27,14 +27,21 @@ class Indexer:
     def __init__(self, hosted: Hosted):
         self._hosted = hosted
         self._lock = threading.Lock()
+        self._ended = threading.Condition(self._lock)
         self._waiting: list[str] = []
         self._busy: str | None = None
         self._written: dict[str, int] = {}
+        self._settled: dict[str, int] = {}
 
     def busy(self, name: str) -> bool:
         """Whether a collection is being indexed, or about to be."""
         with self._lock:
             return name == self._busy or name in self._waiting
+
+    def wait(self, seconds: float) -> bool:
+        """Until nothing is being indexed; whether that came to pass in time."""
+        with self._ended:
+            return self._ended.wait_for(lambda: self._busy is None and not self._waiting, seconds)
 
     def wrote(self, name: str, store: Store, rows: int) -> None:
         """Note that rows were written; begin where they have become enough."""
@@ -44,7 +51,8 @@ class Indexer:
                 return
             self._written[name] = 0
         indexed, loose = rows_of(store)
-        missing = max(LEAST, int(_SHARE * indexed)) - loose
+        settled = max(indexed, self._settled.get(name, 0))  # a plan may say that no index is best
+        missing = max(LEAST, int(_SHARE * settled)) - (indexed + loose - settled)
         if missing > 0:
             with self._lock:
                 self._written[name] = LEAST - missing
@@ -59,6 +67,7 @@ class Indexer:
         """A collection is gone."""
         with self._lock:
             self._written.pop(name, None)
+            self._settled.pop(name, None)
             if name in self._waiting:
                 self._waiting.remove(name)
 
@@ -67,11 +76,13 @@ class Indexer:
             with self._lock:
                 self._busy = self._waiting.pop(0) if self._waiting else None
                 name = self._busy
+                self._ended.notify_all()
             if name is None:
                 return
             try:
                 with self._hosted.open(name) as store:
                     store.compact()
+                    self._settled[name] = sum(rows_of(store))
             except Exception as error:  # dropped meanwhile, the server closes, no room: answers are right without it
                 logger.warning("%s: not indexed now: %s", name, error)
 

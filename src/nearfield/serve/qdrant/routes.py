@@ -34,10 +34,8 @@ def mount(app: FastAPI) -> None:
         for place in (path, path + "/{rest:path}"):
             endpoint = Endpoint("", place, "read", refuse(what), what)
             app.add_route(place, _route(dialect, endpoint), list(_ANY), include_in_schema=False)
-    for place in ("/collections/{rest:path}",):  # below a collection, and none of the above
-        app.add_route(
-            place, _route(dialect, Endpoint("", place, "read", _nowhere, "")), list(_ANY), include_in_schema=False
-        )
+    other = Endpoint("", "/collections/{rest:path}", "read", _nowhere, "")  # none of the above
+    app.add_route(other.path, _route(dialect, other), list(_ANY), include_in_schema=False)
 
 
 def _nowhere(request: Request) -> Any:
@@ -54,39 +52,40 @@ def _saying(text: str) -> Any:
 
 
 async def _about(request: Any) -> Any:
-    return _reply({"title": "nearfield - as a Qdrant server", "version": VERSION, "commit": ""})
+    return _reply(to_json({"title": "nearfield - as a Qdrant server", "version": VERSION, "commit": ""}))
 
 
-def _reply(content: Any, status: int = 200, headers: Any = None) -> Any:
+def _reply(content: bytes, status: int = 200, headers: Any = None) -> Any:
     from fastapi.responses import Response
 
-    return Response(to_json(content), status, headers, "application/json")
+    return Response(content, status, headers, "application/json")
 
 
 def _route(dialect: Dialect, endpoint: Endpoint) -> Any:
+    hosted = dialect.hosted
+
     async def answer(request: Any) -> Any:
         started = time.perf_counter()
-        headers = None
+        path, query = dict(request.path_params), dict(request.query_params)
+
+        def work(raw: bytes) -> bytes:  # in a thread, with the reading and writing of JSON, which may be long
+            result = endpoint.answer(Request(dialect, path, query, _parsed(raw)))
+            return to_json({"result": result, "status": "ok", "time": time.perf_counter() - started})
+
         try:
             allow(request.scope.get(SCOPE_KEY), endpoint.right)
-            if endpoint.writes and dialect.hosted.read_only:
+            if endpoint.writes and hosted.read_only:
                 raise Refusal(403, "this server was started to read only")
-            asked = Request(
-                dialect, dict(request.path_params), dict(request.query_params), _parsed(await request.body())
-            )
-            hosted = dialect.hosted
-            if endpoint.writes and "name" in asked.path:
-                result = await hosted.write(dialect.resolve(asked.name), endpoint.answer, asked)
-            else:
-                result = await hosted.run(endpoint.answer, asked)
-            content, status = {"result": result, "status": "ok"}, 200
+            raw = await request.body()
+            if endpoint.writes and "name" in path:
+                return _reply(await hosted.write(dialect.resolve(path["name"]), work, raw))
+            return _reply(await hosted.run(work, raw))
         except Exception as error:
-            status, message = _told(error, str(dialect.hosted.path))
-            headers = error.headers if isinstance(error, Problem) else None
+            status, message = _told(error, str(hosted.path))
             if status >= 500 and status != 501:
                 logger.error("%s %s", request.method, request.url.path, exc_info=error)
-            content = {"status": {"error": message}}
-        return _reply({**content, "time": time.perf_counter() - started}, status, headers)
+            told = to_json({"status": {"error": message}, "time": time.perf_counter() - started})
+            return _reply(told, status, error.headers if isinstance(error, Problem) else None)
 
     return answer
 

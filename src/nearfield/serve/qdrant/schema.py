@@ -147,8 +147,7 @@ class Schema:
         content = copy.deepcopy(self.content)
         if kind == "dense":
             new = fields(kinds[kind], "dense", ("size", "distance", "multivector_config", *_TUNING))
-            vectors = content["vectors"]
-            content["vectors"] = {"": vectors} if "size" in vectors else vectors
+            content["vectors"] = _by_name(content["vectors"])
         else:
             new = fields(kinds[kind], "sparse", ("modifier", *_TUNING))
         place = content["vectors" if kind == "dense" else "sparse_vectors"]
@@ -158,7 +157,7 @@ class Schema:
             if known is None or any(known.get(key) != new.get(key) for key in compared):
                 raise bad(f"Wrong input: Vector {name} already exists with a different configuration")
             return None
-        place[name] = {key: value for key, value in new.items() if value is not None}
+        place[name] = _set(new)
         return Schema(content)
 
     def without_vector(self, name: str) -> Schema:
@@ -175,8 +174,16 @@ class Schema:
         body = fields(
             body,
             "update collection",
-            ("vectors", "optimizers_config", "params", "hnsw_config", "quantization_config", "sparse_vectors"),
-            ignored=("strict_mode_config", "metadata", "timeout"),
+            (
+                "vectors",
+                "optimizers_config",
+                "params",
+                "hnsw_config",
+                "quantization_config",
+                "sparse_vectors",
+                "metadata",
+            ),
+            ignored=("strict_mode_config", "timeout"),
         )
         content = copy.deepcopy(self.content)
         for name in ("optimizers_config", "hnsw_config"):
@@ -191,12 +198,10 @@ class Schema:
             content["metadata"] = {**(content["metadata"] or {}), **body["metadata"]}
         for place in ("vectors", "sparse_vectors"):
             for name, changes in (body.get(place) or {}).items():
-                of = content[place] if name in content[place] else None
-                if place == "vectors" and not name and "size" in content[place]:
-                    of = {"": content[place]}
+                of = _by_name(content[place]).get(name)
                 if of is None:
                     raise bad(f"Wrong input: Not existing vector name error: {name}")
-                of[name].update({key: value for key, value in changes.items() if value is not None})
+                of.update(_set(changes))
         return Schema(content)
 
     def indexing(self, field: str, schema: Any) -> Schema:
@@ -255,6 +260,11 @@ def _set(values: Mapping[str, Any] | None) -> dict[str, Any]:
     return {key: value for key, value in (values or {}).items() if value is not None}
 
 
+def _by_name(vectors: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of each vector, where they may be those of the only one, which has no name."""
+    return {"": vectors} if "size" in vectors and not isinstance(vectors["size"], dict) else vectors
+
+
 def _searchable(space: Space) -> bool:
     """Whether a store can search such vectors."""
     return type(space) is Dense and space.distance in _METRIC and space.size <= _LARGEST
@@ -264,9 +274,7 @@ def _spaces(content: Mapping[str, Any]) -> dict[str, Space]:
     vectors, sparse = content["vectors"], content["sparse_vectors"]
     if not isinstance(vectors, dict) or not isinstance(sparse, dict):
         raise bad("vectors: expected an object")
-    if "size" in vectors and not isinstance(vectors["size"], dict):
-        vectors = {"": vectors}
-    found: dict[str, Space] = {name: _dense(name, params) for name, params in vectors.items()}
+    found: dict[str, Space] = {name: _dense(name, params) for name, params in _by_name(vectors).items()}
     for name, params in sparse.items():
         if name in found:
             raise bad(f"sparse_vectors: expected names that differ from those of vectors, got {name!r}")
