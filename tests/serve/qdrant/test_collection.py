@@ -183,3 +183,20 @@ def test_a_request_with_one_bad_point_writes_nothing(client: Any) -> None:
         with pytest.raises(Exception, match="400"):
             client.upsert("c", [*points(3), m.PointStruct(id=9, vector=wrong)])
     assert client.count("c").count == 0
+
+
+def test_an_example_of_zeros_is_equally_unlike_everything(client: Any, local: Any) -> None:
+    like = m.RecommendInput(positive=[[0.0] * DIM, [1.0, 0, 0, 0]], strategy=m.RecommendStrategy.SUM_SCORES)
+    found = []
+    for one in (client, local):
+        one.create_collection("c", vectors_config=COSINE)
+        one.upsert("c", points(20))
+        zeros = one.query_points("c", query=[0.0] * DIM, limit=30).points
+        assert [hit.score for hit in zeros] == [0.0] * 20
+        found.append(
+            [
+                (hit.id, round(hit.score, 5))
+                for hit in one.query_points("c", query=m.RecommendQuery(recommend=like)).points
+            ]
+        )
+    assert found[0] == found[1]

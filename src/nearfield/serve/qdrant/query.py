@@ -151,18 +151,22 @@ class Asker:
             left = points.count if keys is None else len(keys)
         if not left:
             return [], points, np.empty(0, np.int64), allowed
-        directed = self.store.metric != "cosine" or all(example.any() for example in resolved.examples)
-        if not directed:  # a query of zeros is equally like everything, and the store compares directions
-            with collection.lock:
-                rows = np.flatnonzero(points.alive() if allowed is None else allowed[: len(points)])
-            found = [np.zeros(len(rows), np.float32)] * len(resolved.examples)
-        elif resolved.kind == "nearest":
-            rows, similarity = collection.nearest(
-                self.store, resolved.examples[0], min(count, left), keys, exact=resolved.exact, beam=resolved.beam
-            )
+
+        def similar(example: np.ndarray, most: int | None) -> tuple[np.ndarray, np.ndarray]:
+            if self.store.metric == "cosine" and not example.any():  # no direction: equally unlike everything
+                with collection.lock:
+                    rows = np.flatnonzero(points.alive() if allowed is None else allowed)
+                return rows, np.zeros(len(rows), np.float32)
+            if most is None:
+                return collection.everything(self.store, example, keys)
+            exact, beam = resolved.exact, resolved.beam
+            return collection.nearest(self.store, example, most, keys, exact=exact, beam=beam)
+
+        if resolved.kind == "nearest":
+            rows, similarity = similar(resolved.examples[0], min(count, left))
             found = [similarity]
         else:
-            answers = [collection.everything(self.store, example, keys) for example in resolved.examples]
+            answers = [similar(example, None) for example in resolved.examples]
             rows = np.unique(np.concatenate([one for one, _ in answers]))
             found = []
             for theirs, similarity in answers:
@@ -170,10 +174,10 @@ class Asker:
                 spread[np.searchsorted(rows, theirs)] = similarity
                 found.append(spread)
         with collection.lock:
-            if (rows < 0).any() or collection.points is not points or (len(rows) and rows.max() >= len(points)):
-                return [], points, np.array([-1]), allowed  # changed meanwhile: asked again
-            hits = self._cut(points, resolved, rows, resolved.combine(found, len(rows)), count, threshold)
-        return hits, points, rows, allowed
+            here = (rows >= 0) & (rows < len(points)) & (collection.points is points)
+            values = resolved.combine(found, len(rows))[here]
+            hits = self._cut(points, resolved, rows[here], values, count, threshold)
+        return hits, points, np.where(here, rows, -1), allowed
 
     def _cut(
         self,
