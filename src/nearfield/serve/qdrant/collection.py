@@ -79,10 +79,6 @@ class Collection:
         with self.lock:
             self.schema, self.points, self._lowest = schema, points, lowest
 
-    def forget(self) -> None:
-        """Read everything again when it is next asked for."""
-        self._revision = None
-
     def reschema(self, store: Store, schema: Schema) -> None:
         """Take another description of the collection."""
         with self._writing:

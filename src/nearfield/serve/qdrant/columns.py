@@ -65,9 +65,6 @@ class Vocabulary:
         self._places: list[int] = []
         self._large = False
 
-    def __len__(self) -> int:
-        return len(self.values)
-
     def code(self, value: Any) -> int:
         """The code of a value, a new one where it was not there."""
         kind = type(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,7 +75,7 @@ class Formula:
                     raise bad(f"formula.{name}: expected a list of expressions")
                 terms = [self._read(one, depth + 1) for one in inner]
                 many = _MANY[name]
-                return lambda point: many([term(point) for term in terms])
+                return lambda point: many(term(point) for term in terms)
             if name in _ONE:
                 term, one = self._read(inner, depth + 1), _ONE[name]
                 return lambda point: _finite(one, name, term(point))
@@ -172,11 +172,17 @@ class Formula:
         return lambda point: value(abs(x(point) - target(point)))
 
 
-def _product(values: list[float]) -> float:
-    return 0.0 if 0.0 in values else math.prod(values)
+def _product(values: Iterable[float]) -> float:
+    """A zero ends it: what stands behind it is not asked for, and may have no value."""
+    product = 1.0
+    for value in values:
+        if value == 0:
+            return 0.0
+        product *= value
+    return product
 
 
-_MANY: dict[str, Callable[[list[float]], float]] = {"sum": sum, "mult": _product, "max": max, "min": min}
+_MANY: dict[str, Callable[[Iterable[float]], float]] = {"sum": sum, "mult": _product, "max": max, "min": min}
 _ONE: dict[str, Callable[[float], float]] = {
     "neg": lambda value: -value,
     "abs": abs,

@@ -168,9 +168,6 @@ class Selector:
             else:
                 node[last] = True
 
-    def __bool__(self) -> bool:
-        return self.everything or self._tree is not None
-
     def of(self, payload: dict[str, Any]) -> dict[str, Any] | None:
         """What is shown of a payload; None where nothing is to be."""
         if self._tree is None:
