@@ -99,13 +99,13 @@ class Asker:
                 mask = points.alive() if condition is None else points.alive() & condition.mask(points)
                 if resolved.kind == "order_by":
                     found = Order(resolved.content).rows(points, mask, count)
-                    return [Hit(points.ids[row], 1.0, value) for row, value in found]
+                    return [Hit(points.ids[row], 1.0, points.payloads[row], value) for row, value in found]
                 if resolved.kind == "none":
                     ordered = points.ordered()
                     rows = ordered[mask[ordered]][:count]
                 else:
                     rows = np.random.default_rng().permutation(np.flatnonzero(mask))[:count]
-                return [Hit(points.ids[row], 1.0) for row in rows.tolist()]
+                return [Hit(points.ids[row], 1.0, points.payloads[row]) for row in rows.tolist()]
         if resolved.mmr is None:
             return self._best(resolved, condition, count, threshold)
         return self._diverse(resolved, condition, count, threshold)
@@ -196,7 +196,10 @@ class Asker:
         if threshold is not None:
             beyond = shown < threshold if nearest and resolved.space.smaller_is_better else shown > threshold
             shown, rows = shown[beyond], rows[beyond]
-        return [Hit(points.ids[row], score) for row, score in zip(rows.tolist(), shown.tolist(), strict=True)]
+        return [
+            Hit(points.ids[row], score, points.payloads[row])
+            for row, score in zip(rows.tolist(), shown.tolist(), strict=True)
+        ]
 
     def _diverse(self, resolved: _Resolved, condition: Filter | None, count: int, threshold: float | None) -> list[Hit]:
         """Candidates by nearness, then chosen one by one by how unlike they are to those before."""
@@ -243,7 +246,7 @@ class Asker:
                 row = points.row(identifier)
                 if row is not None:
                     point = Scored(row, points.payloads[row], [each.get(identifier) for each in given])
-                    hits.append(Hit(identifier, formula.score(point)))
+                    hits.append(Hit(identifier, formula.score(point), points.payloads[row]))
         return sorted(hits, key=lambda hit: -hit.score)
 
 

@@ -14,7 +14,6 @@ from .conditions import parse_filter
 from .ordering import Order
 from .paths import Selector, find, flat, path_of
 from .point_ids import PointId, order_of, parse_id, parse_ids
-from .points import Point
 from .query import Asker
 from .refusal import absent, bad, fields, texts, unsupported, whole
 from .scores import Hit
@@ -41,31 +40,39 @@ class Shown:
                 points = [point for point in map(collection.points.get, ids) if point is not None]
         else:
             points = collection.whole(store, ids)
-        return {point.id: self._one(collection, point) for point in points}
+        return {point.id: self._one(collection, point.id, point.payload, point.vectors) for point in points}
 
-    def _one(self, collection: Collection, point: Point) -> dict[str, Any]:
-        shown: dict[str, Any] = {"id": point.id}
-        payload = self.payload.of(point.payload)
-        if payload is not None:
-            shown["payload"] = payload
+    def _one(
+        self, collection: Collection, identifier: PointId, payload: dict[str, Any], vectors: dict[str, Any]
+    ) -> dict[str, Any]:
+        shown: dict[str, Any] = {"id": identifier}
+        part = self.payload.of(payload)
+        if part is not None:
+            shown["payload"] = part
         if self.vectors is not False:
             spaces = collection.schema.spaces
-            vectors = {
+            chosen = {
                 name: spaces[name].to_json(vector)
-                for name, vector in point.vectors.items()
+                for name, vector in vectors.items()
                 if vector is not None and name in spaces and (self.vectors is True or name in self.vectors)
             }
-            shown["vector"] = vectors[""] if vectors.keys() == {""} else vectors
+            shown["vector"] = chosen[""] if chosen.keys() == {""} else chosen
         return shown
 
-    def hits(self, collection: Collection, store: Store, hits: Sequence[Hit]) -> list[dict[str, Any]]:
-        """Scored points; those deleted since they were found are left out."""
-        known = self.points(collection, store, [hit.id for hit in hits])
+    def hits(
+        self, collection: Collection, store: Store, hits: Sequence[Hit], *, scored: bool = True
+    ) -> list[dict[str, Any]]:
+        """Points as they were when they were found, but for those deleted since where vectors are asked for."""
+        vectors: dict[PointId, dict[str, Any]] = {}
+        if self.vectors is not False:
+            vectors = {point.id: point.vectors for point in collection.whole(store, [hit.id for hit in hits])}
+            hits = [hit for hit in hits if hit.id in vectors]
         answer = []
         for hit in hits:
-            if hit.id in known:
-                point = {**known[hit.id], "version": 0, "score": hit.score}
-                answer.append(point if hit.value is None else {**point, "order_value": hit.value})
+            point = self._one(collection, hit.id, hit.payload, vectors.get(hit.id, {}))
+            if scored:
+                point |= {"version": 0, "score": hit.score}
+            answer.append(point if hit.value is None else {**point, "order_value": hit.value})
         return answer
 
 
@@ -113,18 +120,13 @@ def scroll(collection: Collection, store: Store, body: Any) -> dict[str, Any]:
             if start is not None:
                 raise bad("Offset is not supported in conjunction with `order_by` scroll parameter")
             ordered = Order(body["order_by"]).rows(points, mask, limit)
-            hits: list[tuple[PointId, float | None]] = [(points.ids[row], value) for row, value in ordered]
+            hits = [Hit(points.ids[row], 0.0, points.payloads[row], value) for row, value in ordered]
         else:
             rows = points.ordered()[0 if start is None else points.first_from(start) :]
-            ids = [points.ids[row] for row in rows[mask[rows]][: limit + 1].tolist()]
-            following = ids[limit] if len(ids) > limit else None
-            hits = [(identifier, None) for identifier in ids[:limit]]
-    shown_points = shown.points(collection, store, [identifier for identifier, _ in hits])
-    answer = [
-        shown_points[identifier] if value is None else {**shown_points[identifier], "order_value": value}
-        for identifier, value in hits
-        if identifier in shown_points
-    ]
+            page = rows[mask[rows]][: limit + 1].tolist()
+            following = points.ids[page[limit]] if len(page) > limit else None
+            hits = [Hit(points.ids[row], 0.0, points.payloads[row]) for row in page[:limit]]
+    answer = shown.hits(collection, store, hits, scored=False)
     return {"points": answer, "next_page_offset": following}
 
 
@@ -192,13 +194,11 @@ def groups(asker: Asker, body: Any, look_up: Any) -> dict[str, Any]:
     while True:
         hits = asker.ask(body, limit=few, more=more, boundless=True)
         found: dict[tuple[type, Any], list[Hit]] = {}
-        with collection.lock:
-            for hit in hits:
-                row = collection.points.row(hit.id)
-                values = [] if row is None else flat(find(collection.points.payloads[row], path))
-                if all(type(value) in (int, str) for value in values):
-                    for value in dict.fromkeys(values):
-                        found.setdefault((type(value), value), []).append(hit)
+        for hit in hits:
+            values = flat(find(hit.payload, path))
+            if all(type(value) in (int, str) for value in values):
+                for value in dict.fromkeys(values):
+                    found.setdefault((type(value), value), []).append(hit)
         chosen = list(found.items())[:limit]
         full = len(chosen) == limit and all(len(group) >= size for _, group in chosen)
         if full or len(hits) < few:

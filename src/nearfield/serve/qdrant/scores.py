@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,10 +21,14 @@ _CONSTANT = 2
 
 
 class Hit(NamedTuple):
-    """One point of an answer; ``value`` is what it was ordered by, where that was a payload."""
+    """One point of an answer, with the payload that it had when it was found.
+
+    ``value`` is what it was ordered by, where that was a payload.
+    """
 
     id: PointId
     score: float
+    payload: dict[str, Any]
     value: float | None = None
 
 
@@ -88,7 +92,7 @@ def reciprocal_ranks(
         for rank, hit in enumerate(source):
             share = 0.0 if weight <= 0 else 1.0 / ((rank + 1.0) / weight + k - 1.0)
             scores[hit.id] = scores.get(hit.id, 0.0) + share
-    return _sorted(scores)
+    return _sorted(scores, sources)
 
 
 def distributions(sources: Sequence[Sequence[Hit]]) -> list[Hit]:
@@ -101,11 +105,13 @@ def distributions(sources: Sequence[Sequence[Hit]]) -> list[Hit]:
         for hit in source:
             share = 0.5 if spread == 0 else (hit.score - mean + 3 * spread**0.5) / (6 * spread**0.5)
             scores[hit.id] = scores.get(hit.id, 0.0) + share
-    return _sorted(scores)
+    return _sorted(scores, sources)
 
 
-def _sorted(scores: dict[PointId, float]) -> list[Hit]:
-    return [Hit(identifier, score) for identifier, score in sorted(scores.items(), key=lambda item: -item[1])]
+def _sorted(scores: dict[PointId, float], sources: Sequence[Sequence[Hit]]) -> list[Hit]:
+    payloads = {hit.id: hit.payload for source in sources for hit in source}
+    best = sorted(scores.items(), key=lambda item: -item[1])
+    return [Hit(identifier, score, payloads[identifier]) for identifier, score in best]
 
 
 def marginal_relevance(relevance: np.ndarray, likeness: np.ndarray, diversity: float, count: int) -> list[int]:
