@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..common.checks import require
@@ -81,7 +82,7 @@ def create_app(
         read_only,
         metrics,
         Jobs(limits.jobs, str(hosted.path)),
-        Batcher(hosted, metrics, answer_batch),
+        Batcher(hosted, metrics, partial(answer_batch, limits, hosted)),
     )
     router = Router(operations())
 

@@ -222,17 +222,20 @@ class _Visit:
     async def reply(self, reply: Reply, method: str) -> None:
         """Send ``reply``, without its body when only the head was asked for."""
         self.status = reply.status
-        self.started = True
         headers = [(b"content-type", reply.media)] if reply.body or reply.chunks is not None else []
         if reply.headers:
             headers += reply.headers
         if reply.chunks is None:
             headers.append((b"content-length", b"%d" % len(reply.body)))
+            self.started = True
             await self._send({"type": "http.response.start", "status": reply.status, "headers": headers})
             await self._send({"type": "http.response.body", "body": b"" if method == "HEAD" else reply.body})
             return
+        first = await anext(reply.chunks, None)  # what goes wrong at once is still answered as an error
+        self.started = True
         await self._send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        if method != "HEAD":
+        if method != "HEAD" and first is not None:
+            await self._send({"type": "http.response.body", "body": first, "more_body": True})
             async for chunk in reply.chunks:
                 await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
         await self._send({"type": "http.response.body", "body": b""})
