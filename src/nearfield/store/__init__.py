@@ -14,6 +14,7 @@ from ..common.lazy import lazy_names
 if TYPE_CHECKING:
     from .collections import Collections as Collections
     from .conditions import Condition as Condition
+    from .explaining import Explanation as Explanation
     from .filters import Filter as Filter
     from .hits import Batch as Batch
     from .hits import Hit as Hit
@@ -32,6 +33,7 @@ __all__ = [
     "Collections",
     "Condition",
     "Estimate",
+    "Explanation",
     "Filter",
     "Hit",
     "Hits",
@@ -51,6 +53,7 @@ __getattr__, __dir__ = lazy_names(
         "Collections": ".collections",
         "Condition": ".conditions",
         "Estimate": ".sizing",
+        "Explanation": ".explaining",
         "Filter": ".filters",
         "Hit": ".hits",
         "Hits": ".hits",

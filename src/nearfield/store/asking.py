@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..common.checks import check_int
+from .explaining import Explanation
 from .handle import Handle
 from .hits import Batch, Hits
+from .ids import Id
 from .likeness import Likeness
+from .reading import MAX_K
 
 
 class Asking(Handle):
@@ -264,6 +267,44 @@ class Asking(Handle):
             return ask(k=k, payload=payload, attributes=attributes)
         return self._rescored(ask, rescore, k, (queries, bags), 1, payload, attributes)
 
+    def explain(
+        self,
+        query: Any,
+        id: Any,
+        k: int = 10,
+        *,
+        where: Any = None,
+        max_false: float | None = None,
+        beam: int | None = None,
+        embedding: Any = None,
+    ) -> Explanation:
+        """Why an item is, or is not, in the answer to a query: the first reason a search would lose it for.
+
+        For debugging one answer: the store is scanned once, exactly. :func:`nearfield.index.explain` says which stage
+        of an index loses neighbours over many queries.
+
+        Parameters
+        ----------
+        query : (d,) float32.
+        id : of the item.
+        k, where, max_false, beam, embedding : of the search to explain, as in :meth:`search`.
+
+        Examples
+        --------
+        >>> import tempfile, numpy as np
+        >>> from nearfield.store import Store
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> store = Store.create(folder.name + "/a.nf", dim=2, metric="l2", attributes={"year": "int"})
+        >>> store.add(["a", "b"], np.float32([[0, 0], [0, 1]]), attributes={"year": [2023, 2024]})
+        2
+        >>> print(store.explain(np.float32([0, 0]), "b", k=1))
+        beyond: the 2nd nearest of 2, and k is 1
+        >>> store.explain(np.float32([0, 0]), "a", where="year > 2023").reason
+        'the filter is not true of it (year: 2023)'
+        >>> store.close(); folder.cleanup()
+        """
+        return self._reader.explain(query, id, k, where, max_false, beam, embedding)
+
     def allow(self, ids: Any, where: Any = None) -> np.ndarray:
         """Which of these ids are in the store and pass a condition: bool (n,), one for each, in their order.
 
@@ -299,6 +340,39 @@ class Asking(Handle):
         ``bags`` says whether they carry what the codes of their bags stand for.
         """
         return self._reader.get(ids, bags)
+
+    def ids_after(self, after: int = 0, limit: int = 1000) -> tuple[list[Id], int | None]:
+        """The next ids in the order of arrival, and where to go on: a listing without state, such as for a server.
+
+        Choose :meth:`iterate` within one process: it shows one moment. Here each call sees the newest: what was added
+        since comes at the end, what was deleted is left out, what was replaced comes again under its new place.
+
+        Parameters
+        ----------
+        after : 0 for the beginning, then what the call before returned.
+        limit : most ids.
+
+        Returns
+        -------
+        ids, after : ``after`` is None when nothing comes behind them now.
+
+        Examples
+        --------
+        >>> import tempfile, numpy as np
+        >>> from nearfield.store import Store
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> store = Store.create(folder.name + "/a.nf", dim=2)
+        >>> store.add(["c", "a", "b"], np.ones((3, 2), np.float32))
+        3
+        >>> store.ids_after(limit=2)
+        (['c', 'a'], 2)
+        >>> store.ids_after(2, limit=2)
+        (['b'], None)
+        >>> store.close(); folder.cleanup()
+        """
+        check_int(after, "after", 0, 2**63 - 1)
+        check_int(limit, "limit", 1, MAX_K)
+        return self._reader.ids_after(after, limit)
 
     def iterate(self, batch_size: int = 1000, *, where: Any = None, bags: bool = False) -> Iterator[Batch]:
         """All items in the order of their arrival, or those that pass ``where``, as they were when the iteration began.

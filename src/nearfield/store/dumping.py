@@ -131,7 +131,7 @@ def arrow_batches(batches: Iterable[Batch], settings: Mapping[str, Any]) -> tupl
     )
     schema = dump_schema(settings, kind or "int", names)
     each = itertools.chain([] if first is None else [first], arriving)
-    return schema, names, (_record_batch(batch, schema, names) for batch in each)
+    return schema, names, (dump_batch(batch, schema, names) for batch in each)
 
 
 def arrow_reader(batches: Iterable[Batch], settings: Mapping[str, Any], columns: Sequence[str] | None) -> Any:
@@ -191,7 +191,8 @@ def dump_schema(settings: Mapping[str, Any], kind: str, names: Mapping[str, str]
     return pa.schema(fields, metadata={METADATA_KEY: text.encode()})
 
 
-def _record_batch(batch: Batch, schema: Any, names: Mapping[str, str]) -> Any:
+def dump_batch(batch: Batch, schema: Any, names: Mapping[str, str]) -> Any:
+    """A batch as an Arrow batch of a dump's schema."""
     import pyarrow as pa
 
     from .columns import one_array

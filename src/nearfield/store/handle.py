@@ -238,6 +238,15 @@ class Handle:
         return self._catalogue.closed
 
     @property
+    def revision(self) -> str:
+        """A text that is another one after every write: as long as it stays the same, what was read of the items holds.
+
+        For caches of what is derived from a store, and for HTTP's ``ETag``. Seals, compactions and judges do not count,
+        nor does time: an item that expires is gone without a write.
+        """
+        return self._reader.view(lambda view, _: f"{view.identity.hex()}-{view.changes}")
+
+    @property
     def embedding(self) -> dict[str, Any] | None:
         """The fingerprint of the encoder the vectors come from, or None."""
         return self._meta().get("embedding")

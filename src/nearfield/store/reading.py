@@ -15,6 +15,7 @@ from .catalogue import Catalogue
 from .conditions import Bound, Compound, Condition, Outcomes, compound
 from .conditions import bound as bind
 from .expiry import as_datetime
+from .explaining import Explanation, explain_item
 from .filters import Filter
 from .fusing import nearest_both
 from .grouping import Groups, check_column, explain_groups, grouped
@@ -30,7 +31,7 @@ from .search import Nearest, explain, judge_hits, judged, nearest
 from .segment import logger
 from .snapshot import View, Viewer
 from .spaces import space
-from .tables import find_keys, read_payloads
+from .tables import find_keys, list_ids, read_payloads
 from .text_search import search_text
 from .texts import Wording, read_texts
 from .watch import Watch
@@ -278,6 +279,19 @@ class Reader:
         """A condition as the parts of a view are asked with it."""
         return bind(condition, connection, self.catalogue.path, view.meta.get("id_type"))
 
+    def explain(
+        self, query: Any, identifier: Any, k: int, where: Any, max_false: float | None, beam: int | None, embedding: Any
+    ) -> Explanation:
+        """See :meth:`Store.explain`."""
+        asked = self.condition(where)
+        _check_numbers(k, beam, max_false)
+
+        def answer(view: View, connection: Any) -> Explanation:
+            condition = self.bound(asked, view, connection)
+            return explain_item(view, connection, query, identifier, k, condition, max_false, beam, embedding)
+
+        return self.view(answer, transaction=True)
+
     def condition(self, where: Any, attributes: bool = False) -> Filter | Compound | None:
         """What every search is given beside its queries, checked."""
         condition = self._filter(where)
@@ -435,6 +449,18 @@ class Reader:
 
         items = self.view(answer, transaction=True)
         return items[0] if is_single(ids) else items
+
+    def ids_after(self, after: int, limit: int) -> tuple[list[Any], int | None]:
+        """See :meth:`Store.ids_after`."""
+
+        def answer(view: View, connection: Any) -> tuple[list[Any], int | None]:
+            rows = list_ids(connection, after, limit + 1)
+            following = rows[limit - 1][0] if len(rows) > limit else None
+            rows = rows[:limit]
+            until = view.expires(np.array([key for key, _ in rows], np.int64))
+            return [identifier for (_, identifier), end in zip(rows, until, strict=True) if end], following
+
+        return self.view(answer, transaction=True)
 
     def iterate(self, batch_size: int, where: Any = None, bags: str | None = None) -> Iterator[Batch]:
         """See :meth:`Store.iterate`; ``bags`` are left out, or come as "vectors" or "codes"."""
