@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import pickle
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from nearfield.serve import Client, RemoteStore
+from nearfield.serve import Client, Limits, RemoteError, RemoteStore, create_app
+from nearfield.serve.server import running
 from nearfield.store import Hits, Store
 
 
@@ -237,3 +239,12 @@ def test_a_server_that_is_not_there(tmp_path: Path) -> None:
         Client("http://127.0.0.1:1").about()
     with pytest.raises(ValueError, match="url: expected an address"):
         Client("ftp://x")
+
+
+def test_errors_without_a_counterpart_keep_their_status(folder: Path) -> None:
+    with running(create_app(folder, limits=Limits(rate=0.1, burst=1.0))) as url, Client(url) as client:
+        client.about()
+        with pytest.raises(RemoteError, match=r"0.1 requests a second.*429") as refused:
+            client.about()
+        assert (refused.value.status, refused.value.type) == (429, "TooManyRequests")
+        assert str(pickle.loads(pickle.dumps(refused.value))) == str(refused.value)

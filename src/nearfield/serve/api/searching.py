@@ -244,6 +244,8 @@ async def _explain(call: Call) -> Reply:
 async def _fields(call: Call) -> dict[str, Any]:
     """What the request asks for: a JSON body, or raw float32 with the rest in the query string."""
     if call.media != _BINARY:
+        if call.query:
+            raise Problem(422, f"{next(iter(call.query))}: expected in the JSON body, got it in the query string")
         return await call.fields()
     fields = dict(call.query)
     values = from_bytes(call.raw, "the body")
