@@ -246,6 +246,16 @@ class Handle:
             return Plan.from_dict(stored)
 
     @property
+    def revision(self) -> str:
+        """A short text that is another one whenever an item was added, replaced or deleted, here or in another process.
+
+        For what is made of the items and kept elsewhere. It stays when items expire, when the store is compacted, and
+        when a judge or a plan is fitted; two stores have none in common, unless one is a copy of the other.
+        """
+        view = self._viewer.current()
+        return f"{view.identity.hex()}-{view.changes}"
+
+    @property
     def upgrading(self) -> Upgrade | None:
         """The move to another model that is under way (:meth:`Store.upgrade`), or None."""
         following = self._meta("next").get("next")

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..common.checks import check_int, check_real, check_vectors
 from ..common.errors import CorruptFileError
+from .attributes import arrow_schema
 from .catalogue import Catalogue
 from .expiry import as_datetime
 from .filters import Filter
@@ -344,6 +345,19 @@ class Reader:
         items = self.view(answer, transaction=True)
         return items[0] if is_single(ids) else items
 
+    def sample(self, count: int, random_state: int, payload: bool) -> Batch:
+        """See :meth:`Store.sample`."""
+
+        def answer(view: View, connection: Any) -> Batch:
+            parts, rows, keys = _living(view)
+            if count < len(keys):
+                chosen = np.random.default_rng(random_state).choice(len(keys), count, replace=False)
+                chosen.sort()
+                parts, rows, keys = parts[chosen], rows[chosen], keys[chosen]
+            return self._batch(view, connection, parts, rows, keys, payload)
+
+        return self.view(answer, transaction=True)
+
     def iterate(self, batch_size: int) -> Iterator[Batch]:
         """See :meth:`Store.iterate`."""
         while True:
@@ -354,36 +368,47 @@ class Reader:
                     return
 
     def _batches(self, view: View, connection: Any, batch_size: int) -> Iterator[Batch]:
-        places = [np.full(live.count, number) for number, live in enumerate(view.parts)]
-        parts = np.concatenate([np.empty(0, np.int64), *places])
-        rows = np.concatenate([np.empty(0, np.int64), *(live.rows() for live in view.parts)])
-        keys = np.concatenate([np.empty(0, np.int64), *(live.part.keys[live.rows()] for live in view.parts)])
-        if (np.diff(keys) < 0).any():  # segments between pending rows
-            order = np.argsort(keys, kind="stable")
-            parts, rows = parts[order], rows[order]
-            keys = keys[order]
+        parts, rows, keys = _living(view)
         for start in range(0, len(rows), batch_size):
-            where, some = parts[start : start + batch_size], rows[start : start + batch_size]
-            wanted = keys[start : start + batch_size].tolist()
-            payloads = read_payloads(connection, wanted, self.catalogue.path)
-            table = None
-            if self.schema:
-                import pyarrow as pa
+            some = slice(start, start + batch_size)
+            yield self._batch(view, connection, parts[some], rows[some], keys[some], True)
 
-                pieces = [view.parts[number].part.table().take(some[where == number]) for number in np.unique(where)]
-                table = pa.concat_tables(pieces).combine_chunks()
-                if (np.diff(where) < 0).any():
-                    table = table.take(np.argsort(np.argsort(where, kind="stable")))
-            ids: list[Any] = view.gather_ids(where, some)
-            vectors = view.gather_vectors(where, some, view.shape)
-            expires = None
-            if view.expiry is not None:
-                expires = [as_datetime(at) for at in view.expires(keys[start : start + batch_size]).tolist()]
-            texts = None
-            if view.meta.get("text") is not None:
-                known = read_texts(connection, wanted, self.catalogue.path, Wording.of(view.meta))
-                texts = [known.get(key) for key in wanted]
-            yield Batch(ids, vectors, table, [payloads.get(key) for key in wanted], expires, texts)
+    def _batch(
+        self, view: View, connection: Any, where: np.ndarray, some: np.ndarray, keys: np.ndarray, payload: bool
+    ) -> Batch:
+        """The items at ``(part, row)``, which have these keys; without ``payload`` there are no texts either."""
+        wanted = keys.tolist()
+        payloads = read_payloads(connection, wanted, self.catalogue.path) if payload else {}
+        table = None
+        if self.schema:
+            import pyarrow as pa
+
+            pieces = [view.parts[number].part.table().take(some[where == number]) for number in np.unique(where)]
+            table = pa.concat_tables(pieces or [arrow_schema(self.schema).empty_table()]).combine_chunks()
+            if (np.diff(where) < 0).any():
+                table = table.take(np.argsort(np.argsort(where, kind="stable")))
+        ids: list[Any] = view.gather_ids(where, some)
+        vectors = view.gather_vectors(where, some, view.shape)
+        expires = None
+        if view.expiry is not None:
+            expires = [as_datetime(at) for at in view.expires(keys).tolist()]
+        texts = None
+        if payload and view.meta.get("text") is not None:
+            known = read_texts(connection, wanted, self.catalogue.path, Wording.of(view.meta))
+            texts = [known.get(key) for key in wanted]
+        return Batch(ids, vectors, table, [payloads.get(key) for key in wanted], expires, texts)
+
+
+def _living(view: View) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Part, row and key of every living item, in the order of their arrival."""
+    places = [np.full(live.count, number) for number, live in enumerate(view.parts)]
+    parts = np.concatenate([np.empty(0, np.int64), *places])
+    rows = np.concatenate([np.empty(0, np.int64), *(live.rows() for live in view.parts)])
+    keys = np.concatenate([np.empty(0, np.int64), *(live.part.keys[live.rows()] for live in view.parts)])
+    if (np.diff(keys) < 0).any():  # segments between pending rows
+        order = np.argsort(keys, kind="stable")
+        parts, rows, keys = parts[order], rows[order], keys[order]
+    return parts, rows, keys
 
 
 def _checked(queries: Any, name: str, view: View) -> tuple[np.ndarray, bool]:
