@@ -22,6 +22,7 @@ FLOORS: dict[str, int] = {
     "index": 2,
     "tune": 3,
     "store": 4,
+    "serve": 5,
     "evidence": 5,
     "bench": 5,
     "cli": 6,

@@ -8,7 +8,9 @@ from typing import Any
 from ..common.checks import check_int, check_random_state
 from .handle import Handle
 from .hits import Batch, Hits
+from .ids import Id
 from .likeness import Likeness
+from .reading import MAX_K
 
 
 class Asking(Handle):
@@ -212,6 +214,39 @@ class Asking(Handle):
     def get(self, ids: Any) -> Any:
         """The items of these ids, None where there is none; a single id is answered with a single item."""
         return self._reader.get(ids)
+
+    def ids_after(self, after: int = 0, limit: int = 1000) -> tuple[list[Id], int | None]:
+        """The next ids in the order of arrival, and where to go on: a listing without state, such as for a server.
+
+        Choose :meth:`iterate` within one process: it shows one moment. Here each call sees the newest: what was added
+        since comes at the end, what was deleted is left out, what was replaced comes again under its new place.
+
+        Parameters
+        ----------
+        after : 0 for the beginning, then what the call before returned.
+        limit : most ids.
+
+        Returns
+        -------
+        ids, after : ``after`` is None when nothing comes behind them now.
+
+        Examples
+        --------
+        >>> import tempfile, numpy as np
+        >>> from nearfield.store import Store
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> store = Store.create(folder.name + "/a.nf", dim=2)
+        >>> store.add(["c", "a", "b"], np.ones((3, 2), np.float32))
+        3
+        >>> store.ids_after(limit=2)
+        (['c', 'a'], 2)
+        >>> store.ids_after(2, limit=2)
+        (['b'], None)
+        >>> store.close(); folder.cleanup()
+        """
+        check_int(after, "after", 0, 2**63 - 1)
+        check_int(limit, "limit", 1, MAX_K)
+        return self._reader.ids_after(after, limit)
 
     def iterate(self, batch_size: int = 1000) -> Iterator[Batch]:
         """All items in the order of their arrival, as they were when the iteration began."""

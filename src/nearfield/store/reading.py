@@ -27,7 +27,7 @@ from .search import Nearest, explain, judge_hits, judged, nearest
 from .segment import logger
 from .snapshot import View, Viewer
 from .spaces import space
-from .tables import find_keys, read_payloads
+from .tables import find_keys, list_ids, read_payloads
 from .text_search import search_text
 from .texts import Wording, read_texts
 from .watch import Watch
@@ -355,6 +355,18 @@ class Reader:
                 chosen.sort()
                 parts, rows, keys = parts[chosen], rows[chosen], keys[chosen]
             return self._batch(view, connection, parts, rows, keys, payload)
+
+        return self.view(answer, transaction=True)
+
+    def ids_after(self, after: int, limit: int) -> tuple[list[Any], int | None]:
+        """See :meth:`Store.ids_after`."""
+
+        def answer(view: View, connection: Any) -> tuple[list[Any], int | None]:
+            rows = list_ids(connection, after, limit + 1)
+            following = rows[limit - 1][0] if len(rows) > limit else None
+            rows = rows[:limit]
+            until = view.expires(np.array([key for key, _ in rows], np.int64))
+            return [identifier for (_, identifier), end in zip(rows, until, strict=True) if end], following
 
         return self.view(answer, transaction=True)
 

@@ -155,6 +155,12 @@ def find_keys(connection: sqlite3.Connection, ids: Iterable[int | str]) -> dict[
     return found
 
 
+def list_ids(connection: sqlite3.Connection, after: int, limit: int) -> list[tuple[int, int | str]]:
+    """Keys and ids of the first ``limit`` items whose key is above ``after``, ascending."""
+    query = "SELECT key, id FROM items WHERE key > ? ORDER BY key LIMIT ?"
+    return connection.execute(query, (after, limit)).fetchall()
+
+
 def read_payloads(connection: sqlite3.Connection, keys: Iterable[int], path: Path) -> dict[int, Any]:
     """The payloads of the items with these keys, decoded, their checksums verified."""
     wanted = list(keys)
