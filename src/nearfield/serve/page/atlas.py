@@ -13,7 +13,7 @@ from .work import Report
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from ...store import Store
+    from ...store import Batch, Store
 
 MOST_ITEMS = 100_000
 NEIGHBORS = 15
@@ -50,21 +50,23 @@ class Atlas:
         }
 
 
-def draw(store: Store, count: int, report: Report) -> Atlas:
-    """Draw a map of at most ``count`` items; ValueError where there are fewer than three."""
+def read(store: Store, count: int) -> tuple[str, Batch, str]:
+    """What a map is drawn of: the revision, at most ``count`` items, the metric."""
+    revision = store.revision
+    return revision, store.sample(min(count, MOST_ITEMS), payload=False), store.metric
+
+
+def draw(revision: str, batch: Batch, metric: str, report: Report) -> Atlas:
+    """Draw the map of some items; ValueError where there are fewer than three."""
     from ...view import layout, neighbors_kept
 
-    report("Reading the items", 0.0)
-    revision = store.revision
-    batch = store.sample(min(count, MOST_ITEMS), payload=False)
     if len(batch) < 3:
         raise ValueError(f"a map needs at least 3 items, the collection has {len(batch)}")
     vectors = np.ascontiguousarray(batch.vectors, np.float32)
     # Under inner product the row with the largest product is seldom near in any sense that can be drawn.
-    metric = "cosine" if store.metric == "cosine" else "l2"
+    metric = "l2" if metric == "ip" else metric
     report("Finding neighbours", 0.0)
     neighbors = _neighbors(vectors, metric)
-    stage = "Laying out"
     rounds, exaggeration = (600, 1.0) if len(batch) <= _CROWDED else (500, 1.5)
     positions = layout(
         vectors,
@@ -72,7 +74,7 @@ def draw(store: Store, count: int, report: Report) -> Atlas:
         neighbors=neighbors,
         rounds=rounds,
         exaggeration=exaggeration,
-        report=lambda done, total: report(stage, done / total),
+        report=lambda done, total: report("Laying out", done / total),
     )
     report("Measuring the map", 0.0)
     return Atlas(revision, batch.ids, positions, neighbors_kept(positions, neighbors), batch.attributes)

@@ -1,6 +1,7 @@
 """Long work for the page: a map, a survey. Begun once, followed by asking how far it is, kept until others take its place.
 
-One thread does all of it, one piece after the other, so that searches keep the other cores.
+One thread does all of it, one piece after the other, so that searches keep the other cores. It is a daemon: a server
+that stops does not wait for a picture.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import Any
 
 logger = logging.getLogger("nearfield.serve")
 KEPT = 8
+RUNNING, DONE, FAILED = "running", "done", "failed"
 
 Report = Callable[[str, float], None]
 
@@ -25,21 +27,22 @@ class Stopped(Exception):
 
 @dataclass
 class Piece:
-    """One piece of work. ``state`` is "running", "done", "failed" or "stopped"; ``share`` of ``stage`` is done, 0 to 1.
+    """One piece of work. ``state`` is "running", "done" or "failed"; ``share`` of ``stage`` is done, 0 to 1.
 
-    ``result`` is there when it is done, ``message`` says why it failed.
+    ``result`` is there when it is done, ``error`` when it failed.
     """
 
-    state: str = "running"
+    state: str = RUNNING
     stage: str = "Waiting"
     share: float = 0.0
     result: Any = None
-    message: str = ""
-    ends: threading.Event = field(default_factory=threading.Event)
+    error: Exception | None = None
+    unwanted: bool = False
+    ended: threading.Event = field(default_factory=threading.Event)
 
     def report(self, stage: str, share: float) -> None:
         """Said by the work as it goes on; raises Stopped where it should end."""
-        if self.ends.is_set():
+        if self.unwanted:
             raise Stopped
         self.stage, self.share = stage, share
 
@@ -51,15 +54,15 @@ class Works:
     --------
     >>> works = Works()
     >>> piece = works.begin("sum", lambda report: 1 + 2)
-    >>> works.close()
-    >>> works.find("sum").result
-    3
+    >>> piece.ended.wait(60), works.find("sum").result
+    (True, 3)
     """
 
     def __init__(self) -> None:
         self._pieces: OrderedDict[Hashable, Piece] = OrderedDict()
         self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="nearfield-page")
+        self._queue: SimpleQueue[tuple[Hashable, Piece, Callable[[Report], Any]]] = SimpleQueue()
+        self._thread: threading.Thread | None = None
 
     def find(self, key: Hashable) -> Piece | None:
         """The piece of this key, if it is still kept."""
@@ -73,40 +76,37 @@ class Works:
         """Do ``function(report)``, unless that runs already; what was kept under the key is forgotten."""
         with self._lock:
             known = self._pieces.get(key)
-            if known is not None and known.state == "running":
+            if known is not None and known.state == RUNNING and not known.unwanted:
                 return known
             piece = self._pieces[key] = Piece()
             self._pieces.move_to_end(key)
-            for old in [one for one, there in self._pieces.items() if there.state != "running"][:-KEPT]:
+            for old in [one for one, there in self._pieces.items() if there.state != RUNNING][:-KEPT]:
                 del self._pieces[old]
-            self._pool.submit(self._run, key, piece, function)
+            self._queue.put((key, piece, function))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="nearfield-page", daemon=True)
+                self._thread.start()
             return piece
 
     def stop(self, key: Hashable) -> None:
-        """End what runs under the key, at its next report."""
-        piece = self.find(key)
-        if piece is not None:
-            piece.ends.set()
-
-    def close(self, *, stop: bool = False) -> None:
-        """Wait for what runs; with ``stop`` it ends at its next report. Nothing can be begun any more."""
+        """End what runs under the key, at its next report, and forget it."""
         with self._lock:
-            if stop:
-                for piece in self._pieces.values():
-                    piece.ends.set()
-        self._pool.shutdown(wait=True)
+            piece = self._pieces.get(key)
+            if piece is not None and piece.state == RUNNING:
+                piece.unwanted = True
+                del self._pieces[key]
 
-    def _run(self, key: Hashable, piece: Piece, function: Callable[[Report], Any]) -> None:
-        try:
-            piece.report("Starting", 0.0)
-            piece.result = function(piece.report)
-            piece.state = "done"
-        except Stopped:
-            piece.state = "stopped"
-            with self._lock:
-                if self._pieces.get(key) is piece:
-                    del self._pieces[key]
-        except Exception as error:  # whatever it is, the page shows it and the server goes on
-            logger.warning("%r failed: %s", key, error, exc_info=True)
-            piece.message = str(error) or type(error).__name__
-            piece.state = "failed"
+    def _run(self) -> None:
+        while True:
+            key, piece, function = self._queue.get()
+            try:
+                piece.report("Starting", 0.0)
+                piece.result = function(piece.report)
+                piece.state = DONE
+            except Stopped:
+                piece.state = FAILED
+            except Exception as error:  # whatever it is, the page shows it and the next piece is done
+                logger.warning("%r failed: %s", key, error)
+                piece.error = error
+                piece.state = FAILED
+            piece.ended.set()

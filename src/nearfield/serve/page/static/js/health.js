@@ -49,7 +49,7 @@ export async function show(main, context) {
   fill(
     main,
     h("div", { class: "stack wide" },
-      h("header", { class: "head" }, h("div", {}, h("h1", {}, `Health of ${collection}`), h("p", { class: "soft small" }, `Nearfield ${server.version}; format ${stats.format}`)), h("div", { class: "chips" }, check, server.read_only ? null : compact)),
+      h("header", { class: "head" }, h("div", {}, h("h1", {}, `Health of ${collection}`), h("p", { class: "soft small" }, `Nearfield ${server.version}; format ${stats.format}`)), h("div", { class: "chips" }, check, server.read_only || server.right !== "admin" ? null : compact)),
       h("div", { class: good ? "notice good" : "notice poor", role: "status" },
         h("strong", {}, good ? "All is well. " : "Something needs attention. "),
         good ? "No trouble is known; Verify looks at every file and for every item." : null,
@@ -106,9 +106,9 @@ function shares(parts) {
 }
 
 function verified(report) {
-  const ok = report.ok ?? !(report.problems ?? []).length;
-  const lines = [...(report.problems ?? []), ...(report.repairs ?? [])];
-  const told = Object.entries(report).filter(([name, value]) => !["ok", "problems", "repairs"].includes(name) && value !== null && typeof value !== "object");
+  const { ok } = report;
+  const lines = [...report.problems, ...report.repairs];
+  const told = Object.entries(report.counts);
   return h("div", { class: ok ? "notice good stack" : "notice poor stack" },
     h("strong", {}, ok ? "Verified: every file is intact and every item is found." : "Something is wrong."),
     lines.length ? h("ul", { class: "points" }, lines.map((line) => h("li", {}, plain(line)))) : null,

@@ -13,7 +13,7 @@ export async function items(collection, ids, more) {
   const slot = (id) => `${collection}\u0000${typeof id}\u0000${id}`;
   const wanted = ids.filter((id) => !KNOWN.has(slot(id)));
   if (wanted.length) {
-    const found = (await post(of(collection, "get"), { ids: wanted, payload: true, attributes: true, vectors: false }, more)).items;
+    const found = (await post(of(collection, "get"), { ids: wanted, f32: true }, more)).items;
     if (KNOWN.size + wanted.length > KEPT) KNOWN.clear();
     wanted.forEach((id, place) => KNOWN.set(slot(id), found[place]));
   }

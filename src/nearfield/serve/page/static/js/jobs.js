@@ -1,25 +1,19 @@
-// Long work that the REST interface does as jobs: begun, followed, taken back.
+// Long work that the REST interface does as jobs: begun and followed.
 
-import { ApiError, call, get, of, pause, post } from "./api.js";
-import { button, fill, h } from "./dom.js";
-import { percent } from "./format.js";
+import { ApiError, get, of, pause, post } from "./api.js";
+import { fill, h } from "./dom.js";
 
 /** Begins a job and shows how it goes in `place`; its result, or ApiError where it fails. */
 export async function follow(place, collection, verb, body, what, signal) {
   let job = await post(`${of(collection, verb)}?wait=1`, body, { signal });
-  if (job.id === undefined || job.status === undefined) return job; // done before it became a job
   const line = h("p", { class: "small soft" }, what);
-  const bar = h("progress", { max: 1, "aria-label": what });
-  fill(place, h("div", { class: "card stack" }, line, bar, h("div", {}, button("Stop", () => call("DELETE", `v1/jobs/${job.id}`).catch(() => null)))));
-  while (["queued", "running", "pending"].includes(job.status)) {
-    if (typeof job.progress === "number") {
-      bar.value = job.progress;
-      line.textContent = `${what} · ${percent(job.progress)}`;
-    }
+  fill(place, h("div", { class: "card stack" }, line, h("progress", { "aria-label": what })));
+  while (job.state === "waiting" || job.state === "running") {
+    line.textContent = job.state === "waiting" ? `${what} · waiting for its turn` : what;
     await pause(600, signal);
     job = await get(`v1/jobs/${job.id}`, { signal });
   }
   fill(place);
-  if (job.result === undefined || job.result === null) throw new ApiError(500, "job", job.error?.message ?? job.error ?? `The job ${job.status}.`);
+  if (job.state !== "done") throw new ApiError(job.error?.status ?? 500, job.error?.type ?? "job", job.error?.message ?? `The job was ${job.state}.`);
   return job.result;
 }

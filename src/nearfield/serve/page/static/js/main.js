@@ -1,6 +1,6 @@
 // The page's frame: which collection, which view, light or dark. A view is a module with `show(place, context)`.
 
-import { get } from "./api.js";
+import { beside, get } from "./api.js";
 import { announce, byId, fill, glyph, h, problem, state } from "./dom.js";
 
 const VIEWS = {
@@ -48,7 +48,7 @@ function links(collection) {
 
 /** What a collection is: its settings, fetched once, and again after `fresh`. */
 export async function facts(collection, fresh = false) {
-  if (fresh || !known.collections.has(collection)) known.collections.set(collection, await get(`v1/collections/${encodeURIComponent(collection)}`));
+  if (fresh || !known.collections.has(collection)) known.collections.set(collection, await get(beside("facts", { collection })));
   return known.collections.get(collection);
 }
 

@@ -102,7 +102,7 @@ function view(main, context, drawn, { sample, sizes, query }) {
     button("", () => points.zoom(1.5), { icon: "plus", class: "quiet icon", "aria-label": "Zoom in", title: "Zoom in" }),
     button("", () => points.zoom(1 / 1.5), { icon: "minus", class: "quiet icon", "aria-label": "Zoom out", title: "Zoom out" }),
     button("", () => points.fit(), { icon: "home", class: "quiet icon", "aria-label": "Show all", title: "Show all" }));
-  const question = h("input", { id: "question", type: "search", autocomplete: "off", placeholder: context.server.encoder ? "Find on the map" : facts.text ? "Words to find" : "Id of an item", "aria-label": "Find on the map" });
+  const question = h("input", { id: "question", type: "search", autocomplete: "off", placeholder: facts.encodes ? "Find on the map" : facts.text ? "Words to find" : "Id of an item", "aria-label": "Find on the map" });
   const finder = h("form", { class: "finder", role: "search", on: { submit: (event) => { event.preventDefault(); find(question.value.trim()); } } }, question, h("button", { type: "submit", class: "icon", "aria-label": "Find" }, glyph("search")));
 
   function setMode(mode) {
@@ -303,10 +303,11 @@ function view(main, context, drawn, { sample, sizes, query }) {
     try {
       const typed = facts.id_type === "int" && /^-?\d+$/.test(text) ? Number(text) : text;
       const inSelection = selected ? selected.map((row) => ids[row]) : null;
-      const mode = context.server.encoder && facts.encodes !== false ? "meaning" : facts.text ? "words" : "id";
+      const mode = facts.encodes ? "meaning" : facts.text ? "words" : "id";
       const asked = body({ q: text, by: mode, like: [], unlike: [], where: "", group: "", k: inSelection ? 20 : 50 }, facts, mode === "meaning" && facts.judge && !inSelection ? 0.05 : "");
       if (mode === "id") asked.like = [typed];
-      const answer = inSelection ? await post(beside("within", {}), { collection, ids: inSelection, ...asked }, { signal }) : await post(of(collection, "search"), asked, { signal });
+      const within = { k: asked.k, text_query: asked.text_query, text: asked.text, like: asked.like?.length ? asked.like : undefined };
+      const answer = inSelection ? await post(beside("within", {}), { collection, ids: inSelection, ...within }, { signal }) : await post(of(collection, "search"), asked, { signal });
       const rows = answer.hits.map((hit) => rowOf.get(hit.id));
       found = rows.filter((row) => row !== undefined);
       points.marks = found.slice(0, 10).map((row) => ({ row, label: String(rows.indexOf(row) + 1) }));

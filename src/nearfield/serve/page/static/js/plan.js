@@ -25,7 +25,7 @@ export async function show(main, context) {
       h("header", {}, h("h1", {}, `Plan of ${collection}`), h("p", { class: "soft small" }, plan.plan ? "How the collection is searched, chosen by measurement." : "No plan yet: the collection is searched as its size suggests.")),
       plan.plan ? measured(plan, signal) : null,
       h("section", { class: "stack" }, h("h2", {}, "Live recall"), live),
-      server.read_only ? null : optimize(collection, plan.plan, again, signal)),
+      server.read_only || server.right !== "admin" ? null : optimize(collection, plan.plan, again, signal)),
   );
   fill(live, recall(stats.recall));
   for (;;) {

@@ -1,10 +1,10 @@
 // Searching: by meaning and by words, with filters, calibrated relevance, a cut line, and "why not this one".
 
 import { of, post } from "./api.js";
-import { announce, byId, button, field, fill, glyph, h, loading, problem, segments, select, state } from "./dom.js";
+import { announce, button, field, fill, glyph, h, loading, problem, segments, select, state } from "./dom.js";
 import { filterPanel } from "./filters.js";
 import { described, number, percent, plural, shortened } from "./format.js";
-import { inspect, tags } from "./item.js";
+import { inspect, items, tags } from "./item.js";
 import { address, facts as fetchFacts, remember } from "./main.js";
 
 const CUTS = [["", "Off"], ["0.01", "Strict · 1% false"], ["0.05", "Balanced · 5% false"], ["0.2", "Loose · 20% false"]];
@@ -20,8 +20,8 @@ const idsOf = (text) => {
 };
 
 /** What is asked, as the address says it. */
-function asked(given, facts, server) {
-  const can = { meaning: Boolean(server.encoder && facts.encodes !== false), words: Boolean(facts.text) };
+function asked(given, facts) {
+  const can = { meaning: facts.encodes, words: facts.text };
   const fallback = can.meaning ? "meaning" : can.words ? "words" : "id";
   const by = given.get("by");
   return {
@@ -56,7 +56,7 @@ const typedId = (text, facts) => (facts.id_type === "int" && /^-?\d+$/.test(text
 
 /** The body of a search; `cut` is left out of the one that shows what lies beyond the line. */
 export function body(ask, facts, cut) {
-  const made = { k: Number(ask.k), payload: true };
+  const made = { k: Number(ask.k), payload: true, cursor: true };
   if (Object.keys(facts.attributes ?? {}).length) made.attributes = true;
   const q = ask.q.trim();
   if (q && (ask.by === "meaning" || ask.by === "both")) made.text_query = q;
@@ -75,7 +75,7 @@ const judgeable = (ask, facts) => Boolean(facts.judge) && !ask.unlike.length && 
 
 export async function show(main, context) {
   const { collection, facts, server, signal } = context;
-  let ask = asked(context.given, facts, server);
+  let ask = asked(context.given, facts);
   const schema = facts.attributes ?? {};
   const results = h("section", { "aria-label": "Results", id: "results" });
   const chips = h("div", { class: "chips" });
@@ -151,8 +151,8 @@ export async function show(main, context) {
     const tips = h("div", { class: "buttons" });
     results.firstChild.append(tips);
     try {
-      const found = await post(of(collection, "iterate"), { batch_size: 3, limit: 3 }, { signal });
-      fill(tips, (found.items ?? []).slice(0, 3).map((item) => button(shortened(`Like ${described(item).title}`, 44), () => update({ like: [item.id] }))));
+      const found = await post(of(collection, "iterate"), { batch_size: 3 }, { signal });
+      fill(tips, found.items.map((item) => button(shortened(`Like ${described(item).title}`, 44), () => update({ like: [item.id] }))));
     } catch {
       // Only a suggestion.
     }
@@ -215,7 +215,7 @@ export async function show(main, context) {
         all.hits.length ? list : h("div", { class: "state" }, h("h2", {}, "No item fits"), h("p", {}, all.status === "ok" ? "Nothing was found." : `${all.status}.`)),
         next(all, append),
         facts.judge || ask.by === "words" ? null : teach(),
-        whyNot(cut)),
+        explainable() ? whyNot(cut) : null),
     );
     const first = list.querySelector(".hit");
     if (first) first.tabIndex = 0;
@@ -287,9 +287,12 @@ export async function show(main, context) {
         fill(place, problem(error));
       }
     });
-    fill(place, h("div", { class: "head" }, h("p", {}, "These are distances. Once the collection has learnt what relevant means here, results show a probability instead, and answers end where nothing is relevant any more."), server.read_only ? null : learn));
+    fill(place, h("div", { class: "head" }, h("p", {}, "These are distances. Once the collection has learnt what relevant means here, results show a probability instead, and answers end where nothing is relevant any more."), server.read_only || server.right !== "admin" ? null : learn));
     return place;
   }
+
+  /** Reasons are known for one vector: that of a question, or of one item. */
+  const explainable = () => !ask.unlike.length && (ask.by === "id" || !ask.q.trim() ? (body(ask, facts).like ?? []).length === 1 : ask.by !== "words" && !ask.like.length);
 
   function whyNot(cut) {
     const said = h("div", { "aria-live": "polite" });
@@ -301,11 +304,9 @@ export async function show(main, context) {
         if (wanted === "") return;
         fill(said, loading("Looking for the reason", 1));
         try {
-          const asked = body(ask, facts, cut);
-          delete asked.payload;
-          delete asked.attributes;
-          const why = await post(of(collection, "explain"), { ...asked, id: wanted }, { signal });
-          fill(said, reason(why));
+          const question = ask.q.trim() && ask.by !== "id" ? { text_query: ask.q.trim() } : { query: await likened() };
+          const asked = { ...question, id: wanted, k: Number(ask.k), where: ask.where || undefined, max_false: cut ? Number(cut) : undefined };
+          fill(said, reason(await post(of(collection, "explain"), asked, { signal }), wanted));
         } catch (error) {
           if (error.name !== "AbortError") fill(said, problem(error));
         }
@@ -314,12 +315,20 @@ export async function show(main, context) {
     return h("div", { class: "card stack why" }, h("p", { class: "small soft" }, "Is something missing? Name it, and the collection says why it was not returned: filtered out, cut, farther away, or missed by the index."), form, said);
   }
 
-  function reason(why) {
-    const told = Object.entries(why).filter(([name, value]) => !["message", "reason", "id", "text"].includes(name) && value !== null && typeof value !== "object");
+  /** The vector of the item that is looked for alike. */
+  async function likened() {
+    const [id] = body(ask, facts).like;
+    const [item] = await items(collection, [id], { signal });
+    if (!item) throw new Error(`There is no item ${id}.`);
+    return item.vector;
+  }
+
+  function reason(why, id) {
+    const told = Object.entries(why).filter(([name, value]) => !["reason", "id", "verdict"].includes(name) && value !== null && typeof value !== "object");
     return h("div", { class: "notice stack" },
-      h("p", {}, h("strong", {}, why.message ?? why.text ?? why.reason ?? "No reason was given")),
+      h("p", {}, h("strong", {}, why.reason)),
       told.length ? h("dl", { class: "facts" }, told.map(([name, value]) => [h("dt", {}, name.replaceAll("_", " ")), h("dd", { class: "number" }, typeof value === "number" ? number(value) : String(value))])) : null,
-      h("div", {}, button("Look at it", () => inspect(collection, why.id ?? typedId(byId("why-id").value.trim(), facts)))));
+      why.verdict === "absent" ? null : h("div", {}, button("Look at it", () => inspect(collection, id))));
   }
 
   /** Arrow keys walk through the results, Enter opens one, s and u ask for more and less like it. */
