@@ -14,17 +14,23 @@ from ..common.lazy import lazy_names
 if TYPE_CHECKING:
     from .app import create_app as create_app
     from .auth import Keys as Keys
+    from .client import Client as Client
     from .hosted import Hosted as Hosted
     from .limits import Limits as Limits
+    from .remote_store import RemoteStore as RemoteStore
+    from .wire import RemoteError as RemoteError
 
-__all__ = ["Hosted", "Keys", "Limits", "create_app"]
+__all__ = ["Client", "Hosted", "Keys", "Limits", "RemoteError", "RemoteStore", "create_app"]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "Client": ".client",
         "Hosted": ".hosted",
         "Keys": ".auth",
         "Limits": ".limits",
+        "RemoteError": ".wire",
+        "RemoteStore": ".remote_store",
         "create_app": ".app",
     },
 )

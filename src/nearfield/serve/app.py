@@ -43,7 +43,7 @@ def create_app(
 
     Returns
     -------
-    FastAPI : its ``state.hosted`` is the :class:`Hosted`. Closing it, at the end of the ASGI lifespan, closes the stores.
+    FastAPI : its ``state.hosted`` is the :class:`Hosted`. The end of the ASGI lifespan closes the stores.
 
     Examples
     --------

@@ -21,6 +21,8 @@ Answer = TypeVar("Answer")
 
 # So many calls may wait for each thread before the next is sent away.
 _WAITING = 128
+# So many clients may import or export at a time.
+_STREAMS = 8
 
 
 class Hosted:
@@ -73,6 +75,8 @@ class Hosted:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="nearfield")
         self._most_waiting = threads * _WAITING
         self._waiting = 0
+        self._streams = ThreadPoolExecutor(_STREAMS, thread_name_prefix="nearfield-stream")
+        self._streaming = 0
         self._users = 0
         self._idle = threading.Condition()
         self._writes: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
@@ -95,7 +99,7 @@ class Hosted:
         return name == self.path.stem if self._collections is None else name in self._collections
 
     def create(self, name: str, dim: int, *, exist_ok: bool = False, **settings: Any) -> None:
-        """Make a collection, see :meth:`nearfield.store.Collections.create`; PermissionError where one store is served."""
+        """Make a collection, see :meth:`nearfield.store.Collections.create`; PermissionError with one store."""
         if self._collections is None:
             if exist_ok and name in self:
                 return
@@ -141,6 +145,7 @@ class Hosted:
     def close(self, wait: float = 30.0) -> None:
         """Close all stores, once what runs in them has ended or ``wait`` seconds are over. Closing twice is fine."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._streams.shutdown(wait=False, cancel_futures=True)
         if self._collections is not None:
             self._collections.close()
         elif self._store is not None:
@@ -181,6 +186,25 @@ class Hosted:
                 return await self.run(function, *arguments)
 
         return await asyncio.shield(asyncio.ensure_future(alone()))
+
+    def stream(self, function: Callable[[], Answer]) -> asyncio.Future[Answer]:
+        """``function()`` in a thread of its own kind: it moves at the pace of a client, which others must not wait for.
+
+        503 when as many clients stream already as there are such threads.
+        """
+        with self._idle:
+            if self._streaming >= _STREAMS:
+                raise Problem(
+                    503, f"{_STREAMS} clients import or export already; come back later", {"Retry-After": "10"}
+                )
+            self._streaming += 1
+        working = self._streams.submit(function)
+        working.add_done_callback(self._streamed)
+        return asyncio.wrap_future(working)
+
+    def _streamed(self, _: object) -> None:
+        with self._idle:
+            self._streaming -= 1
 
     @property
     def waiting(self) -> int:

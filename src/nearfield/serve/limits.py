@@ -24,7 +24,7 @@ class Limits:
     batch : most items or queries in one request (413).
     k : most hits a query may ask for (422).
     hits : most hits in one answer, over all its queries (413).
-    rate : requests a second that one key, or without keys one address, may send in the long run (429); None: any number.
+    rate : requests a second of one key, or without keys one address, in the long run (429); None: any number.
     burst : so many may come at once before ``rate`` counts; None: twice the rate.
     active : requests that are worked on at a time; more are sent away with 503, to come back in a second.
     connections : open connections; more are answered with 503 and closed.

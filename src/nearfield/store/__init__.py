@@ -13,6 +13,7 @@ from ..common.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .collections import Collections as Collections
+    from .explaining import Explanation as Explanation
     from .filters import Filter as Filter
     from .hits import Batch as Batch
     from .hits import Hit as Hit
@@ -29,6 +30,7 @@ __all__ = [
     "Batch",
     "Collections",
     "Estimate",
+    "Explanation",
     "Filter",
     "Hit",
     "Hits",
@@ -46,6 +48,7 @@ __getattr__, __dir__ = lazy_names(
         "Batch": ".hits",
         "Collections": ".collections",
         "Estimate": ".sizing",
+        "Explanation": ".explaining",
         "Filter": ".filters",
         "Hit": ".hits",
         "Hits": ".hits",

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..common.checks import check_int, check_random_state
+from .explaining import Explanation
 from .handle import Handle
 from .hits import Batch, Hits
 from .ids import Id
@@ -210,6 +211,44 @@ class Asking(Handle):
         reasoning about the conditions; groups of few rows are scanned, and walk a graph where that is cheaper.
         """
         return self._reader.search_many(queries, k, where, payload, attributes, max_false, beam, embedding)
+
+    def explain(
+        self,
+        query: Any,
+        id: Any,
+        k: int = 10,
+        *,
+        where: Any = None,
+        max_false: float | None = None,
+        beam: int | None = None,
+        embedding: Any = None,
+    ) -> Explanation:
+        """Why an item is, or is not, in the answer to a query: the first reason a search would lose it for.
+
+        For debugging one answer: the store is scanned once, exactly. :func:`nearfield.index.explain` says which stage of
+        an index loses neighbours over many queries.
+
+        Parameters
+        ----------
+        query : (d,) float32.
+        id : of the item.
+        k, where, max_false, beam, embedding : of the search to explain, as in :meth:`search`.
+
+        Examples
+        --------
+        >>> import tempfile, numpy as np
+        >>> from nearfield.store import Store
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> store = Store.create(folder.name + "/a.nf", dim=2, metric="l2", attributes={"year": "int"})
+        >>> store.add(["a", "b"], np.float32([[0, 0], [0, 1]]), attributes={"year": [2023, 2024]})
+        2
+        >>> print(store.explain(np.float32([0, 0]), "b", k=1))
+        beyond: the 2nd nearest of 2, and k is 1
+        >>> store.explain(np.float32([0, 0]), "a", where="year > 2023").reason
+        'the filter is not true of it (year: 2023)'
+        >>> store.close(); folder.cleanup()
+        """
+        return self._reader.explain(query, id, k, where, max_false, beam, embedding)
 
     def get(self, ids: Any) -> Any:
         """The items of these ids, None where there is none; a single id is answered with a single item."""

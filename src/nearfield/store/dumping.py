@@ -109,7 +109,7 @@ def _chunks(
         size = rows = 0
         batch = first
         while batch is not None:
-            table = _table(batch, schema, names)
+            table = dump_table(batch, schema, names)
             held.append(table)
             size, rows = size + table.nbytes, rows + len(batch)
             batch = next(arriving, None)
@@ -155,7 +155,8 @@ def dump_schema(settings: Mapping[str, Any], kind: str, names: Mapping[str, str]
     return pa.schema(fields, metadata={METADATA_KEY: text.encode()})
 
 
-def _table(batch: Batch, schema: Any, names: Mapping[str, str]) -> Any:
+def dump_table(batch: Batch, schema: Any, names: Mapping[str, str]) -> Any:
+    """A batch as a table of a dump's schema."""
     import pyarrow as pa
 
     vectors = schema.field(names["vector"]).type

@@ -13,6 +13,7 @@ from ..common.errors import CorruptFileError
 from .attributes import arrow_schema
 from .catalogue import Catalogue
 from .expiry import as_datetime
+from .explaining import Explanation, explain_item
 from .filters import Filter
 from .fusing import nearest_both
 from .grouping import Groups, check_column, explain_groups, grouped
@@ -224,6 +225,15 @@ class Reader:
             return answers[0] if single else answers
 
         return self.view(answer, transaction=payload)
+
+    def explain(
+        self, query: Any, identifier: Any, k: int, where: Any, max_false: float | None, beam: int | None, embedding: Any
+    ) -> Explanation:
+        """See :meth:`Store.explain`."""
+        condition = self.condition(where, False)
+        _check_numbers(k, beam, max_false)
+        asked = query, identifier, k, condition, max_false, beam, embedding
+        return self.view(lambda view, connection: explain_item(view, connection, *asked), transaction=True)
 
     def condition(self, where: Any, attributes: bool) -> Filter | None:
         """What every search is given beside its queries, checked."""

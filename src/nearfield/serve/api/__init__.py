@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..routing import Operation
-from . import about, collections, items, keeping, searching
+from . import about, collections, items, keeping, moving, searching
 
 
 def operations() -> list[Operation]:
@@ -14,4 +14,5 @@ def operations() -> list[Operation]:
         *items.OPERATIONS,
         *searching.OPERATIONS,
         *keeping.OPERATIONS,
+        *moving.OPERATIONS,
     ]

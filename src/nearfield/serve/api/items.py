@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import itertools
 from typing import Any
 
 import numpy as np
@@ -129,13 +128,14 @@ async def _iterate(call: Call) -> Reply:
     return Reply.of(await hosted.run(work))
 
 
+TIME = OneOf(
+    "when the item goes: seconds since 1970 or ISO text",
+    kinds=(Number(low=-1e11, high=1e11), Text(least=1)),
+    allowed="seconds since 1970 or ISO text",
+)
 _TIMES = OneOf(
-    "when each item goes: seconds since 1970 or ISO text, one for all or one for each",
-    kinds=(
-        Number(low=-1e11, high=1e11),
-        Text(least=1),
-        ListOf(item=OneOf(kinds=(Number(low=-1e11, high=1e11), Text(least=1)), allowed="a time"), gaps=True),
-    ),
+    "when the items go: seconds since 1970 or ISO text, one for all or one for each",
+    kinds=(*TIME.kinds, ListOf(item=TIME, gaps=True)),
     allowed="a time, or a list of one for each item",
 )
 
@@ -243,10 +243,3 @@ OPERATIONS = [
         example={"items": [{"id": "a", "vector": [1.0, 0.0, 0.0]}], "cursor": None},
     ),
 ]
-
-
-def chunks(values: Any, size: int) -> Any:
-    """Lists of at most ``size``."""
-    values = iter(values)
-    while part := list(itertools.islice(values, size)):
-        yield part

@@ -255,7 +255,7 @@ OPERATIONS = [
         "admin",
         _simple(lambda store, _: {"changed": store.compact()}),
         "Merge all segments and pending rows into one, without what was deleted",
-        "Searches and writes go on meanwhile. On a large collection this takes minutes, and the answer comes at its end.",
+        "Searches and writes go on meanwhile. This may take minutes, and the answer comes at its end.",
         reply=_ANY,
         example={"changed": True},
         writes=True,

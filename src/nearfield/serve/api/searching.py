@@ -372,10 +372,10 @@ OPERATIONS = [
         _search,
         "The nearest items of a query",
         _SEARCH,
-        description="By a vector (`query`), by a question that the server encodes (`text_query`), by its words (`text`), "
-        "by items (`like`), or by several of these. `queries` asks many at once; then every field of the answer is a "
-        "list. A body of type application/octet-stream is float32, little-endian; what else is asked for then stands in "
-        "the query string. `status` says why there are fewer hits than `k`.",
+        description="By a vector (`query`), by a question that the server encodes (`text_query`), by its words "
+        "(`text`), by items (`like`), or by several of these. `queries` asks many at once; then every field of the "
+        "answer is a list. A body of type application/octet-stream is float32, little-endian; what else is asked for "
+        "then stands in the query string. `status` says why there are fewer hits than `k`.",
         parameters=_URL,
         reply=_EITHER,
         example=_EXAMPLE,
