@@ -189,18 +189,18 @@ export async function show(main, context) {
     const within = kept && new Set(kept.hits.map((hit) => hit.id));
     const list = h("ol", { class: "hits plain" });
     const state = { rank: 0, cutDrawn: false };
-    const append = (hits) => {
+    const append = (hits, among) => {
       for (const hit of hits) {
-        const below = within !== null && !within.has(hit.id);
+        const below = among !== null && !among.has(hit.id);
         if (below && !state.cutDrawn) {
-          list.append(cutLine(cut, within.size));
+          list.append(cutLine(cut, state.rank));
           state.cutDrawn = true;
         }
         state.rank += 1;
         list.append(hitRow(hit, state.rank, below));
       }
     };
-    append(all.hits);
+    append(all.hits, within);
     const shown = within === null ? all.hits.length : within.size;
     const heading = within !== null && !shown && all.hits.length
       ? h("div", { class: "notice fair" }, h("strong", {}, "Nothing here answers that."), " What is nearest is shown below the line; the judge would return none of it.")
@@ -213,7 +213,7 @@ export async function show(main, context) {
           h("h2", { class: "small soft" }, within === null ? plural(shown, "result") : `${plural(shown, "relevant result")}${all.hits.length > shown ? `, ${all.hits.length - shown} below the cut` : ""}`),
           h("p", { class: "tiny soft" }, all.status === "ok" ? null : all.status)),
         all.hits.length ? list : h("div", { class: "state" }, h("h2", {}, "No item fits"), h("p", {}, all.status === "ok" ? "Nothing was found." : `${all.status}.`)),
-        next(all, append),
+        next(all, cut, append),
         facts.judge || ask.by === "words" ? null : teach(),
         explainable() ? whyNot(cut) : null),
     );
@@ -222,15 +222,19 @@ export async function show(main, context) {
     announce(within === null ? plural(shown, "result") : plural(shown, "relevant result"));
   }
 
-  function next(all, append) {
+  function next(all, cut, append) {
     if (!all.cursor || ask.like.length || ask.unlike.length) return null;
     const place = h("div", { class: "buttons" });
     let cursor = all.cursor;
     const more = button("Show more", async () => {
       more.disabled = true;
       try {
-        const page = await post(of(collection, "search"), { ...body(ask, facts), after: cursor }, { signal });
-        append(page.hits);
+        const path = of(collection, "search");
+        const [page, kept] = await Promise.all([
+          post(path, { ...body(ask, facts), after: cursor }, { signal }),
+          cut ? post(path, { ...body(ask, facts, cut), after: cursor }, { signal }) : null,
+        ]);
+        append(page.hits, kept && new Set(kept.hits.map((hit) => hit.id)));
         cursor = page.cursor;
         more.disabled = false;
         if (!cursor) place.remove();
