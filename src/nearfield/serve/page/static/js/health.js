@@ -42,6 +42,7 @@ export async function show(main, context) {
       compact.disabled = false;
     }
   });
+  const memory = Object.entries(stats.memory).filter(([name, size]) => size && name !== "total"); // the total is the sum of others
   const troubles = stats.segments.filter((segment) => segment.trouble);
   const alarm = stats.recall?.alarm;
   const judge = stats.judge;
@@ -61,9 +62,9 @@ export async function show(main, context) {
         figure("Items", count(stats.items), [stats.expiring ? `${count(stats.expiring)} will expire` : null, stats.deleted ? `${count(stats.deleted)} deleted, not reclaimed yet` : null].filter(Boolean).join("; ") || "none deleted"),
         figure("Pending", count(stats.pending), "in no segment yet; scanned exactly"),
         figure("On disk", bytes(stats.bytes_total), plural(Object.keys(stats.bytes).length, "file")),
-        figure("In memory", bytes(Object.entries(stats.memory).reduce((sum, [name, size]) => sum + (name === "mapped" ? 0 : size), 0)), stats.memory.mapped ? `and ${bytes(stats.memory.mapped)} mapped` : "what searches read")),
+        figure("In memory", bytes(memory.reduce((sum, [name, size]) => sum + (name === "mapped" ? 0 : size), 0)), stats.memory.mapped ? `and ${bytes(stats.memory.mapped)} mapped` : "what searches read")),
       h("div", { class: "columns" },
-        h("section", { class: "card stack" }, h("h2", {}, "On disk"), shares(onDisk(stats.bytes)), h("h2", {}, "In memory"), shares(Object.entries(stats.memory).map(([name, size]) => [name.replaceAll("_", " "), size]))),
+        h("section", { class: "card stack" }, h("h2", {}, "On disk"), shares(onDisk(stats.bytes)), h("h2", {}, "In memory"), shares(memory.map(([name, size]) => [name.replaceAll("_", " "), size]))),
         h("section", { class: "card stack" }, h("h2", {}, "What it is"),
           h("dl", { class: "facts" },
             fact("Vectors", `${count(stats.dim)} dimensions, ${stats.dtype}, ${stats.metric}`),

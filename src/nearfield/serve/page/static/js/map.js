@@ -299,6 +299,7 @@ function view(main, context, drawn, { sample, sizes, query }) {
       describe();
       return;
     }
+    points.hover(-1);
     fill(panel, loading("Searching", 1));
     try {
       const typed = facts.id_type === "int" && /^-?\d+$/.test(text) ? Number(text) : text;
@@ -315,7 +316,7 @@ function view(main, context, drawn, { sample, sizes, query }) {
       mask();
       const missing = answer.hits.length - found.length;
       fill(panel,
-        h("div", { class: "head" }, h("h2", { class: "small" }, answer.hits.length ? plural(answer.hits.length, "hit") : "Nothing relevant"), button("Clear", () => { question.value = ""; find(""); }, { class: "quiet" })),
+        h("div", { class: "head" }, h("h2", { class: "small" }, `${answer.hits.length ? plural(answer.hits.length, "hit") : "Nothing relevant"}${inSelection ? " inside the lasso" : ""}`), button("Clear", () => { question.value = ""; find(""); }, { class: "quiet" })),
         missing ? h("p", { class: "tiny soft" }, `${missing} of them ${missing === 1 ? "is" : "are"} not in this sample.`) : null,
         list(answer.hits));
     } catch (error) {

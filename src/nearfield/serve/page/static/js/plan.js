@@ -2,7 +2,7 @@
 
 import { beside, get, of } from "./api.js";
 import { token } from "./colors.js";
-import { button, field, fill, h, loading, problem, select, state } from "./dom.js";
+import { field, fill, h, loading, problem, select } from "./dom.js";
 import { bytes, count, number, percent, plural } from "./format.js";
 import { follow } from "./jobs.js";
 import { facts as fetchFacts } from "./main.js";
@@ -92,6 +92,8 @@ function pareto(plan, trials) {
     marker: { size: some.map(size), color, line: { width: 2, color: token("accent") }, opacity: 0.9 },
   });
   const low = Math.min(plan.recall, ...trials.map((trial) => trial.recall));
+  const high = Math.max(plan.recall, ...trials.map((trial) => trial.recall));
+  const span = Math.max(high - low, 0.01);
   return {
     traces: [
       { type: "scatter", mode: "lines", x: front.map((trial) => trial.recall), y: front.map((trial) => trial.queries_per_second), hoverinfo: "skip", line: { color: token("strong"), width: 2, dash: "dot" } },
@@ -100,8 +102,8 @@ function pareto(plan, trials) {
     ],
     layout: {
       height: 360,
-      xaxis: { title: { text: `recall@${plan.k}` }, range: [low - 0.15 * (1.001 - low), 1 + 0.08 * (1.001 - low)], tickformat: ".2f" },
-      yaxis: { title: { text: "queries a second" }, rangemode: "tozero" },
+      xaxis: { title: { text: `recall@${plan.k}`, font: { size: 13 } }, range: [low - 0.12 * span, high + 0.12 * span], tickformat: span < 0.05 ? ".3f" : ".2f", nticks: 8 },
+      yaxis: { title: { text: "queries a second", font: { size: 13 } }, rangemode: "tozero" },
       shapes: [{ type: "line", x0: plan.recall, x1: plan.recall, yref: "paper", y0: 0, y1: 1, line: { color: token("first"), width: 1.5, dash: "dash" } }],
       annotations: [{ x: plan.recall, yref: "paper", y: 1, text: "target", showarrow: false, xanchor: "right", yanchor: "top", xshift: -4, font: { size: 12, color: token("first") } }],
     },
@@ -110,7 +112,7 @@ function pareto(plan, trials) {
 
 /** Recall of what was really asked: an interval for each class of queries, beside the target. */
 export function recall(said) {
-  if (!said || !said.share_of_time) return state(null, "Live recall is off for this collection: nothing that is asked is repeated to measure it.");
+  if (!said || !said.share_of_time) return h("div", { class: "card" }, h("p", { class: "small soft" }, "Live recall is off: a folder of collections is served without it. Serve this one by itself, and a sample of what is asked is repeated exactly to measure it."));
   if (!said.classes.length) return h("div", { class: "card" }, h("p", {}, "Nothing to tell yet. A small sample of what is asked is repeated exactly; after the first 64 queries the recall shows here."), h("p", { class: "small soft" }, `${plural(said.asked, "query", "queries")} so far.`));
   const low = Math.min(said.target ?? 1, ...said.classes.map((one) => one.low));
   const from = Math.max(0, Math.floor(20 * (low - 0.02)) / 20);

@@ -311,6 +311,7 @@ export class Points {
       over.setPointerCapture(event.pointerId);
       this.pointers.set(event.pointerId, place(event));
       this.moved = 0;
+      if (event.pointerType !== "mouse" || this.mode === "lasso") this.hover(-1);
       this.drawing = this.pointers.size === 1 && (this.mode === "lasso") !== event.shiftKey;
       this.path = this.drawing ? [place(event)] : [];
     });
