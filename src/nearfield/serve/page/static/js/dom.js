@@ -96,6 +96,7 @@ export function state(title, text, ...more) {
 }
 
 export function problem(error, retry) {
+  if (error.status === undefined && error instanceof Error) console.error(error); // not an answer of the server: a fault here
   return h(
     "div",
     { class: "notice poor stack", role: "alert" },

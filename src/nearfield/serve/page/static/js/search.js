@@ -138,6 +138,13 @@ export async function show(main, context) {
   drawChips();
   placeholder();
   results.addEventListener("keydown", walk);
+  box.addEventListener("keydown", (event) => {
+    if (event.key !== "ArrowDown") return;
+    const first = results.querySelector(".hit");
+    if (!first) return;
+    event.preventDefault();
+    first.focus();
+  });
   if (context.given.get("focus") || !matchMedia("(pointer: coarse)").matches) box.focus({ preventScroll: true });
   if (anything(ask)) await run();
   else welcome();
@@ -248,7 +255,7 @@ export async function show(main, context) {
   }
 
   function cutLine(cut, kept) {
-    return h("li", { class: "cut", role: "note" }, h("span", {}, kept ? `Cut: below this line, probably not relevant` : `Cut: everything is below the line`), h("span", { class: "tiny" }, `at ${percent(Number(cut))} false answers`));
+    return h("li", { class: "cut", role: "note" }, h("span", {}, kept ? "Cut: what follows would be left out" : "Cut: all of it would be left out"), h("span", { class: "tiny" }, `at ${percent(Number(cut))} false answers`));
   }
 
   function hitRow(hit, rank, below) {
@@ -296,7 +303,11 @@ export async function show(main, context) {
   }
 
   /** Reasons are known for one vector: that of a question, or of one item. */
-  const explainable = () => !ask.unlike.length && (ask.by === "id" || !ask.q.trim() ? (body(ask, facts).like ?? []).length === 1 : ask.by !== "words" && !ask.like.length);
+  function explainable() {
+    if (ask.unlike.length) return false;
+    if (ask.by === "id" || !ask.q.trim()) return body(ask, facts).like.length === 1;
+    return ask.by !== "words" && !ask.like.length;
+  }
 
   function whyNot(cut) {
     const said = h("div", { "aria-live": "polite" });
@@ -358,12 +369,4 @@ export async function show(main, context) {
     else if (onRow && event.key === "u") update({ unlike: [...new Set([...ask.unlike, id])] });
   }
 
-  box.addEventListener("keydown", (event) => {
-    if (event.key !== "ArrowDown") return;
-    const first = results.querySelector(".hit");
-    if (!first) return;
-    event.preventDefault();
-    first.focus();
-  });
 }
-
