@@ -101,12 +101,15 @@ class Page:
             stats = store.stats()
             names = ("items", "dim", "metric", "attributes", "id_type")
             made_by = stats["embedding"]
-            own = encoder is not None and (made_by is None or made_by == encoder.fingerprint())
+            if encoder is None:  # what the server loads by itself
+                encodes = bool(made_by) and made_by.get("encoder") == "WordLlama"
+            else:
+                encodes = made_by == encoder.fingerprint() if made_by else encoder.dim == stats["dim"]
             return {
                 **{name: stats[name] for name in names},
                 "text": stats["text"] is not None,
                 "judge": stats["judge"] is not None,
-                "encodes": own or bool(made_by and encoder is None and made_by.get("encoder") == "WordLlama"),
+                "encodes": encodes,
             }
 
         return _json(await self._of(request, look))
