@@ -17,7 +17,8 @@ const quoted = (text) => `'${text.replaceAll("'", "''")}'`;
 const column = (name) => (/^[a-z_][a-z0-9_]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`);
 
 /** One built condition as SQL, or null while its value is missing. */
-export function clause({ name, test, value, type }) {
+export function clause({ name, test, value, type, written }) {
+  if (written) return `(${written})`;
   const left = column(name);
   const given = String(value ?? "").trim();
   if (test === "null") return `${left} is null`;
@@ -116,10 +117,27 @@ export function filterPanel(collection, schema, where, changed) {
     made.querySelector("select").focus();
   }
 
+  /** A condition that was written as text, kept among those that are built. */
+  function keep(said) {
+    const one = { written: said };
+    const place = h("div", { class: "filter" }, h("code", { class: "small breaks" }, said), button("", () => {
+      lines.splice(lines.indexOf(one), 1);
+      place.remove();
+      tell(built());
+    }, { icon: "close", class: "quiet icon", "aria-label": `Remove the condition ${said}` }));
+    lines.push(one);
+    rows.append(place);
+  }
+
   const swap = button("", () => {
     written = !written;
-    if (written) area.value = text || built();
-    else if (text !== built()) tell(built());
+    if (written) area.value = text;
+    else if (text !== built()) {
+      lines.length = 0;
+      fill(rows);
+      if (text) keep(text);
+      tell(built());
+    }
     draw();
   }, { class: "link" });
   const panel = h("div", { class: "stack" });

@@ -55,6 +55,7 @@ export async function facts(collection, fresh = false) {
 async function draw() {
   leaving.abort();
   leaving = new AbortController();
+  byId("item-dialog").close();
   const { signal } = leaving;
   const main = byId("main");
   const { view, given } = route();
