@@ -81,8 +81,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     fusion.add_argument("--times", action="store_true", help="measure latencies as well; only on a quiet machine")
     cutoff = commands.add_parser("cutoff", help="rules that cut a list of hits, at equal recall (some ten minutes)")
     maps = commands.add_parser("maps", help="new queries on old vectors: what maps between two models reach (an hour)")
+    serving = commands.add_parser("serving", help="the server under load, beside the engine and other servers")
+    serving.add_argument("--rows", type=int, default=None, help="most rows (default: all 115,659)")
+    serving.add_argument("--no-peers", action="store_true", help="leave Chroma and milvus-lite out")
+    serving.add_argument(
+        "--soak",
+        type=float,
+        default=None,
+        metavar="SECONDS",
+        help="only a mixed load, watching memory; 3600 is an hour",
+    )
     multivector = commands.add_parser("multivector", help="late interaction on the tokens of SciFact (half an hour)")
     for command in (
+        serving,
         multivector,
         peers,
         report,
@@ -171,6 +182,13 @@ def run(arguments: argparse.Namespace) -> int:
         from .multivector import run_multivector
 
         print(run_multivector(out, quick=arguments.quick))
+        return 0
+    if arguments.bench == "serving":
+        from .serving import run_serving
+
+        quick = {"rows": 2_000, "rounds": 1, "seconds": 0.3, "peers": False} if arguments.quick else {}
+        settings = {"rows": arguments.rows, "peers": not arguments.no_peers, **quick}
+        print(run_serving(out, soak_seconds=arguments.soak, **settings))
         return 0
     if arguments.bench == "many":
         return _many(arguments, out)

@@ -24,8 +24,8 @@ FLOORS: dict[str, int] = {
     "store": 4,
     "serve": 5,
     "evidence": 5,
-    "bench": 5,
-    "cli": 6,
+    "bench": 6,
+    "cli": 7,
 }
 
 

@@ -101,8 +101,8 @@ def create_app(
     if page:
         _mount(app, "page", prefix="/ui" if qdrant else "")
     own = app.openapi
-    app.openapi = lambda: document(own(), router.operations, keys is not None)  # type: ignore[method-assign]
-    app.add_middleware(Gate, service=service, router=router)  # type: ignore[arg-type]
+    app.openapi = lambda: document(own(), router.operations, keys is not None)
+    app.add_middleware(Gate, service=service, router=router)
     return app
 
 

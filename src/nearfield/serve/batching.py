@@ -48,7 +48,8 @@ class Batcher:
             if not line:
                 del self._waiting[key]
                 return
-            taken, count = [], 0
+            taken: list[Any] = []
+            count = 0
             while line and (not taken or count + line[0][0].values.size <= MOST):
                 queries, future = line.pop(0)
                 if not future.cancelled():  # its client may have left

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -60,8 +61,6 @@ class Reply:
 class Call:
     """A request to one operation: its path's names, its parameters, its body."""
 
-    __slots__ = ("_receive", "headers", "key", "operation", "path", "query", "raw", "scope", "service")
-
     def __init__(
         self, service: Service, operation: Operation, path: dict[str, str], scope: Any, receive: Any, key: Key
     ):
@@ -79,14 +78,15 @@ class Call:
         """The collection's name in the path."""
         return self.path["name"]
 
-    def header(self, name: bytes) -> bytes:
-        """A header's value, or nothing."""
-        return next((value for key, value in self.scope["headers"] if key == name), b"")
+    @cached_property
+    def headers(self) -> dict[bytes, bytes]:
+        """The headers by their names in small letters."""
+        return dict(self.scope["headers"])
 
-    @property
+    @cached_property
     def media(self) -> str:
         """The media type of the body, without its parameters."""
-        return self.header(b"content-type").partition(b";")[0].strip().lower().decode("latin-1")
+        return self.headers.get(b"content-type", b"").partition(b";")[0].strip().lower().decode("latin-1")
 
     async def stream(self) -> AsyncIterator[bytes]:
         """The body as it arrives; raises :class:`Gone` when the client leaves before its end."""
@@ -105,6 +105,8 @@ class Call:
         if message["type"] == "http.disconnect":
             raise Gone
         body = message.get("body", b"")
+        if len(body) > limit:
+            raise too_large(limit)
         if message.get("more_body"):
             pieces, length = [body], len(body)
             async for piece in self.stream():
@@ -113,8 +115,6 @@ class Call:
                     raise too_large(limit)
                 pieces.append(piece)
             body = b"".join(pieces)
-        if len(body) > limit:
-            raise too_large(limit)
         self.raw = body
 
     def parameters(self) -> dict[str, Any]:
@@ -156,7 +156,7 @@ class Call:
             raise Problem(400, f"the body is not JSON: {error}") from None
         except RecursionError:
             raise Problem(400, "the body is not JSON that can be read: it is nested too deeply") from None
-        return body.check(value)
+        return body.check(value, b"true" in self.raw or b"false" in self.raw)
 
 
 def too_large(limit: int) -> Problem:

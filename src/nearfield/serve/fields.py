@@ -40,6 +40,9 @@ class Field:
         """``value`` as the store takes it."""
         return value
 
+    def refuse_flags(self, value: Any, name: str) -> None:
+        """Refuse true and false where :meth:`check` takes them for numbers, because looking for them costs much."""
+
     def read(self, text: str, name: str) -> Any:
         """The value of a query string's parameter."""
         return self.check(text, name)
@@ -191,6 +194,10 @@ class ListOf(Field):
         check, gaps = self.item.check, self.gaps
         return [None if one is None and gaps else check(one, f"{name}[{at}]") for at, one in enumerate(value)]
 
+    def refuse_flags(self, value: Any, name: str) -> None:
+        for at, one in enumerate(value if type(value) is list else ()):
+            self.item.refuse_flags(one, f"{name}[{at}]")
+
     def schema(self) -> Schema:
         items = self.item.described(null=self.gaps)
         several: Schema = {"type": "array", "items": items}
@@ -230,6 +237,10 @@ class OneOf(Field):
                 continue
         raise refuse(name, self.allowed, value)
 
+    def refuse_flags(self, value: Any, name: str) -> None:
+        for kind in self.kinds:
+            kind.refuse_flags(value, name)
+
     def schema(self) -> Schema:
         return {"anyOf": [kind.schema() for kind in self.kinds]}
 
@@ -257,6 +268,9 @@ class Vector(Field):
             return _unpacked(value, name)
         return _floats(value, name)
 
+    def refuse_flags(self, value: Any, name: str) -> None:
+        _refuse_flags(value, name)
+
     def schema(self) -> Schema:
         return {"anyOf": [_NUMBERS, _PACKED]}
 
@@ -280,6 +294,9 @@ class Vectors(Field):
                 raise Problem(422, f"{name}[{at}]: expected {width} dimensions as in the first, got {len(row)}")
         return np.stack(rows)
 
+    def refuse_flags(self, value: Any, name: str) -> None:
+        _refuse_flags(value, name)
+
     def schema(self) -> Schema:
         return {"anyOf": [{"type": "array", "items": _NUMBERS, "minItems": 1}, _PACKED]}
 
@@ -289,18 +306,20 @@ def _floats(value: Any, name: str) -> np.ndarray:
     if type(value) is not list or not 1 <= len(value) <= _DIM:
         raise refuse(name, f"a list of 1 to {_DIM} numbers", value)
     try:
-        numbers = np.frombuffer(array("f", value), np.float32)
+        return np.frombuffer(array("f", value), np.float32)
     except (TypeError, OverflowError):
-        numbers = None
-    # True and false pass as numbers in Python, and are none in JSON; looked for where they could be alone.
-    if numbers is None or (bool in map(type, value) if _maybe_flags(numbers) else False):
         wrong = next((one for one in value if type(one) not in (int, float) or not abs(one) <= _LARGEST), value)
-        raise refuse(name, "numbers that float32 can hold", wrong)
-    return numbers
+        raise refuse(name, "numbers that float32 can hold", wrong) from None
 
 
-def _maybe_flags(numbers: np.ndarray) -> bool:
-    return bool(((numbers == 0) | (numbers == 1)).any())
+def _refuse_flags(value: Any, name: str) -> None:
+    """True and false are numbers in Python, and none in JSON."""
+    if type(value) is list:
+        if bool in map(type, value):
+            raise refuse(name, "numbers", next(one for one in value if type(one) is bool))
+        if value and type(value[0]) is list:
+            for at, row in enumerate(value):
+                _refuse_flags(row, f"{name}[{at}]")
 
 
 def _unpacked(value: dict[str, Any], name: str) -> np.ndarray:
@@ -333,8 +352,8 @@ class Body:
         self.required = required
         self.any_of = any_of
 
-    def check(self, value: Any) -> dict[str, Any]:
-        """The fields that were given, checked."""
+    def check(self, value: Any, flags: bool = True) -> dict[str, Any]:
+        """The fields that were given, checked; ``flags`` says whether true or false stand anywhere in them."""
         if type(value) is not dict:
             raise refuse("the body", "an object", value)
         found = {}
@@ -344,6 +363,8 @@ class Body:
             if known is None:
                 raise Problem(422, f"{name[:40]}: no such field here; fields: {', '.join(fields)}")
             if one is not None:
+                if flags:
+                    known.refuse_flags(one, name)
                 found[name] = known.check(one, name)
         for name in self.required:
             if name not in found:

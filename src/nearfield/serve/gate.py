@@ -214,7 +214,7 @@ class _Visit:
 
 def _announced(call: Call, limit: int) -> None:
     """Refuse a body by the length that its header says, before any of it is read."""
-    length = call.header(b"content-length")
+    length = call.headers.get(b"content-length")
     if length and (not length.isdigit() or int(length) > limit):
         raise too_large(limit)
 

@@ -205,15 +205,22 @@ class Hosted:
     def _streamed(self, _: object) -> None:
         with self._idle:
             self._streaming -= 1
+            self._idle.notify_all()
 
     @property
     def waiting(self) -> int:
         """How many calls of :meth:`run` work or wait."""
         return self._waiting
 
+    def busy(self, seconds: float) -> bool:
+        """Wait until nothing runs in the threads any more; returns whether something still does."""
+        with self._idle:
+            return not self._idle.wait_for(lambda: not self._waiting and not self._streaming, max(0.0, seconds))
+
     def _done(self, _: object) -> None:
         with self._idle:
             self._waiting -= 1
+            self._idle.notify_all()
 
     def __repr__(self) -> str:
         return f"Hosted({str(self.path)!r}, {len(self)} collections)"

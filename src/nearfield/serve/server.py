@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -128,8 +129,10 @@ def run(app: FastAPI, listening: socket.socket, *, grace: float = 30.0) -> None:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        if service.jobs.wait(grace):  # threads cannot be ended, and Python would wait for them
-            logger.warning("a job did not end within %g s and is left; what was acknowledged is on disk", grace)
+        end = time.monotonic() + grace
+        if service.jobs.wait(grace) or service.hosted.busy(end - time.monotonic()):
+            # Threads cannot be ended, and Python would wait for them.
+            logger.warning("what did not end within %g s is left; what was acknowledged is on disk", grace)
             logging.shutdown()
             os._exit(0)
 

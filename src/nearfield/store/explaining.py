@@ -109,7 +109,7 @@ def explain_item(
 
     asked = Queries(array, metric)
     score = scores_of(view, asked, slice(None), parts[None], rows[None])[0, 0]
-    distance = float(get_metric(metric).distances_from_scores(np.float32([score]))[0])
+    distance = float(get_metric(metric).distances_from_scores(np.array([score], np.float32))[0])
     attributes = view.gather_attributes(parts, rows)[0] if condition is not None else None
     if condition is not None and not _passes(view, condition, int(parts[0]), int(rows[0])):
         values = ", ".join(f"{name}: {value!r}" for name, value in (attributes or {}).items())
@@ -122,7 +122,7 @@ def explain_item(
     relevance, kept = None, hits
     if view.judge is not None:
         around = nearest(view, metric, array, view.judge.k, beam=beam)
-        own = Nearest(np.float32([[distance]]), np.array([[key]]), parts[None], rows[None], total)
+        own = Nearest(np.array([[distance]], np.float32), np.array([[key]]), parts[None], rows[None], total)
         relevance = float(judge_hits(view, metric, array, own, around, None)[1][0, 0])
         kept = judge_hits(view, metric, array, hits, around, max_false)[0]
     last = kept.distances[0][kept.keys[0] >= 0]
