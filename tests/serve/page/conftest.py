@@ -31,14 +31,26 @@ class Letters:
         return rows[0] if isinstance(items, str) else rows
 
     def fingerprint(self) -> dict[str, Any]:
-        return {"encoder": "Letters", "dim": self.dim}
+        return {"encoder": "Letters", "dim": self.dim, "digest": "0"}
 
 
 @pytest.fixture
-def folder(folder: Path) -> Path:
-    """The folder of tests/serve with a judge, and two more collections."""
-    with Collections(folder) as collections:
+def folder(tmp_path: Path, vectors: np.ndarray) -> Path:
+    """A folder with "papers", like that of tests/serve but with a judge and an encoder, and two more collections."""
+    place, rows = tmp_path / "all", len(vectors)
+    with Collections(place) as collections:
+        schema = {"year": "int", "topic": "string"}
+        collections.create("papers", 8, attributes=schema, text="title", embedding=Letters().fingerprint())
         with collections.open("papers") as store:
+            store.add(
+                [f"p{number}" for number in range(rows)],
+                vectors,
+                attributes={
+                    "year": [2000 + number % 25 for number in range(rows)],
+                    "topic": [("vision", "nlp", "audio")[number % 3] for number in range(rows)],
+                },
+                payload=[{"title": f"Paper number {number}"} for number in range(rows)],
+            )
             store.fit_judge()
         collections.create(PLACE, 4, attributes={"<i>a</i>": "string"}, text="text")
         with collections.open(PLACE) as store:
@@ -49,12 +61,12 @@ def folder(folder: Path) -> Path:
                 payload=[{"title": HOSTILE, "text": f"{HOSTILE} words"}] * 30,
             )
         collections.create("none", 4)
-    return folder
+    return place
 
 
 @pytest.fixture
 def app(folder: Path):
-    """The application over ``folder``, with an encoder that stands for every collection of 8 dimensions."""
+    """The application over ``folder``, with the encoder of its papers."""
     made = create_app(folder, encoder=Letters())
     yield made
     made.state.hosted.close()

@@ -104,7 +104,7 @@ class Page:
             if encoder is None:  # what the server loads by itself
                 encodes = bool(made_by) and made_by.get("encoder") == "WordLlama"
             else:
-                encodes = made_by == encoder.fingerprint() if made_by else encoder.dim == stats["dim"]
+                encodes = made_by == encoder.fingerprint()
             return {
                 **{name: stats[name] for name in names},
                 "text": stats["text"] is not None,

@@ -364,7 +364,10 @@ export async function show(main, context) {
       for (const hit of hits) hit.tabIndex = hit === next ? 0 : -1;
       next.focus();
       next.scrollIntoView({ block: "nearest" });
-    } else if (onRow && event.key === "Enter") inspect(collection, id);
+    } else if (onRow && event.key === "Enter") {
+      event.preventDefault(); // or the key would press the button that the dialog focuses
+      inspect(collection, id);
+    }
     else if (onRow && event.key === "s") update({ like: [...new Set([...ask.like, id])] });
     else if (onRow && event.key === "u") update({ unlike: [...new Set([...ask.unlike, id])] });
   }
