@@ -21,7 +21,9 @@ def store(tmp_path: Path):
             payload=[{"text": f"text {n}"} for n in range(300)],
         )
         made.seal()
-        made.upsert(["i5", "new"], rows[:2], attributes={"year": [5, 300]}, payload=[{"text": "text 5"}, {"text": "text 300"}])
+        made.upsert(
+            ["i5", "new"], rows[:2], attributes={"year": [5, 300]}, payload=[{"text": "text 5"}, {"text": "text 300"}]
+        )
         made.delete(["i7"])
         yield made
 

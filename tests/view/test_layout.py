@@ -63,7 +63,9 @@ def test_the_same_bytes_with_other_threads() -> None:
     found = set()
     for threads in ("1", "2"):
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": threads, "NEARFIELD_THREADS": threads}
-        found.add(subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, check=True).stdout)
+        found.add(
+            subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, check=True).stdout
+        )
     assert len(found) == 1
 
 

@@ -5,7 +5,6 @@ The room can be called by its function's name: ``nearfield.view.layout(vectors)`
 
 from __future__ import annotations
 
-
 from ..common.lazy import callable_room
 from .kept import neighbors_kept
 from .layout import layout

@@ -22,10 +22,15 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed"),
     pytest.mark.slow,
 ]
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 # plotly's bundle carries styles of a map library that it adds when it loads; the policy stops them, and we draw none.
 EXPECTED = "Applying inline style violates"
 Open = Callable[..., Any]
@@ -132,9 +137,8 @@ def test_like_unlike_and_conditions(page: Open) -> None:
     seen.fill("[aria-label=Value]", "nlp")
     seen.keyboard.press("Tab")
     seen.wait_for_function("location.hash.includes('where=')")
-    seen.wait_for_function(
-        "[...document.querySelectorAll('.hit')].length > 0 && [...document.querySelectorAll('.hit')].every((hit) => hit.textContent.includes('nlp'))"
-    )
+    hits = "[...document.querySelectorAll('.hit')]"
+    seen.wait_for_function(f"{hits}.length > 0 && {hits}.every((hit) => hit.textContent.includes('nlp'))")
     seen.click("text=Write it as text")
     assert seen.locator("#filters textarea").input_value() == "topic = 'nlp'"
     seen.fill("#filters textarea", "nonsense >")
@@ -154,8 +158,8 @@ def test_the_map_is_drawn_coloured_and_taken_apart(page: Open) -> None:
     seen.wait_for_selector(".plane canvas", state="attached", timeout=60_000)
     seen.select_option("aside select >> nth=0", "topic")
     seen.wait_for_selector(".keys li")
-    colors = "new Set(new Uint32Array(document.querySelector('.plane canvas').getContext('2d').getImageData(0, 0, 800, 700).data.buffer)).size"
-    seen.wait_for_function(f"{colors} > 3")
+    pixels = "document.querySelector('.plane canvas').getContext('2d').getImageData(0, 0, 800, 700).data.buffer"
+    seen.wait_for_function(f"new Set(new Uint32Array({pixels})).size > 3")
     seen.click(".keys button:has-text('nlp')")
     assert seen.locator(".panel a:has-text('topic is nlp')").count() == 1
     seen.click(".keys button:has-text('nlp')")
@@ -193,7 +197,8 @@ def test_survey_plan_and_health(page: Open, app: Any) -> None:
     seen = page("#survey?c=papers")
     seen.click("button:has-text('Survey the space')")
     seen.wait_for_selector(".cards .card", timeout=90_000)
-    seen.wait_for_function("[...document.images].some((image) => image.src.startsWith('blob:') && image.naturalWidth > 0)")
+    shown = "image.src.startsWith('blob:') && image.naturalWidth > 0"
+    seen.wait_for_function(f"[...document.images].some((image) => {shown})")
     seen.click("nav a:has-text('Plan')")
     seen.wait_for_selector("text=The target is met.")
     seen.click("nav a:has-text('Health')")
@@ -259,13 +264,15 @@ def test_a_key_is_asked_for_and_a_wrong_one_is_told(browser: Any, folder: Path, 
         context.close()
 
 
-@pytest.mark.parametrize("view", ["search?c=papers&q=number&by=words", "health?c=papers", "plan?c=papers", "survey?c=none"])
+@pytest.mark.parametrize(
+    "view", ["search?c=papers&q=number&by=words", "health?c=papers", "plan?c=papers", "survey?c=none"]
+)
 def test_a_phone_is_wide_enough(page: Open, view: str) -> None:
     seen = page(f"#{view}", width=360)
     seen.wait_for_selector("main h1, main h2")
     assert seen.evaluate("document.documentElement.scrollWidth") == 360
-    sizes = "[...document.querySelectorAll('.bar a, .bar button, main button')].filter((one) => one.offsetParent && one.offsetHeight < 24 && !one.classList.contains('link')).length"
-    assert seen.evaluate(sizes) == 0
+    buttons = "[...document.querySelectorAll('.bar a, .bar button, main button:not(.link)')]"
+    assert seen.evaluate(f"{buttons}.filter((one) => one.offsetParent && one.offsetHeight < 24).length") == 0
 
 
 def test_a_server_that_went_away_is_told(page: Open, browser: Any, folder: Path) -> None:

@@ -31,7 +31,9 @@ def test_the_page_and_its_files(http: TestClient) -> None:
     assert http.get("/page/style.css", headers={"accept-encoding": "identity"}).headers.get("content-encoding") is None
 
 
-@pytest.mark.parametrize("name", ["../pyproject.toml", "..%2f..%2fapp.py", "js/../../routes.py", "/etc/passwd", "index.htm", ""])
+@pytest.mark.parametrize(
+    "name", ["../pyproject.toml", "..%2f..%2fapp.py", "js/../../routes.py", "/etc/passwd", "index.htm", ""]
+)
 def test_no_other_file_is_there(http: TestClient, name: str) -> None:
     answer = http.get(f"/page/{name}")
     assert answer.status_code == 404 and "error" in answer.json()

@@ -24,5 +24,7 @@ def test_a_survey_its_pictures_and_its_report(tmp_path: Path) -> None:
         pytest.skip("needs nearfield[view] for the pictures")
     for theme in surveying.THEMES:
         picture = found.figure("hubness", theme).decode()
-        assert picture.startswith("<svg") and "var(--" not in picture and 'xmlns="http://www.w3.org/2000/svg"' in picture
+        assert (
+            picture.startswith("<svg") and "var(--" not in picture and 'xmlns="http://www.w3.org/2000/svg"' in picture
+        )
     assert b"<h1>A &lt;b&gt; title</h1>" in found.report("A <b> title")

@@ -15,7 +15,9 @@ from nearfield.store import Store
 def store(tmp_path: Path):
     with Store.create(tmp_path / "a.nf", dim=3, text="text") as made:
         rows = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
-        made.add(range(50), rows, payload=[{"text": f"item {number} wing" if number % 2 else "tail"} for number in range(50)])
+        made.add(
+            range(50), rows, payload=[{"text": f"item {number} wing" if number % 2 else "tail"} for number in range(50)]
+        )
         yield made
 
 

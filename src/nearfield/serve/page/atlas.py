@@ -30,8 +30,8 @@ MISSING = 11
 
 @dataclass(frozen=True)
 class Atlas:
-    """A drawn map. ``revision`` is that of the collection, ``positions`` (n, 2), ``trust`` (n,) the share of each item's
-    nearest that are nearest on the map."""
+    """A drawn map. ``revision`` is that of the collection, ``positions`` (n, 2), ``trust`` (n,) the share of each
+    item's nearest that are nearest on the map."""
 
     revision: str
     ids: list[Any]

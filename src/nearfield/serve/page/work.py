@@ -1,4 +1,4 @@
-"""Long work for the page: a map, a survey. Begun once, followed by asking how far it is, kept until others take its place.
+"""Long work for the page, a map or a survey: begun once, followed by asking how far it is, kept until others come.
 
 One thread does all of it, one piece after the other, so that searches keep the other cores. It is a daemon: a server
 that stops does not wait for a picture.
