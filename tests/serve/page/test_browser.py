@@ -85,7 +85,7 @@ def test_a_question_is_answered_with_relevance_a_cut_and_reasons(page: Open) -> 
     assert "1% false answers" in seen.locator(".cut").inner_text()
     below = seen.locator(".hit.below").count()
     seen.click("text=Show more")
-    seen.wait_for_function("document.querySelectorAll('.hit').length === 20")
+    seen.wait_for_function("() => document.querySelectorAll('.hit').length === 20")
     assert seen.locator(".hit.below").count() == below + 10 and seen.locator(".cut").count() == 1
     seen.fill("#why-id", "p199")
     seen.click("text=Explain")
@@ -115,6 +115,8 @@ def test_it_is_used_by_keyboard_alone(page: Open) -> None:
     assert seen.evaluate(focused) == first
     seen.keyboard.press("s")
     seen.wait_for_selector(".chip")
+    assert seen.locator("input[name=by]:checked").input_value() == "meaning"  # items are not compared by words
+    seen.wait_for_selector(".hit")
     seen.evaluate("document.activeElement.blur()")
     seen.keyboard.press("/")
     assert seen.evaluate(focused) == "question"
@@ -136,9 +138,9 @@ def test_like_unlike_and_conditions(page: Open) -> None:
     seen.select_option("[aria-label=Attribute]", "topic")
     seen.fill("[aria-label=Value]", "nlp")
     seen.keyboard.press("Tab")
-    seen.wait_for_function("location.hash.includes('where=')")
+    seen.wait_for_function("() => location.hash.includes('where=')")
     hits = "[...document.querySelectorAll('.hit')]"
-    seen.wait_for_function(f"{hits}.length > 0 && {hits}.every((hit) => hit.textContent.includes('nlp'))")
+    seen.wait_for_function(f"() => {hits}.length > 0 && {hits}.every((hit) => hit.textContent.includes('nlp'))")
     seen.click("text=Write it as text")
     assert seen.locator("#filters textarea").input_value() == "topic = 'nlp'"
     seen.fill("#filters textarea", "nonsense >")
@@ -159,7 +161,7 @@ def test_the_map_is_drawn_coloured_and_taken_apart(page: Open) -> None:
     seen.select_option("aside select >> nth=0", "topic")
     seen.wait_for_selector(".keys li")
     pixels = "document.querySelector('.plane canvas').getContext('2d').getImageData(0, 0, 800, 700).data.buffer"
-    seen.wait_for_function(f"new Set(new Uint32Array({pixels})).size > 3")
+    seen.wait_for_function(f"() => new Set(new Uint32Array({pixels})).size > 3")
     seen.click(".keys button:has-text('nlp')")
     assert seen.locator(".panel a:has-text('topic is nlp')").count() == 1
     seen.click(".keys button:has-text('nlp')")
@@ -198,7 +200,7 @@ def test_survey_plan_and_health(page: Open, app: Any) -> None:
     seen.click("button:has-text('Survey the space')")
     seen.wait_for_selector(".cards .card", timeout=90_000)
     shown = "image.src.startsWith('blob:') && image.naturalWidth > 0"
-    seen.wait_for_function(f"[...document.images].some((image) => {shown})")
+    seen.wait_for_function(f"() => [...document.images].some((image) => {shown})")
     seen.click("nav a:has-text('Plan')")
     seen.wait_for_selector("text=The target is met.")
     seen.click("nav a:has-text('Health')")
@@ -215,12 +217,12 @@ def test_recipes_are_plotted(page: Open, app: Any) -> None:
     with app.state.hosted.open("papers") as store:
         store.optimize(recall=0.5, recipes=[Recipe("flat", bits=32), Recipe("flat", bits=8), Recipe("flat", bits=4)])
     seen = page("#plan?c=papers", theme="dark")
-    seen.wait_for_selector(".plot .scatterlayer path")
+    seen.wait_for_selector(".plot .scatterlayer path.point")
     assert seen.evaluate("getComputedStyle(document.querySelector('.plot .main-svg')).position") == "absolute"
     seen.click("#theme")
     assert seen.evaluate("document.documentElement.dataset.theme") == "light"
     seen.reload()
-    seen.wait_for_selector(".plot .scatterlayer path")
+    seen.wait_for_selector(".plot .scatterlayer path.point")
     assert seen.evaluate("document.documentElement.dataset.theme") == "light"
 
 

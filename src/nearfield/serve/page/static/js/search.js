@@ -271,11 +271,23 @@ export async function show(main, context) {
         text ? h("p", { class: "small soft breaks lines" }, shortened(text, 420)) : null,
         h("div", { class: "hit-foot" }, tags(hit.attributes, 6),
           h("div", { class: "hit-acts" },
-            button("Similar", () => update({ like: [...new Set([...ask.like, hit.id])] }), { class: "quiet", "aria-label": `More like ${title}` }),
-            button("Unlike", () => update({ unlike: [...new Set([...ask.unlike, hit.id])] }), { class: "quiet", "aria-label": `Less like ${title}` }),
+            button("Similar", () => steer("like", hit.id), { class: "quiet", "aria-label": `More like ${title}` }),
+            departs() ? button("Unlike", () => steer("unlike", hit.id), { class: "quiet", "aria-label": `Less like ${title}` }) : null,
             h("a", { class: "button quiet-link", href: address("map", { c: collection, at: JSON.stringify(hit.id) }) }, "On the map")))),
       meter(hit),
     );
+  }
+
+  /** More or less like an item. Items are compared by meaning: a search by words becomes one by meaning, or by items alone. */
+  function steer(kind, id) {
+    const change = { [kind]: [...new Set([...ask[kind], id])] };
+    if (ask.by === "meaning" || ask.by === "id") update(change);
+    else location.hash = address("search", given(collection, { ...ask, ...change, ...(ask.can.meaning ? { by: "meaning" } : { by: "id", q: "" }) }));
+  }
+
+  /** Whether there is something to move away from an item with. */
+  function departs() {
+    return ask.by !== "words" || ask.can.meaning;
   }
 
   function meter(hit) {
@@ -367,9 +379,8 @@ export async function show(main, context) {
     } else if (onRow && event.key === "Enter") {
       event.preventDefault(); // or the key would press the button that the dialog focuses
       inspect(collection, id);
-    }
-    else if (onRow && event.key === "s") update({ like: [...new Set([...ask.like, id])] });
-    else if (onRow && event.key === "u") update({ unlike: [...new Set([...ask.unlike, id])] });
+    } else if (onRow && event.key === "s") steer("like", id);
+    else if (onRow && event.key === "u" && departs()) steer("unlike", id);
   }
 
 }
