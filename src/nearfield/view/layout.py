@@ -87,7 +87,7 @@ def layout(
     if neighbors is not None:
         neighbors = check_neighbors(neighbors, rows)
     if rows < 3:
-        return np.float32([[rank - (rows - 1) / 2, 0] for rank in range(rows)]).reshape(rows, 2)
+        return np.array([[rank - (rows - 1) / 2, 0] for rank in range(rows)], np.float32).reshape(rows, 2)
     if neighbors is None:
         neighbors = nearest_rows(array, min(k, rows - 1), metric)
     start = _principal(array, metric, random_state)
@@ -97,14 +97,14 @@ def layout(
 def _principal(array: np.ndarray, metric: str, random_state: int) -> np.ndarray:
     """The first two principal components, tiny, float32 (2, n); rounded, so that the last bits of sums, which hang on
     the number of threads, do not show; and each row a little offset, so that equal rows can part."""
-    seen = array.astype(np.float64)
+    seen: np.ndarray = array.astype(np.float64)
     if metric == "cosine":
         seen /= np.linalg.norm(seen, axis=1, keepdims=True)
     seen -= seen.mean(axis=0)
     _, directions = np.linalg.eigh(seen.T @ seen)
     chosen = directions[:, ::-1][:, :2]
     chosen = chosen * np.sign(chosen[np.abs(chosen).argmax(axis=0), np.arange(chosen.shape[1])])
-    made = np.zeros((2, len(array)))
+    made: np.ndarray = np.zeros((2, len(array)))
     made[: chosen.shape[1]] = (seen @ chosen).T
     made /= max(float(made[0].std()), 1e-30)
     made = np.round(np.clip(made, -100, 100), 3)

@@ -122,6 +122,7 @@ class Page:
             if store.attributes[name] == "geo":
                 return {"values": []}
             table = store.sample(_SAMPLED_VALUES, payload=False).attributes
+            assert table is not None  # since it has this attribute
             column = table.column(name)
             if store.attributes[name] == "strings":
                 import pyarrow.compute as pc
