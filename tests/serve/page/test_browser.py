@@ -217,12 +217,12 @@ def test_recipes_are_plotted(page: Open, app: Any) -> None:
     with app.state.hosted.open("papers") as store:
         store.optimize(recall=0.5, recipes=[Recipe("flat", bits=32), Recipe("flat", bits=8), Recipe("flat", bits=4)])
     seen = page("#plan?c=papers", theme="dark")
-    seen.wait_for_function("() => document.querySelectorAll('.plot .points path').length === 3")
+    seen.wait_for_function("() => document.querySelectorAll('.plot .points path').length === 3", timeout=120_000)
     assert seen.evaluate("getComputedStyle(document.querySelector('.plot .main-svg')).position") == "absolute"
     seen.click("#theme")
     assert seen.evaluate("document.documentElement.dataset.theme") == "light"
     seen.reload()
-    seen.wait_for_function("() => document.querySelectorAll('.plot .points path').length === 3")
+    seen.wait_for_function("() => document.querySelectorAll('.plot .points path').length === 3", timeout=120_000)
     assert seen.evaluate("document.documentElement.dataset.theme") == "light"
 
 
