@@ -39,7 +39,7 @@ def neighbors_kept(positions: Any, neighbors: Any) -> np.ndarray:
     >>> neighbors_kept(line, [[1], [0], [1]]).tolist()
     [1.0, 1.0, 1.0]
     >>> neighbors_kept(line[[0, 2, 1]], [[1], [0], [1]]).tolist()
-    [0.0, 0.0, 1.0]
+    [0.0, 0.0, 0.0]
 
     Notes
     -----

@@ -139,7 +139,7 @@ function view(main, context, drawn, { sample, sizes, query }) {
   }
 
   async function again() {
-    await post(beside("map", { ...query, fresh: 1 }), undefined, { signal });
+    await post(beside("map", query), undefined, { signal });
     await show(main, context);
   }
 
