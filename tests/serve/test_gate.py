@@ -112,6 +112,8 @@ def test_a_bad_search(http: TestClient, body: bytes, status: int, words: str) ->
         ("add", {"ids": ["x"], "vectors": [[1] * 8], "ttl": -1}, 422, "ttl"),
         ("add", {"ids": ["x"], "vectors": [[1] * 8], "expires": "soon"}, 422, "expires"),
         ("add", {"ids": ["x"], "vectors": {"f32": ""}}, 422, "float32"),
+        ("add", {"ids": ["x", "y"], "vectors": {"f32": "AACAPwAAgD8AAIA/"}}, 422, "2 rows"),
+        ("search?k=3", {"query": [1] * 8}, 422, "in the JSON body"),
         ("get", {"ids": [[1]]}, 422, "ids[0]"),
         ("get", {}, 422, "ids"),
         ("iterate", {"batch_size": 10**9}, 422, "batch_size"),

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from nearfield.serve import create_app
 from nearfield.serve.api import operations
+from nearfield.serve.server import running
 
 
 def test_every_operation_is_described(http: TestClient) -> None:
@@ -43,11 +44,16 @@ def test_examples_are_taken(http: TestClient) -> None:
         assert answer.status_code == 200, (operation, answer.text)
 
 
-def asking(client: TestClient, name: str, checks: list[Any]) -> Any:
+def answered(context: Any, response: Any, case: Any) -> None:
+    """Not a check of schemathesis': it takes 501 and 503 for errors of the server."""
+    assert response.status_code not in (500, 502), response.text
+
+
+def asking(url: str, name: str, checks: list[Any]) -> Any:
     def check(case: Any) -> None:
         if case.path_parameters and "name" in case.path_parameters:
             case.path_parameters["name"] = name
-        case.call_and_validate(session=client, checks=checks)
+        case.call_and_validate(base_url=url, checks=checks)
 
     return check
 
@@ -56,7 +62,6 @@ def asking(client: TestClient, name: str, checks: list[Any]) -> Any:
 def test_schemathesis_finds_nothing(folder: Path) -> None:
     schemathesis = pytest.importorskip("schemathesis", reason="needs schemathesis")
     from hypothesis import HealthCheck, Phase, given, seed, settings
-    from schemathesis.checks import not_a_server_error
     from schemathesis.specs.openapi.checks import (
         content_type_conformance,
         response_schema_conformance,
@@ -71,12 +76,14 @@ def test_schemathesis_finds_nothing(folder: Path) -> None:
         suppress_health_check=list(HealthCheck),
     )
     app = create_app(folder)
-    with TestClient(app) as client:
-        document = client.get("/openapi.json").json()
-        schema = schemathesis.openapi.from_dict(document)
-        checks = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+    with running(app) as url:
+        schema = schemathesis.openapi.from_dict(app.openapi())
+        # A server without an encoder says 501, which is an answer; what it must never say is 500.
+        checks = [answered, status_code_conformance, content_type_conformance, response_schema_conformance]
         for found in schema.get_all_operations():
             operation = found.ok()
             # What would drop the collection under test is asked of one that is not there.
             name = "nothing" if operation.method == "delete" else "papers"
-            settled(seed(0)(given(case=operation.as_strategy())(asking(client, name, checks))))()
+            if operation.path.endswith("/import"):  # a stream, which it cannot make
+                continue
+            settled(seed(0)(given(case=operation.as_strategy())(asking(url, name, checks))))()

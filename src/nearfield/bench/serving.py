@@ -269,6 +269,8 @@ def markdown(result: dict[str, Any]) -> str:
     """The figures as Markdown."""
     where = result["machine"]
     loaded = f"load {where['load'][0]} at the start"
+    if float(where["load"][0]) > 1.5 * int(where["cores"]):
+        loaded += ", on a machine loaded by other work"
     lines = ["# The server under load", ""]
     if "ours" in result:
         ours = result["ours"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..common.checks import require
@@ -56,7 +57,6 @@ def create_app(
     """
     require("orjson", "serve")
     require("fastapi", "serve")
-    from fastapi import FastAPI
     from fastapi.exceptions import RequestValidationError
     from starlette.exceptions import HTTPException
 
@@ -82,7 +82,7 @@ def create_app(
         read_only,
         metrics,
         Jobs(limits.jobs, str(hosted.path)),
-        Batcher(hosted, metrics, answer_batch),
+        Batcher(hosted, metrics, partial(answer_batch, limits, hosted)),
     )
     router = Router(operations())
 
@@ -91,7 +91,7 @@ def create_app(
         yield
         await service.close()
 
-    app = FastAPI(title="Nearfield", version=__version__, lifespan=lifespan)
+    app = guarded()(title="Nearfield", version=__version__, lifespan=lifespan)
     app.state.hosted = hosted
     app.state.service = service
     app.add_exception_handler(HTTPException, _told)
@@ -102,8 +102,25 @@ def create_app(
         _mount(app, "page", prefix="/ui" if qdrant else "")
     own = app.openapi
     app.openapi = lambda: document(own(), router.operations, keys is not None)
-    app.add_middleware(Gate, service=service, router=router)
+    app.gate = Gate(app.answer, service, router)
     return app
+
+
+def guarded() -> Any:
+    """FastAPI's application with a gate in front: what passes by needs none of FastAPI's layers."""
+    from fastapi import FastAPI
+
+    class Guarded(FastAPI):
+        gate: Any = None
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            await self.gate(scope, receive, send)
+
+        async def answer(self, scope: Any, receive: Any, send: Any) -> None:
+            """What FastAPI answers by itself."""
+            await super().__call__(scope, receive, send)
+
+    return Guarded
 
 
 async def _told(request: Any, error: Any) -> Any:

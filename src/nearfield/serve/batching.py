@@ -8,6 +8,7 @@ queries costs less than as many calls, and answers each as it would alone.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Hashable
 from typing import Any
 
@@ -25,7 +26,7 @@ class Batcher:
         self._hosted = hosted
         self._metrics = metrics
         self._answer = answer
-        self._waiting: dict[Hashable, list[tuple[Any, asyncio.Future[bytes]]]] = {}
+        self._waiting: dict[Hashable, deque[tuple[Any, asyncio.Future[bytes]]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def ask(self, key: Hashable, queries: Any) -> bytes:
@@ -33,7 +34,7 @@ class Batcher:
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         line = self._waiting.get(key)
         if line is None:
-            self._waiting[key] = [(queries, future)]
+            self._waiting[key] = deque([(queries, future)])
             task = asyncio.ensure_future(self._serve(key))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -51,7 +52,7 @@ class Batcher:
             taken: list[Any] = []
             count = 0
             while line and (not taken or count + line[0][0].values.size <= MOST):
-                queries, future = line.pop(0)
+                queries, future = line.popleft()
                 if not future.cancelled():  # its client may have left
                     taken.append((queries, future))
                     count += queries.values.size

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -69,6 +68,7 @@ class Call:
         self.path = path
         self.scope = scope
         self.key = key
+        self.headers = dict(scope["headers"])
         self.raw = b""
         self._receive = receive
         self.query: dict[str, Any] = {}
@@ -78,12 +78,7 @@ class Call:
         """The collection's name in the path."""
         return self.path["name"]
 
-    @cached_property
-    def headers(self) -> dict[bytes, bytes]:
-        """The headers by their names in small letters."""
-        return dict(self.scope["headers"])
-
-    @cached_property
+    @property
     def media(self) -> str:
         """The media type of the body, without its parameters."""
         return self.headers.get(b"content-type", b"").partition(b";")[0].strip().lower().decode("latin-1")
@@ -120,8 +115,6 @@ class Call:
     def parameters(self) -> dict[str, Any]:
         """The query string's parameters, checked by what the operation takes."""
         text = self.scope["query_string"]
-        if not text:
-            return {}
         try:
             pairs = parse_qsl(text.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=64)
         except (ValueError, UnicodeDecodeError):

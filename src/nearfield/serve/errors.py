@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from http import HTTPStatus
 from typing import Any
 
@@ -18,7 +17,6 @@ _STATUS: tuple[tuple[type[BaseException], HTTPStatus], ...] = (
     (FileExistsError, HTTPStatus.CONFLICT),
     (PermissionError, HTTPStatus.FORBIDDEN),
     (TimeoutError, HTTPStatus.SERVICE_UNAVAILABLE),
-    (asyncio.TimeoutError, HTTPStatus.SERVICE_UNAVAILABLE),
     (MemoryError, HTTPStatus.SERVICE_UNAVAILABLE),
     (ValueError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (TypeError, HTTPStatus.UNPROCESSABLE_ENTITY),

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from typing import Any
 from urllib.parse import quote
 
 from .auth import ANYONE, SCOPE_KEY, Key, allow, secret_of
-from .calls import JSON, Call, Gone, Reply, to_json, too_large
+from .calls import Call, Gone, Reply, to_json, too_large
 from .errors import Problem, describe, status_of
 from .limits import Buckets
-from .routing import Operation, Router
+from .routing import Router
 from .service import Service
 
 logger = logging.getLogger("nearfield.serve")
@@ -34,7 +35,9 @@ class Gate:
         self.service = service
         self.router = router
         self.limits = service.limits
-        self.active = 0
+        self.visits: set[_Visit] = set()
+        self._period = min(0.25, self.limits.body_seconds / 4, self.limits.request_seconds / 4)
+        self._sweeping: asyncio.AbstractEventLoop | None = None
         self.hide = str(service.hosted.path)
         limits = service.limits
         self.buckets = None if limits.rate is None else Buckets(limits.rate, limits.burst or limits.rate)
@@ -45,10 +48,18 @@ class Gate:
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
-        visit = _Visit(scope, send)
-        self.active += 1
+        visit = _Visit(send)
+        self.visits.add(visit)
         try:
-            await self._admit(scope, receive, visit)
+            try:
+                await self._admit(scope, receive, visit)
+            except asyncio.CancelledError:
+                if visit.task is None or not visit.late:
+                    raise
+                visit.task.uncancel()
+                raise self._too_late(visit) from None
+            finally:
+                self.visits.discard(visit)
         except Gone:
             visit.status = CLIENT_LEFT
         except Exception as error:
@@ -57,7 +68,6 @@ class Gate:
                 raise
             await self._refuse(error, scope, visit)
         finally:
-            self.active -= 1
             self.service.metrics.request(visit.name, scope["method"], visit.status, time.perf_counter() - started)
 
     async def _admit(self, scope: Any, receive: Any, visit: _Visit) -> None:
@@ -67,7 +77,7 @@ class Gate:
             visit.name = path[1:]
             await self._answer_open(path, scope["method"], visit)
             return
-        if self.active > self.limits.active:
+        if len(self.visits) > self.limits.active:
             raise Problem(
                 503, f"{self.limits.active} requests are being answered already; come back in a second", _SOON
             )
@@ -75,25 +85,45 @@ class Gate:
         if self.buckets is not None:
             client = scope.get("client")
             self.buckets.take(key.name if key is not None and key is not ANYONE else client[0] if client else "")
-        timer = asyncio.timeout(self.limits.body_seconds)
-        try:
-            async with timer:
-                if path.startswith("/v1") or path == "/metrics":
-                    await self._operate(scope, receive, visit, key, timer)
-                else:
-                    visit.name = "other"
-                    await self.app(scope, self._bounded(receive, visit, timer), visit.send)
-        except TimeoutError as error:
-            if not timer.expired():
-                raise
-            if not visit.received:
-                seconds = self.limits.body_seconds
-                raise Problem(
-                    408, f"the request did not arrive within {seconds:g} s", {"Connection": "close"}
-                ) from error
-            raise Problem(
-                503, f"no answer within {self.limits.request_seconds:g} s, the most this server takes", _SOON
-            ) from error
+        self._watch(visit)
+        if path.startswith("/v1") or path == "/metrics":
+            await self._operate(scope, receive, visit, key)
+        else:
+            visit.name = "other"
+            await self.app(scope, self._bounded(receive, visit), visit.send)
+
+    # -- time: one look at all requests now and then costs less than a timer for each ---------------------------------
+
+    def _watch(self, visit: _Visit) -> None:
+        """End this request when its time is over."""
+        visit.task = asyncio.current_task()
+        visit.deadline = time.monotonic() + self.limits.body_seconds
+        loop = asyncio.get_running_loop()
+        if self._sweeping is not loop:
+            self._sweeping = loop
+            loop.call_later(self._period, self._sweep)
+
+    def _sweep(self) -> None:
+        now = time.monotonic()
+        for visit in list(self.visits):
+            if visit.deadline < now and visit.task is not None:
+                visit.late, visit.deadline = True, math.inf
+                visit.task.cancel()
+        if self.visits:
+            asyncio.get_running_loop().call_later(self._period, self._sweep)
+        else:
+            self._sweeping = None
+
+    def _arrived(self, visit: _Visit, timed: bool = True) -> None:
+        """The request is here; the time for its answer begins."""
+        visit.received = True
+        visit.deadline = time.monotonic() + self.limits.request_seconds if timed else math.inf
+
+    def _too_late(self, visit: _Visit) -> Problem:
+        if not visit.received:
+            late = f"the request did not arrive within {self.limits.body_seconds:g} s"
+            return Problem(408, late, {"Connection": "close"})
+        return Problem(503, f"no answer within {self.limits.request_seconds:g} s, the most this server takes", _SOON)
 
     def _who(self, scope: Any) -> Key | None:
         keys = self.service.keys
@@ -115,37 +145,31 @@ class Gate:
         else:
             await visit.reply(_EMPTY, method)
 
-    async def _operate(self, scope: Any, receive: Any, visit: _Visit, key: Key | None, timer: asyncio.Timeout) -> None:
+    async def _operate(self, scope: Any, receive: Any, visit: _Visit, key: Key | None) -> None:
         raw = scope.get("raw_path") or quote(scope["path"]).encode()
-        root = scope.get("root_path", "").encode()
-        if root and raw.startswith(root):
-            raw = raw[len(root) :]
+        root = scope.get("root_path")
+        if root and raw.startswith(root.encode()):
+            raw = raw[len(root.encode()) :]
         method = scope["method"]
-        operation, values = self.router.find(method, raw.partition(b"?")[0])
+        operation, values = self.router.find(method, raw)
         visit.name = operation.name
         if operation.right is not None:
             key = allow(key, operation.right)
         if operation.writes and self.service.read_only:
             raise Problem(403, "this server only reads (--read-only)")
         call = Call(self.service, operation, values, scope, receive, key or ANYONE)
-        call.query = call.parameters()
-        if operation.streams:
-            visit.received = True
-            timer.reschedule(None)
-        elif method not in ("GET", "HEAD"):
+        if scope["query_string"]:
+            call.query = call.parameters()
+        if not operation.streams and method not in ("GET", "HEAD"):
             _announced(call, self.limits.body)
             await call.read(self.limits.body)
-        visit.received = True
-        if operation.untimed:
-            timer.reschedule(None)
-        elif not operation.streams:
-            timer.reschedule(asyncio.get_running_loop().time() + self.limits.request_seconds)
+        self._arrived(visit, not (operation.streams or operation.untimed))
         reply = await operation.handler(call)
         if reply.chunks is not None:
-            timer.reschedule(None)
+            visit.deadline = math.inf
         await visit.reply(reply, method)
 
-    def _bounded(self, receive: Any, visit: _Visit, timer: asyncio.Timeout) -> Any:
+    def _bounded(self, receive: Any, visit: _Visit) -> Any:
         """``receive`` for what FastAPI answers: the same limits of size and time."""
         length = 0
 
@@ -156,8 +180,7 @@ class Gate:
             if length > self.limits.body:
                 raise too_large(self.limits.body)
             if not message.get("more_body") and not visit.received:
-                visit.received = True
-                timer.reschedule(asyncio.get_running_loop().time() + self.limits.request_seconds)
+                self._arrived(visit)
             return message
 
         return bounded
@@ -177,10 +200,13 @@ class Gate:
 class _Visit:
     """How far the answer to one request is."""
 
-    __slots__ = ("_send", "name", "received", "started", "status")
+    __slots__ = ("_send", "deadline", "late", "name", "received", "started", "status", "task")
 
-    def __init__(self, scope: Any, send: Any):
+    def __init__(self, send: Any):
         self._send = send
+        self.task: asyncio.Task[Any] | None = None
+        self.deadline = math.inf
+        self.late = False
         self.name = "none"
         self.status = 500
         self.started = False
@@ -196,17 +222,20 @@ class _Visit:
     async def reply(self, reply: Reply, method: str) -> None:
         """Send ``reply``, without its body when only the head was asked for."""
         self.status = reply.status
-        self.started = True
         headers = [(b"content-type", reply.media)] if reply.body or reply.chunks is not None else []
         if reply.headers:
             headers += reply.headers
         if reply.chunks is None:
             headers.append((b"content-length", b"%d" % len(reply.body)))
+            self.started = True
             await self._send({"type": "http.response.start", "status": reply.status, "headers": headers})
             await self._send({"type": "http.response.body", "body": b"" if method == "HEAD" else reply.body})
             return
+        first = await anext(reply.chunks, None)  # what goes wrong at once is still answered as an error
+        self.started = True
         await self._send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        if method != "HEAD":
+        if method != "HEAD" and first is not None:
+            await self._send({"type": "http.response.body", "body": first, "more_body": True})
             async for chunk in reply.chunks:
                 await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
         await self._send({"type": "http.response.body", "body": b""})
@@ -221,5 +250,3 @@ def _announced(call: Call, limit: int) -> None:
 
 _EMPTY = Reply()
 _SOON = {"Retry-After": "1"}
-
-__all__ = ["CLIENT_LEFT", "JSON", "OPEN", "Gate", "Operation"]

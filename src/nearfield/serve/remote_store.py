@@ -128,6 +128,8 @@ class RemoteStore:
             payload = None if payload is None else [payload]
             attributes = [attributes] if isinstance(attributes, Mapping) else attributes
             text = [text] if isinstance(text, str) else text
+        if ttl == float("inf"):  # which JSON cannot say
+            ttl, expires = None, [None] * len(ids)
         fields = {
             "ids": _plain(ids),
             "vectors": None if vectors is None else _packed(vectors),

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .fields import Body, Field
 
 ANY = "*"
+# So many paths are remembered: most requests are for a few.
+_KNOWN = 1024
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Router:
     def __init__(self, operations: Iterable[Operation]):
         self.operations = tuple(operations)
         self._root: dict[str, Any] = {}
+        self._known: dict[tuple[str, bytes], tuple[Operation, dict[str, str]]] = {}
         for operation in self.operations:
             node = self._root
             for segment in operation.path.split("/")[1:]:
@@ -69,6 +72,15 @@ class Router:
 
     def find(self, method: str, raw_path: bytes) -> tuple[Operation, dict[str, str]]:
         """The operation and what stands in its path; 404 or 405 where there is none."""
+        known = self._known.get((method, raw_path))
+        if known is None:
+            known = self._find(method, raw_path.partition(b"?")[0])
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            self._known[method, raw_path] = known
+        return known
+
+    def _find(self, method: str, raw_path: bytes) -> tuple[Operation, dict[str, str]]:
         node = self._root
         values = []
         try:

@@ -42,7 +42,6 @@ class Service:
     metrics: Metrics
     jobs: Jobs
     batcher: Batcher
-    features: tuple[str, ...] = ()
     stopping: bool = False
     _loaded: dict[str, Encoder] = field(default_factory=dict)
     _encoding: threading.Lock = field(default_factory=threading.Lock)

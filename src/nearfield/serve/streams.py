@@ -105,7 +105,7 @@ async def drained(
 ) -> AsyncIterator[bytes]:
     """What a generator yields in a thread, piece by piece; it ends when the reader does, or reads nothing for long.
 
-    ``start`` runs a function in a thread. An error before the first piece is raised before anything is sent.
+    ``start`` runs a function in a thread.
     """
     pieces: queue.Queue[Any] = queue.Queue(_PIECES)
     loop = asyncio.get_running_loop()
@@ -121,7 +121,7 @@ async def drained(
                 if stopped.is_set():
                     return
         except queue.Full:
-            return
+            last = TimeoutError(f"the client took nothing for {seconds:g} s")
         except BaseException as error:
             last = error
         while not stopped.is_set():

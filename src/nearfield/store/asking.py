@@ -225,8 +225,8 @@ class Asking(Handle):
     ) -> Explanation:
         """Why an item is, or is not, in the answer to a query: the first reason a search would lose it for.
 
-        For debugging one answer: the store is scanned once, exactly. :func:`nearfield.index.explain` says which stage of
-        an index loses neighbours over many queries.
+        For debugging one answer: the store is scanned once, exactly. :func:`nearfield.index.explain` says which stage
+        of an index loses neighbours over many queries.
 
         Parameters
         ----------

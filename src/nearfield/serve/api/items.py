@@ -62,7 +62,10 @@ def put_items(service: Any, store: Store, method: str, ids: list[Any], fields: d
             raise Problem(422, "vectors: expected, or a text for every item for the server's encoder")
         vectors, embedding = service.encode(store, texts)
     else:
-        vectors = shaped(vectors, store.dim if len(ids) != 1 else vectors.shape[-1], "vectors")
+        if vectors.ndim == 1:  # packed: as many rows as there are ids
+            if vectors.size % len(ids):
+                raise Problem(422, f"vectors: expected {len(ids)} rows of one length, got {vectors.size} values")
+            vectors = vectors.reshape(len(ids), -1)
     return int(getattr(store, method)(ids, vectors, embedding=embedding, **fields))
 
 

@@ -12,6 +12,8 @@ from ...store import Hits, Store
 from ..calls import Call, Reply, to_json
 from ..errors import Problem
 from ..fields import Body, Field, Flag, Id, Integer, ListOf, Map, Number, OneOf, Text, Vector, Vectors, from_bytes
+from ..hosted import Hosted
+from ..limits import Limits
 from ..routing import Operation
 from .items import shaped
 
@@ -85,9 +87,9 @@ def together(answers: list[dict[str, Any]]) -> dict[str, Any]:
     )
 
 
-def answer_batch(key: Any, asked: list[Asked]) -> list[Any]:
+def answer_batch(limits: Limits, hosted: Hosted, key: Any, asked: list[Asked]) -> list[Any]:
     """The JSON answer to each of ``asked``, searched together, or the error that it alone met."""
-    call_limits, hosted, name, _, parameters = key
+    name, _, parameters = key
     options = dict(parameters)
     cursor = options.pop("cursor", False)
     with hosted.open(name) as store:
@@ -96,7 +98,7 @@ def answer_batch(key: Any, asked: list[Asked]) -> list[Any]:
         for place, one in enumerate(asked):
             try:
                 rows = one.rows(store)
-                call_limits.check_queries(len(rows), options.get("k", 10))
+                limits.check_queries(len(rows), options.get("k", 10))
                 ready.append((place, rows))
             except Problem as problem:
                 answers[place] = problem
@@ -136,7 +138,7 @@ async def _search(call: Call) -> Reply:
     if asked is None:
         raise Problem(422, "query: expected a vector, or text, text_query or like, got none of them")
     width = 0 if asked.flat else asked.values.shape[-1]
-    key = (service.limits, service.hosted, name, width, tuple(sorted(fields.items())))
+    key = (name, width, tuple(sorted(fields.items())))
     return Reply(await service.batcher.ask(key, asked))
 
 
@@ -242,6 +244,8 @@ async def _explain(call: Call) -> Reply:
 async def _fields(call: Call) -> dict[str, Any]:
     """What the request asks for: a JSON body, or raw float32 with the rest in the query string."""
     if call.media != _BINARY:
+        if call.query:
+            raise Problem(422, f"{next(iter(call.query))}: expected in the JSON body, got it in the query string")
         return await call.fields()
     fields = dict(call.query)
     values = from_bytes(call.raw, "the body")
