@@ -21,6 +21,7 @@ FLOORS: dict[str, int] = {
     "survey": 1,
     "decide": 1,
     "datasets": 1,
+    "view": 1,
     "index": 2,
     "tune": 3,
     "store": 4,

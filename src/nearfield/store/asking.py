@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..common.checks import check_int
+from ..common.checks import check_int, check_random_state
 from .explaining import Explanation
 from .handle import Handle
 from .hits import Batch, Hits
@@ -385,3 +385,28 @@ class Asking(Handle):
     def count(self, where: Any = None) -> int:
         """How many items pass a condition, which is one as in :meth:`search`; ``len(store)`` without."""
         return self._reader.count(where)
+
+    def sample(self, count: int, *, payload: bool = True, random_state: int = 0) -> Batch:
+        """Some of the items, drawn at random, in the order of their arrival: for measures and maps of a large store.
+
+        Parameters
+        ----------
+        count : how many; all there are where there are fewer.
+        payload : False leaves payloads and texts unread, which takes most of the time.
+        random_state : chooses them; the same items come as long as nothing is added or deleted.
+
+        Examples
+        --------
+        >>> import tempfile, numpy as np
+        >>> from nearfield.store import Store
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> store = Store.create(folder.name + "/a.nf", dim=2)
+        >>> store.add(range(100), np.ones((100, 2), np.float32))
+        100
+        >>> len(store.sample(10)), len(store.sample(1000))
+        (10, 100)
+        >>> store.close(); folder.cleanup()
+        """
+        check_int(count, "count", 1)
+        check_random_state(random_state)
+        return self._reader.sample(count, random_state, payload)

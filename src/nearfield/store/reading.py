@@ -1,8 +1,8 @@
-"""Reading: searches, look-ups and iteration, each over one committed moment."""
+"""Reading: searches, each over one committed moment."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
@@ -10,28 +10,26 @@ import numpy as np
 
 from ..common.checks import check_int, check_real, check_vectors
 from ..common.errors import CorruptFileError
-from .bag_search import CANDIDATES, coded_at, kept_bags, search_bags, search_bags_many
+from .bag_search import CANDIDATES, search_bags, search_bags_many
 from .catalogue import Catalogue
-from .conditions import Bound, Compound, Condition, Outcomes, compound
+from .conditions import Compound, Condition, Outcomes, compound
 from .conditions import bound as bind
-from .expiry import as_datetime
 from .explaining import Explanation, explain_item
 from .filters import Filter
 from .fusing import nearest_both
 from .grouping import Groups, check_column, explain_groups, grouped
-from .hits import Batch, Hits, Item, split
-from .ids import check_ids, is_single
+from .hits import Hits, split
 from .likeness import NONE, Likeness
+from .listing import Listing
 from .maintenance import Maintenance
 from .many import Asked, distinct, nearest_many
 from .paging import Origin, Pages, explain_page, page, read_cursors
 from .ranging import Bounds, explain_range, relevances, within
-from .rows import Live
 from .search import Nearest, explain, judge_hits, judged, nearest
 from .segment import logger
 from .snapshot import View, Viewer
 from .spaces import space
-from .tables import find_keys, list_ids, read_payloads
+from .tables import read_payloads
 from .text_search import search_text
 from .texts import Wording, read_texts
 from .watch import Watch
@@ -41,7 +39,7 @@ MAX_K = 1 << 20
 _FILTERS_KEPT = 128
 
 
-class Reader:
+class Reader(Listing):
     """Answers of one open store; safe to call from many threads."""
 
     def __init__(self, catalogue: Catalogue, viewer: Viewer, maintenance: Maintenance | None, watch: Watch):
@@ -380,25 +378,6 @@ class Reader:
         found = distinct(where, count, self._filter)
         return found._replace(conditions=[self.bound(one, view, connection) for one in found.conditions])
 
-    def allow(self, ids: Any, where: Any) -> np.ndarray:
-        """See :meth:`Store.allow`."""
-        asked = self.condition(where)
-
-        def answer(view: View, connection: Any) -> np.ndarray:
-            condition = self.bound(asked, view, connection)
-            wanted, kind = check_ids(ids, view.meta.get("id_type"), unique=False)
-            passing: list[Any] = []
-            for live in view.parts:
-                words, count = live.allowed(condition)
-                if count:
-                    passing += live.part.take_ids(Live(live.part, words, count).rows())
-            if kind == "int":
-                return np.isin(np.array(wanted, np.int64), np.array(passing, np.int64))
-            among = set(passing)
-            return np.array([identifier in among for identifier in wanted], bool)
-
-        return self.view(answer, transaction=isinstance(asked, Compound))
-
     def _filter(self, where: Any) -> Filter | Compound | None:
         if where is None:
             return None
@@ -414,127 +393,6 @@ class Reader:
                 self._filters.clear()
             self._filters[where] = known
         return known
-
-    def get(self, ids: Any, bags: bool = False) -> Any:
-        """See :meth:`Store.get`."""
-
-        def answer(view: View, connection: Any) -> list[Item | None]:
-            wanted, _ = check_ids(ids, view.meta.get("id_type"), unique=False)
-            keys = find_keys(connection, dict.fromkeys(wanted))
-            column = np.array([keys.get(identifier, -1) for identifier in wanted], np.int64)
-            until = view.expires(column)
-            column[until == 0] = -1
-            parts, rows = view.locate(column)
-            vectors = view.gather_vectors(parts, rows, view.shape)
-            found = view.gather_attributes(parts, rows) if self.schema else [None] * len(wanted)
-            payloads = read_payloads(connection, keys.values(), self.catalogue.path)
-            texts = read_texts(connection, keys.values(), self.catalogue.path, Wording.of(view.meta))
-            own: list[Any] = [None] * len(wanted)
-            if bags:
-                own = [bag if len(bag) else None for bag in kept_bags(view).decode(coded_at(view, parts, rows))]
-            return [
-                Item(
-                    identifier,
-                    vectors[place],
-                    found[place],
-                    payloads.get(int(column[place])),
-                    as_datetime(until[place]),
-                    texts.get(int(column[place])),
-                    own[place],
-                )
-                if parts[place] >= 0
-                else None
-                for place, identifier in enumerate(wanted)
-            ]
-
-        items = self.view(answer, transaction=True)
-        return items[0] if is_single(ids) else items
-
-    def ids_after(self, after: int, limit: int) -> tuple[list[Any], int | None]:
-        """See :meth:`Store.ids_after`."""
-
-        def answer(view: View, connection: Any) -> tuple[list[Any], int | None]:
-            rows = list_ids(connection, after, limit + 1)
-            following = rows[limit - 1][0] if len(rows) > limit else None
-            rows = rows[:limit]
-            until = view.expires(np.array([key for key, _ in rows], np.int64))
-            return [identifier for (_, identifier), end in zip(rows, until, strict=True) if end], following
-
-        return self.view(answer, transaction=True)
-
-    def iterate(self, batch_size: int, where: Any = None, bags: str | None = None) -> Iterator[Batch]:
-        """See :meth:`Store.iterate`; ``bags`` are left out, or come as "vectors" or "codes"."""
-        return self._iterate(batch_size, self.condition(where), bags)
-
-    def _iterate(self, batch_size: int, condition: Filter | Compound | None, bags: str | None) -> Iterator[Batch]:
-        while True:
-            with self.catalogue.reading(lasting=True) as connection:
-                view = self.viewer.at(connection)
-                if view is not None:
-                    view = view.unexpired(self.catalogue.clock)
-                    asked = self.bound(condition, view, connection)
-                    yield from self._batches(view, connection, batch_size, asked, bags)
-                    return
-
-    def count(self, where: Any) -> int:
-        """See :meth:`Store.count`."""
-        condition = self.condition(where)
-
-        def answer(view: View, connection: Any) -> int:
-            asked = self.bound(condition, view, connection)
-            return sum(live.allowed(asked)[1] for live in view.parts)
-
-        return self.view(answer, transaction=isinstance(condition, Compound))
-
-    def keys(self, where: Any) -> np.ndarray:
-        """The keys of the items that pass, for :meth:`Store.delete`."""
-        condition = self.condition(where)
-
-        def answer(view: View, connection: Any) -> np.ndarray:
-            asked = self.bound(condition, view, connection)
-            found = [live.part.keys[live.rows(asked)] for live in view.parts]
-            return np.concatenate([np.empty(0, np.int64), *found])
-
-        return self.view(answer, transaction=isinstance(condition, Compound))
-
-    def _batches(
-        self, view: View, connection: Any, batch_size: int, condition: Filter | Bound | None, bags: str | None
-    ) -> Iterator[Batch]:
-        kept = None if bags is None else kept_bags(view)
-        living = [live.rows(condition) for live in view.parts]
-        parts = np.concatenate([np.empty(0, np.int64), *(np.full(len(some), n) for n, some in enumerate(living))])
-        rows = np.concatenate([np.empty(0, np.int64), *living])
-        theirs = (live.part.keys[some] for live, some in zip(view.parts, living, strict=True))
-        keys = np.concatenate([np.empty(0, np.int64), *theirs])
-        if (np.diff(keys) < 0).any():  # segments between pending rows
-            order = np.argsort(keys, kind="stable")
-            parts, rows = parts[order], rows[order]
-            keys = keys[order]
-        for start in range(0, len(rows), batch_size):
-            where, some = parts[start : start + batch_size], rows[start : start + batch_size]
-            wanted = keys[start : start + batch_size].tolist()
-            payloads = read_payloads(connection, wanted, self.catalogue.path)
-            table = None
-            if self.schema:
-                import pyarrow as pa
-
-                pieces = [view.parts[number].part.table().take(some[where == number]) for number in np.unique(where)]
-                table = pa.concat_tables(pieces).combine_chunks()
-                if (np.diff(where) < 0).any():
-                    table = table.take(np.argsort(np.argsort(where, kind="stable")))
-            ids: list[Any] = view.gather_ids(where, some)
-            vectors = view.gather_vectors(where, some, view.shape)
-            expires = None
-            if view.expiry is not None:
-                expires = [as_datetime(at) for at in view.expires(keys[start : start + batch_size]).tolist()]
-            texts = None
-            if view.meta.get("text") is not None:
-                known = read_texts(connection, wanted, self.catalogue.path, Wording.of(view.meta))
-                texts = [known.get(key) for key in wanted]
-            own: Any = None if kept is None else coded_at(view, where, some)
-            if kept is not None and bags == "vectors":
-                own = kept.decode(own)
-            yield Batch(ids, vectors, table, [payloads.get(key) for key in wanted], expires, texts, own)
 
 
 def _checked(queries: Any, name: str, view: View) -> tuple[np.ndarray, bool]:
