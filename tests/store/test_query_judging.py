@@ -166,36 +166,30 @@ def test_few_items_are_enough(make: Callable[..., Store], topics: tuple[np.ndarr
     assert store.search(topics[1][0], 30).relevance.shape == (30,)
 
 
-@pytest.mark.parametrize(
-    ("changed", "error", "text"),
-    [
-        ({"queries": np.ones((2, 24), np.float32)}, ValueError, "relevant: expected 2 lists"),
-        ({"queries": np.ones((40, 5), np.float32)}, ValueError, "24 dimensions, got 5"),
-        ({"queries": np.full((40, 24), np.nan, np.float32)}, ValueError, "queries"),
-        ({"relevant": "abc"}, TypeError, "relevant: expected a list"),
-        ({"relevant": ["abc"] * 40}, TypeError, "relevant: expected a list of ids for each query, got str"),
-        ({"relevant": [["nobody"]] * 40}, ValueError, "got none that it holds"),
-        ({"relevant": [[1.5]] * 40}, TypeError, "ids: expected int or str"),
-        ({"relevant": [[]] * 40}, ValueError, "expected"),
-        ({"shown": [["a"]]}, ValueError, "shown: expected 40 lists"),
-        ({"text": ["a"]}, ValueError, "text: expected 40 texts"),
-        ({"text": "a"}, TypeError, "text: expected a list"),
-        ({"set_aside": 0.0}, ValueError, "set_aside: expected"),
-        ({"hidden": -1.0}, ValueError, "hidden: expected"),
-    ],
-)
-def test_bad_arguments_change_nothing(
-    judged: Store,
-    topics: tuple[np.ndarray, np.ndarray],
-    changed: dict[str, Any],
-    error: type[Exception],
-    text: str,
-) -> None:
+BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"queries": np.ones((2, 24), np.float32)}, ValueError, "relevant: expected 2 lists"),
+    ({"queries": np.ones((40, 5), np.float32)}, ValueError, "24 dimensions, got 5"),
+    ({"queries": np.full((40, 24), np.nan, np.float32)}, ValueError, "queries"),
+    ({"relevant": "abc"}, TypeError, "relevant: expected a list"),
+    ({"relevant": ["abc"] * 40}, TypeError, "relevant: expected a list of ids for each query, got str"),
+    ({"relevant": [["nobody"]] * 40}, ValueError, "got none that it holds"),
+    ({"relevant": [[1.5]] * 40}, TypeError, "ids: expected int or str"),
+    ({"relevant": [[]] * 40}, ValueError, "expected"),
+    ({"shown": [["a"]]}, ValueError, "shown: expected 40 lists"),
+    ({"text": ["a"]}, ValueError, "text: expected 40 texts"),
+    ({"text": "a"}, TypeError, "text: expected a list"),
+    ({"set_aside": 0.0}, ValueError, "set_aside: expected"),
+    ({"hidden": -1.0}, ValueError, "hidden: expected"),
+]
+
+
+def test_bad_arguments_change_nothing(judged: Store, topics: tuple[np.ndarray, np.ndarray]) -> None:
     before = judged.stats()
-    given = {"queries": topics[1][:40], "relevant": answers(40), **changed}
-    with pytest.raises(error, match=text):
-        judged.fit_query_judge(given.pop("queries"), given.pop("relevant"), **given)
-    assert judged.stats() == before
+    for changed, error, text in BAD:
+        given = {"queries": topics[1][:40], "relevant": answers(40), **changed}
+        with pytest.raises(error, match=text):
+            judged.fit_query_judge(given.pop("queries"), given.pop("relevant"), **given)
+        assert judged.stats() == before
 
 
 def test_what_does_not_fit_is_damage(judged: Store) -> None:
