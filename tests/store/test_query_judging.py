@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -146,8 +148,8 @@ def test_a_move_fits_it_again_with_encoded_or_with_mapped_queries(
     judged.fit_query_judge(queries[:120], answers(120), text=texts)
     for encoder in (Encoder(), None):
         judged.tag("before")
-        upgrade = judged.upgrade(pairs=(NAMES[:200], items[:200] @ turn), embedding={"encoder": "new", "dim": 32})
-        upgrade.put(NAMES[200:], items[200:] @ turn)
+        upgrade = judged.upgrade(pairs=(NAMES[:60], items[:60] @ turn), embedding={"encoder": "new", "dim": 32})
+        upgrade.put(NAMES[60:], items[60:] @ turn)
         upgrade.finish(encoder)
         assert encoder is None or encoder.asked == texts
         assert isinstance(judged.judge, QueryJudge) and judged.judge.n_set_aside_ == 60
@@ -164,36 +166,30 @@ def test_few_items_are_enough(make: Callable[..., Store], topics: tuple[np.ndarr
     assert store.search(topics[1][0], 30).relevance.shape == (30,)
 
 
-@pytest.mark.parametrize(
-    ("changed", "error", "text"),
-    [
-        ({"queries": np.ones((2, 24), np.float32)}, ValueError, "relevant: expected 2 lists"),
-        ({"queries": np.ones((40, 5), np.float32)}, ValueError, "24 dimensions, got 5"),
-        ({"queries": np.full((40, 24), np.nan, np.float32)}, ValueError, "queries"),
-        ({"relevant": "abc"}, TypeError, "relevant: expected a list"),
-        ({"relevant": ["abc"] * 40}, TypeError, "relevant: expected a list of ids for each query, got str"),
-        ({"relevant": [["nobody"]] * 40}, ValueError, "got none that it holds"),
-        ({"relevant": [[1.5]] * 40}, TypeError, "ids: expected int or str"),
-        ({"relevant": [[]] * 40}, ValueError, "expected"),
-        ({"shown": [["a"]]}, ValueError, "shown: expected 40 lists"),
-        ({"text": ["a"]}, ValueError, "text: expected 40 texts"),
-        ({"text": "a"}, TypeError, "text: expected a list"),
-        ({"set_aside": 0.0}, ValueError, "set_aside: expected"),
-        ({"hidden": -1.0}, ValueError, "hidden: expected"),
-    ],
-)
-def test_bad_arguments_change_nothing(
-    judged: Store,
-    topics: tuple[np.ndarray, np.ndarray],
-    changed: dict[str, Any],
-    error: type[Exception],
-    text: str,
-) -> None:
+BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"queries": np.ones((2, 24), np.float32)}, ValueError, "relevant: expected 2 lists"),
+    ({"queries": np.ones((40, 5), np.float32)}, ValueError, "24 dimensions, got 5"),
+    ({"queries": np.full((40, 24), np.nan, np.float32)}, ValueError, "queries"),
+    ({"relevant": "abc"}, TypeError, "relevant: expected a list"),
+    ({"relevant": ["abc"] * 40}, TypeError, "relevant: expected a list of ids for each query, got str"),
+    ({"relevant": [["nobody"]] * 40}, ValueError, "got none that it holds"),
+    ({"relevant": [[1.5]] * 40}, TypeError, "ids: expected int or str"),
+    ({"relevant": [[]] * 40}, ValueError, "expected"),
+    ({"shown": [["a"]]}, ValueError, "shown: expected 40 lists"),
+    ({"text": ["a"]}, ValueError, "text: expected 40 texts"),
+    ({"text": "a"}, TypeError, "text: expected a list"),
+    ({"set_aside": 0.0}, ValueError, "set_aside: expected"),
+    ({"hidden": -1.0}, ValueError, "hidden: expected"),
+]
+
+
+def test_bad_arguments_change_nothing(judged: Store, topics: tuple[np.ndarray, np.ndarray]) -> None:
     before = judged.stats()
-    given = {"queries": topics[1][:40], "relevant": answers(40), **changed}
-    with pytest.raises(error, match=text):
-        judged.fit_query_judge(given.pop("queries"), given.pop("relevant"), **given)
-    assert judged.stats() == before
+    for changed, error, text in BAD:
+        given = {"queries": topics[1][:40], "relevant": answers(40), **changed}
+        with pytest.raises(error, match=text):
+            judged.fit_query_judge(given.pop("queries"), given.pop("relevant"), **given)
+        assert judged.stats() == before
 
 
 def test_what_does_not_fit_is_damage(judged: Store) -> None:
@@ -206,3 +202,34 @@ def test_what_does_not_fit_is_damage(judged: Store) -> None:
         set_meta(connection, "judge", {**stored, "judge": {**stored["judge"], "false": []}})
     with pytest.raises(CorruptFileError, match="the judge"):
         judged.search(np.ones(24, np.float32))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_scifact_keeps_the_promise_without_answers_and_under_filters(make: Callable[..., Store]) -> None:
+    """Fitted to training claims about other abstracts; three standard errors of 300 claims are allowed."""
+    pytest.importorskip("onnxruntime", reason="needs nearfield[text]")
+    folder = Path(os.environ.get("NEARFIELD_MODELS", "")) / "minilm"
+    if not (folder / "model.onnx").is_file() or not (Path(os.environ.get("NEARFIELD_DATA", "")) / "scifact").is_dir():
+        pytest.skip("needs NEARFIELD_MODELS with minilm/ and NEARFIELD_DATA with scifact/")
+    from nearfield.datasets import load
+    from nearfield.encode import OnnxText
+
+    found, train = load("scifact"), load("scifact_train")
+    there = {name for grades in found.judgements.values() for name, grade in grades.items() if grade > 0}
+    columns = {
+        "place": np.random.default_rng(0).random(len(found.document_ids)).tolist(),
+        "answer": [name in there for name in found.document_ids],
+    }
+    store = make(dim=384, attributes={"place": "float", "answer": "bool"})
+    store.add(found.document_ids, found.vectors.astype(np.float32), attributes=columns)
+    labels = [[name for name, grade in train.judgements[key].items() if grade > 0] for key in train.query_ids]
+    store.fit_query_judge(OnnxText(folder, max_tokens=256).encode(train.queries, progress=False), labels)
+    asked = found.query_vectors.astype(np.float32)
+    allowed = {level: level + 3 * (level * (1 - level) / len(asked)) ** 0.5 for level in (0.05, 0.1, 0.2)}
+    assert all(shown(store, asked, level, where="not answer") <= most for level, most in allowed.items())
+    store.delete(sorted(there))
+    for level, most in allowed.items():
+        assert shown(store, asked, level) <= most
+        for share in (0.5, 0.1, 0.01):
+            assert shown(store, asked, level, where=f"place < {share}") <= most
