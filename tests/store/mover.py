@@ -106,6 +106,7 @@ def main(folder: str) -> None:
 
     import nearfield.index.graph
     import nearfield.index.multivector.tokens
+    import nearfield.quantize.scalar
     import nearfield.store.dumping
     import nearfield.store.loading
     import nearfield.store.remote

@@ -103,8 +103,9 @@ class Asking(Handle):
         Returns
         -------
         Hits : distances are exact whatever index found them; ``status`` says why there are fewer than k. With ``text``
-            they say how the hits were ordered: BM25 below zero for words alone; for both 1 - relevance after
-            :meth:`fit_fusion`, or else below zero how far they stand out. ``hits.legs`` has each leg's own numbers.
+            or ``bags`` they say how the hits were ordered: BM25 or MaxSim below zero for words or bags alone; for
+            several legs 1 - relevance after :meth:`fit_fusion`, or else below zero how far they stand out.
+            ``hits.legs`` has each leg's own numbers.
 
         Examples
         --------
