@@ -21,7 +21,6 @@ import xxhash
 from .. import native
 from .filters import Filter
 from .ids import Id, check_ids
-from .predicates import Node
 from .tables import find_keys, read_items
 
 if TYPE_CHECKING:
@@ -154,8 +153,6 @@ class Compound:
 
 class Bound:
     """A compound condition at one moment: what a search asks parts with, in place of a :class:`Filter`."""
-
-    tree: Node | None = None
 
     def __init__(self, compound: Compound, connection: sqlite3.Connection, path: Path, kind: str | None):
         self.key = compound.key
