@@ -36,8 +36,8 @@ class Condition:
     """A ``where=`` of several parts, all of which must hold: attributes, a set of ids, a test of your own.
 
     Take plain text for attributes alone. A test runs in Python on every item that the other parts let through, some
-    200,000 a second where payloads are short; with a ``key`` its outcomes are remembered, so that it meets an item
-    once. What is asked often belongs into an attribute.
+    tens of thousands a second, payloads being read and decoded for it; with a ``key`` its outcomes are remembered, so
+    that it meets an item once. What is asked often belongs into an attribute.
 
     Parameters
     ----------
