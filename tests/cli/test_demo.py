@@ -26,7 +26,10 @@ def test_all_stages_on_a_few_packages(run, tmp_path: Path) -> None:
     hits = run("search", "d.nf", "decode JSON text", "--where", "package = 'json'", "--json").json["hits"]
     assert hits[0]["id"].startswith("json.")
     # An earlier demo is replaced.
-    assert run("demo", "--packages", "html,logging,csv,gzip,zipfile,tarfile,shutil", "--store", "d.nf").code == 0
+    packages = "html,logging,csv,gzip,zipfile,tarfile,shutil"
+    told = run("demo", "--packages", packages, "--store", "d.nf", "--json").json
+    assert [len(told[name]) > 0 for name in ("survey", "plan", "judge", "seconds")] == [True] * 4
+    assert len(told["questions"]) == 6 and told["questions"][5]["hits"] == []
     assert [path.name for path in tmp_path.iterdir()] == ["d.nf"]
     assert run("search", "d.nf", "copy a file", "-k", 1, "--json").json["hits"][0]["id"].startswith("shutil.")
 

@@ -17,6 +17,9 @@ def test_a_store_is_dumped_now_and_at_a_tag(run, tmp_path: Path) -> None:
     assert (answer.code, answer.out) == (0, "wrote 3 items to a.parquet\n")
     assert run("dump", "a.nf", "b.parquet", "--at", "two").code == 0
     assert pq.read_table(tmp_path / "b.parquet")["id"].to_pylist() == [1, 2]
+    told = run("dump", "a.nf", "c.parquet", "--json").json
+    size = (tmp_path / "c.parquet").stat().st_size
+    assert told == {"store": "a.nf", "file": "c.parquet", "items": 3, "bytes": size}
 
 
 def test_nothing_is_overwritten_and_errors_are_lines(run, tmp_path: Path) -> None:

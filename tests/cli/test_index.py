@@ -23,6 +23,9 @@ def test_texts_become_a_searchable_store(run, texts: Path, tmp_path: Path) -> No
         assert item.attributes == {"topic": "rail", "year": 2003.0}
         assert store.verify().ok
     assert sorted(path.name for path in tmp_path.iterdir()) == ["texts.jsonl", "texts.nf"]
+    told = run("index", texts, "again.nf", "--attributes", "topic", "--json").json
+    assert (told["store"], told["items"], told["encoder"]) == ("again.nf", 180, "WordLlama")
+    assert told["judge"]["fitted"] and 0 <= told["judge"]["expected_lost"]["value"] <= 1
 
 
 def test_vectors_with_row_numbers_or_given_ids(run, vectors: Path, tmp_path: Path) -> None:

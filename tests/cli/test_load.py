@@ -18,6 +18,8 @@ def test_a_dump_comes_back(run, tmp_path: Path) -> None:
     with Store.open(tmp_path / "b.nf") as store:
         assert store.metric == "l2" and store.get("x").payload == {"title": "T"}
         assert store.search(np.ones(3, np.float32), 1, where="year = 7").ids == ["x"]
+    told = run("load", "a.parquet", "c.nf", "--json").json
+    assert told == {"store": "c.nf", "items": 1, "dim": 3, "metric": "l2", "attributes": {"year": "int"}}
 
 
 def test_a_file_of_anybody(run, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import nearfield
-from nearfield.cli.main import COMMANDS
+from nearfield.cli.parsers import COMMANDS
 
 HEAVY = ("sklearn", "scipy", "pandas", "matplotlib", "pyarrow", "sqlglot", "rich", "onnxruntime", "wordllama")
 
@@ -19,7 +20,7 @@ HEAVY = ("sklearn", "scipy", "pandas", "matplotlib", "pyarrow", "sqlglot", "rich
 def test_help_names_every_command_and_the_exit_codes(run) -> None:
     answer = run("--help")
     assert answer.code == 0
-    assert all(f"    {name} " in answer.out for name in COMMANDS)
+    assert all(re.search(rf"^    {name}\b", answer.out, re.MULTILINE) for name in COMMANDS)
     assert "nothing relevant" in answer.out
 
 
@@ -108,3 +109,22 @@ def test_a_closed_pipe_is_no_error(store: Path) -> None:
     assert process.stderr is not None
     assert process.stderr.read() == ""
     assert process.wait(60) == 141
+
+
+def test_in_a_pipe_there_is_the_document_alone(command, texts: Path) -> None:
+    for line in (
+        ("index", texts, "a.nf", "--attributes", "topic"),
+        ("search", "a.nf", "-k", "2", "a", "train"),
+        ("survey", "a.nf", "--sample", "50"),
+        ("tune", "a.nf"),
+        ("compact", "a.nf"),
+        ("stats", "a.nf"),
+        ("verify", "a.nf"),
+        ("tag", "a.nf", "now"),
+        ("dump", "a.nf", "a.parquet"),
+        ("load", "a.parquet", "b.nf"),
+        ("drift", "a.nf", "a.parquet", "--vector-column", "vector"),
+    ):
+        answer = command(*line, "--json")
+        assert (answer.code in (0, 1), answer.err) == (True, ""), (line, answer.err)
+        assert isinstance(answer.json, dict)

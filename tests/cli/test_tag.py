@@ -28,14 +28,14 @@ def test_tags_are_kept_listed_restored_and_removed(run, place: Path) -> None:
     assert "2 items" in run("tag", place, "two items", "--restore").out
     with Store.open(place) as store:
         assert len(store) == 2
-    assert run("tag", place, "two items", "--remove").code == 0
+    removed = run("tag", place, "two items", "--remove", "--json").json
+    assert removed == {"tag": "two items", "did": "removed", "items": 2}
     assert run("tag", place).out == "no tags\n"
 
 
 def test_errors_are_lines(run, place: Path) -> None:
     assert "no tag 'x'" in run("tag", place, "x", "--remove").err
     assert "say which tag" in run("tag", place, "--restore").err
-    assert "without NAME" in run("tag", place, "x", "--json").err
-    run("tag", place, "x")
+    assert run("tag", place, "x", "--json").json == {"tag": "x", "did": "kept", "items": 2}
     answer = run("tag", place, "x")
     assert answer.code == 2 and "a tag 'x' already" in answer.err

@@ -40,7 +40,8 @@ def test_from_begin_to_finish(run, place: Path) -> None:
     begun = run("upgrade", place, "--encoder", "x", "--pairs", 40, "--text", "body", "--queries", "queries.txt")
     assert begun.code == 0 and begun.out.startswith("40 of 100 items encoded") and "loses" in begun.out
     assert run("upgrade", place, "--encoder", "x", "--text", "body", "--share", 0.6).out.startswith("60 of 100")
-    assert run("upgrade", place, "--json").json["done"] == 60
+    state = run("upgrade", place, "--json").json
+    assert (state["moving"], state["done"]) == (True, 60)
     done = run("upgrade", place, "--encoder", "x", "--text", "body", "--finish")
     assert done.code == 0 and "100 items of 6 dimensions" in done.out
     with Store.open(place) as store:
@@ -50,6 +51,11 @@ def test_from_begin_to_finish(run, place: Path) -> None:
 def test_giving_up(run, place: Path) -> None:
     run("upgrade", place, "--encoder", "x", "--pairs", 40, "--text", "body")
     assert "given up" in run("upgrade", place, "--abandon").out
+    run("upgrade", place, "--encoder", "x", "--pairs", 40, "--text", "body")
+    told = run("upgrade", place, "--abandon", "--json").json
+    assert told == {"moving": False, "abandoned": True, "items": 100, "dim": 4}
+    state = run("upgrade", place, "--json")
+    assert (state.code, state.json) == (1, {"moving": False})
     assert run("upgrade", place).out == "not being moved; begin with --encoder\n"
 
 

@@ -24,6 +24,8 @@ def measured(monkeypatch) -> None:
 def test_papers_are_listed(capsys) -> None:
     assert run(_parse("--list")) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(registry.NAMES)
+    assert run(_parse("--list --json rankme")) == 0
+    assert list(json.loads(capsys.readouterr().out)) == ["rankme"]
 
 
 def test_an_unknown_paper_is_refused(capsys) -> None:

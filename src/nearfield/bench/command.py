@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import sys
+import json
 from pathlib import Path
+from typing import Any
 
-# Benchmarks that are told nothing but whether to be quick: the module and the function carry their names.
-_PLAIN = ("cutoff", "maps", "scaling", "upgrade")
+# Every benchmark is a module of its name with a function run_NAME. These are told nothing but whether to be quick.
+_PLAIN = ("cutoff", "maps", "scaling", "survival", "upgrade")
 
 
 def _names(text: str) -> list[str]:
@@ -80,8 +81,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     fusion = commands.add_parser("fusion", help="words, vectors and both on judged questions (some minutes)")
     fusion.add_argument("--times", action="store_true", help="measure latencies as well; only on a quiet machine")
     cutoff = commands.add_parser("cutoff", help="rules that cut a list of hits, at equal recall (some ten minutes)")
+    survival = commands.add_parser("survival", help="what promises about false answers survive (some minutes)")
     maps = commands.add_parser("maps", help="new queries on old vectors: what maps between two models reach (an hour)")
     multivector = commands.add_parser("multivector", help="late interaction on the tokens of SciFact (half an hour)")
+    multivector.add_argument(
+        "--parts", type=_names, default=None, metavar="LIST", help="generators,codecs,reduced,peers (default: all)"
+    )
     for command in (
         multivector,
         peers,
@@ -90,6 +95,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         upgrade,
         fusion,
         cutoff,
+        survival,
         maps,
         many,
         growth,
@@ -105,10 +111,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                 "--quick", action="store_true", help="a smoke test in seconds; its figures mean nothing"
             )
         command.add_argument("--out", type=Path, default=Path("bench/results"), help="folder of the results")
+        command.add_argument("--json", action="store_true", help="print the figures as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do what the arguments of :func:`add_arguments` say; returns the exit code.
+    """Do what the arguments of :func:`add_arguments` say; returns the exit code, always 0.
+
+    ValueError names a peer, data set or figure that does not exist; FileNotFoundError a file that is needed.
 
     Examples
     --------
@@ -119,104 +128,83 @@ def run(arguments: argparse.Namespace) -> int:
     0
     """
     out: Path = arguments.out / "quick" if getattr(arguments, "quick", False) else arguments.out
+    if getattr(arguments, "list", False):
+        return _list(arguments)
+    page = _measured(arguments, out)
+    if arguments.json:
+        print(page.with_suffix(".json").read_text(), end="")
+    else:
+        print(page)
+    return 0
+
+
+def _measured(arguments: argparse.Namespace, out: Path) -> Path:
+    """Measure, and return the page that was written; the same figures are beside it as JSON."""
+    quick = getattr(arguments, "quick", False)
     if arguments.bench == "peers":
         return _peers(arguments, out)
     if arguments.bench == "report":
         from .report import write_report
         from .summary import load_results
 
-        print(write_report(out))
         if arguments.readme is not None:
             from .readme import rewrite
 
             rewrite(arguments.readme, load_results(out))
-        return 0
+        return write_report(out)
+    measure = getattr(importlib.import_module(f".{arguments.bench}", __package__), f"run_{arguments.bench}")
+    options: dict[str, Any] = {}
     if arguments.bench in _PLAIN:
-        made = importlib.import_module(f".{arguments.bench}", __package__)
-        print(getattr(made, f"run_{arguments.bench}")(out, quick=arguments.quick))
-        return 0
-    if arguments.bench == "growth":
-        from .growth import run_growth
+        options = {"quick": quick}
+    elif arguments.bench == "multivector":
+        options = {"quick": quick, "parts": arguments.parts}
+    elif arguments.bench == "fusion":
+        options = {"quick": quick, "times": arguments.times}
+    elif arguments.bench == "growth":
+        options = {"rows": 2_000 if quick else arguments.rows, "folder": arguments.folder}
+    elif arguments.bench == "filters":
+        options = {"rows": 20_000 if quick else arguments.rows}
+    elif arguments.bench == "collections":
+        options = {"count": 40, "requests": 200} if quick else {"count": arguments.count}
+        options["folder"] = arguments.folder
+    elif arguments.bench == "living":
+        options = {"rows": 4_000, "recalls": (None,)} if quick else {"rows": arguments.rows}
+    elif arguments.bench == "sizing":
+        options = {"rows": (3_000,)} if quick else {}
+    elif arguments.bench == "many":
+        options = {"rows": 4_000, "queries": 200} if quick else {"rows": None, "queries": arguments.queries}
+        options |= {"packages": arguments.packages, "folder": arguments.folder}
+    elif arguments.bench == "filtered":
+        options = {"rows": 2_000 if quick else arguments.rows, "names": arguments.peers}
+    elif arguments.bench == "store":
+        options = {"rows": 2_000 if quick else arguments.rows, "folder": arguments.folder}
+    page: Path = measure(out, **options)
+    return page
 
-        print(run_growth(out, rows=2_000 if arguments.quick else arguments.rows, folder=arguments.folder))
-        return 0
-    if arguments.bench == "filters":
-        from .filters import run_filters
 
-        print(run_filters(out, rows=20_000 if arguments.quick else arguments.rows))
-        return 0
-    if arguments.bench == "collections":
-        from .collections import run_collections
+def _list(arguments: argparse.Namespace) -> int:
+    from .peers import choose_peers
 
-        count = 40 if arguments.quick else arguments.count
-        requests = {"requests": 200} if arguments.quick else {}
-        print(run_collections(out, count=count, folder=arguments.folder, **requests))
+    chosen = choose_peers(arguments.peers)
+    if arguments.json:
+        print(json.dumps([{"name": p.name, "package": p.package, "version": p.version()} for p in chosen], indent=1))
         return 0
-    if arguments.bench == "living":
-        from .living import run_living
-
-        print(run_living(out, rows=4_000, recalls=(None,)) if arguments.quick else run_living(out, rows=arguments.rows))
-        return 0
-    if arguments.bench == "sizing":
-        from .sizing import run_sizing
-
-        print(run_sizing(out, rows=(3_000,)) if arguments.quick else run_sizing(out))
-        return 0
-    if arguments.bench == "fusion":
-        from .fusion import run_fusion
-
-        print(run_fusion(out, quick=arguments.quick, times=arguments.times))
-        return 0
-    if arguments.bench == "multivector":
-        from .multivector import run_multivector
-
-        print(run_multivector(out, quick=arguments.quick))
-        return 0
-    if arguments.bench == "many":
-        return _many(arguments, out)
-    if arguments.bench == "filtered":
-        from .filtered import run_filtered
-
-        print(run_filtered(out, rows=2_000 if arguments.quick else arguments.rows, names=arguments.peers))
-        return 0
-    from .store import run_store
-
-    print(run_store(out, rows=2_000 if arguments.quick else arguments.rows, folder=arguments.folder))
+    for peer in chosen:
+        print(f"{peer.name:18} {peer.package} {peer.version() or 'not installed'}")
     return 0
 
 
-def _many(arguments: argparse.Namespace, out: Path) -> int:
-    from .many import run_many
-
-    rows, queries = (4_000, 200) if arguments.quick else (None, arguments.queries)
-    try:
-        print(run_many(out, packages=arguments.packages, rows=rows, queries=queries, folder=arguments.folder))
-    except FileNotFoundError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
-
-
-def _peers(arguments: argparse.Namespace, out: Path) -> int:
+def _peers(arguments: argparse.Namespace, out: Path) -> Path:
     from .data import WORKLOADS
     from .peers import choose_peers
     from .report import write_report
     from .runner import Plan, run_peers
 
-    try:
-        chosen = choose_peers(arguments.peers)
-        names = arguments.data or list(WORKLOADS)
-        for name in names:
-            if name not in WORKLOADS:
-                raise ValueError(f"data: expected some of {', '.join(WORKLOADS)}, got {name!r}")
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 2
-    if arguments.list:
-        for peer in chosen:
-            print(f"{peer.name:18} {peer.package} {peer.version() or 'not installed'}")
-        return 0
+    chosen = choose_peers(arguments.peers)
+    names = arguments.data or list(WORKLOADS)
+    for name in names:
+        if name not in WORKLOADS:
+            raise ValueError(f"data: expected some of {', '.join(WORKLOADS)}, got {name!r}")
     plan = Plan(threads=tuple(arguments.threads), rounds=arguments.rounds)
     run_peers(chosen, names, out, plan.smaller() if arguments.quick else plan, fresh=arguments.fresh or arguments.quick)
-    print(write_report(out))
-    return 0
+    return write_report(out)

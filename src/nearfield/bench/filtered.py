@@ -10,7 +10,6 @@ batches on one thread; databases one query a call, because that is their interfa
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import native
+from ..common.progress import remark
 from . import machine
 from .curves import tie_aware_hits
 from .data import exact_distances, wordnet
@@ -134,7 +134,7 @@ def compare(peers: Sequence[FilterPeer], made: Sequence[Case], base: np.ndarray)
             result["rate"] = result["queries"] / result["seconds"]
         lines.append({"place": case.place, "share": case.share, "where": case.where, "rows": int(case.mask.sum())})
         lines[-1]["peers"] = found
-        print(f"{case.where}: done", file=sys.stderr)
+        remark(f"{case.where}: done")
     return lines
 
 
@@ -202,7 +202,7 @@ def run_filtered(out: Path, *, rows: int | None = None, names: Sequence[str] | N
                 about = {"about": peer.about, "build_s": time.perf_counter() - start, "version": peer.version()}
                 result["peers"][peer.name] = about
                 peers.append(peer)
-                print(f"{peer.name}: built in {about['build_s']:.1f} s", file=sys.stderr)
+                remark(f"{peer.name}: built in {about['build_s']:.1f} s")
             native.set_threads(1)
             result["cases"] = compare(peers, made, base)
         finally:

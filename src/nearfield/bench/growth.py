@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +22,7 @@ import numpy as np
 
 from .. import native
 from ..common.checks import require
+from ..common.progress import remark
 from ..index import Graph
 from ..index.graph import DEFAULT_BEAM
 from . import machine
@@ -297,7 +297,7 @@ def run_growth(out: Path, *, rows: int = STEPS[-1], folder: Path | None = None) 
         part: dict[str, Any] = {"dim": int(base.shape[1]), "intrinsic": dimensions(base), "steps": []}
         for step in measure_growth(base, queries, steps_to(min(rows, len(base)))):
             part["steps"].append(step)
-            print(f"{name} {step['rows']:,}: {step['query_us']:.0f} us, {step['build_s']:.1f} s", file=sys.stderr)
+            remark(f"{name} {step['rows']:,}: {step['query_us']:.0f} us, {step['build_s']:.1f} s")
         sizes = [step["rows"] for step in part["steps"]]
         part["exponents"] = {cost: exponent(sizes, [step[cost] for step in part["steps"]]) for cost in COSTS}
         result["sets"][name] = part

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from ..common.progress import remark
 from . import data, machine
 from .adapters import Peer
 from .curves import Point, wanted_beams
@@ -116,10 +117,6 @@ class Worker:
             pipe.close()
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
 def result_path(out: Path, data_name: str, peer_name: str) -> Path:
     """Where the result of one (data, peer) is kept."""
     return out / "peers" / data_name / f"{peer_name}.json"
@@ -209,12 +206,12 @@ def _run_workload(
             expected = common | {"peer": peer.name, "version": peer.version(), "parameters": _plain(peer.parameters)}
             path = result_path(out, workload.name, peer.name)
             if not fresh and cached(path, expected):
-                _say(f"{workload.name}: {peer.name}: kept from an earlier run")
+                remark(f"{workload.name}: {peer.name}: kept from an earlier run")
                 continue
             result = expected | {"package": peer.package, "run": run, "machine": where}
             result |= {"status": "started", "error": None, "build": None, "explored": {}, "runs": []}
             if expected["version"] is None:
-                _say(f"{workload.name}: {peer.name}: not installed")
+                remark(f"{workload.name}: {peer.name}: not installed")
                 _store(path, result | {"status": "not installed"})
                 continue
             log = stack.enter_context(open(folder / f"{peer.name}.log", "wb"))
@@ -227,7 +224,7 @@ def _run_workload(
             except WorkerError as error:
                 _fail(path, result, f"build: {error}")
                 continue
-            _say(
+            remark(
                 f"{workload.name}: {peer.name}: built in {build['seconds']:.1f} s, "
                 f"{build['resident_bytes'] / 1e6:.0f} MB resident"
             )
@@ -244,7 +241,7 @@ def _run_workload(
                 if number == plan.rounds - 1:
                     result["status"] = "done"
                 _store(path, result)
-            _say(f"{workload.name}: round {number + 1} of {plan.rounds} done")
+            remark(f"{workload.name}: round {number + 1} of {plan.rounds} done")
 
 
 def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -254,5 +251,5 @@ def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def _fail(path: Path, result: dict[str, Any], error: str) -> None:
-    _say(f"{result['data']}: {result['peer']}: failed: {error}")
+    remark(f"{result['data']}: {result['peer']}: failed: {error}")
     _store(path, result | {"status": "failed", "error": error})

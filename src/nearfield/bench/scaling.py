@@ -9,7 +9,6 @@ that is slower for a while is slower on both sides; what is reported is their me
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ..common.progress import remark
 from . import data, machine
 from .peers import choose_peers
 from .runner import Worker, laid_out
@@ -97,7 +97,7 @@ def run_scaling(out: Path, *, quick: bool = False) -> Path:
     for make in data.WORKLOADS.values():
         for line in measure_scaling(make(5000 if quick else None, data.HELD_OUT), names, beams, rounds, seconds):
             result["lines"].append(line)
-            print(f"{line['queries']} {line['peer']} {line['beam']}: {line['threads'][1]:.2f}", file=sys.stderr)
+            remark(f"{line['queries']} {line['peer']} {line['beam']}: {line['threads'][1]:.2f}")
     out.mkdir(parents=True, exist_ok=True)
     (out / "scaling.json").write_text(json.dumps(result, indent=1) + "\n")
     (out / "scaling.md").write_text(markdown(result))

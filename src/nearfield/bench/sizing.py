@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ..common.progress import remark
 from . import machine
 from .data import wordnet
 
@@ -111,7 +112,7 @@ def measure_sizes(vectors: np.ndarray, recipes: dict[str, dict[str, Any]], place
             for figure, said, truth in zip(FIGURES, answer["said"], answer["found"], strict=True)
         }
         found.append({"recipe": name, "rows": len(vectors), "dim": dim, **figures})
-        print(f"{name} {vectors.shape}: {answer}", file=sys.stderr)
+        remark(f"{name} {vectors.shape}: {answer}")
     return found
 
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import argparse
 import shlex
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .building import building, check_free
-from .output import DONE, hit_lines, own_command, say
+from .output import DONE, described, hit_lines, own_command, print_json, telling
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--packages", metavar="A,B", help="read the documentation of these packages only (default: all that are here)"
     )
+    parser.add_argument("--json", action="store_true", help="print JSON when all is done")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -69,41 +71,52 @@ def run(arguments: argparse.Namespace) -> int:
     from ..encode import WordLlama
 
     encoder = WordLlama()  # first, because it is what may be missing
-    stages = _Stages()
+    stages = _Stages(telling(arguments))
     documents = _collect(arguments.packages, stages)
     vectors = encoder.encode([document.text for document in documents])
     stages.done("encoded", f"with WordLlama: {vectors.shape[1]} dimensions, {vectors.nbytes / 1e6:.1f} MB of floats")
-    _survey(vectors, stages)
+    answer: dict[str, Any] = {"store": str(path), "items": len(documents), "dim": vectors.shape[1]}
+    answer["survey"] = _survey(vectors, stages)
     with building(path, replace=earlier) as place:
         store = _fill(place, documents, vectors, encoder)
         with store:
             stages.done("stored", f"{len(store):,} items, durable, with package, kind and length to filter by")
-            _tune(store, vectors.nbytes // 2, stages)
-            _judge(store, stages)
-            for question in (*_QUESTIONS, _OFF_TOPIC):
-                _ask(store, encoder, question)
+            answer["plan"] = _tune(store, vectors.nbytes // 2, stages)
+            answer["judge"] = _judge(store, stages)
+            answer["questions"] = [_ask(store, encoder, question, stages) for question in (*_QUESTIONS, _OFF_TOPIC)]
         (place / _MARK).write_text("The next `nearfield demo` with this path replaces this store.\n")
     shown = shlex.quote(str(path))
-    say(f"\nleft behind   {path}   ({stages.total():.0f} s in all)")
-    say(f'go on with    {own_command()} search {shown} "{_QUESTIONS[0]}"')
-    say(f'and           {own_command()} search {shown} "train a decision tree" --where "kind = \'class\'"')
-    say(f"by words      {own_command()} search {shown} --hybrid argpartition")
+    tell = stages.tell
+    tell(f"\nleft behind   {path}   ({stages.total():.0f} s in all)")
+    tell(f'go on with    {own_command()} search {shown} "{_QUESTIONS[0]}"')
+    tell(f'and           {own_command()} search {shown} "train a decision tree" --where "kind = \'class\'"')
+    tell(f"by words      {own_command()} search {shown} --hybrid argpartition")
+    if arguments.json:
+        print_json({**answer, "seconds": stages.seconds | {"total": stages.total()}})
     return DONE
 
 
 class _Stages:
     """One line for each finished stage, with the seconds it took."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self.tell = tell
+        self.seconds: dict[str, float] = {}
         self._begin = self._last = time.perf_counter()
 
     def done(self, name: str, what: str) -> None:
         now = time.perf_counter()
-        say(f"{name:12}  {what}  ({now - self._last:.1f} s)")
+        self.seconds[name] = now - self._last
+        self.tell(f"{name:12}  {what}  ({self.seconds[name]:.1f} s)")
         self._last = now
 
     def total(self) -> float:
         return time.perf_counter() - self._begin
+
+    def wrapped(self, text: str) -> None:
+        import textwrap
+
+        self.tell(textwrap.fill(text, 110, initial_indent="    - ", subsequent_indent="      "))
 
 
 def _collect(packages: str | None, stages: _Stages) -> list[Document]:
@@ -118,22 +131,17 @@ def _collect(packages: str | None, stages: _Stages) -> list[Document]:
     return documents
 
 
-def _survey(vectors: np.ndarray, stages: _Stages) -> None:
+def _survey(vectors: np.ndarray, stages: _Stages) -> dict[str, Any]:
     from ..survey import survey
 
     found = survey(vectors)
     stages.done("surveyed", "what kind of space this is, each with its 95% interval:")
     for name in _SHOWN:
         measure = found[name]
-        say(f"    {measure.title:28}  {measure.text():16}  {measure.interval_text()}")
+        stages.tell(f"    {measure.title:28}  {measure.text():16}  {measure.interval_text()}")
     for line in found.summary():
-        _say_wrapped(line)
-
-
-def _say_wrapped(text: str) -> None:
-    import textwrap
-
-    say(textwrap.fill(text, 110, initial_indent="    - ", subsequent_indent="      "))
+        stages.wrapped(line)
+    return found.to_dict()
 
 
 def _fill(place: Path, documents: list[Document], vectors: np.ndarray, encoder: Encoder) -> Store:
@@ -157,29 +165,32 @@ def _fill(place: Path, documents: list[Document], vectors: np.ndarray, encoder: 
     return store
 
 
-def _tune(store: Store, memory: int, stages: _Stages) -> None:
+def _tune(store: Store, memory: int, stages: _Stages) -> dict[str, Any]:
     plan = store.optimize(recall=_RECALL, memory=memory)
     stages.done("tuned", f"to recall {_RECALL} in {memory / 1e6:.1f} MB, half of what the floats take:")
     for line in str(plan).splitlines()[:-1]:
-        say(f"    {line}")
-    _say_wrapped(plan.message)
+        stages.tell(f"    {line}")
+    stages.wrapped(plan.message)
+    return plan.to_dict()
 
 
-def _judge(store: Store, stages: _Stages) -> None:
+def _judge(store: Store, stages: _Stages) -> dict[str, Any]:
     lost = store.fit_judge().expected_lost(_MAX_FALSE)
     stages.done("judged", "what relevant means here, learnt from the store alone")
-    _say_wrapped(
+    stages.wrapped(
         f"at max_false={_MAX_FALSE}, at most {_MAX_FALSE:.0%} of the questions that nothing here answers should get an "
         f"answer, and {lost.value:.1%} ({lost.low:.1%} to {lost.high:.1%}) of those that something answers get none"
     )
+    return {"max_false": _MAX_FALSE, "expected_lost": vars(lost)}
 
 
-def _ask(store: Store, encoder: Encoder, question: str) -> None:
+def _ask(store: Store, encoder: Encoder, question: str, stages: _Stages) -> dict[str, Any]:
     vector = encoder.encode(question)
     hits = store.search(vector, k=3, payload=True, max_false=_MAX_FALSE)
-    say(f"\n? {question}")
+    stages.tell(f"\n? {question}")
     if len(hits):
-        say("\n".join(hit_lines(hits)))
+        stages.tell("\n".join(hit_lines(hits)))
     else:
         nearest = store.search(vector, k=1)[0]
-        say(f"  nothing relevant (the nearest is {nearest.id}, relevance {nearest.relevance:.2f})")
+        stages.tell(f"  nothing relevant (the nearest is {nearest.id}, relevance {nearest.relevance:.2f})")
+    return {"query": question, "status": hits.status, "hits": [described(hit) for hit in hits]}

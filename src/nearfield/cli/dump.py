@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .output import DONE, say
+from .output import DONE, print_json, say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("store", metavar="STORE", type=Path, help="the store's directory")
     parser.add_argument("target", metavar="FILE.parquet", type=Path, help="the file to write")
     parser.add_argument("--at", metavar="TAG", help="the moment of this tag instead of now")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -26,5 +27,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(f"{arguments.target}: exists already; choose another name, or remove it first")
     with Store.open(arguments.store, read_only=True, at=arguments.at) as store:
         items = store.dump(arguments.target)
-    say(f"wrote {items:,} items to {arguments.target}")
+    if arguments.json:
+        size = arguments.target.stat().st_size
+        print_json({"store": str(arguments.store), "file": str(arguments.target), "items": items, "bytes": size})
+    else:
+        say(f"wrote {items:,} items to {arguments.target}")
     return DONE

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import argparse
 import math
+import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .building import building, check_free
 from .columns import Choice, parse_attributes
 from .encoders import add_encoder_argument, make_encoder
-from .output import DONE, own_command, say
+from .output import DONE, own_command, print_json, telling
 from .source import Source, open_source
 
 if TYPE_CHECKING:
@@ -64,10 +66,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "are, trigram for languages without spaces",
     )
     parser.add_argument("--no-judge", action="store_true", help="do not fit the relevance judge")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Read, encode, add, compact, fit the judge."""
+    tell = telling(arguments)
     check_free(arguments.store)
     source = source_of(arguments, parse_attributes(arguments.attributes), arguments.ids)
     encoder = encoder_for(source, arguments.encoder)
@@ -86,13 +90,23 @@ def run(arguments: argparse.Namespace) -> int:
         ) as store:
             _fill(store, source, encoder)
             left_out = f" ({source.left_out:,} without text left out)" if source.left_out else ""
-            say(f"added {len(store):,} items of {store.dim} dimensions{left_out}")
+            tell(f"added {len(store):,} items of {store.dim} dimensions{left_out}")
             store.compact()
-            if not arguments.no_judge:
-                _fit_judge(store)
-    say(f"made  {arguments.store}")
+            answer = {
+                "store": str(arguments.store),
+                "items": len(store),
+                "left_out": source.left_out,
+                "dim": store.dim,
+                "metric": store.metric,
+                "attributes": source.attributes,
+                "encoder": None if store.embedding is None else store.embedding.get("encoder"),
+                "judge": None if arguments.no_judge else _fit_judge(store, tell),
+            }
+    tell(f"made  {arguments.store}")
     if encoder is not None:
-        say(f'ask   {own_command()} search {arguments.store} "..."')
+        tell(f'ask   {own_command()} search {shlex.quote(str(arguments.store))} "..."')
+    if arguments.json:
+        print_json(answer)
     return DONE
 
 
@@ -143,16 +157,20 @@ def _finite(value: Any) -> Any:
     return [_finite(one) for one in value] if isinstance(value, list) else value
 
 
-def _fit_judge(store: Store) -> None:
+def _fit_judge(store: Store, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Fit it if there is enough to learn from; what it promises, or why there is none."""
     if len(store) < _FEWEST_FOR_A_JUDGE:
-        say(f"no relevance judge: it needs at least {_FEWEST_FOR_A_JUDGE} items to learn from")
-        return
-    try:
-        lost = store.fit_judge().expected_lost(0.05)
-    except ValueError as error:  # such as vectors that are all alike
-        say(f"no relevance judge: {error}")
-        return
-    say(
-        "fitted the relevance judge: answers carry relevance; with --max-false 0.05, 95% of the questions that nothing "
-        f"here answers get no answer, and so do {lost.value:.1%} of those that something does"
-    )
+        reason = f"it needs at least {_FEWEST_FOR_A_JUDGE} items to learn from"
+    else:
+        try:
+            lost = store.fit_judge().expected_lost(0.05)
+        except ValueError as error:  # such as vectors that are all alike
+            reason = str(error)
+        else:
+            tell(
+                "fitted the relevance judge: answers carry relevance; with --max-false 0.05, 95% of the questions that "
+                f"nothing here answers get no answer, and so do {lost.value:.1%} of those that something does"
+            )
+            return {"fitted": True, "max_false": 0.05, "expected_lost": vars(lost)}
+    tell(f"no relevance judge: {reason}")
+    return {"fitted": False, "reason": reason}

@@ -8,11 +8,12 @@ from, see `nearfield index`.
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 from .building import check_free
 from .columns import parse_attributes
-from .output import DONE, own_command, say
+from .output import DONE, own_command, print_json, telling
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,12 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--metric", choices=("cosine", "ip", "l2"), help="default: cosine")
     parser.add_argument("--dtype", choices=("float32", "float16"), help="default: float32")
     parser.add_argument("--no-index", action="store_true", help="do not build an index; searches scan")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Load and say what was made."""
     from ..store import Store
 
+    tell = telling(arguments)
     check_free(arguments.store)
     if not arguments.source.exists():
         raise FileNotFoundError(f"{arguments.source}: no such file")
@@ -46,7 +49,16 @@ def run(arguments: argparse.Namespace) -> int:
         dtype=arguments.dtype,
         index=not arguments.no_index,
     ) as store:
-        say(f"loaded {len(store):,} items of {store.dim} dimensions")
-    say(f"made   {arguments.store}")
-    say(f"look   {own_command()} stats {arguments.store}")
+        answer = {
+            "store": str(arguments.store),
+            "items": len(store),
+            "dim": store.dim,
+            "metric": store.metric,
+            "attributes": store.attributes,
+        }
+        tell(f"loaded {len(store):,} items of {store.dim} dimensions")
+    tell(f"made   {arguments.store}")
+    tell(f"look   {own_command()} stats {shlex.quote(str(arguments.store))}")
+    if arguments.json:
+        print_json(answer)
     return DONE

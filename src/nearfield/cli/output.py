@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,15 @@ DONE, NO, FAILED, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
 def say(text: str = "") -> None:
     """Print a line at once, even into a pipe: each finished stage is seen when it is finished."""
     print(_encodable(text, sys.stdout), flush=True)
+
+
+def telling(arguments: argparse.Namespace) -> Callable[[str], None]:
+    """:func:`say`, or, where ``--json`` was given, nothing: stdout is for one document then."""
+    return _keep_quiet if arguments.json else say
+
+
+def _keep_quiet(text: str) -> None:
+    del text
 
 
 def note(text: str) -> None:
@@ -75,6 +86,15 @@ def hit_lines(hits: Any) -> list[str]:
         if text := snippet(hit.payload):
             lines.append(f"         {text.translate(_CONTROLS)}")
     return lines
+
+
+def described(hit: Any) -> dict[str, Any]:
+    """A hit for JSON: what it has of relevance, payload, attributes, group and legs beside id and distance."""
+    entry = {"id": hit.id, "distance": hit.distance}
+    for name in ("relevance", "payload", "attributes", "group", "legs"):
+        if getattr(hit, name) is not None:
+            entry[name] = getattr(hit, name)
+    return entry
 
 
 def own_command() -> str:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .encoders import add_encoder_argument, encoder_of
-from .output import DONE, NO, hit_lines, print_json, say
+from .output import DONE, NO, described, hit_lines, print_json, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
             hits = store.search(query, arguments.k, text=text if words or hybrid else None, **shown)
     found = list(hits)
     if arguments.json:
-        answer = {"query": text or None, "status": hits.status, "hits": [_described(hit) for hit in found]}
+        answer = {"query": text or None, "status": hits.status, "hits": [described(hit) for hit in found]}
         print_json(answer | ({"cursor": hits.cursor} if hits.cursor else {}))
     elif found:
         say("\n".join(hit_lines(found)))
@@ -131,11 +131,3 @@ def _read_vector(path: Path) -> np.ndarray:
     if vector.ndim != 1:
         raise ValueError(f"--vector: {path}: expected one vector of shape (d,), got {vector.shape}")
     return vector
-
-
-def _described(hit: Any) -> dict[str, Any]:
-    entry = {"id": hit.id, "distance": hit.distance}
-    for name in ("relevance", "payload", "attributes", "group", "legs"):
-        if getattr(hit, name) is not None:
-            entry[name] = getattr(hit, name)
-    return entry

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .output import DONE, print_json, say
+from .output import DONE, print_json, say, telling
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,30 +19,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--remove", action="store_true", help="remove the tag")
     what.add_argument("--restore", action="store_true", help="make its content the store's own again")
-    what.add_argument("--json", action="store_true", help="list the tags as JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """List, keep, remove or restore."""
     from ..store import Store
 
-    name = arguments.name
+    name, tell = arguments.name, telling(arguments)
     if name is None and (arguments.remove or arguments.restore):
         raise ValueError("--remove and --restore: say which tag")
-    if name is not None and arguments.json:
-        raise ValueError("--json: goes with a list of the tags, without NAME")
     with Store.open(arguments.store, read_only=name is None) as store:
         if name is None:
             _list(store.tags(), arguments.json)
-        elif arguments.remove:
+            return DONE
+        if arguments.remove:
+            did = "removed"
             store.untag(name)
-            say(f"removed the tag {name}")
+            tell(f"removed the tag {name}")
         elif arguments.restore:
+            did = "restored"
             store.restore(name)
-            say(f"{arguments.store} holds what it held at {name}: {len(store):,} items")
+            tell(f"{arguments.store} holds what it held at {name}: {len(store):,} items")
         else:
+            did = "kept"
             store.tag(name)
-            say(f"kept {len(store):,} items as {name}")
+            tell(f"kept {len(store):,} items as {name}")
+        if arguments.json:
+            print_json({"tag": name, "did": did, "items": len(store)})
     return DONE
 
 

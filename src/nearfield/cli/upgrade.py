@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .encoders import add_encoder_argument, make_encoder
-from .output import DONE, NO, print_json, say
+from .output import DONE, NO, print_json, say, telling
 
 if TYPE_CHECKING:
     from ..store import Store, Upgrade
@@ -44,27 +44,36 @@ def run(arguments: argparse.Namespace) -> int:
     for name in ("share", "queries", "metric"):
         if getattr(arguments, name) is not None and arguments.encoder is None:
             raise ValueError(f"--{name}: expected with --encoder, the new model")
+    tell = telling(arguments)
     with Store.open(arguments.store, read_only=not writes) as store:
         upgrade = store.upgrading
         if arguments.abandon:
             _needed(upgrade, arguments.store).abandon()
-            say(f"given up; {arguments.store} holds {len(store):,} items of the old model, {store.dim} dimensions")
-            return DONE
+            tell(f"given up; {arguments.store} holds {len(store):,} items of the old model, {store.dim} dimensions")
+            return _ended(store, "abandoned", arguments.json)
         if arguments.encoder is not None:
             upgrade = _advance(store, upgrade, arguments)
         if arguments.finish:
             upgrade = _needed(upgrade, arguments.store)
             upgrade.finish()
-            say(f"moved  {arguments.store}: {len(store):,} items of {store.dim} dimensions, the new model alone")
-            say("next   tune it again: the plan and the judge were of the old distances")
-            return DONE
+            tell(f"moved  {arguments.store}: {len(store):,} items of {store.dim} dimensions, the new model alone")
+            tell("next   tune it again: the plan was of the old distances")
+            return _ended(store, "finished", arguments.json)
         if upgrade is None:
-            say("not being moved; begin with --encoder")
+            tell("not being moved; begin with --encoder")
+            if arguments.json:
+                print_json({"moving": False})
             return NO
         if arguments.json:
-            print_json(store.stats()["upgrade"])
+            print_json({"moving": True, **store.stats()["upgrade"]})
         else:
             say(str(upgrade))
+    return DONE
+
+
+def _ended(store: Store, how: str, as_json: bool) -> int:
+    if as_json:
+        print_json({"moving": False, how: True, "items": len(store), "dim": store.dim})
     return DONE
 
 

@@ -8,6 +8,17 @@ from types import TracebackType
 from typing import Any
 
 
+def watched() -> bool:
+    """Whether somebody looks on: standard error is a terminal, and ``NEARFIELD_PROGRESS=0`` was not said."""
+    return sys.stderr.isatty() and os.environ.get("NEARFIELD_PROGRESS", "1") != "0"
+
+
+def remark(text: str) -> None:
+    """A line on how far long work has come, on a terminal only."""
+    if watched():
+        print(text, file=sys.stderr, flush=True)
+
+
 class Progress:
     """A bar for one piece of work; a context manager that costs nothing when nobody watches.
 
@@ -33,7 +44,7 @@ class Progress:
         self.unit = unit
         self.done = 0
         if enabled is None:
-            enabled = sys.stderr.isatty() and os.environ.get("NEARFIELD_PROGRESS", "1") != "0"
+            enabled = watched()
         self.enabled = enabled
         self._bar: Any = None
         self._task: Any = None

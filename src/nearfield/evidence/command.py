@@ -56,8 +56,12 @@ def run(arguments: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 2
     if arguments.list:
-        for name in names:
-            print(f"{name:16} {importlib.import_module(f'.{name}', __package__).PAPER.title}")
+        titles = {name: importlib.import_module(f".{name}", __package__).PAPER.title for name in names}
+        if arguments.json:
+            print(json.dumps(titles, indent=1))
+        else:
+            for name, title in titles.items():
+                print(f"{name:16} {title}")
         return 0
     folder: Path | None = arguments.out or (KEPT if arguments.write or arguments.kept else None)
     reports = []

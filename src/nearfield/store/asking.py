@@ -52,8 +52,8 @@ class Asking(Handle):
             :class:`nearfield.store.Filter`. Or a :class:`nearfield.store.Condition`, for a set of ids and for what the
             payload says.
         payload, attributes : whether hits carry them; with the payload come the texts.
-        max_false : cut every answer where the judge finds nothing relevant any more; needs :meth:`fit_judge`, and with
-            ``text`` :meth:`fit_fusion`.
+        max_false : cut every answer where the judge finds nothing relevant any more; needs :meth:`fit_judge` or
+            :meth:`fit_query_judge`, and with ``text`` :meth:`fit_fusion`.
             See :meth:`nearfield.decide.Judge.keep` for what the rate means.
         beam : how far a graph is searched; None takes what the plan measured.
         group_by : an attribute of type bool, int, string or timestamp: the answer has at most ``group_size`` hits for
