@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
 import pytest
 import xxhash
-
-os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"  # read when it is imported
 
 
 class Words:
