@@ -19,7 +19,7 @@ import pytest
 import xxhash
 
 from nearfield.index import Graph
-from nearfield.quantize import ScalarQuantizer
+from nearfield.quantize import Float32, ScalarQuantizer
 from nearfield.store import Store, maintenance
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "format.md").read_text()
@@ -209,6 +209,29 @@ def test_every_checksum_of_the_catalogue(folder: Path, tmp_path: Path) -> None:
         assert items == connection.execute("SELECT COUNT(*) FROM items").fetchone()[0] and generation > 0 <= changes
         connection.close()
     assert set(counts) == {"meta", "items", "pending", "segments", "scales", "vectors", "attributes", "index"}
+
+
+def test_bags_are_where_the_page_says(tmp_path: Path) -> None:
+    bags = [None if n % 4 == 3 else np.arange(2 * (n % 3 + 1), dtype=np.float32).reshape(-1, 2) + n for n in range(40)]
+    flat = [b"" if bag is None else bag.tobytes() for bag in bags]
+    with Store.create(tmp_path / "a.nf", 4, bags={"dim": 2, "codec": Float32()}) as store:
+        store.add(range(40), np.ones((40, 4), np.float32), bags=bags)
+        connection = sqlite3.connect(store.path / "catalogue.sqlite")
+        ((first, blob, xxh3),) = connection.execute("SELECT first_key, bags, bags_xxh3 FROM pending").fetchall()
+        assert xxh3 == signed(str(first).encode(), blob)
+        lengths = [len(data) // 8 for data in flat]
+        assert struct.unpack_from("<3q", blob) == (sum(lengths), 8, 0)
+        assert list(struct.unpack_from("<40q", blob, 24)) == lengths and blob[24 + 320 :] == b"".join(flat)
+        store.seal()
+        (text,) = connection.execute("SELECT description FROM segments").fetchone()
+        connection.close()
+    said = json.loads(text)["bags"]
+    path = store.path / "segments" / said["file"]
+    header, arrays = read_array_file(path)
+    assert said["root"] == path.read_bytes()[16:24].hex() and said["bytes"] == path.stat().st_size
+    assert (header["kind"], said["vectors"], said["bags"]) == ("store.bags", sum(lengths), 30)
+    assert numbers(arrays["offsets"], "q") == [0, *itertools.accumulate(lengths)]
+    assert arrays["codes"] == b"".join(flat) and arrays["centers"] == b""
 
 
 def check_files(segments: Path, number: int, description: dict[str, Any], check: Callable[[str, bool], None]) -> None:

@@ -20,6 +20,8 @@ import pytest
 import xxhash
 
 from nearfield.common import CorruptFileError, FormatVersionError
+from nearfield.encode import Bags
+from nearfield.quantize import ResidualQuantizer, ScalarQuantizer
 from nearfield.store import Store, maintenance
 from nearfield.store.attributes import TYPES
 
@@ -70,7 +72,11 @@ def stores(corpus: Path) -> Path:
     }
     kinds = [kind for kind in TYPES if kind in examples]
     names = {("year" if kind == "int" else f"of {kind}"): kind for kind in kinds}
-    with pytest.MonkeyPatch.context() as patch, Store.create(path, 8, attributes=names, text="t") as store:
+    kept = {"sample": Bags(rows, np.arange(0, 91, 3)), "codec": ResidualQuantizer(2), "means": ScalarQuantizer(8)}
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        Store.create(path, 8, attributes=names, text="t", bags=kept) as store,
+    ):
         patch.setattr(maintenance, "MIN_INDEXED", 20)
         patch.setattr(maintenance, "SCANNED_ROWS", 20)
         ids = [f"id-{n}-é" for n in range(90)]
@@ -78,12 +84,12 @@ def stores(corpus: Path) -> Path:
         said = {
             "payload": [{"t": f"lift {n}"} for n in range(60)],
             "text": [f"drag {n}" if n % 3 else None for n in range(60)],
+            "bags": [rows[n : n + n % 4] for n in range(60)],
         }
         store.add(ids[:60], rows[:60], attributes={name: column[:60] for name, column in columns.items()}, **said)
         store.compact()
-        store.add(
-            ids[60:], rows[60:], attributes={name: column[60:] for name, column in columns.items()}, payload=ids[60:]
-        )
+        own = {name: column[60:] for name, column in columns.items()}
+        store.add(ids[60:], rows[60:], attributes=own, payload=ids[60:], bags=[rows[n : n + n % 4] for n in range(30)])
         store.delete(ids[3:80:7])
     return path.parent
 
@@ -117,12 +123,17 @@ def mend(connection: sqlite3.Connection, table: str, rowid: str, key: Any) -> No
             check = check_of(b"%d" % row[0], str(row[1]))
         elif table == "pending":
             check = check_of(b"%d %d %d" % (row[1], row[2], len(row[3])), row[3], row[4], row[5])
+            if len(row) > 7 and row[7] is not None:
+                own = check_of(b"%d" % row[1], row[7])
+                connection.execute("UPDATE pending SET bags_xxh3 = ? WHERE batch = ?", (own, key))
         elif table == "items" and row[2] is not None:
             check = check_of(b"%d" % row[0], str(row[2]))
         elif table == "texts":
             check = check_of(b"%d" % row[0], str(row[1]))
         elif table == "scales":
             check = check_of(row[1], row[2])
+        elif table == "arrays":
+            check = check_of(*row[:4])
     except TypeError:
         return
     if check is not None:
@@ -138,6 +149,7 @@ ROWS = {
     "state": "one",
     "deleted": "seq",
     "texts": "key",
+    "arrays": "name",
     "words_data": "id",
     "words_docsize": "id",
     "words_config": "k",
@@ -161,7 +173,7 @@ def alter(path: Path, chance: random.Random, mutate_json: Any, dump_json: Any, m
                 continue
             key = chance.choice(keys)
             columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-            column = chance.choice([name for name in columns if name not in ("xxh3",)])
+            column = chance.choice([name for name in columns if name not in ("xxh3", "bags_xxh3")])
             old = connection.execute(f"SELECT {column} FROM {table} WHERE {rowid} = ?", (key,)).fetchone()[0]
             if column in ("value", "description", "payload") and old is not None and chance.random() < 0.8:
                 new: Any = dump_json(mutate_json(json.loads(old), chance), chance)
@@ -197,7 +209,8 @@ def attempt(call: Callable[[], Any]) -> Any:
             raise
         return None
     except ValueError as error:  # no index can be built over what is no number
-        if not str(error).startswith(("vectors: expected", "text: this store has no texts")):
+        named = ("vectors: expected", "text: this store has no texts", "bags: expected", "bags: this store keeps none")
+        if not str(error).startswith(named):
             raise
         return None
 
@@ -216,6 +229,15 @@ def read_all(store: Store, queries: np.ndarray) -> None:
         hits = attempt(lambda asked=asked: store.search(*asked, text="lift drag 7", k=4, payload=True))
         if hits is not None and report is not None and report.ok:
             assert not np.isnan(hits.distances).any()
+    if "of bool" in store.attributes:
+        bags = Bags(np.concatenate([queries, queries]), np.array([0, 3, 4]))
+        hits = attempt(lambda: store.search(queries, 4, bags=bags, where="year > 2005", candidates=50))
+        if hits is not None and report is not None and report.ok:
+            assert not np.isnan(hits.distances).any()
+        attempt(lambda: store.search(queries, 4, bags=bags, text=["lift", "drag 7"]))
+        attempt(lambda: [len(batch) for batch in store.iterate(13, bags=True)])
+        attempt(lambda: store.get(["id-3-é"], bags=True))
+        attempt(lambda: store.bags)
     attempt(lambda: [len(batch) for batch in store.iterate(13)])
     first = attempt(lambda: next(iter(store.iterate(1)), None))
     attempt(lambda: store.get(["id-3-é", "id-7-é"] if first is not None and isinstance(first.ids[0], str) else [1, 4]))

@@ -251,7 +251,8 @@ class Loop:
         self.folder = folder
         self.random = random.Random(seed)
         self.model = Model(folder)
-        Store.create(folder / "a.nf", worker.DIM, metric="l2", attributes={"stamp": "int"}).close()
+        kept = worker.kept_bags()
+        Store.create(folder / "a.nf", worker.DIM, metric="l2", attributes={"stamp": "int"}, bags=kept).close()
         self.trace = open(folder / "trace.jsonl", "a+b")  # noqa: SIM115
         self.rest = b""
         self.last: list[dict[str, Any]] = []

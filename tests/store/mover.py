@@ -39,6 +39,11 @@ def vector_of(stamp: int, identifier: int) -> np.ndarray:
     return np.array([identifier + 1, stamp + 1, (stamp * 31 + identifier) % 1009, 1], np.float32)
 
 
+def bag_of(stamp: int, identifier: int) -> np.ndarray:
+    """A bag that names its origin."""
+    return np.array([[identifier, stamp + 200]] * (1 + identifier % 3), np.float32)
+
+
 def after(operation: list[Any], model: Model, tags: Tags) -> tuple[Model, Tags]:
     """What a store and its tags hold after an operation."""
     name, tag, ids, stamp = operation
@@ -60,7 +65,7 @@ def do(store: Store, operation: list[Any]) -> None:
     away, file, fresh = beside("away"), beside("dump.parquet"), beside(f"fresh-{stamp}.nf")
     if name == "upsert":
         vectors = np.stack([vector_of(stamp, identifier) for identifier in ids])
-        store.upsert(ids, vectors, payload=[stamp] * len(ids))
+        store.upsert(ids, vectors, payload=[stamp] * len(ids), bags=[bag_of(stamp, identifier) for identifier in ids])
     elif name == "delete":
         store.delete(ids)
     elif name in ("tag", "untag", "restore"):
@@ -100,6 +105,7 @@ def main(folder: str) -> None:
     import pyarrow.parquet  # noqa: F401
 
     import nearfield.index.graph
+    import nearfield.index.multivector.tokens
     import nearfield.store.dumping
     import nearfield.store.loading
     import nearfield.store.remote

@@ -16,6 +16,7 @@ SOUND = {
     "last_key": 9,
     "vectors": {"file": "000007.vectors.nfa", "bytes": 100, "root": "00"},
     "attributes": {"file": "000007.attributes.arrow", "bytes": 10, "xxh3": "00"},
+    "bags": {"file": "000007.bags.nfa", "bytes": 10, "root": "00", "bags": 1, "vectors": 3},
     "index": {
         "file": "000007.index.12.nfa", "bytes": 5, "root": "00", "recipe": {}, "name": "graph", "settings": {}
     },
@@ -36,6 +37,9 @@ WRONG: dict[str, Callable[[dict[str, Any]], Any]] = {
     "a name that is none": lambda d: d["vectors"].update(file=["000007.vectors.nfa"]),
     "bytes below nothing": lambda d: d["vectors"].update(bytes=-1),
     "a digest that is none": lambda d: d["vectors"].update(root=0),
+    "bags of no vectors": lambda d: d["bags"].update(vectors=0),
+    "bags that are not counted": lambda d: d["bags"].pop("bags"),
+    "bags elsewhere": lambda d: d["bags"].update(file="../000007.bags.nfa"),
     "no settings": lambda d: d["index"].pop("settings"),
     "settings that are none": lambda d: d["index"].update(settings=[]),
     "a part of its own with a file above": lambda d: d.update(more={"file": "../x.nfa", "bytes": 1, "root": "0"}),
@@ -51,6 +55,7 @@ def test_a_sound_description_passes() -> None:
             **SOUND,
             "vectors": {"file": "1234567.vectors.nfa", "bytes": 1, "root": "0"},
             "attributes": None,
+            "bags": None,
             "index": None,
         },
     )

@@ -18,11 +18,15 @@ from nearfield.common import FormatVersionError, files
 from nearfield.store import Store, catalogue
 from nearfield.store.formats import STEPS, steps
 
+# What format 5 added, taken away.
+WITHOUT_BAGS = ("ALTER TABLE pending DROP COLUMN bags", "ALTER TABLE pending DROP COLUMN bags_xxh3")
+
 
 def to_format_1(path: Path) -> None:
     """Take away what later formats added."""
     connection = sqlite3.connect(path / "catalogue.sqlite", isolation_level=None)
     for statement in (
+        *WITHOUT_BAGS,
         "DROP TABLE texts",
         "DROP TABLE encoded",
         "DROP TABLE incoming",
@@ -85,12 +89,12 @@ def test_a_writer_brings_it_up_to_date(
     with Store.open(old, read_only=True) as reader:
         before = content(reader)
         with Store.open(old) as store:
-            assert content(store) == before and store.stats()["format"] == 4
+            assert content(store) == before and store.stats()["format"] == 5
             store.add([100, 101], vectors[100:102], expires=[None, "2001-01-01"])
             assert 100 in reader and 101 not in reader and len(reader) == 60  # who had it open before follows
-            assert reader.stats()["format"] == 4
+            assert reader.stats()["format"] == 5
             assert store.verify().ok
-    assert version(old) == 4
+    assert version(old) == 5
     fresh = make("fresh.nf", attributes={"year": "int"})
     assert tables(old) == tables(fresh.path)
 
@@ -118,7 +122,7 @@ def test_an_upgrade_that_fails_at_any_step_changes_nothing(
 
         with pytest.raises(type(error)), files.fault_injection(fail):
             Store.open(path)
-        assert version(path) == (4 if number == upgrades - 1 else 1)  # the last step comes after the commit
+        assert version(path) == (5 if number == upgrades - 1 else 1)  # the last step comes after the commit
         with Store.open(path, read_only=True) as reader:
             assert content(reader) == before
         with Store.open(path) as store:
@@ -135,7 +139,7 @@ def test_an_older_release_refuses_the_format_by_name(
     monkeypatch.setattr(catalogue, "FORMAT_VERSION", 1)
     for read_only in (False, True):
         with pytest.raises(
-            FormatVersionError, match=r"a\.nf: format version 4 is newer than this nearfield reads \(1\)"
+            FormatVersionError, match=r"a\.nf: format version 5 is newer than this nearfield reads \(1\)"
         ):
             Store.open(store.path, read_only=read_only)
 
@@ -148,17 +152,17 @@ def test_a_store_of_format_2_is_read_and_brought_up_to_date(
     before = content(store)
     store.close()
     connection = sqlite3.connect(store.path / "catalogue.sqlite", isolation_level=None)
-    for table in ("texts", "encoded", "incoming", "arrays"):
-        connection.execute(f"DROP TABLE {table}")
+    for statement in (*WITHOUT_BAGS, *(f"DROP TABLE {name}" for name in ("texts", "encoded", "incoming", "arrays"))):
+        connection.execute(statement)
     connection.execute("PRAGMA user_version = 2")
     connection.close()
     with Store.open(store.path, read_only=True) as reader:
         assert content(reader) == before and reader.stats()["format"] == 2 and reader.upgrading is None
         assert reader.verify().ok
         with Store.open(store.path) as store:
-            assert content(store) == before and store.stats()["format"] == 4 and store.verify().ok
+            assert content(store) == before and store.stats()["format"] == 5 and store.verify().ok
             assert store.delete([1]) == 1
-        assert 1 not in reader and reader.stats()["format"] == 4
+        assert 1 not in reader and reader.stats()["format"] == 5
 
 
 def test_a_store_of_format_3_gets_texts_with_its_first_writer(
@@ -171,8 +175,8 @@ def test_a_store_of_format_3_gets_texts_with_its_first_writer(
     store.close()
     for path in (store.path, store.path / "snapshots" / "old"):
         connection = sqlite3.connect(path / "catalogue.sqlite", isolation_level=None)
-        connection.execute("DROP TABLE texts")
-        connection.execute("PRAGMA user_version = 3")
+        for statement in (*WITHOUT_BAGS, "DROP TABLE texts", "PRAGMA user_version = 3"):
+            connection.execute(statement)
         connection.close()
     with Store.open(store.path, read_only=True) as reader:
         assert content(reader) == before and reader.stats()["format"] == 3 and reader.verify().ok
@@ -188,13 +192,42 @@ def test_a_store_of_format_3_gets_texts_with_its_first_writer(
             assert reader.search(text="lift", k=1).ids == [4]
 
 
+def test_a_store_of_format_4_keeps_bags_from_its_first_writer_on(
+    make: Callable[..., Store], vectors: np.ndarray, content: Callable[[Store], Any]
+) -> None:
+    store = make()
+    store.add([1, 2, 3], vectors[:3])
+    before = content(store)
+    store.tag("old")
+    store.close()
+    for path in (store.path, store.path / "snapshots" / "old"):
+        connection = sqlite3.connect(path / "catalogue.sqlite", isolation_level=None)
+        for statement in (*WITHOUT_BAGS, "PRAGMA user_version = 4"):
+            connection.execute(statement)
+        connection.close()
+    bag = np.eye(3, dtype=np.float32)
+    with Store.open(store.path, read_only=True) as reader:
+        assert content(reader) == before and reader.stats()["format"] == 4 and reader.verify().ok
+        assert reader.bags is None and reader.reclaimable().before > 0
+        with pytest.raises(ValueError, match="bags: this store keeps none"):
+            reader.search(vectors[0], bags=bag)
+        with Store.open(store.path) as store:
+            store.index_bags(3)
+            store.upsert([2], vectors[1:2], bags=[bag])
+            assert reader.search(vectors[0], bags=bag, k=1).ids == [2] and store.verify().ok
+            store.restore("old")
+            assert content(store) == before and store.bags is None and store.verify().ok
+            with pytest.raises(ValueError, match="bags: this store keeps none"):
+                reader.search(vectors[0], bags=bag)
+
+
 def test_nothing_is_done_where_nothing_is_to_do(make: Callable[..., Store]) -> None:
     store = make()
     before = store._catalogue.committed_generation()
     store.close()
     with Store.open(store.path) as store:
         assert store._catalogue.committed_generation() == before
-    assert steps(4, 4) == []
+    assert steps(5, 5) == []
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -221,4 +254,4 @@ def test_a_process_killed_in_an_upgrade_leaves_a_whole_store(
         with Store.open(path, read_only=True) as reader:
             assert content(reader) == before
         with Store.open(path) as store:
-            assert content(store) == before and store.stats()["format"] == 4 and store.verify().ok
+            assert content(store) == before and store.stats()["format"] == 5 and store.verify().ok

@@ -38,7 +38,7 @@ def test_killed_writer_loses_nothing_acknowledged(
     tmp_path: Path, shared: Any, worker: Callable[..., Any], content: Callable[[Store], dict[Any, Any]]
 ) -> None:
     path = tmp_path / "killed.nf"
-    Store.create(path, shared.DIM, metric="l2", attributes={"stamp": "int"}).close()
+    Store.create(path, shared.DIM, metric="l2", attributes={"stamp": "int"}, bags=shared.kept_bags()).close()
     process = worker("zygote")
     model: dict[int, int] = {}
     random_ = random.Random(1)
@@ -75,6 +75,7 @@ def test_killed_writer_loses_nothing_acknowledged(
             matching = [candidate for candidate in possible if found == expected(shared, candidate)]
             assert matching, f"after kill {round_}: {pending}"
             model = matching[0]
+            assert shared.stamps_of(store) == model  # bags too
             undecided += pending is not None
             names = {name for files in store.stats()["segments"] for name in files["files"]}
             assert set(os.listdir(path / "segments")) == names

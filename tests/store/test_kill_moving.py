@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 from nearfield.common import CorruptFileError
@@ -58,7 +59,7 @@ def test_killed_movers_leave_whole_things(
     tmp_path: Path, mover: ModuleType, process: subprocess.Popen[str], content: Callable[[Store], dict[Any, Any]]
 ) -> None:
     path = tmp_path / "a.nf"
-    Store.create(path, 4, metric="l2").close()
+    Store.create(path, 4, metric="l2", bags=2).close()
     random_ = random.Random(3)
     model: dict[int, int] = {}
     tags: dict[str, dict[int, int]] = {}
@@ -70,6 +71,9 @@ def test_killed_movers_leave_whole_things(
         found = content(store)
         for identifier, (vector, _, payload) in found.items():
             assert vector == mover.vector_of(payload, identifier).tobytes()
+        for batch in store.iterate(bags=True):
+            for identifier, payload, bag in zip(batch.ids, batch.payload, batch.bags, strict=True):
+                np.testing.assert_allclose(bag, mover.bag_of(payload, identifier), rtol=1e-5)
         return {identifier: payload for identifier, (_, _, payload) in found.items()}
 
     for round_ in range(KILLS):

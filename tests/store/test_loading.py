@@ -126,7 +126,7 @@ def test_damaged_dumps_are_named(make: Make, vectors: np.ndarray, tmp_path: Path
     path.write_bytes(data[: len(data) // 2])
     with pytest.raises(CorruptFileError, match="not a Parquet file"):
         Store.load(path, tmp_path / "b.nf")
-    monkeypatch.setattr(dumping, "DUMP_VERSION", 9)
+    monkeypatch.setattr(dumping, "PLAIN_VERSION", 9)
     store.dump(path)
     with pytest.raises(FormatVersionError, match="version 9"):
         Store.load(path, tmp_path / "b.nf")

@@ -62,3 +62,25 @@ def test_a_relative_path_survives_a_change_of_directory(
 def test_dimensions_may_be_a_number_of_numpy(tmp_path: Path) -> None:
     with Store.create(tmp_path / "a.nf", np.int64(4)) as store:  # type: ignore[arg-type]
         assert store.dim == 4 and type(store.dim) is int
+
+
+def test_the_revision_changes_with_what_is_written_and_with_nothing_else(
+    make: Callable[..., Store], vectors: np.ndarray
+) -> None:
+    store = make()
+    seen = [store.revision]
+    store.add([1, 2], vectors[:2])
+    seen.append(store.revision)
+    store.upsert([1], vectors[2:3])
+    seen.append(store.revision)
+    store.delete([1])
+    seen.append(store.revision)
+    assert len(set(seen)) == len(seen)
+    store.delete([1])
+    store.seal()
+    store.compact()
+    assert store.revision == seen[-1]
+    with Store.open(store.path, read_only=True) as reader:
+        assert reader.revision == seen[-1]
+        store.add([9], vectors[:1])
+        assert reader.revision == store.revision != seen[-1]

@@ -174,7 +174,7 @@ def test_ubiquitous_words_are_left_out_of_large_stores(store: Store, monkeypatch
 def test_what_makes_no_sense_is_refused(store: Store, make: Callable[..., Store], vectors: np.ndarray) -> None:
     query = vectors_of([8])[0]
     for given, error, message in (
-        ({}, ValueError, "queries: expected vectors, a text to search by or items to be like, got none"),
+        ({}, ValueError, "queries: expected vectors, a text, bags or items to be like, got none"),
         ({"text": 5}, TypeError, "text: expected a text, or a list of one per query, got int"),
         ({"text": ["a", 5]}, TypeError, "text: expected a text"),
         ({"queries": query, "text": ["a", "b"]}, ValueError, "text: expected 1 texts, one per query, got 2"),

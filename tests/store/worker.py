@@ -20,6 +20,7 @@ import numpy as np
 from nearfield import native
 from nearfield.common import files
 from nearfield.common.errors import CorruptFileError
+from nearfield.quantize import Float32
 from nearfield.store import Store, catalogue, maintenance, writing
 
 DIM = 4
@@ -84,13 +85,26 @@ def text_of(stamp: int, identifier: int) -> str | None:
     return None if identifier % 6 == 5 else f"item{identifier} stamp{stamp} " + "lift drag wing flow"[: identifier % 20]
 
 
+def bag_of(stamp: int, identifier: int) -> np.ndarray | None:
+    """A bag that names its origin; some items have none."""
+    if identifier % 5 == 4:
+        return None
+    return np.arange(2 * (1 + identifier % 3), dtype=np.float32).reshape(-1, 2) + np.float32([stamp, identifier])
+
+
+def kept_bags() -> dict[str, Any]:
+    """How a store keeps them: every bit."""
+    return {"dim": 2, "codec": Float32()}
+
+
 def rows_of(stamp: int, ids: list[int]) -> dict[str, Any]:
-    """Vectors, attributes, payload and texts of one write."""
+    """Vectors, attributes, payload, texts and bags of one write."""
     return {
         "vectors": np.stack([vector_of(stamp, identifier) for identifier in ids]),
         "attributes": {"stamp": [stamp] * len(ids)},
         "payload": [{"stamp": stamp, "id": identifier} for identifier in ids],
         "text": [text_of(stamp, identifier) for identifier in ids],
+        "bags": [bag_of(stamp, identifier) for identifier in ids],
     }
 
 
@@ -167,16 +181,18 @@ def apply_to_model(model: dict[int, float], name: str, ids: list[int], stamp: in
 
 
 def stamps_of(store: Store) -> dict[int, float]:
-    """The same of a store, every row of which must be whole: vectors, attributes and payload of one write."""
+    """The same of a store, every row of which must be whole: vectors, attributes, payload and bag of one write."""
     found: dict[int, float] = {}
     upgrade = store.upgrading
     moved = store.dim == NEXT_DIM
-    for batch in store.iterate(50):
+    for batch in store.iterate(50, bags=True):
         stamps = batch.attributes.column("stamp").to_pylist()
         texts = batch.text or [None] * len(batch)
-        for identifier, vector, stamp, payload, text in zip(
-            batch.ids, batch.vectors, stamps, batch.payload, texts, strict=True
+        for identifier, vector, stamp, payload, text, bag in zip(
+            batch.ids, batch.vectors, stamps, batch.payload, texts, batch.bags, strict=True
         ):
+            own = bag_of(stamp, identifier)
+            assert len(bag) == 0 if own is None else np.array_equal(bag, own), f"the bag of item {identifier} is torn"
             assert text == text_of(stamp, identifier), f"the text of item {identifier} is torn: {text!r}"
             assert identifier not in found, f"item {identifier} is there twice"
             born = payload.pop("born", False)
@@ -250,6 +266,7 @@ def import_all() -> None:
     import pyarrow.compute  # noqa: F401
 
     import nearfield.index.graph
+    import nearfield.index.multivector.tokens
     import nearfield.store.upgrade
     import nearfield.tune.recipe  # noqa: F401
 
@@ -305,7 +322,7 @@ class Traced:
     def step(self, name: str, ids: list[int], stamp: int) -> None:
         """One step."""
         if name == "create":
-            self.store = Store.create(self.path, DIM, metric="l2", attributes={"stamp": "int"})
+            self.store = Store.create(self.path, DIM, metric="l2", attributes={"stamp": "int"}, bags=kept_bags())
         elif name == "open":
             self.store = Store.open(self.path)
         elif name == "close":

@@ -83,11 +83,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     cutoff = commands.add_parser("cutoff", help="rules that cut a list of hits, at equal recall (some ten minutes)")
     survival = commands.add_parser("survival", help="what promises about false answers survive (some minutes)")
     maps = commands.add_parser("maps", help="new queries on old vectors: what maps between two models reach (an hour)")
+    serving = commands.add_parser("serving", help="the server under load, beside the engine and other servers")
+    serving.add_argument("--rows", type=int, default=None, help="most rows (default: all 115,659)")
+    serving.add_argument("--no-peers", action="store_true", help="leave Chroma and milvus-lite out")
+    serving.add_argument(
+        "--soak",
+        type=float,
+        default=None,
+        metavar="SECONDS",
+        help="only a mixed load, watching memory; 3600 is an hour",
+    )
     multivector = commands.add_parser("multivector", help="late interaction on the tokens of SciFact (half an hour)")
     multivector.add_argument(
         "--parts", type=_names, default=None, metavar="LIST", help="generators,codecs,reduced,peers (default: all)"
     )
     for command in (
+        serving,
         multivector,
         peers,
         report,
@@ -160,6 +171,9 @@ def _measured(arguments: argparse.Namespace, out: Path) -> Path:
         options = {"quick": quick, "parts": arguments.parts}
     elif arguments.bench == "fusion":
         options = {"quick": quick, "times": arguments.times}
+    elif arguments.bench == "serving":
+        options = {"rows": 2_000, "rounds": 1, "seconds": 0.3, "peers": False} if quick else {"rows": arguments.rows}
+        options |= {"soak_seconds": arguments.soak} | ({"peers": False} if arguments.no_peers else {})
     elif arguments.bench == "growth":
         options = {"rows": 2_000 if quick else arguments.rows, "folder": arguments.folder}
     elif arguments.bench == "filters":

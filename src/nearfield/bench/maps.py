@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -167,16 +168,15 @@ def measure_sampled(
                 order = rng.permutation(len(old))
                 own, rest = order[:pairs], order[pairs : pairs + rows]
                 some, others = (np.sort(rng.permutation(n)[: round(share * n)]) for n in (len(samples[1]), len(asked)))
-                beside = {"old_queries": samples[0][some]} if given == "queries of both" else {}
                 choice = choose_map(
                     old[own],
                     new[own],
                     direction=way,
                     queries=samples[1][some],
+                    old_queries=samples[0][some] if given == "queries of both" else None,
                     rows=len(rest),
                     random_state=repeat,
                     progress=False,
-                    **beside,
                 )
                 stated.append((choice.loss, true_loss(choice, old[rest], new[rest], asked[others])))
             found.append({"direction": way, "rows": rows, "pairs": pairs, "given": given} | _coverage(stated))
@@ -301,17 +301,13 @@ def run_maps(out: Path, *, quick: bool = False) -> Path:
         "SciFact": measure_coverage(data.old, data.new, rows=rows, **setting),
         "WordNet": measure_coverage(ours[few], glosses[few], rows=5 * rows, **setting),
     }
-    sampled = {"pairs": setting["pairs"], "repeats": 2 if quick else 20, "share": 0.8}
+    measure = partial(measure_sampled, pairs=setting["pairs"], repeats=2 if quick else 20, share=0.8)
     claims = _claims(words, quick)
     if claims is not None:
-        result["coverage"]["SciFact"] += measure_sampled(
-            data.old, data.new, claims, data.new_asked, rows=rows, **sampled
-        )
+        result["coverage"]["SciFact"] += measure(data.old, data.new, claims, data.new_asked, rows=rows)
     own, more, rest = np.split(np.random.default_rng(2).permutation(few), [rows // 8, rows // 4])
     glossed = ours[own], glosses[own]
-    result["coverage"]["WordNet"] += measure_sampled(
-        ours[rest], glosses[rest], glossed, glosses[more], rows=5 * rows, **sampled
-    )
+    result["coverage"]["WordNet"] += measure(ours[rest], glosses[rest], glossed, glosses[more], rows=5 * rows)
     out.mkdir(parents=True, exist_ok=True)
     (out / "maps.json").write_text(json.dumps(result, indent=1) + "\n")
     (out / "maps.md").write_text(markdown(result))

@@ -36,6 +36,7 @@ CONTAINER_VERSION = 1
 _PREFIX = struct.Struct("<8sIIQ")
 _ALIGN = 64
 _CHUNK = 1 << 24
+_ROOT = slice(16, 24)
 _PLAIN = "biufcSUmM"  # numbers, text and times: nothing that could hold an object or hide a record
 
 
@@ -183,13 +184,20 @@ def _place(header: dict[str, Any]) -> int:
     return room
 
 
-def read_container(path: Path, kind: str, max_version: int, *, check: bool = True) -> Container:
-    """Map the file and return its arrays.
+def root_of(mapped: mmap.mmap | bytes) -> str:
+    """The checksum of a mapped file's header, in hexadecimal: as that holds those of all arrays, it covers the file."""
+    return bytes(mapped[_ROOT]).hex()
+
+
+def read_container(
+    path: Path, kind: str, max_version: int, *, check: bool = True, mapped: mmap.mmap | bytes | None = None
+) -> Container:
+    """Map the file, unless it is ``mapped`` already, and return its arrays.
 
     ``check=True`` verifies every byte (at memory speed); ``check=False`` only header and length.
     Raises FileNotFoundError, :class:`CorruptFileError` or :class:`FormatVersionError`.
     """
-    buffer = files.map_file(path)
+    buffer = files.map_file(path) if mapped is None else mapped
     total = len(buffer)
     if total < _PREFIX.size:
         raise CorruptFileError(path, f"truncated: {total} bytes, shorter than the {_PREFIX.size}-byte prefix")

@@ -25,9 +25,10 @@ FLOORS: dict[str, int] = {
     "tune": 3,
     "store": 4,
     "integrate": 5,
+    "serve": 5,
     "evidence": 5,
-    "bench": 5,
-    "cli": 6,
+    "bench": 6,
+    "cli": 7,
 }
 
 

@@ -14,12 +14,14 @@ from ..common.lazy import lazy_names
 if TYPE_CHECKING:
     from .collections import Collections as Collections
     from .conditions import Condition as Condition
+    from .explaining import Explanation as Explanation
     from .filters import Filter as Filter
     from .hits import Batch as Batch
     from .hits import Hit as Hit
     from .hits import Hits as Hits
     from .hits import Item as Item
     from .reclaiming import Reclaimable as Reclaimable
+    from .rescoring import Rescore as Rescore
     from .sizing import Estimate as Estimate
     from .sizing import estimate as estimate
     from .store import Store as Store
@@ -31,11 +33,13 @@ __all__ = [
     "Collections",
     "Condition",
     "Estimate",
+    "Explanation",
     "Filter",
     "Hit",
     "Hits",
     "Item",
     "Reclaimable",
+    "Rescore",
     "Store",
     "Upgrade",
     "VerifyReport",
@@ -49,11 +53,13 @@ __getattr__, __dir__ = lazy_names(
         "Collections": ".collections",
         "Condition": ".conditions",
         "Estimate": ".sizing",
+        "Explanation": ".explaining",
         "Filter": ".filters",
         "Hit": ".hits",
         "Hits": ".hits",
         "Item": ".hits",
         "Reclaimable": ".reclaiming",
+        "Rescore": ".rescoring",
         "Store": ".store",
         "Upgrade": ".upgrade",
         "VerifyReport": ".verify",

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
+import numpy as np
+
 from ..common.checks import check_int
+from .explaining import Explanation
 from .handle import Handle
 from .hits import Batch, Hits
+from .ids import Id
 from .likeness import Likeness
+from .reading import MAX_K
 
 
 class Asking(Handle):
@@ -34,6 +40,9 @@ class Asking(Handle):
         unlike: Any = None,
         aspect: Any = None,
         to: Mapping[str, Any] | None = None,
+        bags: Any = None,
+        candidates: int | None = None,
+        rescore: Any = None,
     ) -> Hits:
         """The ``k`` nearest items of each query, of the last committed moment.
 
@@ -80,6 +89,16 @@ class Asking(Handle):
         to : aspect -> a label of it: what is asked for in that aspect, in place of what the query is; with ``aspect``
             left out all aspects count alike. Refused with these four: ``text``, ``after``, ``old_queries``, and, but
             for ``like``, ``max_false``.
+        bags : a bag of vectors for the query, (t, d'), or :class:`~nearfield.encode.Bags` of one a query: the items
+            nearest to ``queries`` are compared with it in full, by MaxSim over the codes of their bags, and ordered by
+            that; items without a bag are left out. Without ``queries`` the store's ``encoding`` computes them
+            (:meth:`Store.create`). With ``text``, bags are a third leg, and an item may be without. Refused together
+            with ``after``, ``old_queries``, ``like`` and its kin. See ``docs/concepts-multivector.md``.
+        candidates : how many of the nearest that pass ``where`` are compared by their bags, None: 100. With as many as
+            pass, the answer is exact up to the codes.
+        rescore : ``score(query, hits) -> floats``, such as a cross-encoder, or a :class:`Rescore` with budget and
+            timeout: the first hundred hits are scored again, and the best by that are the answer; distances are minus
+            the scores. Filters and groups hold, ``max_false`` cuts before; refused together with ``after``.
 
         Returns
         -------
@@ -103,21 +122,43 @@ class Asking(Handle):
         ([1, 2], [3, 4])
         >>> store.close(); folder.cleanup()
         """
-        return self._reader.search(
+        ask = partial(
+            self._reader.search,
             queries,
+            where=where,
+            max_false=max_false,
+            beam=beam,
+            group_by=group_by,
+            group_size=group_size,
+            after=after,
+            embedding=embedding,
+            old_queries=old_queries,
+            text=text,
+            likeness=Likeness(like, unlike, aspect, to),
+            bags=bags,
+            candidates=candidates,
+        )
+        if rescore is None:
+            return ask(k=k, payload=payload, attributes=attributes)
+        if after is not None:
+            raise ValueError("after: expected None with rescore, which orders the first hits only")
+        return self._rescored(ask, rescore, k, (text, queries, bags), group_size, payload, attributes)
+
+    def _rescored(
+        self, ask: Any, rescore: Any, k: int, asked: Sequence[Any], group_size: int, payload: bool, attributes: bool
+    ) -> Hits:
+        from .rescoring import rescored
+
+        self._reader.condition(None, attributes)
+        return rescored(
+            ask,
+            rescore,
             k,
-            where,
-            payload,
-            attributes,
-            max_false,
-            beam,
-            group_by,
-            group_size,
-            after,
-            embedding,
-            old_queries,
-            text,
-            Likeness(like, unlike, aspect, to),
+            asked=asked,
+            group_size=group_size,
+            payload=payload,
+            attributes=attributes,
+            typed=bool(self.attributes),
         )
 
     def search_range(
@@ -168,7 +209,7 @@ class Asking(Handle):
 
     def search_many(
         self,
-        queries: Any,
+        queries: Any = None,
         k: int = 10,
         *,
         where: Any = None,
@@ -177,6 +218,9 @@ class Asking(Handle):
         max_false: float | None = None,
         beam: int | None = None,
         embedding: Any = None,
+        bags: Any = None,
+        candidates: int | None = None,
+        rescore: Any = None,
     ) -> Hits:
         """The ``k`` nearest items of each of many queries, each with a condition of its own.
 
@@ -190,6 +234,7 @@ class Asking(Handle):
         queries : (q, d) float32.
         where : one condition for all queries, as in :meth:`search`, or a sequence with one for each; None for none.
         k, payload, attributes, max_false, beam, embedding : see :meth:`search`. With ``beam`` no partition is used.
+        bags, candidates, rescore : likewise. With ``bags`` candidates are found as :meth:`search` finds them.
 
         Returns
         -------
@@ -208,19 +253,134 @@ class Asking(Handle):
         filter, a layout learnt from past queries. Departures: rows that pass are found by bitset, so routing needs no
         reasoning about the conditions; groups of few rows are scanned, and walk a graph where that is cheaper.
         """
-        return self._reader.search_many(queries, k, where, payload, attributes, max_false, beam, embedding)
+        ask = partial(
+            self._reader.search_many,
+            queries,
+            where=where,
+            max_false=max_false,
+            beam=beam,
+            embedding=embedding,
+            bags=bags,
+            candidates=candidates,
+        )
+        if rescore is None:
+            return ask(k=k, payload=payload, attributes=attributes)
+        return self._rescored(ask, rescore, k, (queries, bags), 1, payload, attributes)
 
-    def get(self, ids: Any) -> Any:
-        """The items of these ids, None where there is none; a single id is answered with a single item."""
-        return self._reader.get(ids)
+    def explain(
+        self,
+        query: Any,
+        id: Any,
+        k: int = 10,
+        *,
+        where: Any = None,
+        max_false: float | None = None,
+        beam: int | None = None,
+        embedding: Any = None,
+    ) -> Explanation:
+        """Why an item is, or is not, in the answer to a query: the first reason a search would lose it for.
 
-    def iterate(self, batch_size: int = 1000, *, where: Any = None) -> Iterator[Batch]:
+        For debugging one answer: the store is scanned once, exactly. :func:`nearfield.index.explain` says which stage
+        of an index loses neighbours over many queries.
+
+        Parameters
+        ----------
+        query : (d,) float32.
+        id : of the item.
+        k, where, max_false, beam, embedding : of the search to explain, as in :meth:`search`.
+
+        Examples
+        --------
+        >>> import tempfile, numpy as np
+        >>> from nearfield.store import Store
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> store = Store.create(folder.name + "/a.nf", dim=2, metric="l2", attributes={"year": "int"})
+        >>> store.add(["a", "b"], np.float32([[0, 0], [0, 1]]), attributes={"year": [2023, 2024]})
+        2
+        >>> print(store.explain(np.float32([0, 0]), "b", k=1))
+        beyond: the 2nd nearest of 2, and k is 1
+        >>> store.explain(np.float32([0, 0]), "a", where="year > 2023").reason
+        'the filter is not true of it (year: 2023)'
+        >>> store.close(); folder.cleanup()
+        """
+        return self._reader.explain(query, id, k, where, max_false, beam, embedding)
+
+    def allow(self, ids: Any, where: Any = None) -> np.ndarray:
+        """Which of these ids are in the store and pass a condition: bool (n,), one for each, in their order.
+
+        For an index of your own beside the store whose rows are these ids, such as a
+        :class:`~nearfield.index.SparseIndex` or a :class:`~nearfield.index.CrossEncoder`: give it to their ``allow=``.
+        Takes a look at every item that passes.
+
+        Parameters
+        ----------
+        ids : of items, that need not be there, each once or several times.
+        where : as in :meth:`search`; None asks only whether they are there.
+
+        Examples
+        --------
+        >>> import tempfile, numpy as np
+        >>> from nearfield.index import SparseIndex
+        >>> from nearfield.store import Store
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> store = Store.create(folder.name + "/a.nf", dim=2, attributes={"year": "int"})
+        >>> store.add(["a", "b", "c"], np.eye(3, 2, dtype=np.float32) + 1, attributes={"year": [2020, 2024, 2025]})
+        3
+        >>> words = SparseIndex().build(np.float32([[3, 0], [2, 0], [1, 1]]))
+        >>> allowed = store.allow(["a", "b", "c"], "year > 2022")
+        >>> words.search(np.float32([[1, 0]]), 1, allow=allowed).rows
+        array([[1]])
+        >>> store.close(); folder.cleanup()
+        """
+        return self._reader.allow(ids, where)
+
+    def get(self, ids: Any, *, bags: bool = False) -> Any:
+        """The items of these ids, None where there is none; a single id is answered with a single item.
+
+        ``bags`` says whether they carry what the codes of their bags stand for.
+        """
+        return self._reader.get(ids, bags)
+
+    def ids_after(self, after: int = 0, limit: int = 1000) -> tuple[list[Id], int | None]:
+        """The next ids in the order of arrival, and where to go on: a listing without state, such as for a server.
+
+        Choose :meth:`iterate` within one process: it shows one moment. Here each call sees the newest: what was added
+        since comes at the end, what was deleted is left out, what was replaced comes again under its new place.
+
+        Parameters
+        ----------
+        after : 0 for the beginning, then what the call before returned.
+        limit : most ids.
+
+        Returns
+        -------
+        ids, after : ``after`` is None when nothing comes behind them now.
+
+        Examples
+        --------
+        >>> import tempfile, numpy as np
+        >>> from nearfield.store import Store
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> store = Store.create(folder.name + "/a.nf", dim=2)
+        >>> store.add(["c", "a", "b"], np.ones((3, 2), np.float32))
+        3
+        >>> store.ids_after(limit=2)
+        (['c', 'a'], 2)
+        >>> store.ids_after(2, limit=2)
+        (['b'], None)
+        >>> store.close(); folder.cleanup()
+        """
+        check_int(after, "after", 0, 2**63 - 1)
+        check_int(limit, "limit", 1, MAX_K)
+        return self._reader.ids_after(after, limit)
+
+    def iterate(self, batch_size: int = 1000, *, where: Any = None, bags: bool = False) -> Iterator[Batch]:
         """All items in the order of their arrival, or those that pass ``where``, as they were when the iteration began.
 
-        ``where`` is a condition as in :meth:`search`.
+        ``where`` is a condition as in :meth:`search`; with ``bags`` come their bags.
         """
         check_int(batch_size, "batch_size", 1)
-        return self._reader.iterate(batch_size, where)
+        return self._reader.iterate(batch_size, where, "vectors" if bags else None)
 
     def count(self, where: Any = None) -> int:
         """How many items pass a condition, which is one as in :meth:`search`; ``len(store)`` without."""

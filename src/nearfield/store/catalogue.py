@@ -16,10 +16,12 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+
+import numpy as np
 
 from ..common import files
 from ..common.errors import CorruptFileError, FormatVersionError, StoreLockedError
@@ -27,9 +29,9 @@ from .clock import NEXT, Clock
 from .formats import steps, upgrade
 from .slots import Slots
 from .sqlite_errors import BUSY_SECONDS, sqlite_errors
-from .tables import read_state, set_meta
+from .tables import read_state, set_meta, write_arrays
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 APPLICATION_ID = 0x4E465354  # "NFST"
 FILE_NAME = "catalogue.sqlite"
 LOCK_NAME = "writer.lock"
@@ -124,8 +126,10 @@ class Catalogue:
     # -- opening and closing ------------------------------------------------------------------------------------------
 
     @classmethod
-    def create(cls, folder: Path, meta: dict[str, Any]) -> None:
-        """Make a store's directory with an empty catalogue: complete or not at all."""
+    def create(
+        cls, folder: Path, meta: Mapping[str, Any], arrays: Mapping[str, Mapping[str, np.ndarray]] | None = None
+    ) -> None:
+        """Make a store's directory with an empty catalogue, settings and groups of arrays: complete or not at all."""
         if folder.exists():
             raise FileExistsError(errno.EEXIST, "exists already; open it with Store.open", str(folder))
         if not folder.parent.is_dir():
@@ -144,6 +148,8 @@ class Catalogue:
                     connection.executescript("BEGIN;" + _SCHEMA + ";".join(steps(1, FORMAT_VERSION)))
                     for name, value in meta.items():
                         set_meta(connection, name, value)
+                    for group, several in (arrays or {}).items():
+                        write_arrays(connection, group, several)
                     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                     connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
                     connection.execute("COMMIT")

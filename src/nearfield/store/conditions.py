@@ -11,16 +11,15 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xxhash
 
 from .. import native
 from .filters import Filter
-from .ids import Id, check_ids
+from .ids import Id, IdSet
 from .tables import find_keys, read_items
 
 if TYPE_CHECKING:
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
 
 # Payloads decoded at a time, and how much is remembered: tests, and bytes of their outcomes.
 _AT_ONCE = 4096
+# So many ids take a millisecond to look up in the catalogue.
+_FEW = 200
 TESTS_KEPT = 64
 TEST_BYTES = 64 << 20
 
@@ -42,7 +43,8 @@ class Condition:
     Parameters
     ----------
     where : SQL text or a pyarrow expression on the attributes, as in :meth:`Store.search`; None for none.
-    ids : only these items; ids that are not there are passed over. None for all.
+    ids : only these items, int or str as the store's are; an int64 array is the quickest. Ids that are not there are
+        passed over. None for all.
     test : ``test(id, payload) -> bool``; the payload is None where an item has none. Of the same item it must always
         say the same. What it raises ends the search.
     key : a text that is equal for equal tests and different for different ones. Without it nothing is remembered.
@@ -89,7 +91,7 @@ class Condition:
         if isinstance(where, Condition):
             raise TypeError("where: expected SQL text or a pyarrow expression, got another Condition")
         self.where = where
-        self.ids = None if ids is None else check_ids(ids, None, unique=False)[0]
+        self.ids = None if ids is None else IdSet(ids)
         self.test = test
         self.key = key
 
@@ -138,10 +140,9 @@ class Compound:
         self.condition = condition
         self.attributes = attributes
         self.outcomes = outcomes
-        ids = condition.ids
         parts = [
             "" if attributes is None else attributes.key,
-            "" if ids is None else xxhash.xxh3_128_hexdigest(repr(sorted(set(ids), key=repr)).encode()),
+            "" if condition.ids is None else condition.ids.key,
             "" if condition.test is None else condition.key or f"test:{id(condition.test)}",
         ]
         self.key = "condition:" + repr(parts)
@@ -161,10 +162,8 @@ class Bound:
         self._connection = connection
         self._path = path
         self._keys: np.ndarray | None = None
-        ids = compound.condition.ids
-        if ids is not None:
-            wanted = check_ids(ids, kind, unique=False)[0] if ids and kind else ids
-            self._keys = np.sort(np.array(list(find_keys(connection, wanted).values()), np.int64))
+        if compound.condition.ids is not None:
+            compound.condition.ids.require(kind)
 
     def words(self, part: Part) -> np.ndarray:
         """Which rows of a part pass, packed."""
@@ -172,12 +171,20 @@ class Bound:
         bits = np.ones(len(part), bool)
         if attributes is not None:
             bits = native.unpack_bits(part.mask(attributes), len(part)).astype(bool)
-        if self._keys is not None:
-            bits &= np.isin(part.keys, self._keys)
+        if self._compound.condition.ids is not None:
+            bits &= self._chosen(self._compound.condition.ids, part)
         if test is not None:
             rows = np.flatnonzero(bits)
             bits[rows] = self._tested(test, part.keys[rows])
         return native.pack_bits(bits)
+
+    def _chosen(self, ids: IdSet, part: Part) -> np.ndarray:
+        """Few ids are looked up in the catalogue, once; for many, the part's own column of ids is looked through."""
+        if len(ids) > _FEW and len(part._ids) >= len(part):
+            return ids.among(part._ids, len(part))
+        if self._keys is None:
+            self._keys = np.sort(np.array(list(find_keys(self._connection, ids.to_list()).values()), np.int64))
+        return np.isin(part.keys, self._keys)
 
     def _tested(self, test: Callable[[Any, Any], bool], keys: np.ndarray) -> np.ndarray:
         name, outcomes = self._compound.condition.key, self._compound.outcomes
@@ -202,3 +209,10 @@ class Bound:
 def bound(condition: Filter | Compound | None, connection: Any, path: Path, kind: str | None) -> Any:
     """A condition as parts are asked with it: one on attributes alone is so already."""
     return condition.at(connection, path, kind) if isinstance(condition, Compound) else condition
+
+
+def compound(where: Any) -> bool:
+    """Whether a condition, or one of several, needs a look at the catalogue."""
+    if isinstance(where, Sequence | np.ndarray) and not isinstance(where, str):
+        return any(isinstance(one, Condition) for one in where)
+    return isinstance(where, Condition)

@@ -28,7 +28,7 @@ def check_settings(meta: Mapping[str, Any]) -> None:
     expect(isinstance(meta["attributes"], dict), "attributes: expected an object")
     check_schema(meta["attributes"])
     expect(meta.get("id_type") in (None, "int", "str"), f"id_type: {meta.get('id_type')!r}")
-    for name in ("embedding", "plan", "judge", "next", "text", "fusion", "aspects"):
+    for name in ("embedding", "plan", "judge", "next", "text", "fusion", "aspects", "bags"):
         expect(meta.get(name) is None or isinstance(meta[name], dict), f"{name}: expected an object")
     if meta.get("text") is not None:
         field, tokenizer = meta["text"]["field"], meta["text"]["tokenizer"]
@@ -41,6 +41,17 @@ def check_settings(meta: Mapping[str, Any]) -> None:
         expect(isinstance(stored["identity"], str), "aspects: expected an identity")
         expect(all(isinstance(stored[name], dict) for name in ("labels", "attributes")), "aspects: expected objects")
         expect(all(isinstance(labels, list) for labels in stored["labels"].values()), "aspects: expected lists")
+    if meta.get("bags") is not None:
+        check_kept_bags(meta["bags"])
+
+
+def check_kept_bags(kept: Mapping[str, Any]) -> None:
+    """KeyError, ValueError or TypeError unless this is the setting of a store that keeps bags."""
+    check_int(kept["dim"], "bags: dim", 1, 16384)
+    expect(isinstance(kept["identity"], str), "bags: expected an identity")
+    expect(isinstance(kept["codec"], dict), "bags: expected a codec")
+    for name in ("means", "encoding"):
+        expect(kept[name] is None or isinstance(kept[name], dict), f"bags: {name}: expected an object")
 
 
 def check_next(following: Mapping[str, Any]) -> None:
@@ -77,6 +88,9 @@ def check_description(number: int, description: Any) -> None:
         expect(bool(own), f"{part}: {name!r} is no file of segment {number}")
         check_int(entry["bytes"], f"{part}: bytes", 0, _LARGEST)
         expect(isinstance(entry.get("root", entry.get("xxh3")), str), f"{part}: expected a digest")
+    if description.get("bags") is not None:
+        for name in ("bags", "vectors"):
+            check_int(description["bags"][name], f"bags: {name}", 1, _LARGEST)
     index = description["index"]
     if index is not None:
         parts = ("recipe", "settings", *(["filtered"] if "filtered" in index else []))

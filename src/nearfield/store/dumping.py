@@ -9,6 +9,8 @@ one each       as in ``docs/format.md``                        the attributes, u
 ``payload``    string                                          JSON text, or null
 ``expires``    timestamp, UTC                                  when the item expires, or null; only where some do
 ``text``       string                                          the texts; only in a store that has texts of its own
+``bags``       binary                                          the code rows of the item's bag, or null; only in a store
+                                                               that keeps bags (version 2)
 =============  ==============================================  =======================================================
 
 An attribute that has one of these names pushes ours aside: it becomes ``_id`` and so on. The key ``nearfield`` of
@@ -31,7 +33,8 @@ from ..common.progress import Progress
 from .attributes import arrow_schema
 from .hits import Batch
 
-DUMP_VERSION = 1
+DUMP_VERSION = 2
+PLAIN_VERSION = 1  # where there are no bags
 METADATA_KEY = b"nearfield"
 
 # A group of rows is held in memory while it is written, encoded and not; so much and no more.
@@ -73,7 +76,8 @@ class _Sink:
 def dump(path: Path, batches: Iterable[Batch], settings: Mapping[str, Any], total: int) -> int:
     """Write the batches, complete or not at all; returns how many items that were.
 
-    ``settings`` are those of the catalogue's table ``meta``; the type of ids is that of the first batch.
+    ``settings`` are those of the catalogue's table ``meta``, but for ``bags``, which are as a dump says them
+    (:meth:`.bags.BagSpace.to_json`); the type of ids is that of the first batch.
     """
     written = [0]
     with Progress("dumping", total, unit="items") as bar:
@@ -123,10 +127,11 @@ def arrow_batches(batches: Iterable[Batch], settings: Mapping[str, Any]) -> tupl
         settings["attributes"],
         expires=first is not None and first.expires is not None,
         text=first is not None and first.text is not None,
+        bags=settings.get("bags") is not None,
     )
     schema = dump_schema(settings, kind or "int", names)
     each = itertools.chain([] if first is None else [first], arriving)
-    return schema, names, (_record_batch(batch, schema, names) for batch in each)
+    return schema, names, (dump_batch(batch, schema, names) for batch in each)
 
 
 def arrow_reader(batches: Iterable[Batch], settings: Mapping[str, Any], columns: Sequence[str] | None) -> Any:
@@ -146,10 +151,12 @@ def arrow_reader(batches: Iterable[Batch], settings: Mapping[str, Any], columns:
     return pa.RecordBatchReader.from_batches(schema, arriving)
 
 
-def column_names(attributes: Mapping[str, str], *, expires: bool = False, text: bool = False) -> dict[str, str]:
-    """What the columns for id, vector, payload and perhaps expiry and text are called beside these attributes."""
+def column_names(
+    attributes: Mapping[str, str], *, expires: bool = False, text: bool = False, bags: bool = False
+) -> dict[str, str]:
+    """What the columns for id, vector, payload and perhaps expiry, text and bags are called beside these attributes."""
     names: dict[str, str] = {}
-    for role in ("id", "vector", "payload", *["expires"] * expires, *["text"] * text):
+    for role in ("id", "vector", "payload", *["expires"] * expires, *["text"] * text, *["bags"] * bags):
         name = role
         while name in attributes or name in names.values():
             name = "_" + name
@@ -173,13 +180,19 @@ def dump_schema(settings: Mapping[str, Any], kind: str, names: Mapping[str, str]
         fields.append(pa.field(names["expires"], pa.timestamp("us", tz="UTC")))
     if "text" in names:
         fields.append(pa.field(names["text"], pa.large_string()))
+    if "bags" in names:
+        fields.append(pa.field(names["bags"], pa.large_binary()))
     kept = ("dim", "metric", "dtype", "attributes", "embedding", "ttl", "plan", "text")
     said = {name: settings.get(name) for name in kept}
-    text = json.dumps({"version": DUMP_VERSION, "columns": dict(names), "id_type": kind, **said})
+    if "bags" in names:
+        said["bags"] = settings["bags"]
+    version = DUMP_VERSION if "bags" in names else PLAIN_VERSION
+    text = json.dumps({"version": version, "columns": dict(names), "id_type": kind, **said})
     return pa.schema(fields, metadata={METADATA_KEY: text.encode()})
 
 
-def _record_batch(batch: Batch, schema: Any, names: Mapping[str, str]) -> Any:
+def dump_batch(batch: Batch, schema: Any, names: Mapping[str, str]) -> Any:
+    """A batch as an Arrow batch of a dump's schema."""
     import pyarrow as pa
 
     from .columns import one_array
@@ -195,6 +208,9 @@ def _record_batch(batch: Batch, schema: Any, names: Mapping[str, str]) -> Any:
         columns[names["expires"]] = pa.array(batch.expires, schema.field(names["expires"]).type)
     if "text" in names:
         columns[names["text"]] = pa.array(batch.text, pa.large_string())
+    if "bags" in names:
+        blobs = [None if batch.bags is None else batch.bags.one(row) for row in range(len(batch))]
+        columns[names["bags"]] = pa.array(blobs, pa.large_binary())
     arrays = [
         columns[name] if name in columns else one_array(batch.attributes.column(name))  # type: ignore[union-attr]
         for name in schema.names

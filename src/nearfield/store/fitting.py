@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 class Fitting(Handle):
     """The part of :class:`nearfield.store.Store` that fits things and keeps them with it."""
 
-    def fit_fusion(self, queries: Any, text: Sequence[str], relevant: Any, *, random_state: int = 0) -> FusionReport:
+    def fit_fusion(
+        self, queries: Any, text: Sequence[str], relevant: Any, *, bags: Any = None, random_state: int = 0
+    ) -> FusionReport:
         """Learn from judged queries how vectors and words together tell relevance; kept with the store.
 
         From then on hits of a search by ``text`` carry ``relevance``, the probability that they are relevant, are
@@ -31,6 +33,10 @@ class Fitting(Handle):
         text : the same queries as texts.
         relevant : for each query the ids of the items that answer it, or a dict of id -> grade. What is not named
             counts as not relevant.
+        bags : the same queries as :class:`~nearfield.encode.Bags`, for a store that keeps bags: searches by vector,
+            text and bags, and by bags alone, are then fitted as well. ``queries`` may be None where the store has an
+            ``encoding``. Bags do not stay with the store: :meth:`refit` leaves what was learnt of them as it is, and
+            a move to another model forgets it.
         random_state : draws the folds of the report.
 
         Returns
@@ -44,7 +50,8 @@ class Fitting(Handle):
         from .text_search import Judgements, fit_fusion
 
         self._writing()
-        return fit_fusion(self._reader, Judgements.check(queries, text, relevant, random_state, self._shape))
+        judged = self._reader.view(lambda view, _: Judgements.check(queries, text, relevant, random_state, view, bags))
+        return fit_fusion(self._reader, judged)
 
     def fit_aspects(
         self,

@@ -17,6 +17,7 @@ from ..common.decoding import decoding
 from ..common.errors import CorruptFileError
 from . import expiry
 from .attributes import check_schema
+from .bags import ARRAYS, NO_BAGS, BagSpace, check_space
 from .catalogue import Catalogue
 from .ids import check_ids, is_single
 from .maintenance import Maintenance
@@ -72,6 +73,7 @@ class Handle:
         ttl: float | dt.timedelta | None = None,
         text: str | None = None,
         tokenizer: str = "porter",
+        bags: int | Mapping[str, Any] | None = None,
         memory: int | str | None = None,
     ) -> Self:
         """Make an empty store and open it for writing.
@@ -94,6 +96,13 @@ class Handle:
         tokenizer : how texts become words. "porter", for English, takes *searching* for *search*; "unicode61" takes
             words as they are, in any language that parts them by spaces; "trigram" takes every three characters, for
             those that do not (Chinese, Japanese, Thai) and for parts of words, at seven times the size.
+        bags : keep several vectors for each item beside its own, for ``search(bags=)``: their dimensions, or a dict.
+            ``dim``: the dimensions. ``codec``: a :class:`~nearfield.quantize.Codec` for them, fitted, or to be fitted
+            to the sample; None is 8 bits a dimension. ``means``: a codec for the mean of each bag, where codes are
+            short. ``encoding``: a :class:`~nearfield.index.BagEncoding`, which computes an item's own vector from its
+            bag, and a query's; ``dim`` of the store is then that of its vectors, and the metric "ip" ("cosine" will do
+            for a mean). ``sample``, ``queries``: Bags of some documents and of some queries, for what is to be fitted.
+            See ``docs/concepts-multivector.md``; :meth:`Store.index_bags` does it later.
         memory : a limit for this handle, see :meth:`open`.
         """
         check_limit(memory)
@@ -109,7 +118,11 @@ class Handle:
             meta["text"] = wording.to_dict()
         if ttl is not None:
             meta["ttl"] = expiry.check_ttl(ttl)
-        Catalogue.create(folder, meta)
+        arrays = {}
+        if bags is not None:
+            kept = check_space(bags, dim, metric)
+            meta["bags"], arrays[ARRAYS] = dict(kept.setting), kept.arrays
+        Catalogue.create(folder, meta, arrays)
         return cls.open(folder, memory=memory)
 
     @classmethod
@@ -225,6 +238,15 @@ class Handle:
         return self._catalogue.closed
 
     @property
+    def revision(self) -> str:
+        """A text that is another one after every write: as long as it stays the same, what was read of the items holds.
+
+        For caches of what is derived from a store, and for HTTP's ``ETag``. Seals, compactions and judges do not count,
+        nor does time: an item that expires is gone without a write.
+        """
+        return self._reader.view(lambda view, _: f"{view.identity.hex()}-{view.changes}")
+
+    @property
     def embedding(self) -> dict[str, Any] | None:
         """The fingerprint of the encoder the vectors come from, or None."""
         return self._meta().get("embedding")
@@ -276,6 +298,12 @@ class Handle:
         mode = "closed" if self._catalogue.closed else "read-only" if self.read_only else "writer"
         return f"{type(self).__name__}({str(self.path)!r}, dim={self.dim}, metric={self.metric!r}, {mode})"
 
+    @property
+    def bags(self) -> dict[str, Any] | None:
+        """How bags are kept (``dim``, ``codec``, ``means``, ``encoding``, as they describe themselves); None: not."""
+        said = self._meta("bags").get("bags")
+        return None if said is None else BagSpace(said, {}).describe()
+
     # -- inside -------------------------------------------------------------------------------------------------------
 
     @property
@@ -285,6 +313,15 @@ class Handle:
     def _meta(self, only: str = "%") -> dict[str, Any]:
         with self._catalogue.reading() as connection:
             return read_meta(connection, self._catalogue.path, only)
+
+    def _bag_space(self) -> BagSpace:
+        """How bags are kept; ValueError where none are."""
+        with self._catalogue.reading() as connection:
+            meta = read_meta(connection, self._catalogue.path, "bags")
+            space = self._viewer.bag_reader.read(connection, self._catalogue.path, meta)
+        if space is None:
+            raise ValueError(NO_BAGS)
+        return space
 
     def _writing(self) -> tuple[Writer, Maintenance]:
         self._catalogue.ensure_usable()

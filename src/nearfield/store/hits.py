@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Item:
     """One stored item, as :meth:`Store.get` returns it; ``expires`` is the time from which on it is gone, None: it
-    stays.
+    stays; ``bag`` is float32 (t, d'), what its codes stand for, where bags were asked for and it has one.
 
     Examples
     --------
@@ -34,6 +34,7 @@ class Item:
     payload: Any = None
     expires: dt.datetime | None = None
     text: str | None = None
+    bag: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Batch:
 
     ``vectors`` is (n, d) in the store's dtype, ``attributes`` a pyarrow table (None without a schema), ``payload`` a
     list with None where an item has none, ``expires`` a list of times with None where an item stays, or None where
-    nothing in the store expires; ``text`` a list with None where an item has none, or None where no item can have one.
+    nothing in the store expires; ``text`` a list with None where an item has none, or None where no item can have one;
+    ``bags`` are :class:`~nearfield.encode.Bags`, empty where an item has none, or None where they were not asked for.
 
     Examples
     --------
@@ -56,6 +58,7 @@ class Batch:
     payload: list[Any]
     expires: list[dt.datetime | None] | None = None
     text: list[str | None] | None = None
+    bags: Any = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -105,8 +108,8 @@ class Hits:
     payload : list of JSON values; None when not asked for
     groups : list of the values of ``group_by``, None for items without one; None when not asked for
     text : list of texts, None for items without one; with the payload, in a store that has texts
-    legs : of a search by words: ``"text"`` -> BM25 scores, and ``"vector"`` -> distances where a vector was given;
-        None otherwise
+    legs : of a search by words: ``"text"`` -> BM25 scores, and ``"vector"`` -> distances where a vector was given; of a
+        search by bags ``"bags"`` -> MaxSim, NaN for items without a bag; None otherwise
     cursor : text for ``after=`` to get the next page, or None after the last (one, or a list of one a query); None
         also where there are no pages, with ``group_by`` and for a range search
 
@@ -145,6 +148,34 @@ class Hits:
         self.groups: Any = groups[0] if single and groups is not None else groups
         self.text: Any = text[0] if single and text is not None else text
         self.legs: Any = {name: rows[0] for name, rows in legs.items()} if single and legs is not None else legs
+
+    def choose(
+        self, places: np.ndarray, distances: np.ndarray, status: list[str], *, payload: bool, attributes: bool
+    ) -> Hits:
+        """Other hits of the same: ``places`` (q, k) are ranks here, -1 for none, with distances of their own."""
+        ids, _, _, relevance, some, payloads, groups, text, legs, _ = self._rows
+
+        def of(rows: Any) -> Any:
+            if rows is None:
+                return None
+            if isinstance(rows, np.ndarray):
+                found = np.take_along_axis(rows, np.maximum(places, 0), axis=1)
+                return np.where(places >= 0, found, np.float32(0 if rows is relevance else np.nan))
+            pairs = zip(rows, places.tolist(), strict=True)
+            return [[row[place] if place >= 0 else None for place in wanted] for row, wanted in pairs]
+
+        return Hits(
+            of(ids),
+            distances,
+            status,
+            relevance=of(relevance),
+            attributes=of(some) if attributes else None,
+            payload=of(payloads) if payload else None,
+            groups=of(groups),
+            text=of(text) if payload else None,
+            legs=None if legs is None else {name: of(rows) for name, rows in legs.items()},
+            single=self._single,
+        )
 
     @property
     def single(self) -> bool:

@@ -2,9 +2,10 @@
 
 Each leg names its best candidates; every candidate is then scored by every leg, exactly, and stands somewhere among
 what the query scores by chance: the vector's in standard deviations of its scores with random items, the words' as
-minus the log of the share of items that would score as high (:meth:`.matching.Matches.standing`). Standings are added,
-or, where the store was shown answers (:meth:`Store.fit_fusion`), turned into the probability of being relevant, which
-can be cut.
+minus the log of the share of items that would score as high (:meth:`.matching.Matches.standing`). Bags may be a third
+leg, which names no candidates of its own, and stands as a vector does (:mod:`.bag_search`). Standings are added, or,
+where the store was shown answers (:meth:`Store.fit_fusion`), turned into the probability of being relevant, which can
+be cut.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 # So many candidates each leg names at least: what a fusion is fitted to must be what it is asked about.
 WIDTH = 100
 LEGS = ("vector", "text")
+WORDS = ("text",)
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,12 @@ def candidates(
     score: Callable[[Matches, np.ndarray], np.ndarray],
     beam: int | None = None,
     group: tuple[Groups, str, int] | None = None,
+    bags: Callable[[int, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None,
 ) -> tuple[list[Candidates], int]:
-    """What either leg names, scored by both; and how many items a search by vector could return.
+    """What either leg names, scored by all; and how many items a search by vector could return.
 
-    ``score(matches, keys)`` gives the BM25 scores of any items.
+    ``score(matches, keys)`` gives the BM25 scores of any items; ``bags(query, parts, rows)`` the scores and standings
+    by a third leg, which names none.
     """
     metric = view.shape.metric
     width = min(max(WIDTH, k), max(1, view.items))
@@ -105,8 +109,11 @@ def candidates(
         distances = get_metric(metric).distances_from_scores(native)[0].astype(np.float64)
         stands = -standing(view, asked, places)[0][0]
         text = score(found, keys)
-        scores, both = np.column_stack([-distances, text]), np.column_stack([stands, found.standing(text)])
-        made.append(Candidates(keys, parts, rows, scores, both))
+        scores, all_ = [-distances, text], [stands, found.standing(text)]
+        if bags is not None:
+            for column, values in zip((scores, all_), bags(number, parts, rows), strict=True):
+                column.append(values)
+        made.append(Candidates(keys, parts, rows, np.column_stack(scores), np.column_stack(all_)))
     return made, near.allowed
 
 
@@ -118,43 +125,44 @@ def order(
     fusion: Fusion | None,
     max_false: float | None,
     group: tuple[Groups, str, int] | None = None,
+    *,
+    legs: tuple[str, ...],
 ) -> Fused:
     """The best of the candidates; ``k`` columns, with groups at most ``size`` of each of ``k / size`` values.
 
-    Distances of words alone are their BM25 scores below zero; of both legs 1 - relevance, or the sum of the standings
-    below zero.
+    Distances of one leg alone are its scores below zero; of several 1 - relevance, or the sum of the standings below
+    zero.
     """
-    legs = every[0].scores.shape[1] if every else 1
-    names = LEGS[-legs:]
+    alone = len(legs) == 1
     hits = Nearest.none(len(every), k, allowed)
     relevance = None if fusion is None else np.zeros((len(every), k), np.float32)
-    shown = {name: np.full((len(every), k), np.nan, np.float32) for name in names}
+    shown = {name: np.full((len(every), k), np.nan, np.float32) for name in legs}
     for number, one in enumerate(every):
         chance = None if fusion is None else fusion.relevance(one.standing)
-        total = one.standing.sum(axis=1) if chance is None or legs == 1 else chance
+        total = one.standing.sum(axis=1) if chance is None or alone else chance
         best = np.lexsort((one.keys, -total))
         if max_false is not None and fusion is not None and chance is not None:
             best = best[chance[best] >= fusion.threshold(max_false)]
         if group is not None:
             groups, name, size = group
             values = groups.values(view, name, one.parts[best], one.rows[best])
-            best = best[_first_of_groups(values, k // size, size)]
+            best = best[first_of_groups(values, k // size, size)]
         best = best[:k]
         count = len(best)
-        shift = 1.0 if chance is not None and legs > 1 else 0.0
-        distances = -one.scores[best, 0] if legs == 1 else shift - total[best]
+        shift = 1.0 if chance is not None and not alone else 0.0
+        distances = -one.scores[best, 0] if alone else shift - total[best]
         hits.distances[number, :count] = distances
         hits.keys[number, :count], hits.parts[number, :count] = one.keys[best], one.parts[best]
         hits.rows[number, :count] = one.rows[best]
         if relevance is not None and chance is not None:
             relevance[number, :count] = chance[best]
-        for place, name in enumerate(names):
+        for place, name in enumerate(legs):
             sign = -1.0 if name == "vector" else 1.0
             shown[name][number, :count] = sign * one.scores[best, place]
     return Fused(hits, relevance, shown)
 
 
-def _first_of_groups(values: list[Any], wanted: int, size: int) -> list[int]:
+def first_of_groups(values: list[Any], wanted: int, size: int) -> list[int]:
     """The places of the first ``size`` of each of the first ``wanted`` values."""
     counts: dict[Any, int] = {}
     chosen = []

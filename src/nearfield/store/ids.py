@@ -7,12 +7,14 @@ two ids. The empty string is refused, because it is nearly always a missing valu
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
 import numpy as np
+import xxhash
 
 Id = int | str
 
@@ -203,3 +205,42 @@ def concatenate(columns: Sequence[IdColumn], kind: str) -> IdColumn:
         total += int(column.offsets[-1])
     values = np.concatenate([np.zeros(0, np.uint8), *(column.values for column in columns)])
     return IdColumn(values, np.concatenate(offsets))
+
+
+class IdSet:
+    """A set of ids to look up in columns of them: int64 in order, or strings.
+
+    ``key`` is equal for equal sets and different for different ones. An int64 array is the quickest to make one of.
+    """
+
+    def __init__(self, ids: Any):
+        self.kind = "int"
+        values = ids
+        if not (isinstance(ids, np.ndarray) and ids.dtype.kind == "i" and ids.ndim == 1):
+            values, self.kind = check_ids(ids, None, unique=False)
+        self._numbers = np.unique(np.array(values, np.int64)) if self.kind == "int" else np.empty(0, np.int64)
+        self._texts: frozenset[Id] = frozenset() if self.kind == "int" else frozenset(values)
+        said = self._numbers.data if self.kind == "int" else json.dumps(sorted(self._texts)).encode()
+        self.key = f"{self.kind}:{xxhash.xxh3_128_hexdigest(said)}"
+
+    def __len__(self) -> int:
+        return len(self._numbers) if self.kind == "int" else len(self._texts)
+
+    def to_list(self) -> list[Id]:
+        """The ids, ints ascending."""
+        return self._numbers.tolist() if self.kind == "int" else list(self._texts)
+
+    def require(self, kind: str | None) -> None:
+        """TypeError unless these can be ids of a store of this kind."""
+        if len(self) and kind not in (None, self.kind):
+            raise TypeError(f"ids: this store has {kind} ids, got {self.to_list()[0]!r}")
+
+    def among(self, ids: IdColumn | Sequence[Id], rows: int) -> np.ndarray:
+        """Bool for each of the first ``rows`` of a column of ids of this kind: whether it is one of these."""
+        if not rows or not len(self):
+            return np.zeros(rows, bool)
+        if self.kind == "int":
+            column = ids.values if isinstance(ids, IdColumn) else ids
+            return np.isin(np.asarray(column[:rows], np.int64), self._numbers)
+        names = ids.take(np.arange(rows)) if isinstance(ids, IdColumn) else ids[:rows]
+        return np.fromiter((name in self._texts for name in names), bool, rows)

@@ -181,7 +181,9 @@ def publish(judge: Any, view: View, catalogue: Catalogue, scales: Scales | None,
         said = {"judge": judge.to_dict(), "items": view.items, "changes": view.changes, "fit": how.to_dict()}
         set_meta(connection, "judge", said)
         connection.execute("DELETE FROM scales")
-        for start in range(0, 0 if scales is None else len(scales.keys), step):
+        if scales is None:
+            return
+        for start in range(0, len(scales.keys), step):
             keys = scales.keys[start : start + step].astype("<i8").tobytes()
             values = scales.values[start : start + step].astype("<f4").tobytes()
             connection.execute("INSERT INTO scales VALUES (?, ?, ?, ?)", (start, keys, values, digest(keys, values)))

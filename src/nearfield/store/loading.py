@@ -5,16 +5,21 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..common.decoding import decoding, expect
 from ..common.errors import CorruptFileError, FormatVersionError
+from .bags import BagSpace
+from .coded_bags import CodedBags
 from .dumping import DUMP_VERSION, METADATA_KEY
 from .parquet import open_parquet, read_batches, vectors_of
 from .roles import Fields, Roles, Rows
 
 BATCH_ROWS = 8192
 BATCH_BYTES = 32 << 20
+BAG_ROWS = 256  # where there are bags, of some hundred kilobytes each
 
 
 class ParquetItems:
@@ -42,6 +47,7 @@ class ParquetItems:
         self.items = int(self._file.metadata.num_rows)
         self.plan: dict[str, Any] | None = None
         self.settings: dict[str, Any]
+        self._bags: str | None = None
         said = (self._file.schema_arrow.metadata or {}).get(METADATA_KEY)
         if said is not None:
             given = {"id_column": id_column, "vector_column": vector_column, "attributes": attributes, **settings}
@@ -66,6 +72,9 @@ class ParquetItems:
             if known.get("text") is not None:
                 self.settings |= {"text": known["text"]["field"], "tokenizer": known["text"]["tokenizer"]}
             self.plan = known["plan"]
+            self._bags = columns.get("bags")
+            if self._bags is not None:
+                self.settings["bags"] = BagSpace.from_json(known["bags"], self.path)
             roles = Roles(
                 self.path,
                 columns["id"],
@@ -79,7 +88,7 @@ class ParquetItems:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptFileError(self.path, f"the metadata of the dump cannot be understood: {error!r}") from error
-        for name in roles.columns:
+        for name in [*roles.columns, *([] if self._bags is None else [self._bags])]:
             if name not in self._fields:
                 raise CorruptFileError(self.path, f"the dump has no column {name!r}")
         return roles
@@ -105,7 +114,20 @@ class ParquetItems:
         """All rows in the order of the file, some megabytes at a time."""
         dim = self.settings["dim"]
         size = max(1, min(BATCH_ROWS, BATCH_BYTES // (4 * dim)))
+        size = size if self._bags is None else min(size, BAG_ROWS)
+        wanted = [*self._roles.columns, *([] if self._bags is None else [self._bags])]
         first = 0
-        for batch in read_batches(self.path, self._file, size, self._roles.columns):
-            yield self._roles.rows(batch, first, dim)
+        for batch in read_batches(self.path, self._file, size, wanted):
+            rows = self._roles.rows(batch, first, dim)
+            if self._bags is not None:
+                rows = replace(rows, bags=self._coded(batch.column(self._bags), first))
+            yield rows
             first += batch.num_rows
+
+    def _coded(self, column: Any, first: int) -> CodedBags:
+        space: BagSpace = self.settings["bags"]
+        with decoding(self.path, f"the bags of the rows from {first} on"):
+            coded = CodedBags.from_rows(column.to_pylist(), *space.widths)
+            odd = space.odd(coded)
+            expect(odd is None, str(odd))
+        return coded

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .hits import Batch
 
 _BATCH_ROWS = 1024
+_BAG_ROWS = 128
 
 
 class Moving(Handle):
@@ -90,16 +91,18 @@ class Moving(Handle):
     def dump(self, path: str | os.PathLike[str]) -> int:
         """Write all items of one moment to a Parquet file that any tool reads; returns how many. Whole or not at all.
 
-        Ids, vectors (bit by bit), attributes and payloads come back with :meth:`load`, with dim, metric, dtype,
-        embedding and plan; indexes are built again and the judge is fitted again. A row group holds at most some 32 MB.
-        Take :meth:`snapshot` for a copy that is ready at once. A file that is there is replaced.
+        Ids, vectors and codes of bags (bit by bit), attributes and payloads come back with :meth:`load`, with dim,
+        metric, dtype, embedding and plan; indexes are built again and the judge is fitted again. A row group holds at
+        most some 32 MB. Take :meth:`snapshot` for a copy that is ready at once. A file that is there is replaced.
         """
         from .dumping import dump
 
         target = Path(path).absolute()
         if not target.parent.is_dir():
             raise FileNotFoundError(f"path: no such directory to write to: {target.parent}")
-        return dump(target, *self._moment(_BATCH_ROWS), len(self))
+        kept = self._meta("bags").get("bags") is not None
+        batches, settings = self._moment(_BAG_ROWS if kept else _BATCH_ROWS, "codes" if kept else None)
+        return dump(target, batches, settings | {"bags": self._bag_space().to_json() if kept else None}, len(self))
 
     # -- Arrow --------------------------------------------------------------------------------------------------------
 
@@ -107,7 +110,8 @@ class Moving(Handle):
         """All items of one moment as a stream of Arrow batches, read as they are asked for, in the order of arrival.
 
         Columns are those of :meth:`dump`: ``id``, ``vector``, the attributes, ``payload`` as JSON text, and where there
-        are such ``expires`` and ``text``. Read it once; the moment it shows is held until then, or until it is closed.
+        are such ``expires`` and ``text``; bags are left out. Read it once; the moment it shows is held until then, or
+        until it is closed.
         DuckDB, polars and pyarrow take a store itself as well, as often as they like: ``pl.DataFrame(store)``.
 
         Parameters
@@ -134,18 +138,19 @@ class Moving(Handle):
         from .dumping import arrow_reader
 
         check_int(batch_size, "batch_size", 1)
-        return arrow_reader(*self._moment(batch_size), columns)
+        batches, settings = self._moment(batch_size)
+        return arrow_reader(batches, settings | {"bags": None}, columns)
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         """Arrow's C interface, by which other libraries read the store."""
         return self.to_arrow().__arrow_c_stream__(requested_schema)
 
-    def _moment(self, batch_size: int) -> tuple[Iterator[Batch], dict[str, Any]]:
+    def _moment(self, batch_size: int, bags: str | None = None) -> tuple[Iterator[Batch], dict[str, Any]]:
         """The items of one moment, and the settings.
 
         Those are read after the iteration pinned its moment: they change only in a store without items.
         """
-        batches = self._reader.iterate(batch_size)
+        batches = self._reader.iterate(batch_size, bags=bags)
         first = next(batches, None)
         return itertools.chain([] if first is None else [first], batches), self._meta()
 
@@ -233,6 +238,8 @@ class Moving(Handle):
                         if rows.expires is not None
                         else lambda _: None,
                         rows.text,
+                        rows.bags,
+                        None if rows.bags is None else items.settings["bags"].identity,
                     )
                     writer.put(batch, replace=False)
                 except (ValueError, TypeError) as error:

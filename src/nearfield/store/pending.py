@@ -7,6 +7,7 @@ that grow by doubling; a view of the first n rows never changes, so a search nee
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,11 @@ from .tables import digest, whole
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from .coded_bags import BagBuffer, CodedBags
+
 BLOCK_BYTES = 6 << 20
+_COLUMNS = "first_key, rows, ids, vectors, attributes, xxh3"
+_BAG_COLUMNS = "bags, bags_xxh3"
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,7 @@ class Block:
     vectors: np.ndarray
     attributes: bytes | None
     path: Path | None = None  # of the catalogue it comes from, for errors
+    bags: CodedBags | None = None
 
     def part(self) -> Part:
         """These rows as a part of their own, to be copied into a segment."""
@@ -48,6 +54,11 @@ class _BlockPart(Part):
     def __init__(self, block: Block):
         super().__init__(block.keys, block.ids, block.vectors, None, "")
         self._block = block
+
+    @property
+    def bags(self) -> CodedBags | None:
+        """The bags of these rows."""
+        return self._block.bags
 
     def table(self) -> pa.Table:
         """The attributes of these rows."""
@@ -64,28 +75,59 @@ def write_blocks(
     ids: IdColumn,
     vectors: np.ndarray,
     table: pa.Table | None,
+    bags: CodedBags | None = None,
 ) -> None:
     """Insert one batch, cut into blocks; keys count up from ``first_key``."""
     step = max(1, BLOCK_BYTES // (vectors.shape[1] * vectors.itemsize))
-    for start in range(0, len(vectors), step):
-        some = np.arange(start, min(start + step, len(vectors)))
+    starts = range(0, len(vectors), step) if bags is None else _starts(step, bags)
+    for start, stop in itertools.pairwise([*starts, len(vectors)]):
+        some = np.arange(start, stop)
         id_blob = ids.select(some).to_bytes()
-        blob = vectors[start : start + step].reshape(-1).view(np.uint8).data
+        blob = vectors[start:stop].reshape(-1).view(np.uint8).data
         columns = None if table is None else memoryview(attribute_columns.to_ipc(table.slice(start, len(some))))
         check = _check(first_key + start, len(some), id_blob, blob, columns)
-        connection.execute(
-            "INSERT INTO pending(first_key, rows, ids, vectors, attributes, xxh3) VALUES (?, ?, ?, ?, ?, ?)",
-            (first_key + start, len(some), id_blob, blob, columns, check),
-        )
+        names = _COLUMNS
+        values: tuple[Any, ...] = (first_key + start, len(some), id_blob, blob, columns, check)
+        coded = None if bags is None else bags.take(some)
+        if coded is not None and len(coded.codes):
+            kept = coded.to_bytes()
+            names, values = f"{names}, {_BAG_COLUMNS}", (*values, kept, _check_bags(first_key + start, kept))
+        connection.execute(f"INSERT INTO pending({names}) VALUES ({', '.join('?' * len(values))})", values)
+
+
+def _check_bags(first_key: int, bags: bytes) -> int:
+    return digest(b"%d" % first_key, bags)
+
+
+def _starts(step: int, bags: CodedBags) -> list[int]:
+    """Where blocks of at most ``step`` rows begin, so that their bags take no more than a block does."""
+    ends, starts, start = np.cumsum(bags.sizes()), [], 0
+    while start < len(ends):
+        starts.append(start)
+        before = ends[start - 1] if start else 0
+        most = int(np.searchsorted(ends, before + BLOCK_BYTES, side="right"))
+        start = max(start + 1, min(start + step, most))
+    return starts
 
 
 def read_blocks(
-    connection: sqlite3.Connection, path: Path, dim: int, dtype: np.dtype, kind: str, *, after: int = 0
+    connection: sqlite3.Connection,
+    path: Path,
+    dim: int,
+    dtype: np.dtype,
+    kind: str,
+    *,
+    after: int = 0,
+    bags: bool = False,
 ) -> Iterator[Block]:
-    """The blocks with a number above ``after``, ascending, their checksums verified."""
-    query = "SELECT batch, first_key, rows, ids, vectors, attributes, xxh3 FROM pending WHERE batch > ? ORDER BY batch"
+    """The blocks with a number above ``after``, ascending, their checksums verified; with ``bags`` what is kept there.
+
+    Catalogues of format 4 and before have no column for bags.
+    """
+    own = _BAG_COLUMNS if bags else "NULL, NULL"
+    query = f"SELECT batch, {_COLUMNS}, {own} FROM pending WHERE batch > ? ORDER BY batch"
     last = 0
-    for batch, first_key, rows, ids, blob, columns, check in connection.execute(query, (after,)):
+    for batch, first_key, rows, ids, blob, columns, check, kept, kept_check in connection.execute(query, (after,)):
         whole(path, "table pending", batch, first_key, rows, check)
         if not all(isinstance(value, bytes) for value in (ids, blob, columns or b"")):
             raise CorruptFileError(path, f"pending block {batch}: expected bytes")
@@ -96,7 +138,17 @@ def read_blocks(
             vectors = np.frombuffer(blob, dtype).reshape(rows, dim)
             column = IdColumn.from_bytes(ids, rows, kind)
         last = first_key + rows - 1
-        yield Block(batch, np.arange(first_key, last + 1), column, vectors, columns, path)
+        coded = None if kept is None else _coded(path, batch, first_key, rows, kept, kept_check)
+        yield Block(batch, np.arange(first_key, last + 1), column, vectors, columns, path, coded)
+
+
+def _coded(path: Path, batch: int, first_key: int, rows: int, kept: Any, check: Any) -> CodedBags:
+    from .coded_bags import CodedBags
+
+    if not isinstance(kept, bytes) or _check_bags(first_key, kept) != check:
+        raise CorruptFileError(path, f"checksum of the bags of pending block {batch} differs")
+    with decoding(path, f"the bags of pending block {batch}"):
+        return CodedBags.from_bytes(kept, rows)
 
 
 class _Columns:
@@ -132,10 +184,17 @@ class PendingPart(Part):
         scale: np.ndarray | None,
         metric: str,
         columns: _Columns,
+        bags: CodedBags | None = None,
     ):
         super().__init__(keys, ids, vectors, scale, metric)
         self._columns = columns
         self._blocks = len(columns.blobs)
+        self._bags = bags
+
+    @property
+    def bags(self) -> CodedBags | None:
+        """The bags of these rows."""
+        return self._bags
 
     def table(self) -> pa.Table:
         """The attributes of these rows."""
@@ -155,6 +214,7 @@ class PendingBuffer:
         self._keys = np.empty(0, np.int64)
         self._vectors = np.empty((0, dim), dtype)
         self._scale = np.empty(0, np.float32)
+        self._bags: BagBuffer | None = None
 
     def append(self, block: Block) -> None:
         """Take one more block, in order."""
@@ -169,6 +229,12 @@ class PendingBuffer:
         if self.metric == "cosine":
             self._scale[self.rows : rows] = inverse_lengths(block.vectors)
         self._ids.extend(block.ids.take(np.arange(len(block.keys))))
+        if block.bags is not None and self._bags is None:
+            from .coded_bags import BagBuffer
+
+            self._bags = BagBuffer(self.rows, block.bags)
+        if self._bags is not None:
+            self._bags.append(len(block.keys), block.bags)
         if block.attributes is not None:
             self._columns.blobs.append(block.attributes)
             self._columns.path = block.path
@@ -180,7 +246,13 @@ class PendingBuffer:
         """What is here now, as an immutable part."""
         scale = self._scale[: self.rows] if self.metric == "cosine" else None
         return PendingPart(
-            self._keys[: self.rows], self._ids, self._vectors[: self.rows], scale, self.metric, self._columns
+            self._keys[: self.rows],
+            self._ids,
+            self._vectors[: self.rows],
+            scale,
+            self.metric,
+            self._columns,
+            None if self._bags is None else self._bags.bags(),
         )
 
 

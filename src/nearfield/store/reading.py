@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, TypeVar
 
@@ -10,10 +10,12 @@ import numpy as np
 
 from ..common.checks import check_int, check_real, check_vectors
 from ..common.errors import CorruptFileError
+from .bag_search import CANDIDATES, coded_at, kept_bags, search_bags, search_bags_many
 from .catalogue import Catalogue
-from .conditions import Bound, Compound, Condition, Outcomes
+from .conditions import Bound, Compound, Condition, Outcomes, compound
 from .conditions import bound as bind
 from .expiry import as_datetime
+from .explaining import Explanation, explain_item
 from .filters import Filter
 from .fusing import nearest_both
 from .grouping import Groups, check_column, explain_groups, grouped
@@ -21,14 +23,15 @@ from .hits import Batch, Hits, Item, split
 from .ids import check_ids, is_single
 from .likeness import NONE, Likeness
 from .maintenance import Maintenance
-from .many import distinct, nearest_many
+from .many import Asked, distinct, nearest_many
 from .paging import Origin, Pages, explain_page, page, read_cursors
 from .ranging import Bounds, explain_range, relevances, within
+from .rows import Live
 from .search import Nearest, explain, judge_hits, judged, nearest
 from .segment import logger
 from .snapshot import View, Viewer
 from .spaces import space
-from .tables import find_keys, read_payloads
+from .tables import find_keys, list_ids, read_payloads
 from .text_search import search_text
 from .texts import Wording, read_texts
 from .watch import Watch
@@ -95,8 +98,21 @@ class Reader:
         old_queries: Any = None,
         text: Any = None,
         likeness: Likeness = NONE,
+        bags: Any = None,
+        candidates: int | None = None,
     ) -> Hits:
         """See :meth:`Store.search`."""
+        width = _check_candidates(candidates, bags)
+        if bags is not None:
+            for given, parameter in ((likeness or None, "like, unlike, aspect, to"), (after, "after")):
+                if given is not None:
+                    raise ValueError(f"{parameter}: expected None with bags, which order what vectors name")
+            if old_queries is not None:
+                raise ValueError(
+                    "old_queries: expected None with bags; give the vectors of one of the models as queries"
+                )
+            if text is not None and candidates is not None:
+                raise ValueError("candidates: expected None with text, of which a fixed number is scored by all legs")
         if likeness:
             for given, parameter in ((text, "text"), (after, "after"), (old_queries, "old_queries")):
                 if given is not None:
@@ -107,8 +123,8 @@ class Reader:
             for given, parameter in ((after, "after"), (old_queries, "old_queries")):
                 if given is not None:
                     raise ValueError(f"{parameter}: expected None with text, whose scores change with every write")
-        elif queries is None and likeness.like is None:
-            raise ValueError("queries: expected vectors, a text to search by or items to be like, got none of them")
+        elif queries is None and likeness.like is None and bags is None:
+            raise ValueError("queries: expected vectors, a text, bags or items to be like, got none of them")
         asked = self.condition(where, attributes)
         _check_numbers(k, beam, max_false)
         check_int(group_size, "group_size", 1, MAX_K // k)
@@ -117,7 +133,35 @@ class Reader:
             raise ValueError(f"group_size: expected 1 without group_by, got {group_size}")
         if text is not None:
             return search_text(
-                self, queries, text, k, asked, payload, attributes, max_false, beam, name, group_size, embedding
+                self,
+                queries,
+                text,
+                bags,
+                k,
+                asked,
+                payload,
+                attributes,
+                max_false,
+                beam,
+                name,
+                group_size,
+                embedding,
+            )
+        if bags is not None:
+            return search_bags(
+                self,
+                queries,
+                bags,
+                k,
+                width,
+                asked,
+                payload,
+                attributes,
+                max_false,
+                beam,
+                name,
+                group_size,
+                embedding,
             )
         if name is not None and after is not None:
             raise ValueError("after: expected None with group_by, since the groups of an answer depend on all of it")
@@ -235,6 +279,19 @@ class Reader:
         """A condition as the parts of a view are asked with it."""
         return bind(condition, connection, self.catalogue.path, view.meta.get("id_type"))
 
+    def explain(
+        self, query: Any, identifier: Any, k: int, where: Any, max_false: float | None, beam: int | None, embedding: Any
+    ) -> Explanation:
+        """See :meth:`Store.explain`."""
+        asked = self.condition(where)
+        _check_numbers(k, beam, max_false)
+
+        def answer(view: View, connection: Any) -> Explanation:
+            condition = self.bound(asked, view, connection)
+            return explain_item(view, connection, query, identifier, k, condition, max_false, beam, embedding)
+
+        return self.view(answer, transaction=True)
+
     def condition(self, where: Any, attributes: bool = False) -> Filter | Compound | None:
         """What every search is given beside its queries, checked."""
         condition = self._filter(where)
@@ -280,17 +337,23 @@ class Reader:
         max_false: float | None,
         beam: int | None,
         embedding: Any = None,
+        bags: Any = None,
+        candidates: int | None = None,
     ) -> Hits:
         """See :meth:`Store.search_many`."""
+        width = _check_candidates(candidates, bags)
         self.condition(None, attributes)
         _check_numbers(k, beam, max_false)
+        if bags is not None:
+            return search_bags_many(
+                self, queries, bags, k, width, where, payload, attributes, max_false, beam, embedding
+            )
 
         def answer(committed: View, connection: Any) -> Hits:
             view = space(committed, queries, embedding)
             metric = view.shape.metric
             array, _ = _checked(queries, "queries", view)
-            asked = distinct(where, len(array), self._filter)
-            asked = asked._replace(conditions=[self.bound(one, committed, connection) for one in asked.conditions])
+            asked = self.asked(where, len(array), committed, connection)
             relevance = None
             hits, passing = nearest_many(view, metric, array, k, asked, beam=beam)
             if view.judge is not None:
@@ -310,7 +373,31 @@ class Reader:
                 ids, hits.distances, status, relevance=relevance, attributes=found, payload=payloads, text=texts
             )
 
-        return self.view(answer, transaction=payload or _compound(where))
+        return self.view(answer, transaction=payload or compound(where))
+
+    def asked(self, where: Any, count: int, view: View, connection: Any) -> Asked:
+        """The conditions of ``count`` queries, for this moment."""
+        found = distinct(where, count, self._filter)
+        return found._replace(conditions=[self.bound(one, view, connection) for one in found.conditions])
+
+    def allow(self, ids: Any, where: Any) -> np.ndarray:
+        """See :meth:`Store.allow`."""
+        asked = self.condition(where)
+
+        def answer(view: View, connection: Any) -> np.ndarray:
+            condition = self.bound(asked, view, connection)
+            wanted, kind = check_ids(ids, view.meta.get("id_type"), unique=False)
+            passing: list[Any] = []
+            for live in view.parts:
+                words, count = live.allowed(condition)
+                if count:
+                    passing += live.part.take_ids(Live(live.part, words, count).rows())
+            if kind == "int":
+                return np.isin(np.array(wanted, np.int64), np.array(passing, np.int64))
+            among = set(passing)
+            return np.array([identifier in among for identifier in wanted], bool)
+
+        return self.view(answer, transaction=isinstance(asked, Compound))
 
     def _filter(self, where: Any) -> Filter | Compound | None:
         if where is None:
@@ -328,7 +415,7 @@ class Reader:
             self._filters[where] = known
         return known
 
-    def get(self, ids: Any) -> Any:
+    def get(self, ids: Any, bags: bool = False) -> Any:
         """See :meth:`Store.get`."""
 
         def answer(view: View, connection: Any) -> list[Item | None]:
@@ -342,6 +429,9 @@ class Reader:
             found = view.gather_attributes(parts, rows) if self.schema else [None] * len(wanted)
             payloads = read_payloads(connection, keys.values(), self.catalogue.path)
             texts = read_texts(connection, keys.values(), self.catalogue.path, Wording.of(view.meta))
+            own: list[Any] = [None] * len(wanted)
+            if bags:
+                own = [bag if len(bag) else None for bag in kept_bags(view).decode(coded_at(view, parts, rows))]
             return [
                 Item(
                     identifier,
@@ -350,6 +440,7 @@ class Reader:
                     payloads.get(int(column[place])),
                     as_datetime(until[place]),
                     texts.get(int(column[place])),
+                    own[place],
                 )
                 if parts[place] >= 0
                 else None
@@ -359,18 +450,30 @@ class Reader:
         items = self.view(answer, transaction=True)
         return items[0] if is_single(ids) else items
 
-    def iterate(self, batch_size: int, where: Any = None) -> Iterator[Batch]:
-        """See :meth:`Store.iterate`."""
-        return self._iterate(batch_size, self.condition(where))
+    def ids_after(self, after: int, limit: int) -> tuple[list[Any], int | None]:
+        """See :meth:`Store.ids_after`."""
 
-    def _iterate(self, batch_size: int, condition: Filter | Compound | None) -> Iterator[Batch]:
+        def answer(view: View, connection: Any) -> tuple[list[Any], int | None]:
+            rows = list_ids(connection, after, limit + 1)
+            following = rows[limit - 1][0] if len(rows) > limit else None
+            rows = rows[:limit]
+            until = view.expires(np.array([key for key, _ in rows], np.int64))
+            return [identifier for (_, identifier), end in zip(rows, until, strict=True) if end], following
+
+        return self.view(answer, transaction=True)
+
+    def iterate(self, batch_size: int, where: Any = None, bags: str | None = None) -> Iterator[Batch]:
+        """See :meth:`Store.iterate`; ``bags`` are left out, or come as "vectors" or "codes"."""
+        return self._iterate(batch_size, self.condition(where), bags)
+
+    def _iterate(self, batch_size: int, condition: Filter | Compound | None, bags: str | None) -> Iterator[Batch]:
         while True:
             with self.catalogue.reading(lasting=True) as connection:
                 view = self.viewer.at(connection)
                 if view is not None:
                     view = view.unexpired(self.catalogue.clock)
                     asked = self.bound(condition, view, connection)
-                    yield from self._batches(view, connection, batch_size, asked)
+                    yield from self._batches(view, connection, batch_size, asked, bags)
                     return
 
     def count(self, where: Any) -> int:
@@ -395,8 +498,9 @@ class Reader:
         return self.view(answer, transaction=isinstance(condition, Compound))
 
     def _batches(
-        self, view: View, connection: Any, batch_size: int, condition: Filter | Bound | None
+        self, view: View, connection: Any, batch_size: int, condition: Filter | Bound | None, bags: str | None
     ) -> Iterator[Batch]:
+        kept = None if bags is None else kept_bags(view)
         living = [live.rows(condition) for live in view.parts]
         parts = np.concatenate([np.empty(0, np.int64), *(np.full(len(some), n) for n, some in enumerate(living))])
         rows = np.concatenate([np.empty(0, np.int64), *living])
@@ -427,7 +531,10 @@ class Reader:
             if view.meta.get("text") is not None:
                 known = read_texts(connection, wanted, self.catalogue.path, Wording.of(view.meta))
                 texts = [known.get(key) for key in wanted]
-            yield Batch(ids, vectors, table, [payloads.get(key) for key in wanted], expires, texts)
+            own: Any = None if kept is None else coded_at(view, where, some)
+            if kept is not None and bags == "vectors":
+                own = kept.decode(own)
+            yield Batch(ids, vectors, table, [payloads.get(key) for key in wanted], expires, texts, own)
 
 
 def _checked(queries: Any, name: str, view: View) -> tuple[np.ndarray, bool]:
@@ -446,16 +553,17 @@ def _old(committed: View, asked: View, old_queries: Any, count: int) -> np.ndarr
     return array
 
 
+def _check_candidates(candidates: int | None, bags: Any) -> int:
+    if candidates is None:
+        return CANDIDATES
+    if bags is None:
+        raise ValueError("candidates: expected None without bags")
+    return check_int(candidates, "candidates", 1, MAX_K)
+
+
 def _check_numbers(k: int, beam: int | None, max_false: float | None) -> None:
     check_int(k, "k", 1, MAX_K)
     if beam is not None:
         check_int(beam, "beam", 1, MAX_K)
     if max_false is not None:
         check_real(max_false, "max_false", 0.0, 1.0)
-
-
-def _compound(where: Any) -> bool:
-    """Whether a condition, or one of several, needs a look at the catalogue."""
-    if isinstance(where, Sequence | np.ndarray) and not isinstance(where, str):
-        return any(isinstance(one, Condition) for one in where)
-    return isinstance(where, Condition)

@@ -10,6 +10,7 @@ from typing import Any
 from ..common import files
 from .attributes import to_ipc
 from .catalogue import FILE_NAME, Catalogue
+from .coded_bags import bags_file, gather_bags
 from .columns import columns_bytes
 from .maintenance import choose_recipe, is_compact
 from .segment import file_names
@@ -83,7 +84,7 @@ def measure(catalogue: Catalogue, shape: Shape, view: View, connection: sqlite3.
     recipe = choose_recipe(view, view.parts)
     busy = not is_compact(view, recipe)
     page = connection.execute("PRAGMA page_size").fetchone()[0]
-    pages, freed = _pages(connection, page, busy)
+    pages, freed = _pages(connection, page, busy, view.bags is not None)
     after = page * (pages - freed)
     # The freed pages at the end of the file change places with those behind them, by way of the log.
     needed = (page + _FRAME) * min(freed, pages - freed)
@@ -114,6 +115,9 @@ def _segment(shape: Shape, view: View, recipe: Any) -> tuple[list[int], int]:
         alive = [live for live in view.parts if live.count]
         table = pa.concat_tables([live.part.table().take(live.rows()) for live in alive]).combine_chunks()
         sizes += [len(to_ipc(table)), columns_bytes(table)]
+    bags = gather_bags([(live.part.bags, live.rows()) for live in view.parts])
+    if bags is not None:
+        sizes.append(bags_file(bags))
     if recipe is not None:
         recipe = settled(recipe, shape.metric, view.parts)
         sizes.append(index_file(rows, shape.dim, shape.metric, recipe))
@@ -124,12 +128,13 @@ def _segment(shape: Shape, view: View, recipe: Any) -> tuple[list[int], int]:
     return sizes, memory(rows, shape.dim, shape.metric, recipe, ids=text_ids, columns=columns)[0]
 
 
-def _pages(connection: sqlite3.Connection, page: int, busy: bool) -> tuple[int, int]:
+def _pages(connection: sqlite3.Connection, page: int, busy: bool, bags: bool) -> tuple[int, int]:
     """How many pages the catalogue has, and how many of them a compaction frees."""
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     freed = connection.execute("PRAGMA freelist_count").fetchone()[0]
     if busy:
         lengths = "length(ids) + length(vectors) + COALESCE(length(attributes), 0)"
+        lengths += " + COALESCE(length(bags), 0)" * bags
         local = 0
         for (size,) in connection.execute(f"SELECT {lengths} FROM pending"):
             here, beyond = _place(size + 30, page)

@@ -35,6 +35,7 @@ from ..common.errors import CorruptFileError, FormatVersionError
 from ..common.progress import Progress
 from .addresses import CHUNK, Place
 from .catalogue import FILE_NAME, SEGMENTS_NAME, Catalogue, publish_directory
+from .coded_bags import KIND as BAGS_KIND
 from .copying import back_up, beside, of_one_moment, refuse_target
 from .segment import DERIVED, KIND, PRIMARY, check_size, container_root, logger
 from .snapshot import Shape
@@ -43,7 +44,7 @@ from .tables import read_segments, read_state
 
 COPY_VERSION = 1
 OBJECTS = "objects"
-_KINDS = {"vectors": KIND, "index": "index", "columns": "store.columns", "partition": "index"}
+_KINDS = {"vectors": KIND, "bags": BAGS_KIND, "index": "index", "columns": "store.columns", "partition": "index"}
 
 _MANIFEST = re.compile(r"copy-([0-9]{8})\.json")
 _FILE = re.compile(rf"{re.escape(FILE_NAME)}|{SEGMENTS_NAME}/[0-9]{{6,}}\.[a-z0-9.]+")

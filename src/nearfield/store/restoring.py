@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..common import files
-from . import texts
+from . import bags, texts
 from .catalogue import Catalogue
 from .maintenance import Maintenance
 from .next_space import NextReader
@@ -74,8 +74,11 @@ def _check(tagged: Catalogue, old: sqlite3.Connection, own: Shape, shape: Shape,
         segment = Segment(tagged.segments, number, description, dim=shape.dim, dtype=shape.dtype, schema=shape.schema)
         if shape.schema:
             segment.table()
+        if description.get("bags"):
+            segment.bags  # noqa: B018
     if meta.get("id_type") is not None:
-        for _ in read_blocks(old, tagged.path, shape.dim, shape.dtype, meta["id_type"]):
+        kept = tagged.format(old) >= bags.FORMAT
+        for _ in read_blocks(old, tagged.path, shape.dim, shape.dtype, meta["id_type"], bags=kept):
             pass
     if tagged.format(old) >= 3:
         NextReader().read(old, tagged.path, tagged.segments, meta, shape)

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..common.errors import CorruptFileError
 from .attributes import TYPES
+from .coded_bags import CodedBags
 from .parquet import kind_of, payload_of, vectors_of
 
 _ID_NAMES = ("id", "_id", "doc_id", "docid")
@@ -32,6 +33,7 @@ class Rows:
     payload: list[Any] | None
     expires: list[Any] | None = None
     text: list[str | None] | None = None
+    bags: CodedBags | None = None
 
 
 @dataclass(frozen=True)

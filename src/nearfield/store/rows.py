@@ -26,6 +26,8 @@ from .masks import Masks
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from .coded_bags import CodedBags
+
 # Numbers that are looked at in double precision at a time.
 _BLOCK = 1 << 17
 
@@ -119,6 +121,11 @@ class Part(ABC):
     @property
     def partition(self) -> Any:
         """The rows by what past conditions asked for (:class:`.partitioned.Partitioned`), or None."""
+        return None
+
+    @property
+    def bags(self) -> CodedBags | None:
+        """The bags of these rows, as they are kept; None where no row has one."""
         return None
 
     @property

@@ -5,6 +5,7 @@ file                              kind       holds
 ================================  =========  =====================================================================
 ``NNNNNN.vectors.nfa``            primary    raw vectors, keys, ids, and for cosine 1 / length of each vector
 ``NNNNNN.attributes.arrow``       primary    the attribute columns (Arrow IPC), only with a schema
+``NNNNNN.bags.nfa``               primary    the codes of bags (:mod:`.coded_bags`), only where items have some
 ``NNNNNN.index.R.nfa``            derived    the index; R counts how often it was rebuilt
 ``NNNNNN.columns.R.nfa``          derived    the attributes as codes, which filters are answered from
 ``NNNNNN.partition.R.nfa``        derived    the rows by what past conditions asked for; likewise
@@ -30,11 +31,12 @@ import numpy as np
 import xxhash
 
 from ..common import files
-from ..common.container import Pieces, read_container, write_container
+from ..common.container import Pieces, read_container, root_of, write_container
 from ..common.decoding import decoding, expect
 from ..common.errors import CorruptFileError, FormatVersionError
 from ..common.progress import Progress
 from . import attributes as attribute_columns
+from .coded_bags import CodedBags, GatheredBags, gather_bags, read_bags, write_bags
 from .columns import Column, differences, read_columns, write_columns
 from .filters import Filter
 from .ids import IdColumn, concatenate
@@ -45,11 +47,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 VECTORS_VERSION = 1
-PRIMARY = ("vectors", "attributes")
+PRIMARY = ("vectors", "attributes", "bags")
 DERIVED = ("index", "columns", "partition")
 _COPIED = 1 << 20
 KIND = "store.vectors"
-_ROOT = slice(16, 24)  # of a container: the checksum of its header, which holds the checksum of every array
 
 logger = logging.getLogger("nearfield.store")
 
@@ -62,6 +63,7 @@ class Rows:
     ids: IdColumn
     vectors: Pieces
     attributes: pa.Table | None
+    bags: GatheredBags | None = None
 
 
 def gather(parts: Sequence[Live], kind: str, typed: bool) -> Rows:
@@ -92,7 +94,8 @@ def gather(parts: Sequence[Live], kind: str, typed: bool) -> Rows:
         import pyarrow as pa
 
         table = pa.concat_tables([live.part.table().take(rows) for live, rows in living]).combine_chunks()
-    return Rows(keys, ids, Pieces(first.dtype, (len(keys), first.shape[1]), vectors), table)
+    bags = gather_bags([(live.part.bags, rows) for live, rows in living])
+    return Rows(keys, ids, Pieces(first.dtype, (len(keys), first.shape[1]), vectors), table, bags)
 
 
 def _in_turn(living: Sequence[tuple[Live, np.ndarray]], keys: np.ndarray) -> list[tuple[Live, np.ndarray]]:
@@ -123,7 +126,7 @@ def derived_names(description: Mapping[str, Any]) -> list[str]:
 
 def container_root(path: Path) -> str:
     """The digest of a container that the catalogue keeps: it covers all its bytes."""
-    return bytes(files.map_file(path)[_ROOT]).hex()
+    return root_of(files.map_file(path))
 
 
 def write_segment(folder: Path, number: int, rows: Rows, *, metric: str, recipe: Any = None) -> dict[str, Any]:
@@ -132,7 +135,7 @@ def write_segment(folder: Path, number: int, rows: Rows, *, metric: str, recipe:
     ``recipe`` (a :class:`nearfield.tune.Recipe`) says which index to build; None scans. On any error, ctrl-C included,
     the files are removed.
     """
-    endings = ("vectors.nfa", "attributes.arrow", "index.1.nfa", "columns.1.nfa")
+    endings = ("vectors.nfa", "attributes.arrow", "index.1.nfa", "columns.1.nfa", "bags.nfa")
     names = [f"{number:06d}.{ending}" for ending in endings]
     try:
         arrays: dict[str, np.ndarray | Pieces] = {"keys": rows.keys, "vectors": rows.vectors, **rows.ids.to_arrays()}
@@ -155,6 +158,10 @@ def write_segment(folder: Path, number: int, rows: Rows, *, metric: str, recipe:
             check = xxhash.xxh3_64_hexdigest(buffer)
             description["attributes"] = {"file": names[1], "bytes": size, "xxh3": check}
             description["columns"] = _write_columns(folder / names[3], rows.attributes)
+        if rows.bags is not None:
+            write_bags(folder / names[4], rows.bags)
+            counts = {"bags": rows.bags.centers.shape[0], "vectors": rows.bags.codes.shape[0]}
+            description["bags"] = describe_file(folder / names[4]) | counts
         if recipe is not None:
             vectors = read_container(path, KIND, VECTORS_VERSION, check=False).arrays["vectors"]
             description["index"] = write_index(folder / names[2], vectors, recipe, metric)
@@ -230,6 +237,8 @@ class Segment(Part):
         self._lock = threading.Lock()
         self._table: pa.Table | None = None
         self._columns: Any = None
+        self._mapped_bags: Any = None
+        self._bags: CodedBags | None = None
 
         entry = description["vectors"]
         path = folder / entry["file"]
@@ -246,6 +255,10 @@ class Segment(Part):
             entry = description["attributes"]
             check_size(folder / entry["file"], entry["bytes"])
             self._columns = files.map_file(folder / entry["file"])
+        if description.get("bags"):  # mapped now, since a compaction may remove the name
+            entry = description["bags"]
+            check_size(folder / entry["file"], entry["bytes"])
+            self._mapped_bags = files.map_file(folder / entry["file"])
         super().__init__(
             arrays["keys"],
             IdColumn.from_arrays(arrays),
@@ -267,6 +280,17 @@ class Segment(Part):
                 self.columns_trouble = f"{description['columns']['file']}: missing"
             except (CorruptFileError, FormatVersionError) as error:
                 self.columns_trouble = str(error)
+
+    @property
+    def bags(self) -> CodedBags | None:
+        """The bags of these rows, their checksums verified when they are first asked for."""
+        if self._mapped_bags is None:
+            return None
+        with self._lock:
+            if self._bags is None:
+                entry = self.description["bags"]
+                self._bags = read_bags(self.folder / entry["file"], self._mapped_bags, entry["root"], len(self))
+            return self._bags
 
     def _load_columns(self) -> None:
         entry = self.description["columns"]

@@ -36,6 +36,8 @@ _SAMPLE_BEAM = 60
 _GATHERING = 24
 # And each value of a column while it is coded.
 _CODING = 24
+# And each bag: its length and where it begins, twice; the codes themselves are copied some megabytes at a time.
+_BAGS = 32
 
 
 @dataclass(frozen=True)
@@ -243,7 +245,10 @@ class Limit:
 
 
 def living(parts: Sequence[Live], typed: bool) -> tuple[int, int | None, int]:
-    """Of some parts: how many rows live, the bytes of their text ids (None for ints), about those of their columns."""
+    """Of some parts: how many rows live, the bytes of their text ids (None for ints), about those of their columns.
+
+    Where bags begin counts as a column.
+    """
     rows, ids, columns = 0, 0, 0
     text = False
     for live in parts:
@@ -255,6 +260,8 @@ def living(parts: Sequence[Live], typed: bool) -> tuple[int, int | None, int]:
             text, ids = True, ids + len(column.values)
         if typed:
             columns += live.part.table().nbytes * live.count // len(live.part)
+        if live.part.bags is not None:
+            columns += _BAGS * live.count
     return rows, ids if text else None, columns
 
 

@@ -20,8 +20,10 @@ import numpy as np
 from ..common.decoding import decoding, expect
 from ..common.errors import CorruptFileError
 from .aspects import AspectReader, AspectSpace
+from .bags import BagReader, BagSpace
 from .catalogue import Catalogue
 from .clock import Clock
+from .coded_bags import Source
 from .expiry import NEVER, Expiry, ExpiryBuffer, present
 from .ids import Id
 from .next_space import NextReader, NextSpace
@@ -86,6 +88,7 @@ class View:
     shape : of the vectors in ``parts``.
     next : the next model's space, while the store is moved to it.
     aspects : the named spaces in its vectors; None where none were fitted.
+    bags : how bags of vectors are kept; None where none are.
     format : the version of the catalogue.
     """
 
@@ -102,6 +105,7 @@ class View:
     identity: bytes = b""
     next: NextSpace | None = None
     aspects: AspectSpace | None = None
+    bags: BagSpace | None = None
     format: int = 1
 
     @cached_property
@@ -149,10 +153,40 @@ class View:
         keys = np.sort(self.expiry.between(known.moment, now))
         until = self.expiry.next_after(now)
         if len(keys):
-            parts = tuple(live.without(live.part.rows_of(keys)) for live in known.parts)
-            known = replace(known, parts=parts, items=sum(live.count for live in parts), moment=now)
+            known = replace(known.without(keys), moment=now)
         self._unexpired[0] = (until, known)
         return known
+
+    @cached_property
+    def unbagged(self) -> list[np.ndarray]:
+        """Of every part the rows without a bag."""
+        bags = [live.part.bags for live in self.parts]
+        return [
+            np.arange(len(live.part)) if own is None else own.missing
+            for live, own in zip(self.parts, bags, strict=True)
+        ]
+
+    @cached_property
+    def bagged(self) -> View:
+        """This view without the items that have no bag."""
+        if not any(len(rows) for rows in self.unbagged):
+            return self
+        pairs = zip(self.parts, self.unbagged, strict=True)
+        return self._of(tuple(live.without(rows) for live, rows in pairs))
+
+    def without(self, keys: np.ndarray) -> View:
+        """This view without the items of these keys."""
+        return self._of(tuple(live.without(live.part.rows_of(keys)) for live in self.parts))
+
+    def _of(self, parts: tuple[Live, ...]) -> View:
+        return replace(self, parts=parts, items=sum(live.count for live in parts))
+
+    def bags_of(self, keys: np.ndarray) -> list[Source]:
+        """Where the bags of these items are, ascending keys, in runs of one part."""
+        where, rows = self.locate(keys)
+        starts = np.flatnonzero(np.diff(where, prepend=-2)).tolist()
+        ends = [*starts[1:], len(keys)]
+        return [(self.parts[where[start]].part.bags, rows[start:end]) for start, end in zip(starts, ends, strict=True)]
 
     def expires(self, keys: np.ndarray) -> np.ndarray:
         """When the items with these keys expire, :data:`NEVER` for those that do not; 0 for those that have."""
@@ -219,6 +253,7 @@ class Viewer:
         self._identity = b""
         self._next = NextReader()
         self._aspects = AspectReader()
+        self.bag_reader = BagReader()
         self._shape_seen = 0
 
     def shape_now(self) -> Shape:
@@ -272,6 +307,7 @@ class Viewer:
                 judge = self._judge_of(connection, meta)
                 expiry, identity = self._expiring(connection)
                 version, following, aspects = self.catalogue.format(connection), None, None
+                bags = self.bag_reader.read(connection, self.catalogue.path, meta)
                 if version >= 3:
                     place = self.catalogue.path, self.catalogue.segments
                     following = self._next.read(connection, *place, meta, self.shape)
@@ -300,6 +336,7 @@ class Viewer:
                 identity=identity,
                 next=following,
                 aspects=aspects,
+                bags=bags,
                 format=version,
             )
             return self._view
@@ -377,7 +414,8 @@ class Viewer:
         kind = read_id_type(connection, self.catalogue.path)
         if kind is not None and last is not None and last > self._buffer.last_batch:
             path = self.catalogue.path
-            for block in read_blocks(connection, path, shape.dim, shape.dtype, kind, after=self._buffer.last_batch):
+            bags, after = "bags" in self._meta, self._buffer.last_batch
+            for block in read_blocks(connection, path, shape.dim, shape.dtype, kind, after=after, bags=bags):
                 self._buffer.append(block)
         return renewed
 

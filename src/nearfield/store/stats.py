@@ -23,13 +23,20 @@ def collect(
     memory: dict[str, int] = {}
     sizes = {name: files.size(catalogue.folder / name) for name in _catalogue_files(catalogue)}
     pending = 0
+    bags = dict.fromkeys(("bags", "vectors", "bytes"), 0)
     for live in view.parts:
         part = live.part
         if not isinstance(part, Segment):
             pending = live.count
             memory["pending"] = part.vectors.nbytes
+            if part.bags is not None:
+                memory["pending"] += part.bags.nbytes
+                found = (len(part.bags.filled), len(part.bags.codes), part.bags.nbytes)
+                bags = {name: bags[name] + count for name, count in zip(bags, found, strict=True)}
             continue
         description = part.description
+        if description.get("bags"):
+            bags = {name: count + description["bags"][name] for name, count in bags.items()}
         for entry in (*PRIMARY, *DERIVED):
             if description.get(entry):
                 sizes[description[entry]["file"]] = description[entry]["bytes"]
@@ -64,6 +71,7 @@ def collect(
         "attributes": dict(shape.schema),
         "embedding": view.meta.get("embedding"),
         "text": view.meta.get("text"),
+        "bags": None if view.bags is None else view.bags.describe() | bags,
         "items": view.items,
         "upgrade": None if view.next is None else _upgrade(view, view.next, sizes, memory),
         "expiring": _expiring(view),

@@ -26,6 +26,7 @@ from .writing import as_stored, check_embedding
 if TYPE_CHECKING:
     from ..encode import Encoder
     from ..tune import Plan, Recipe
+    from .coded_bags import CodedBags
     from .hits import Item
     from .upgrade import Upgrade
 
@@ -68,6 +69,7 @@ class Store(Asking, Fitting, Keeping, Moving):
         attributes: Any = None,
         payload: Any = None,
         text: Any = None,
+        bags: Any = None,
         embedding: Any = None,
         ttl: float | dt.timedelta | None = None,
         expires: Any = None,
@@ -83,11 +85,14 @@ class Store(Asking, Fitting, Keeping, Moving):
         ids : unique ints (64 bits) or non-empty strings; the first add fixes which. One id with one vector is fine.
             Or, without ``vectors``, a whole table: see *Tables*.
         vectors : (n, d) float32, or anything that becomes float32 without loss; or a column of lists of numbers (a
-            pandas or polars Series, an Arrow array), whose double precision is rounded.
+            pandas or polars Series, an Arrow array), whose double precision is rounded. None beside ``bags`` where the
+            store computes them, by the ``encoding`` it was created with.
         attributes : pyarrow table, dict of columns, DataFrame, or list of dicts; what is missing is null.
         payload : list of JSON values, at most 200 levels deep, returned on request.
         text : list of texts, None where an item has none, to be searched by their words (``search(text=)``). Not needed
             where the payload holds the text and :meth:`create` was told under which key.
+        bags : :class:`~nearfield.encode.Bags`, one for each item, or a list of (t, d') arrays, None or empty where an
+            item has none; one (t, d') array with a single id. In a store that keeps them (:meth:`create`).
         embedding : fingerprint of the encoder that made the vectors; ValueError when it is not the store's. While the
             store is moved to another model (:meth:`upgrade`) both are welcome, told apart by fingerprint or dimensions.
         ttl : how long the items live, in seconds or as a timedelta; ``float("inf")``: until they are deleted. None
@@ -133,7 +138,7 @@ class Store(Asking, Fitting, Keeping, Moving):
         {'title': 'A table'}
         >>> store.close(); folder.cleanup()
         """
-        given = (attributes, payload, text, embedding, ttl, expires)
+        given = (attributes, payload, text, bags, embedding, ttl, expires)
         return self._put(ids, vectors, *given, id_column, vector_column, replace=False)
 
     def upsert(
@@ -144,14 +149,15 @@ class Store(Asking, Fitting, Keeping, Moving):
         attributes: Any = None,
         payload: Any = None,
         text: Any = None,
+        bags: Any = None,
         embedding: Any = None,
         ttl: float | dt.timedelta | None = None,
         expires: Any = None,
         id_column: str | None = None,
         vector_column: str | None = None,
     ) -> int:
-        """Like :meth:`add`, but an item whose id exists is replaced: vector, attributes, payload, text and expiry."""
-        given = (attributes, payload, text, embedding, ttl, expires)
+        """Like :meth:`add`, but an item whose id exists is replaced: vector, bag, attributes, payload, text, expiry."""
+        given = (attributes, payload, text, bags, embedding, ttl, expires)
         return self._put(ids, vectors, *given, id_column, vector_column, replace=True)
 
     def _put(
@@ -161,6 +167,7 @@ class Store(Asking, Fitting, Keeping, Moving):
         attributes: Any,
         payload: Any,
         text: Any,
+        bags: Any,
         embedding: Any,
         ttl: Any,
         expires: Any,
@@ -170,7 +177,7 @@ class Store(Asking, Fitting, Keeping, Moving):
         replace: bool,
     ) -> int:
         writer = self._writing()[0]
-        if vectors is None:
+        if vectors is None and bags is None:
             named = {"id_column": id_column, "vector_column": vector_column, "attributes": attributes}
             rows = rows_of(ids, self.attributes, **named, payload=payload, text=text, expires=expires)
             ids, vectors, attributes, payload, text = rows.ids, rows.vectors, rows.attributes, rows.payload, rows.text
@@ -180,7 +187,11 @@ class Store(Asking, Fitting, Keeping, Moving):
             for name, value in (("id_column", id_column), ("vector_column", vector_column)):
                 if value is not None:
                     raise ValueError(f"{name}: expected None where vectors are given beside ids, got {value!r}")
-            vectors, payload, text, expires = as_matrix(vectors), as_list(payload), as_list(text), as_list(expires)
+            vectors = None if vectors is None else as_matrix(vectors)
+            payload, text, expires = as_list(payload), as_list(text), as_list(expires)
+        coded = coding = None
+        if bags is not None:
+            vectors, coded, coding = self._coded(ids, vectors, bags)
         new, embedding = self._whose(vectors, embedding)
         if new is not None:
             new, vectors = self._mapped_back(new, vectors)
@@ -199,8 +210,23 @@ class Store(Asking, Fitting, Keeping, Moving):
             payload,
             lambda rows: moments(ttl, expires, rows, self._ttl, clock),
             text,
+            coded,
+            coding,
         )
         return writer.put(batch, replace=replace, embedding=fingerprint, encoded=new)
+
+    def _coded(self, ids: Any, vectors: Any, bags: Any) -> tuple[Any, CodedBags | None, str]:
+        """The items' vectors, by the encoding where none are given; their bags' codes, and whose codes they are."""
+        space = self._bag_space()
+        if is_single(ids):
+            ids, bags = [ids], [bags] if isinstance(bags, np.ndarray) else bags
+        checked = space.check(bags, len(ids) if hasattr(ids, "__len__") else len(bags))
+        if vectors is None:
+            if space.encoding is None:
+                raise ValueError("vectors: expected one per item, as this store has no encoding to compute them by")
+            checked.require_filled()
+            vectors = space.encoding.documents(checked)
+        return vectors, space.encode(checked), space.identity
 
     def _whose(self, vectors: Any, embedding: Any) -> tuple[Any, Any]:
         """The setting ``next`` where vectors are of the model the store is moved to; else None, and their embedding."""
@@ -406,3 +432,27 @@ class Store(Asking, Fitting, Keeping, Moving):
 
         writer = self._writing()[0]
         choose(writer.catalogue, Wording.check(text, tokenizer))
+
+    def index_bags(self, bags: int | Mapping[str, Any]) -> None:
+        """Keep bags from now on, in a store made without; ``bags`` as in :meth:`create`.
+
+        Items that are there have none until they are replaced (:meth:`upsert`), and ``search(bags=)`` finds only those
+        that have one. An ``encoding`` is for a store that is empty yet. ValueError where bags are kept already.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> store = Store.create(folder.name + "/a.nf", dim=2)
+        >>> store.add([1, 2], np.eye(2, dtype=np.float32))
+        2
+        >>> store.index_bags(3)
+        >>> store.upsert([2], np.float32([[0, 1]]), bags=[np.eye(3, dtype=np.float32)])
+        1
+        >>> store.search(np.float32([1, 0]), bags=np.float32([[0, 0, 1]]), k=1).ids
+        [2]
+        >>> store.close(); folder.cleanup()
+        """
+        from .bags import check_space, choose
+
+        choose(self._writing()[0].catalogue, check_space(bags, self.dim, self.metric))

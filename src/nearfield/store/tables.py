@@ -139,7 +139,7 @@ def read_arrays(connection: sqlite3.Connection, path: Path, group: str) -> dict[
         if digest(*parts) != check:
             raise CorruptFileError(path, f"checksum of array {name!r} differs")
         with decoding(path, f"array {name!r}"):
-            expect(form in ("<f4", "<f8", "<f2", "<i8", "|u1"), f"numbers of type {form}")
+            expect(form in ("<f4", "<f8", "<f2", "<i8", "<i4", "|u1"), f"numbers of type {form}")
             arrays[str(name)[len(group) + 1 :]] = np.frombuffer(data, form).reshape(json.loads(shape))
     return arrays
 
@@ -153,6 +153,12 @@ def find_keys(connection: sqlite3.Connection, ids: Iterable[int | str]) -> dict[
         marks = ",".join("?" * len(some))
         found.update(connection.execute(f"SELECT id, key FROM items WHERE id IN ({marks})", some))
     return found
+
+
+def list_ids(connection: sqlite3.Connection, after: int, limit: int) -> list[tuple[int, int | str]]:
+    """Keys and ids of the first ``limit`` items whose key is above ``after``, ascending."""
+    query = "SELECT key, id FROM items WHERE key > ? ORDER BY key LIMIT ?"
+    return connection.execute(query, (after, limit)).fetchall()
 
 
 def find_ids(connection: sqlite3.Connection, keys: Iterable[int]) -> dict[int | str, int]:

@@ -16,7 +16,7 @@ from .crossing import Crossing, Probe, outstanding
 from .filters import Filter
 from .grouping import explain_groups
 from .hits import Hits, split
-from .hybrid import WIDTH, by_words, candidates, check_query_texts, order
+from .hybrid import LEGS, WIDTH, WORDS, Fused, by_words, candidates, check_query_texts, order
 from .ids import Id, check_ids
 from .judging import check_texts, packed, unpacked
 from .matching import explain_words, match, rank, score
@@ -30,13 +30,15 @@ if TYPE_CHECKING:
     from ..decide import Fusion, FusionReport
     from .reading import Reader
 
-_MODELS = ("text", "both")
+# The names of what was fitted for these legs.
+_MODELS = {("text",): "text", ("vector", "text"): "both", ("bags",): "bags", ("vector", "text", "bags"): "all"}
 
 
 def search_text(
     reader: Reader,
     queries: Any,
     text: Any,
+    bags: Any,
     k: int,
     asked: Filter | Compound | None,
     payload: bool,
@@ -55,13 +57,20 @@ def search_text(
         wording = Wording.of(committed.meta)
         if wording is None:
             raise ValueError("text: this store has no texts; add them with text=, or name their key with index_text()")
-        view, array, single = committed, None, None
+        view, array, single, third = committed, None, None, None
         condition = reader.bound(asked, committed, connection)
-        if queries is not None:
+        legs: tuple[str, ...] = WORDS
+        if bags is not None:
+            from .bag_search import check_asked
+
+            view, array, compared, single = check_asked(committed, queries, bags, embedding)
+            third, legs = _third_leg(committed, view, compared), (*LEGS, "bags")
+        elif queries is not None:
+            legs = LEGS
             view = space(committed, queries, embedding)
             array, single = check_vectors(queries, "queries", dim=view.shape.dim, nonzero=view.shape.metric == "cosine")
         texts, single = check_query_texts(text, array, single)
-        fusion = _fusion_of(reader, view, view is committed, array is not None)
+        fusion = fusion_of(reader, view, view is committed, legs)
         if max_false is not None and fusion is None:
             raise ValueError(
                 "max_false: a search by words is cut by what judged queries showed; show some with fit_fusion()"
@@ -76,8 +85,10 @@ def search_text(
             every, allowed = [by_words(one) for one in ranked], max((len(one.keys) for one in ranked), default=0)
         else:
             scores = partial(score, connection, path, wording)
-            every, allowed = candidates(view, array, found, condition, columns, score=scores, beam=beam, group=group)
-        fused = order(view, every, columns, allowed, fusion, max_false, group)
+            every, allowed = candidates(
+                view, array, found, condition, columns, score=scores, beam=beam, group=group, bags=third
+            )
+        fused = order(view, every, columns, allowed, fusion, max_false, group, legs=legs)
         hits = fused.hits
         parts, rows = hits.parts.ravel(), hits.rows.ravel()
         groups = None
@@ -93,21 +104,53 @@ def search_text(
             groups = split(reader.groups.values(view, name, parts, rows), columns)
             if array is not None or allowed:
                 status = explain_groups(view, hits, groups, k, condition, max_false)
-        values, payloads = reader.details(view, connection, hits.keys, parts, rows, payload, attributes)
-        return Hits(
-            split(view.gather_ids(parts, rows), columns),
-            hits.distances,
-            status,
-            relevance=fused.relevance,
-            attributes=values,
-            payload=payloads,
-            groups=groups,
-            legs=fused.legs,
-            text=reader.texts_of(view, connection, hits.keys) if payload else None,
-            single=bool(single),
-        )
+        return hits_of(reader, view, connection, fused, status, groups, payload, attributes, bool(single))
 
     return _mending(reader, answer)
+
+
+def hits_of(
+    reader: Reader,
+    view: View,
+    connection: Any,
+    fused: Fused,
+    status: Sequence[str],
+    groups: Any,
+    payload: bool,
+    attributes: bool,
+    single: bool,
+) -> Hits:
+    """Hits by legs, with what is asked for beside them."""
+    hits = fused.hits
+    parts, rows, columns = hits.parts.ravel(), hits.rows.ravel(), hits.keys.shape[1]
+    values, payloads = reader.details(view, connection, hits.keys, parts, rows, payload, attributes)
+    return Hits(
+        split(view.gather_ids(parts, rows), columns),
+        hits.distances,
+        list(status),
+        relevance=fused.relevance,
+        attributes=values,
+        payload=payloads,
+        groups=groups,
+        legs=fused.legs,
+        text=reader.texts_of(view, connection, hits.keys) if payload else None,
+        single=single,
+    )
+
+
+def _third_leg(committed: View, view: View, bags: Any) -> Any:
+    """Scores and standings by MaxSim of the items at ``(part, row)`` of ``view``, of the query of some number."""
+    from .bag_search import maxsims, standings
+
+    def scored(number: int, parts: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if view is not committed:
+            keys = np.array([view.parts[part].part.keys[row] for part, row in zip(parts, rows, strict=True)], np.int64)
+            parts, rows = committed.locate(keys)
+        own = bags[number : number + 1]
+        found = maxsims(committed, own, parts[None], rows[None])
+        return found[0], standings(committed, own, found)[0]
+
+    return scored
 
 
 def _mending(reader: Reader, answer: Any) -> Any:
@@ -121,15 +164,15 @@ def _mending(reader: Reader, answer: Any) -> Any:
         return reader.view(answer, transaction=True)
 
 
-def _fusion_of(reader: Reader, view: View, own: bool, both: bool) -> Fusion | None:
-    """What was fitted for words alone or for both legs; of another model's vectors it knows nothing."""
-    stored = view.meta.get("fusion")
-    if stored is None or (both and not own):
+def fusion_of(reader: Reader, view: View, own: bool, legs: tuple[str, ...]) -> Fusion | None:
+    """What was fitted for these legs; of another model's vectors it knows nothing."""
+    stored = (view.meta.get("fusion") or {}).get(_MODELS[legs])
+    if stored is None or (legs != WORDS and not own):
         return None
     from ..decide import Fusion
 
     with decoding(reader.catalogue.path, "the fusion"):
-        return Fusion.from_dict(stored[_MODELS[both]])
+        return Fusion.from_dict(stored)
 
 
 @dataclass(frozen=True)
@@ -141,17 +184,24 @@ class Judgements:
     grades: list[dict[Id, float]]
     random_state: int = 0
     probe: Probe | None = None
+    bags: Any = None
 
     @classmethod
-    def check(cls, queries: Any, text: Any, relevant: Any, random_state: int, shape: Shape) -> Judgements:
+    def check(cls, queries: Any, text: Any, relevant: Any, random_state: int, view: View, bags: Any) -> Judgements:
         """What a caller gave; ValueError or TypeError names the parameter."""
-        array, _ = check_vectors(queries, "queries", dim=shape.dim, nonzero=shape.metric == "cosine", min_rows=1)
+        shape, found = view.shape, None
+        if bags is None:
+            array, _ = check_vectors(queries, "queries", dim=shape.dim, nonzero=shape.metric == "cosine", min_rows=1)
+        else:
+            from .bag_search import check_asked
+
+            _, array, found, _ = check_asked(view, queries, bags, "old" if view.next is not None else None)
         texts, _ = check_query_texts(text, array, False)
         grades = [_graded(one) for one in _listed(relevant, len(texts))]
-        return cls(array, texts, grades, check_random_state(random_state))
+        return cls(array, texts, grades, check_random_state(random_state), bags=found)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able; :meth:`of` reads it."""
+        """JSON-able; :meth:`of` reads it. Bags are megabytes, and stay out."""
         grades = [list(map(list, graded.items())) for graded in self.grades]
         return {"queries": packed(self.queries), "text": self.text, "grades": grades, "random_state": self.random_state}
 
@@ -182,7 +232,10 @@ def fit_fusion(reader: Reader, judged: Judgements) -> FusionReport:
         grades = [{keys[name]: grade for name, grade in graded.items() if name in keys} for graded in judged.grades]
         path = reader.catalogue.path
         found = [match(connection, path, one, wording, None if view.moment else WIDTH) for one in judged.text]
-        every, _ = candidates(view, judged.queries, found, None, 1, score=partial(score, connection, path, wording))
+        third = None if judged.bags is None else _third_leg(view, view, judged.bags)
+        legs = LEGS if third is None else (*LEGS, "bags")
+        scored = partial(score, connection, path, wording)
+        every, _ = candidates(view, judged.queries, found, None, 1, score=scored, bags=third)
         numbers = np.repeat(np.arange(len(every)), [len(one.keys) for one in every])
         scores, standing = (np.concatenate([getattr(one, part) for one in every]) for part in ("scores", "standing"))
         standing[:, 0] *= outstanding(view, judged.probe)
@@ -192,19 +245,37 @@ def fit_fusion(reader: Reader, judged: Judgements) -> FusionReport:
         held = standing[:, 1] > 0
         models = {
             "text": Fusion().fit(standing[held, 1:], gain[held] > 0, numbers[held]),
-            "both": Fusion().fit(standing, gain > 0, numbers),
+            "both": Fusion().fit(standing[:, :2], gain > 0, numbers),
         }
+        # Bags are not kept to fit them again: what was learnt of them stays until others are shown.
+        before = view.meta.get("fusion") or {}
+        learnt = {name: before[name] for name in ("all", "bags") if name in before}
+        if third is not None:
+            learnt = {}
+            models["all"] = Fusion().fit(standing, gain > 0, numbers)
+            models["bags"] = _of_bags(view, judged.queries, judged.bags, grades)
         ideal = dict(enumerate([list(known.values()) for known in grades]))
         report = compare_fusion(
-            scores, standing, gain, numbers, names=("vector", "text"), ideal=ideal, random_state=judged.random_state
+            scores, standing, gain, numbers, names=legs, ideal=ideal, random_state=judged.random_state
         )
         said = {"items": view.items, "changes": view.changes, "fit": judged.to_dict()}
-        return {name: model.to_dict() for name, model in models.items()} | said, report
+        return learnt | {name: model.to_dict() for name, model in models.items()} | said, report
 
     stored, report = _mending(reader, answer)
     with reader.catalogue.writing() as connection:
         set_meta(connection, "fusion", stored)
     return report
+
+
+def _of_bags(view: View, array: np.ndarray, bags: Any, grades: list[dict[int, float]]) -> Fusion:
+    """What is fitted for bags alone, on the candidates that a search by them alone has."""
+    from ..decide import Fusion
+    from .bag_search import CANDIDATES, candidates_by_bags
+
+    every, _ = candidates_by_bags(view, view, array, bags, 1, CANDIDATES, standing=True)
+    numbers = np.repeat(np.arange(len(every)), [len(one.keys) for one in every])
+    relevant = [key in known for one, known in zip(every, grades, strict=True) for key in one.keys.tolist()]
+    return Fusion().fit(np.concatenate([one.standing for one in every]), np.array(relevant, bool), numbers)
 
 
 def _listed(relevant: Any, count: int) -> Sequence[Any]:

@@ -18,13 +18,15 @@ import datetime as dt
 import secrets
 import sqlite3
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..common.errors import CorruptFileError
-from . import aspects, writing
+from . import aspects, bags, writing
+from .coded_bags import CodedBags, gather_bags
 from .ids import Id, IdColumn
 from .incoming import read_incoming
 from .maintenance import Maintenance, choose_recipe
@@ -270,6 +272,8 @@ def finish(maintenance: Maintenance, identity: str) -> None:
             recipe = choose_recipe(newer, newer.parts, None)
             maintenance.limit.refuse_segment(shape, newer.parts, recipe, "finishing")
             rows = gather(newer.parts, view.meta["id_type"], bool(shape.schema))
+            if view.bags is not None:
+                rows = replace(rows, bags=gather_bags(view.bags_of(rows.keys)))
             keys, number = rows.keys, writer.next_number()
             description = write_segment(catalogue.segments, number, rows, metric=shape.metric, recipe=recipe)
         with catalogue.write_lock:  # nobody may add between the commit and the new shape
@@ -281,12 +285,13 @@ def finish(maintenance: Maintenance, identity: str) -> None:
                 connection.execute("DELETE FROM segments")
                 if description is not None:
                     insert_segment(connection, number, description)
-                for first_key, ids, vectors, table in late:
-                    write_blocks(connection, first_key, ids, vectors, table)
+                for first_key, ids, vectors, table, own in late:
+                    write_blocks(connection, first_key, ids, vectors, table, own)
                 seqs, gone = read_deleted(connection, catalogue.path)
                 kept = (seqs > newest) & np.isin(gone, keys)
                 connection.executemany("DELETE FROM deleted WHERE seq = ?", [(seq,) for seq in seqs[~kept].tolist()])
                 aspects.forget(connection)
+                bags.drop_encoding(connection, catalogue.path)
                 for name in ("plan", "judge", "fusion"):
                     connection.execute("DELETE FROM meta WHERE name = ?", (name,))
                 connection.execute("DELETE FROM scales")
@@ -342,8 +347,8 @@ def _refuse_left(left: int) -> None:
 
 def _late(
     connection: sqlite3.Connection, path: Path, view: View, keys: np.ndarray
-) -> list[tuple[int, IdColumn, np.ndarray, Any]]:
-    """What came after the view: first key, ids, vectors of the new model and attributes, in runs of ascending keys."""
+) -> list[tuple[int, IdColumn, np.ndarray, Any, CodedBags | None]]:
+    """What came after the view, in runs of ascending keys: first key, ids, new vectors, attributes and bags."""
     assert view.next is not None
     shape, kind = view.next.shape, str(read_meta(connection, path, "id_type").get("id_type"))
     after = int(keys[-1]) if len(keys) else 0
@@ -358,13 +363,14 @@ def _late(
         here = (places < len(wanted)) & (wanted[np.minimum(places, len(wanted) - 1)] == some)
         vectors[places[here]], seen[places[here]] = theirs[here], True
     found = []
-    for block in read_blocks(connection, path, view.shape.dim, view.shape.dtype, kind):
+    for block in read_blocks(connection, path, view.shape.dim, view.shape.dtype, kind, bags=True):
         rows = np.flatnonzero(np.isin(block.keys, wanted))
         for run in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1):
             if len(run):
                 first, last = np.searchsorted(wanted, block.keys[run[[0, -1]]])
                 table = block.part().table().take(run) if block.attributes is not None else None
-                found.append((int(wanted[first]), block.ids.select(run), vectors[first : last + 1], table))
-    if not seen.all() or sum(len(rows) for _, _, rows, _ in found) < len(wanted):  # sealed or folded already
+                own = None if block.bags is None else block.bags.take(run)
+                found.append((int(wanted[first]), block.ids.select(run), vectors[first : last + 1], table, own))
+    if not seen.all() or sum(len(run[2]) for run in found) < len(wanted):  # sealed or folded already
         raise ValueError("finish: too much was added meanwhile to take along; nothing was changed, call it again")
     return found

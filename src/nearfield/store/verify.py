@@ -12,7 +12,7 @@ from ..common import files
 from ..common.checks import check_vectors
 from ..common.errors import CorruptFileError, FormatVersionError
 from ..metric import get_metric
-from . import texts
+from . import bags, texts
 from .catalogue import Catalogue
 from .expiry import ExpiryBuffer
 from .mending import Missed
@@ -89,6 +89,7 @@ class Verifier:
         self.missed: list[Missed] = []
         self.following: dict[str, Any] | None = None
         self.words_damaged = False
+        self.bags: bags.BagSpace | None = None
 
     def run(self, sample: int | None, random_state: int) -> VerifyReport:
         """Check the catalogue, the files, the items against the rows, and that what lives is found."""
@@ -100,7 +101,10 @@ class Verifier:
                 if text != "ok":
                     report.problems.append(f"{path}: {text}")
             report.counts["files"], report.counts["bytes"] = 1, files.size(path)
-            self.following = read_meta(self.connection, path).get("next")
+            meta = read_meta(self.connection, path)
+            self.following = meta.get("next")
+            if self.catalogue.format(self.connection) >= bags.FORMAT:
+                self.bags = bags.BagReader().read(self.connection, path, meta)
             read_scales(self.connection, path)
             self._expiry()
             parts = [*self._segments(), *self._pending()]
@@ -147,6 +151,7 @@ class Verifier:
                 odd = _odd(segment.vectors, get_metric(shape.metric).nonzero)
                 if odd is not None:
                     self.report.problems.append(f"{_name(segment)}: {odd}")
+                self._bags(segment, _name(segment))
             except (CorruptFileError, FormatVersionError) as error:
                 self.report.problems.append(str(error))
                 continue
@@ -179,7 +184,8 @@ class Verifier:
         kind = read_id_type(self.connection, self.catalogue.path)
         buffer = PendingBuffer(shape.dim, shape.dtype, shape.metric, shape.schema)
         if kind is not None:
-            for block in read_blocks(self.connection, self.catalogue.path, shape.dim, shape.dtype, kind):
+            path, kept = self.catalogue.path, self.catalogue.format(self.connection) >= bags.FORMAT
+            for block in read_blocks(self.connection, path, shape.dim, shape.dtype, kind, bags=kept):
                 buffer.append(block)
         part = buffer.part()
         if len(part) and shape.schema:
@@ -187,7 +193,17 @@ class Verifier:
         odd = _odd(part.vectors, get_metric(shape.metric).nonzero) if len(part) else None
         if odd is not None:
             self.report.problems.append(f"{self.catalogue.path}: pending rows: {odd}")
+        self._bags(part, "pending rows")
         return [part] if len(part) else []
+
+    def _bags(self, part: Part, name: str) -> None:
+        """Bags are whole, coded as the store codes them, and there only where it keeps some."""
+        coded = part.bags
+        if coded is not None:
+            odd = "bags of a store that keeps none" if self.bags is None else self.bags.odd(coded)
+            if odd is not None:
+                self.report.problems.append(f"{name}: bags: {odd}")
+            self.report.counts["bags"] = self.report.counts.get("bags", 0) + len(coded.filled)
 
     def _next_shape(self, number: int) -> Shape:
         """That of the space a store is moved to."""

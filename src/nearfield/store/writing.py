@@ -18,6 +18,7 @@ from ..common.errors import CorruptFileError
 from . import attributes as attribute_columns
 from . import expiry, texts
 from .catalogue import Catalogue
+from .coded_bags import CodedBags
 from .ids import Id, IdColumn, check_ids
 from .incoming import write_incoming
 from .pending import Block, read_blocks, write_blocks
@@ -57,7 +58,10 @@ class Batch:
         payload: Any,
         expires: Callable[[int], np.ndarray | None] = lambda rows: None,
         text: Any = None,
+        bags: CodedBags | None = None,
+        coding: str | None = None,
     ):
+        """``bags`` are those of all rows, as the store of the identity ``coding`` codes them."""
         self.shape = shape
         nonzero = shape.metric == "cosine"
         array, _ = check_vectors(vectors, dim=shape.dim, nonzero=nonzero) if not _empty(vectors) else (None, False)
@@ -70,6 +74,7 @@ class Batch:
         self.payloads = _encode_payloads(payload, rows)
         self.payload_values = None if payload is None else list(payload)
         self.texts = texts.check_texts(text, rows)
+        self.bags, self.coding = bags, coding
         self.expires = expires(rows)
 
     def __len__(self) -> int:
@@ -202,6 +207,10 @@ class Writer:
             lapsed = self._purge(connection, max(expiry.PURGED_AT_ONCE, 2 * len(batch)))
             if embedding is not None:
                 self._same_embedding(connection, embedding)
+            if batch.bags is not None:
+                kept = read_meta(connection, self.catalogue.path, "bags").get("bags")
+                if kept is None or kept["identity"] != batch.coding:
+                    raise ValueError("bags: the store changed how it keeps bags meanwhile; add again")
             kind = read_id_type(connection, self.catalogue.path)
             if kind is None:
                 set_meta(connection, "id_type", batch.kind)
@@ -222,7 +231,7 @@ class Writer:
             if self._overflows(connection, batch):
                 replaced = self._seal_with(connection, first_key, column, batch)
             else:
-                write_blocks(connection, first_key, column, batch.vectors, batch.table)
+                write_blocks(connection, first_key, column, batch.vectors, batch.table, batch.bags)
         self.kind = batch.kind
         remove_files(self.catalogue, replaced)
         return len(batch)
@@ -344,14 +353,20 @@ class Writer:
             "SELECT COALESCE(SUM(rows), 0) FROM pending WHERE batch > ?", (self._claimed_batch,)
         ).fetchone()[0]
         rows = pending + len(batch)
-        return rows > PENDING_ROWS or rows * self.shape.dim * self.shape.dtype.itemsize > PENDING_BYTES
+        size = rows * self.shape.dim * self.shape.dtype.itemsize
+        if batch.bags is not None:
+            size += int(batch.bags.sizes().sum())
+            query = "SELECT COALESCE(SUM(LENGTH(bags)), 0) FROM pending WHERE batch > ?"
+            size += connection.execute(query, (self._claimed_batch,)).fetchone()[0]
+        return rows > PENDING_ROWS or size > PENDING_BYTES
 
     def _seal_with(self, connection: sqlite3.Connection, first_key: int, ids: IdColumn, batch: Batch) -> list[str]:
         """Write the pending rows and this batch as one segment without an index; returns files to remove after."""
         shape, claimed, path = self.shape, self._claimed_batch, self.catalogue.path
         columns = None if batch.table is None else bytes(attribute_columns.to_ipc(batch.table))
-        blocks = list(read_blocks(connection, path, shape.dim, shape.dtype, batch.kind, after=claimed))
-        blocks.append(Block(0, np.arange(first_key, first_key + len(batch)), ids, batch.vectors, columns))
+        blocks = list(read_blocks(connection, path, shape.dim, shape.dtype, batch.kind, after=claimed, bags=True))
+        keys = np.arange(first_key, first_key + len(batch))
+        blocks.append(Block(0, keys, ids, batch.vectors, columns, bags=batch.bags))
         dead = np.sort(read_deleted(connection, path)[1])
         parts: list[Part] = [block.part() for block in blocks]
         old = self._taken_over(connection, dead, int(parts[0].keys[0]))
