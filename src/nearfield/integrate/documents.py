@@ -81,9 +81,10 @@ class Documents:
             self._held.append(Lease(Store.open(self.path, read_only=True)))
             self._store = self._held[0].store
         try:
-            opened = self.store
-            if opened is not None:
-                self._fits(opened)
+            if self._store is None:
+                self._opened(None)
+            else:
+                self._fits(self._store)
         except ValueError:
             self.close()
             raise
@@ -117,8 +118,12 @@ class Documents:
         if self._store is None:
             with self.lock:
                 if self._store is None and (found := lease(self.path, create)) is not None:
+                    try:
+                        self._fits(found.store)
+                    except ValueError:
+                        found.release()
+                        raise
                     self._held.append(found)
-                    self._fits(found.store)
                     self._store = found.store
         return self._store
 

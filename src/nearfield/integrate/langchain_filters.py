@@ -66,7 +66,7 @@ def _missing(name: str) -> Leaf:
     def holds(identifier: Any, payload: Mapping[str, Any]) -> bool:
         return lookup(payload.get(METADATA, payload), name) is None
 
-    return Leaf(name, "is null", None, holds)
+    return Leaf(name, "is null", None, holds, label="$exists")
 
 
 def _leaf(name: str, operator: str, value: Any, schema: Mapping[str, str]) -> Leaf:

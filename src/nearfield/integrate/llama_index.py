@@ -22,7 +22,7 @@ require("llama_index.core", "llama-index")
 
 from llama_index.core.base.embeddings.base import BaseEmbedding  # noqa: E402
 from llama_index.core.bridge.pydantic import PrivateAttr  # noqa: E402
-from llama_index.core.schema import BaseNode, MetadataMode, TextNode  # noqa: E402
+from llama_index.core.schema import BaseNode, Document, MetadataMode, TextNode  # noqa: E402
 from llama_index.core.vector_stores.types import (  # noqa: E402
     BasePydanticVectorStore,
     MetadataFilters,
@@ -356,6 +356,10 @@ def _node(identifier: Any, payload: Any, text: str | None) -> BaseNode:
     if not isinstance(payload, Mapping) or not isinstance(payload.get(_NODE), Mapping):
         return TextNode(id_=str(identifier), text=said, metadata=metadata)
     content = json.dumps({**payload[_NODE], "metadata": metadata})
+    if payload.get(_TYPE) == Document.class_name():  # which LlamaIndex's own function makes a TextNode of
+        whole = Document.from_json(content)
+        whole.set_content(said)
+        return whole
     return metadata_dict_to_node({"_node_content": content, "_node_type": payload.get(_TYPE)}, text=said)
 
 

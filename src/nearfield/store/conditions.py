@@ -20,7 +20,6 @@ import numpy as np
 from .. import native
 from .filters import Filter
 from .ids import Id, IdSet
-from .predicates import Node
 from .tables import find_keys, read_items
 
 if TYPE_CHECKING:
@@ -38,8 +37,8 @@ class Condition:
     """A ``where=`` of several parts, all of which must hold: attributes, a set of ids, a test of your own.
 
     Take plain text for attributes alone. A test runs in Python on every item that the other parts let through, some
-    200,000 a second where payloads are short; with a ``key`` its outcomes are remembered, so that it meets an item
-    once. What is asked often belongs into an attribute.
+    tens of thousands a second, payloads being read and decoded for it; with a ``key`` its outcomes are remembered, so
+    that it meets an item once. What is asked often belongs into an attribute.
 
     Parameters
     ----------
@@ -155,8 +154,6 @@ class Compound:
 
 class Bound:
     """A compound condition at one moment: what a search asks parts with, in place of a :class:`Filter`."""
-
-    tree: Node | None = None
 
     def __init__(self, compound: Compound, connection: sqlite3.Connection, path: Path, kind: str | None):
         self.key = compound.key
