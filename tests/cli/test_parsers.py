@@ -6,7 +6,7 @@ import pytest
 
 from nearfield.cli.parsers import COMMANDS, command_parser, parse
 
-# Each line of a command is a document, or the command prints nothing but a script or a server's log.
+# Commands that answer nothing, such as a server, would be named here.
 WITHOUT_JSON: set[str] = set()
 
 
