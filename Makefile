@@ -5,7 +5,7 @@ PYTHON ?= python3
 SOURCES := pyproject.toml $(shell find src -name '*.py' -o -name '*.cpp' -o -name '*.hpp' -o -name CMakeLists.txt)
 SOURCES := $(filter-out %/__pycache__/%,$(SOURCES))
 
-.PHONY: demo test test-fast sanitize fuzz lint bench evidence docs clean
+.PHONY: demo test test-fast test-data sanitize fuzz lint bench evidence docs wheel clean
 
 demo: .venv/demo.done
 	.venv/demo/bin/nearfield demo
@@ -15,6 +15,10 @@ test: .venv/test.done
 
 test-fast: .venv/test.done
 	.venv/test/bin/python -m pytest tests -m "not slow"
+
+# Other projects' own code on our classes: MTEB, UMAP, sentence-transformers and its exports. Installs torch.
+test-data: .venv/test-data.done
+	.venv/test-data/bin/python -m pytest tests/integrate tests/encode tests/store/test_frames.py
 
 # The core under the address and undefined-behaviour sanitisers, then under the thread sanitiser; some ten minutes.
 sanitize: .venv/test.done
@@ -40,12 +44,18 @@ bench: .venv/bench.done
 evidence: .venv/bench.done
 	.venv/bench/bin/nearfield evidence --write docs/evidence.md
 
+# The source archive and, built from it, the wheel for other Linux machines, in dist/; then both are tried as strangers
+# would: in clean environments, and the wheel on an emulated old processor where qemu-user is installed.
+wheel:
+	PYTHON=$(PYTHON) tests/wheel.sh
+
 docs: .venv/docs.done
 	.venv/docs/bin/mkdocs build --strict
 
 # One environment for each purpose, made anew when a source file changed.
 .venv/demo.done: EXTRAS = text
-.venv/test.done: EXTRAS = test
+.venv/test.done: EXTRAS = test-integrations
+.venv/test-data.done: EXTRAS = test-data
 .venv/bench.done: EXTRAS = bench,text
 .venv/docs.done: EXTRAS = docs
 

@@ -9,6 +9,7 @@ import pkgutil
 import pytest
 
 import nearfield
+from nearfield.common.errors import MissingExtraError
 
 MODULES = sorted(
     info.name
@@ -21,7 +22,10 @@ MODULES = sorted(
 def test_examples_run(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     monkeypatch.chdir(str(tmp_path))
     monkeypatch.setenv("NEARFIELD_PROGRESS", "0")
-    module = importlib.import_module(name)
+    try:
+        module = importlib.import_module(name)
+    except MissingExtraError as error:
+        pytest.skip(str(error))
     finder = doctest.DocTestFinder(exclude_empty=True)
     runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
     for example in finder.find(module, name, globs=vars(module).copy()):

@@ -44,6 +44,7 @@ _ROOMS = (
     "encode",
     "evidence",
     "index",
+    "integrate",
     "metric",
     "native",
     "quantize",

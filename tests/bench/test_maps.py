@@ -11,6 +11,7 @@ from nearfield.bench.maps import (
     measure_glosses,
     measure_judged,
     measure_parts,
+    measure_sampled,
     sentences,
     true_loss,
 )
@@ -42,11 +43,21 @@ def test_every_figure_is_there_and_known_documents_only_help() -> None:
     assert glosses["rows"] == 180 and len(glosses["maps"]) == 2
     cover = measure_coverage(data.old, data.new, pairs=60, rows=100, queries=20, repeats=1)
     assert {one["rows"] for one in cover} == {60, 100}
+    samples = data.old_asked, data.new_asked
+    given = {"pairs": 60, "rows": 100, "share": 0.8, "repeats": 1}
+    cover += measure_sampled(data.old, data.new, samples, data.new_asked, **given)
+    assert [one["given"] for one in cover[3:]] == 2 * ["queries", "queries of both"]
+    assert all(0 <= one["inside"] <= 1 and one["width"] > 0 for one in cover)
     where = {"cpu": {"model": "x"}, "date": "d"}
     result = {"machine": where, "scifact": {"a": found}, "wordnet": {"b": glosses}, "coverage": {"c": cover}}
     json.dumps(result)
     text = markdown(result)
-    assert "## SciFact, a" in text and "## WordNet, b" in text and "| c | new-to-old | 60 | 100 |" in text
+    assert (
+        "## SciFact, a" in text
+        and "## WordNet, b" in text
+        and "| c | new-to-old | nothing | 60 | 100 |" in text
+        and "| c | new-to-old | queries of both | 60 | 100 |" in text
+    )
     back = data.turned()
     assert back.new.shape == data.old.shape and back.score(back.new, back.new_asked) == found["old"]
 

@@ -25,7 +25,8 @@ def test_all_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(found["generators"]) == set(generators()) and set(found["codecs"]) == set(token_codecs())
     assert all(row["recall"] == sorted(row["recall"]) for row in found["generators"].values())
     text = markdown({"machine": {"cpu": {"model": "x"}, "date": "d", "load": [0]}, **found})
-    assert all(f"| {name} |" in text for name in (*generators(), *token_codecs(), *found["reduced"]))
+    assert all(f"| {name} |" in text for name in (*generators(), *token_codecs(), *found["reduced"], *found["peers"]))
+    assert all(row["same"] > 0.5 for row in found["peers"].values())
 
 
 def test_peers_are_those_installed() -> None:

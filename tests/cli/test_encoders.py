@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from nearfield.cli.encoders import encoder_of, make_encoder
+from nearfield.cli.encoders import _parts, encoder_of, make_encoder
 
 
 @pytest.mark.parametrize("name", ["", "bert", "onnx", "onnx:", "st:", "wordllama:x"])
@@ -20,3 +22,13 @@ def test_the_stores_encoder_comes_back() -> None:
         encoder_of(encoder.fingerprint(), "onnx:x", "s")
     with pytest.raises(ValueError, match="does not say"):
         encoder_of(None, None, "s")
+
+
+def test_a_folder_alone_says_what_runs_it(tmp_path: Path) -> None:
+    (tmp_path / "onnx").mkdir()
+    (tmp_path / "onnx" / "model.onnx").write_bytes(b"")
+    with pytest.raises(FileNotFoundError, match=r"tokenizer\.json"):  # as OnnxText says it
+        make_encoder(str(tmp_path))
+    assert _parts(str(tmp_path)) == ("onnx", str(tmp_path))
+    (tmp_path / "onnx" / "model.onnx").unlink()
+    assert _parts(str(tmp_path)) == ("st", str(tmp_path)) and _parts("st:name") == ("st", "name")

@@ -38,7 +38,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_real_model(folder: Path) -> None:
-    encoder = SentenceTransformers(str(folder), device="cpu")
+    bare = SentenceTransformers(str(folder), device="cpu")
+    assert bare.normalize is False  # the model does not either
+    encoder = SentenceTransformers(str(folder), normalize=True, device="cpu")
     assert encoder.dim == 16
     vectors = encoder.encode(["w1 w2 w3", "w4", "w1 w2"])
     assert vectors.dtype == np.float32

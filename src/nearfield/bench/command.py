@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 # Every benchmark is a module of its name with a function run_NAME. These are told nothing but whether to be quick.
-_PLAIN = ("cutoff", "maps", "multivector", "scaling", "upgrade")
+_PLAIN = ("cutoff", "maps", "scaling", "survival", "upgrade")
 
 
 def _names(text: str) -> list[str]:
@@ -81,8 +81,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     fusion = commands.add_parser("fusion", help="words, vectors and both on judged questions (some minutes)")
     fusion.add_argument("--times", action="store_true", help="measure latencies as well; only on a quiet machine")
     cutoff = commands.add_parser("cutoff", help="rules that cut a list of hits, at equal recall (some ten minutes)")
+    survival = commands.add_parser("survival", help="what promises about false answers survive (some minutes)")
     maps = commands.add_parser("maps", help="new queries on old vectors: what maps between two models reach (an hour)")
     multivector = commands.add_parser("multivector", help="late interaction on the tokens of SciFact (half an hour)")
+    multivector.add_argument(
+        "--parts", type=_names, default=None, metavar="LIST", help="generators,codecs,reduced,peers (default: all)"
+    )
     for command in (
         multivector,
         peers,
@@ -91,6 +95,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         upgrade,
         fusion,
         cutoff,
+        survival,
         maps,
         many,
         growth,
@@ -151,6 +156,8 @@ def _measured(arguments: argparse.Namespace, out: Path) -> Path:
     options: dict[str, Any] = {}
     if arguments.bench in _PLAIN:
         options = {"quick": quick}
+    elif arguments.bench == "multivector":
+        options = {"quick": quick, "parts": arguments.parts}
     elif arguments.bench == "fusion":
         options = {"quick": quick, "times": arguments.times}
     elif arguments.bench == "growth":

@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,17 +35,15 @@ from ..index import (
 from ..quantize import (
     CentroidQuantizer,
     Codec,
-    Float16,
     ProductQuantizer,
-    ResidualQuantizer,
     RotatedQuantizer,
     ScalarQuantizer,
-    VarianceQuantizer,
 )
 from . import machine
 
 DEPTHS = (20, 50, 100, 200)
 K = 10
+Quality = Callable[[np.ndarray], float]
 
 
 def generators() -> dict[str, tuple[BagEncoding | TokenSearch, Index]]:
@@ -79,30 +77,29 @@ def generators() -> dict[str, tuple[BagEncoding | TokenSearch, Index]]:
 
 def token_codecs() -> dict[str, tuple[Codec, Codec | None]]:
     """Name -> codec of the token vectors, and of the means that they are taken from."""
-    alone: dict[str, Codec] = {
-        "float16": Float16(),
-        "8 bits": ScalarQuantizer(8),
-        "4 bits": RotatedQuantizer(4),
-        "1 bit": RotatedQuantizer(1),
-        "by variance, 0.58 bits": VarianceQuantizer(0.58),
-        "centroid and 0.56 bits": CentroidQuantizer(0.5625),
-        "two centroids and 0.54 bits": CentroidQuantizer(0.54, 2),
-        "two centroids and 1 bit": CentroidQuantizer(1.0, 2),
-        "product, 28 bytes": ProductQuantizer(28),
-        "residual, 2 x 14 bytes": ResidualQuantizer(2, 14),
+    return {
+        "8 bits": (ScalarQuantizer(8), None),
+        "4 bits": (RotatedQuantizer(4), None),
+        "2 bits": (RotatedQuantizer(2), None),
+        "1 bit": (RotatedQuantizer(1), None),
+        "two centroids and 0.54 bits": (CentroidQuantizer(0.54, 2), None),
+        "mean, two centroids and 0.45 bits": (CentroidQuantizer(0.45, 2), ScalarQuantizer(8)),
     }
-    centred: dict[str, Codec] = {
-        "mean, two centroids and 0.45 bits": CentroidQuantizer(0.45, 2),
-        "mean, two centroids and 0.54 bits": CentroidQuantizer(0.54, 2),
-    }
-    found: dict[str, tuple[Codec, Codec | None]] = {name: (codec, None) for name, codec in alone.items()}
-    return found | {name: (codec, ScalarQuantizer(8)) for name, codec in centred.items()}
 
 
 def measure_multivector(
-    bags: Bags, sample: Bags, asked: Bags, quality: Callable[[np.ndarray], float], *, rounds: int = 3
+    bags: Bags,
+    sample: Bags,
+    asked: Bags,
+    quality: Quality,
+    *,
+    rounds: int = 3,
+    parts: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Recall and bytes of every generator, quality and bytes of every token codec, milliseconds a query, peers."""
+    """Recall and bytes of every generator, quality and bytes of every token codec, milliseconds a query, peers.
+
+    ``parts`` are some of :data:`PARTS`; None measures all.
+    """
     truth = exact_maxsim(bags, asked, K)
     result: dict[str, Any] = {
         "documents": len(bags),
@@ -112,29 +109,53 @@ def measure_multivector(
         "exact": quality(truth.rows),
         "depths": list(DEPTHS),
     }
-    result["generators"], result["codecs"], result["reduced"] = {}, {}, {}
-    index = MultiVector()
+    for part in PARTS if parts is None else parts:
+        result[part] = PARTS[part](bags, sample, asked, truth.rows, quality, rounds)
+    return result
+
+
+def compare_generators(
+    bags: Bags, sample: Bags, asked: Bags, truth: np.ndarray, quality: Quality, rounds: int
+) -> dict[str, Any]:
+    """What every candidate generator finds, in how many bytes, in what time."""
+    found = {}
     for name, (how, vectors) in generators().items():
         index = MultiVector(how, index=vectors, codec=ScalarQuantizer(8)).build(bags, queries=sample)
         named = index.candidate_rows(asked, max(DEPTHS))
-        result["generators"][name] = {
+        found[name] = {
             "bytes": index._made.rows.index.codec.bytes_per_vector,  # type: ignore[attr-defined]
-            "recall": [_share(named[:, :depth], truth.rows) for depth in DEPTHS],
+            "recall": [_share(named[:, :depth], truth) for depth in DEPTHS],
             "ndcg": quality(index.search(asked, K).rows),
             "milliseconds": {
                 "candidates": _milliseconds(partial(index.candidate_rows, asked, 100, threads=1), asked, rounds),
                 "all": _milliseconds(partial(index.search, asked, K, threads=1), asked, rounds),
             },
         }
+    return found
+
+
+def compare_codecs(
+    bags: Bags, sample: Bags, asked: Bags, truth: np.ndarray, quality: Quality, rounds: int
+) -> dict[str, Any]:
+    """What every code of the tokens loses."""
+    result = {}
     for name, (codec, means) in token_codecs().items():
         index = MultiVector(LearnedEncoding(384), codec=codec, means=means).build(bags, queries=sample)
         found = index.search(asked, K)
-        result["codecs"][name] = {
+        result[name] = {
             "bytes": index._codec.codec.bytes_per_vector + (index._centers.rows.nbytes / len(bags.vectors)),
             "ndcg": quality(found.rows),
-            "same": _share(found.rows, truth.rows),
+            "same": _share(found.rows, truth),
             "milliseconds": _milliseconds(partial(index.search, asked, K, threads=1), asked, rounds),
         }
+    return result
+
+
+def compare_reductions(
+    bags: Bags, sample: Bags, asked: Bags, truth: np.ndarray, quality: Quality, rounds: int
+) -> dict[str, Any]:
+    """What fewer vectors lose, by exact search over them."""
+    found = {}
     for factor in (2, 4):
         smaller = {
             f"pooled by {factor}": pool_tokens(bags, factor),
@@ -143,43 +164,87 @@ def measure_multivector(
         for name, reduced in smaller.items():
             rows = exact_maxsim(reduced, asked, K).rows
             share = len(reduced.vectors) / len(bags.vectors)
-            result["reduced"][name] = {"share": share, "ndcg": quality(rows), "same": _share(rows, truth.rows)}
-    result["peers"] = {name: run(bags, asked, truth.rows, quality, rounds) for name, run in peers().items()}
-    return result
+            found[name] = {"share": share, "ndcg": quality(rows), "same": _share(rows, truth)}
+    return found
 
 
-def peers() -> dict[str, Callable[..., dict[str, Any]]]:
-    """Peers that are installed: name -> what measures them."""
+def compare_peers(
+    bags: Bags, sample: Bags, asked: Bags, truth: np.ndarray, quality: Quality, rounds: int
+) -> dict[str, Any]:
+    """Ours and every installed peer over their settings, one query at a time on one thread, all of them in turn."""
+    with tempfile.TemporaryDirectory(prefix="nearfield-plaid-") as folder:
+        made = [*_ours(bags, sample), *(row for make in peers().values() for row in make(bags, folder))]
+        rows: dict[str, np.ndarray] = {}
+        best = {name: float("inf") for name, _, _ in made}
+        for _ in range(rounds):
+            for name, _, search in made:
+                found = np.full((len(asked), K), -1, np.int64)
+                start = time.perf_counter()
+                for at, query in enumerate(asked):
+                    answer = search(query)
+                    found[at, : len(answer)] = answer
+                best[name] = min(best[name], time.perf_counter() - start)
+                rows[name] = found
+    return {
+        name: {
+            "bytes": taken / len(bags.vectors),
+            "ndcg": quality(rows[name]),
+            "same": _share(rows[name], truth),
+            "milliseconds": 1000 * best[name] / len(asked),
+        }
+        for name, taken, _ in made
+    }
+
+
+Searched = tuple[str, float, Callable[[np.ndarray], Any]]
+
+
+def _ours(bags: Bags, sample: Bags) -> list[Searched]:
+    """Name, bytes and search of our index: two codes of the tokens, three numbers of candidates."""
+    found: list[Searched] = []
+    for label, codec in (("8-bit tokens", ScalarQuantizer(8)), ("4-bit tokens", RotatedQuantizer(4))):
+        index = MultiVector(LearnedEncoding(384), index=Flat("ip", codec=ScalarQuantizer(8)), codec=codec)
+        index.build(bags, queries=sample)
+        for count in (20, 50, 100):
+
+            def search(query: np.ndarray, index: MultiVector = index, count: int = count) -> np.ndarray:
+                return index.search(Bags.from_list([query]), K, candidates=count, threads=1).rows[0]
+
+            found.append((f"nearfield, {label}, {count} candidates", index.memory()["total"], search))
+    return found
+
+
+def peers() -> dict[str, Callable[..., list[Searched]]]:
+    """Peers that are installed: name -> what builds them."""
     return {"fast-plaid": _fast_plaid} if importlib.util.find_spec("fast_plaid") is not None else {}
 
 
-def _fast_plaid(
-    bags: Bags, asked: Bags, truth: np.ndarray, quality: Callable[[np.ndarray], float], rounds: int
-) -> dict[str, Any]:
-    """fast-plaid with its defaults, on the processor with one thread."""
+def _fast_plaid(bags: Bags, folder: str) -> list[Searched]:
+    """fast-plaid as it comes (4 bits), over the two settings of its search."""
     torch: Any = require("torch", "bench")
     plaid: Any = importlib.import_module("fast_plaid.search")
+    index = plaid.FastPlaid(index=folder, device="cpu")
+    index.create(documents_embeddings=[torch.from_numpy(bag.astype(np.float32)) for bag in bags])
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory(prefix="nearfield-plaid-") as folder:
-        index = plaid.FastPlaid(index=folder, device="cpu")
-        index.create(documents_embeddings=[torch.from_numpy(bag.astype(np.float32)) for bag in bags])
-        queries = [torch.from_numpy(bag.astype(np.float32))[None] for bag in asked]
+    taken = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
 
-        def search() -> np.ndarray:
-            rows = np.full((len(queries), K), -1, np.int64)
-            for at, query in enumerate(queries):
-                best = [number for number, _ in index.search(queries_embeddings=query, top_k=K)[0]]
-                rows[at, : len(best)] = best
-            return rows
+    def make(probes: int, scored: int) -> Searched:
+        def search(query: np.ndarray) -> list[int]:
+            asked = torch.from_numpy(np.ascontiguousarray(query, np.float32))[None]
+            answer = index.search(asked, K, n_ivf_probe=probes, n_full_scores=scored, show_progress=False)
+            return [number for number, _ in answer[0]]
 
-        rows = search()
-        taken = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
-        return {
-            "bytes": taken / len(bags.vectors),
-            "ndcg": quality(rows),
-            "same": _share(rows, truth),
-            "milliseconds": _milliseconds(search, asked, rounds),
-        }
+        return f"fast-plaid, {probes} cells, {scored:,} scored", taken, search
+
+    return [make(*setting) for setting in ((1, 256), (2, 256), (4, 256), (2, 1024), (4, 1024), (8, 8192))]
+
+
+PARTS: dict[str, Callable[..., dict[str, Any]]] = {
+    "generators": compare_generators,
+    "codecs": compare_codecs,
+    "reduced": compare_reductions,
+    "peers": compare_peers,
+}
 
 
 def _share(found: np.ndarray, truth: np.ndarray) -> float:
@@ -196,7 +261,7 @@ def _milliseconds(run: Callable[[], Any], asked: Bags, rounds: int) -> float:
 
 
 def markdown(result: dict[str, Any]) -> str:
-    """The figures as Markdown."""
+    """The figures as Markdown, of those parts that were measured."""
     where = result["machine"]
     lines = [
         "# Late interaction",
@@ -204,39 +269,54 @@ def markdown(result: dict[str, Any]) -> str:
         f"SciFact, {result['documents']:,} abstracts as {result['vectors']:,} token vectors of all-MiniLM-L6-v2, "
         f"{result['queries']:,} claims asked, {result['sample']:,} others to learn from. Exact MaxSim: nDCG@10 "
         f"{result['exact']:.4f}. {where['cpu']['model']}, {where['date']}, load {where['load'][0]} at the start; "
-        "milliseconds a query on one thread, in batches.",
-        "",
-        "Share of the exact ten best among so many candidates, and nDCG@10 with 100 candidates over 8-bit tokens:",
-        "",
-        "| candidates by | bytes a document | "
-        + " | ".join(map(str, result["depths"]))
-        + " | nDCG@10 | ms | ms in all |",
-        "| --- |" + " ---: |" * (len(result["depths"]) + 4),
+        "milliseconds a query on one thread, in batches where nothing else is said.",
     ]
-    for name, row in result["generators"].items():
-        shares = " | ".join(f"{share:.3f}" for share in row["recall"])
-        times = " | ".join(f"{row['milliseconds'][part]:.2f}" for part in ("candidates", "all"))
-        lines.append(f"| {name} | {row['bytes']} | {shares} | {row['ndcg']:.4f} | {times} |")
-    lines += [
-        "",
-        "| token codes | bytes a token | nDCG@10 | exact ten best | ms |",
-        "| --- | ---: | ---: | ---: | ---: |",
-    ]
-    for name, row in (result["codecs"] | result["peers"]).items():
-        lines.append(
-            f"| {name} | {row['bytes']:.0f} | {row['ndcg']:.4f} | {row['same']:.3f} | {row['milliseconds']:.2f} |"
-        )
-    lines += ["", "| fewer vectors | of all | nDCG@10 | exact ten best |", "| --- | ---: | ---: | ---: |"]
-    for name, row in result["reduced"].items():
-        lines.append(f"| {name} | {row['share']:.0%} | {row['ndcg']:.4f} | {row['same']:.3f} |")
+    if "generators" in result:
+        lines += [
+            "",
+            "Share of the exact ten best among so many candidates, and nDCG@10 with 100 candidates over 8-bit tokens:",
+            "",
+            "| candidates by | bytes a document | "
+            + " | ".join(map(str, result["depths"]))
+            + " | nDCG@10 | ms | ms in all |",
+            "| --- |" + " ---: |" * (len(result["depths"]) + 4),
+        ]
+        for name, row in result["generators"].items():
+            shares = " | ".join(f"{share:.3f}" for share in row["recall"])
+            times = " | ".join(f"{row['milliseconds'][part]:.2f}" for part in ("candidates", "all"))
+            lines.append(f"| {name} | {row['bytes']} | {shares} | {row['ndcg']:.4f} | {times} |")
+    if "codecs" in result:
+        lines += ["", *_table("token codes", result["codecs"])]
+    if "peers" in result:
+        lines += ["", "One query at a time on one thread, all in turn; bytes of the whole index, by token:", ""]
+        lines += _table("index", result["peers"])
+    if "reduced" in result:
+        lines += ["", "| fewer vectors | of all | nDCG@10 | exact ten best |", "| --- | ---: | ---: | ---: |"]
+        for name, row in result["reduced"].items():
+            lines.append(f"| {name} | {row['share']:.0%} | {row['ndcg']:.4f} | {row['same']:.3f} |")
     return "\n".join([*lines, ""])
 
 
-def run_multivector(out: Path, *, quick: bool = False) -> Path:
+def _table(what: str, measured: dict[str, dict[str, Any]]) -> list[str]:
+    return [
+        f"| {what} | bytes a token | nDCG@10 | exact ten best | ms |",
+        "| --- | ---: | ---: | ---: | ---: |",
+        *(
+            f"| {name} | {row['bytes']:.0f} | {row['ndcg']:.4f} | {row['same']:.3f} | {row['milliseconds']:.2f} |"
+            for name, row in measured.items()
+        ),
+    ]
+
+
+def run_multivector(out: Path, *, quick: bool = False, parts: Sequence[str] | None = None) -> Path:
     """Measure, write ``multivector.json`` and ``multivector.md`` under ``out``, return the Markdown file.
 
-    Tokens are encoded once and kept in the cache: twenty minutes of a core.
+    Tokens are encoded once and kept in the cache: twenty minutes of a core. Of ``parts`` that are not measured now,
+    the figures that ``out`` holds stay.
     """
+    unknown = sorted(set(parts or ()) - set(PARTS))
+    if unknown:
+        raise ValueError(f"parts: expected some of {', '.join(PARTS)}, got {unknown[0]!r}")
     papers = load("scifact")
     count, asked = (120, 30) if quick else (len(papers.documents), len(papers.queries))
     encoder = OnnxTokens(Path(os.environ.get("NEARFIELD_MODELS", "models")) / "minilm", max_tokens=24 if quick else 256)
@@ -250,9 +330,12 @@ def run_multivector(out: Path, *, quick: bool = False) -> Path:
     def quality(rows: np.ndarray) -> float:
         return ndcg(rows, papers.document_ids, papers.query_ids[:asked], papers.judgements)
 
-    result: dict[str, Any] = {"machine": machine.describe()}
-    result |= measure_multivector(bags, sample, queries, quality, rounds=1 if quick else 3)
+    kept = out / "multivector.json"
+    before = json.loads(kept.read_text()) if kept.exists() else {}
+    now = {"machine": machine.describe()}
+    now |= measure_multivector(bags, sample, queries, quality, rounds=1 if quick else 3, parts=parts)
+    result = {part: before[part] for part in PARTS if part in before} | now
     out.mkdir(parents=True, exist_ok=True)
-    (out / "multivector.json").write_text(json.dumps(result, indent=1) + "\n")
+    kept.write_text(json.dumps(result, indent=1) + "\n")
     (out / "multivector.md").write_text(markdown(result))
     return out / "multivector.md"

@@ -4,8 +4,8 @@ Two tasks, from WordLlama (256 dimensions, a table of words) to all-MiniLM-L6-v2
 judgements (nDCG@10), and glosses of WordNet by the new model's own ten nearest (recall). The map is learnt from pairs
 that are given as arrays beside the store, so that a share of encoded items is just what the order chose, and again
 whenever that is due; the rows called *all counted* begin with a twentieth of the items as pairs instead. Sample queries
-are others than those that are scored; but SciFact's claims come in variants, and of some one is asked and another is a
-sample.
+are others than those that are scored: other glosses, and for SciFact training claims that share no abstract with a test
+claim, as its claims come in variants.
 """
 
 from __future__ import annotations
@@ -50,15 +50,14 @@ class Task:
 
 
 def scifact(rows: int | None = None) -> Task:
-    """Abstracts and test claims; the claims of the training set are the sample queries."""
+    """Abstracts and test claims; training claims about other abstracts are the sample queries."""
     from sklearn.metrics import ndcg_score
 
     from ..datasets import load
     from ..encode import OnnxText, WordLlama
 
     found = load("scifact")
-    known = set(found.queries)
-    samples = [claim for claim in dict.fromkeys(training_claims()) if claim not in known]
+    samples = load("scifact_train").queries
     place = {name: row for row, name in enumerate(found.document_ids)}
     judged = np.array(sorted({place[name] for grades in found.judgements.values() for name in grades}))
     chosen = np.arange(len(place))
@@ -89,17 +88,6 @@ def scifact(rows: int | None = None) -> Task:
         unit(sentences.encode(samples, progress=False)),
         score,
     )
-
-
-def training_claims() -> list[str]:
-    """The claims that SciFact was trained and developed with."""
-    from ..datasets.sources import Source, damage_named, obtain, read_bytes
-
-    advice = "It holds the claims of SciFact's release (claims_train.jsonl and claims_dev.jsonl, one after the other)."
-    path = obtain(Source("scifact/claims_train_dev.jsonl", advice=advice))
-    content = read_bytes(path)
-    with damage_named(path):
-        return [json.loads(line)["claim"] for line in content.splitlines() if line.strip()]
 
 
 def wordnet(rows: int = 5_000, queries: int = 500) -> Task:

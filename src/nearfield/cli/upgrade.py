@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
             upgrade = _needed(upgrade, arguments.store)
             upgrade.finish()
             tell(f"moved  {arguments.store}: {len(store):,} items of {store.dim} dimensions, the new model alone")
-            tell("next   tune it again: the plan and the judge were of the old distances")
+            tell("next   tune it again: the plan was of the old distances")
             return _ended(store, "finished", arguments.json)
         if upgrade is None:
             tell("not being moved; begin with --encoder")

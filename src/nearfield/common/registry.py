@@ -5,8 +5,11 @@ A room imports only from lower floors, from itself and from ``common``; never fr
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from typing import Any
+
+from .errors import MissingExtraError
 
 FLOORS: dict[str, int] = {
     "native": 0,
@@ -21,17 +24,24 @@ FLOORS: dict[str, int] = {
     "index": 2,
     "tune": 3,
     "store": 4,
+    "integrate": 5,
     "evidence": 5,
     "bench": 5,
     "cli": 6,
 }
 
 
+def public_names() -> list[str]:
+    """Every public name of every room, ``"room.name"``, as the room's ``__all__`` says."""
+    rooms = {room: importlib.import_module(f"nearfield.{room}") for room in FLOORS}
+    return [f"{room}.{name}" for room, module in rooms.items() for name in getattr(module, "__all__", ())]
+
+
 def public_objects() -> dict[str, Any]:
-    """Every public name of every room, ``"room.name" -> object``, as the room's ``__all__`` says."""
+    """What stands behind the public names, but for those whose extra is not installed."""
     found = {}
-    for room in FLOORS:
-        module = importlib.import_module(f"nearfield.{room}")
-        for name in getattr(module, "__all__", ()):
-            found[f"{room}.{name}"] = getattr(module, name)
+    for full in public_names():
+        room, _, name = full.partition(".")
+        with contextlib.suppress(MissingExtraError):
+            found[full] = getattr(importlib.import_module(f"nearfield.{room}"), name)
     return found

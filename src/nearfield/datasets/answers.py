@@ -15,8 +15,10 @@ from .cranfield import load as load_cranfield
 from .retrieval import Retrieval
 from .scifact import load as load_scifact
 from .scifact import train as load_scifact_train
+from .synsets import read_synsets
+from .wordnet import FILES, read_lines
 
-NAMES = ("scifact", "cranfield", "clinc150")
+NAMES = ("scifact", "cranfield", "wordnet", "clinc150")
 Encode = Callable[[Sequence[str]], np.ndarray]
 
 
@@ -59,12 +61,15 @@ def load_answers(name: str, encode: Encode, *, quick: bool = False) -> Answers:
 
     SciFact: claims to abstracts, fitted to training claims about other abstracts than the test claims'. Cranfield: the
     judged queries in two halves. CLINC150: the training utterances are the store, those of a query's intent are
-    relevant; validation queries to fit to, out-of-scope ones have no answer.
+    relevant; validation queries to fit to, out-of-scope ones have no answer. WordNet: single words, asked for their
+    synonyms; the words that are asked are not in the store, and no word to fit to has a synonym of one to measure on.
     """
     check_choice(name, "name", NAMES)
     rng = np.random.default_rng(0)
     if name == "clinc150":
         return _clinc150(encode, rng, quick)
+    if name == "wordnet":
+        return _wordnet(encode, rng, quick)
     found = load_scifact() if name == "scifact" else load_cranfield()
     documents = found.documents[:: 8 if quick else 1]
     place = {document: row for row, document in enumerate(found.document_ids[:: 8 if quick else 1])}
@@ -114,3 +119,39 @@ def _clinc150(encode: Encode, rng: np.random.Generator, quick: bool) -> Answers:
         unit_rows(encode(outside[: few // 2] if quick else outside)),
         unit_rows(encode(found.oos_test.texts[:many])),
     )
+
+
+def _wordnet(encode: Encode, rng: np.random.Generator, quick: bool) -> Answers:
+    sets = [synset.words for synset in read_synsets([line for part in FILES for line in read_lines(part)])]
+    stored, asked = (400, 40) if quick else (6_000, 400)
+    synonyms: dict[str, set[str]] = {}
+    for words in sets:
+        for word in words:
+            synonyms.setdefault(word, set()).update(words)
+    for word, others in synonyms.items():
+        others.discard(word)
+    queries: list[list[str]] = [[], []]
+    taken: set[str] = set()  # words that were asked, and their synonyms
+    for row in rng.permutation(len(sets)).tolist():
+        word = sets[row][0]
+        part = int(len(queries[0]) >= asked)
+        known = {word} | synonyms[word]
+        if len(sets[row]) < 3 or not word.isalpha() or known & taken:
+            continue
+        taken.update(known)
+        queries[part].append(word)
+        if len(queries[1]) == asked:
+            break
+    out = {word for part in queries for word in part}
+    answers = sorted({other for word in out for other in synonyms[word]} - out)
+    rest = sorted(set(synonyms) - out - set(answers))
+    store = answers + [rest[row] for row in rng.permutation(len(rest))[: max(0, stored - len(answers))]]
+    place = {word: row for row, word in enumerate(store)}
+
+    def labelled(part: list[str]) -> Labelled:
+        known = tuple([place[other] for other in sorted(synonyms[word]) if other in place] for word in part)
+        return Labelled(unit_rows(encode(part)), known)
+
+    vectors = unit_rows(encode(store))
+    none = np.empty((0, vectors.shape[1]), np.float32)
+    return Answers("wordnet", vectors, labelled(queries[0]), labelled(queries[1]), none, none)

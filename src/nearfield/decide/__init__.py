@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .prototypes import Prototypes as Prototypes
     from .query_calibration import QueryCalibrator as QueryCalibrator
     from .query_calibration import labels_from_clicks as labels_from_clicks
+    from .query_judge import QueryJudge as QueryJudge
     from .rank_fusion import normalized_sum as normalized_sum
     from .rank_fusion import reciprocal_rank_fusion as reciprocal_rank_fusion
     from .rate import Rate as Rate
@@ -65,6 +66,7 @@ __all__ = [
     "PrototypePropagation",
     "Prototypes",
     "QueryCalibrator",
+    "QueryJudge",
     "Rate",
     "SentenceSetClassifier",
     "Terms",
@@ -108,6 +110,7 @@ __getattr__, __dir__ = lazy_names(
         "PrototypePropagation": ".propagation",
         "Prototypes": ".prototypes",
         "QueryCalibrator": ".query_calibration",
+        "QueryJudge": ".query_judge",
         "Rate": ".rate",
         "SentenceSetClassifier": ".sentence_sets",
         "Terms": ".zero_shot",

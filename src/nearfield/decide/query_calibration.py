@@ -27,7 +27,7 @@ _CONTEXT_PENALTY = 0.1
 MIN_QUERIES = 10
 # Where the neighbourhood is described from: the nearest, the mean of `nearest`, the mean of all, a gap and a spread.
 _CONTEXT = 5
-_WIDEST = 50
+WIDEST = 50
 _KEPT = 4096
 
 
@@ -122,7 +122,7 @@ class QueryCalibrator:
             if len(vectors) != len(near):
                 raise ValueError(f"queries: expected {len(near)} rows, got {len(vectors)}")
         self.n_queries_, self.n_relevant_ = len(near), int(target.sum())
-        self.k_ = min(near.shape[1], _WIDEST)
+        self.k_ = min(near.shape[1], WIDEST)
         seen = near[np.isfinite(near)]
         self.low_, self.high_ = float(seen.min()), float(seen.max())
         if not self.high_ > self.low_:

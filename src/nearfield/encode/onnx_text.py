@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,13 @@ from ..common.checks import check_choice, check_int, require
 from ..common.errors import CorruptFileError
 from ..common.progress import Progress
 from .base import as_texts, digest_files, show_progress, unit_rows
+from .folder import POOLINGS, read_folder
 
 _MODEL_NAMES = ("model.onnx", "model_quantized.onnx", "model_int8.onnx", "model_fp16.onnx")
 _POOLED_OUTPUTS = ("sentence_embedding", "sentence_embeddings", "text_embeds", "embeddings", "pooled")
 _TOKEN_OUTPUTS = ("last_hidden_state", "token_embeddings")
 _DYNAMIC = (b"DynamicQuantizeLinear", b"DynamicQuantizeMatMul", b"DynamicQuantizeLSTM")
-_POOLINGS = ("mean", "cls", "max")
+_MAX_TOKENS = 256  # where the folder says nothing
 _BATCH = 32
 _BATCH_TOKENS = (
     512  # more at once falls out of the cache: 32 texts of 256 tokens take 1.4 times as long as 32 runs of one
@@ -38,13 +39,18 @@ class OnnxText:
     Parameters
     ----------
     folder : holds ``model.onnx`` (or ``onnx/model.onnx``, or a quantised variant) and ``tokenizer.json``. Any folder
-        exported by Optimum or by sentence-transformers will do.
-    max_tokens : longer texts are cut here. 256 suits paragraphs; 128 halves the time where texts are titles. The
-        model's own limit (512 for most) is the most that makes sense.
-    pooling : how token vectors become one: ``"mean"``, ``"cls"`` (the first token) or ``"max"``. None takes what the
-        folder says (``1_Pooling/config.json``), and the mean where it says nothing. A model that pools inside, with an
-        output named ``sentence_embedding`` or alike, is taken as it is.
-    normalize : scale the vectors to length one (default).
+        exported by Optimum or by sentence-transformers will do: what its settings say is followed, so that the vectors
+        are those of that library, dense layers after the pooling and a default prompt included.
+    max_tokens : longer texts are cut here. None takes what the folder says, and 256 where it says nothing, which suits
+        paragraphs; 128 halves the time where texts are titles.
+    pooling : how token vectors become one: ``"mean"``, ``"cls"`` (the first token), ``"max"``, ``"lasttoken"``,
+        ``"weightedmean"`` (later tokens count more) or ``"mean_sqrt_len"``. None takes what the folder says, and the
+        mean where it says nothing. A model that pools inside, with an output named ``sentence_embedding`` or alike, is
+        taken as it is.
+    normalize : scale the vectors to length one. None does so unless the folder has a ``modules.json`` without it, as
+        models made for inner products do.
+    prompt : put before every text, such as ``"query: "`` where the model was trained with one; encode documents with
+        an encoder of their own then. None takes the folder's default prompt, of which most have none.
     file : the model's file inside the folder, where there are several.
     batch_size : at most so many texts per run, and at most 512 tokens, beyond which a CPU gets slower. None means 32,
         but 1 for a model with dynamic quantisation, see Notes.
@@ -57,7 +63,8 @@ class OnnxText:
     CorruptFileError
         onnxruntime or the tokenizer cannot read its file.
     ValueError
-        The model wants inputs that are not text, or gives no output that could be a vector per text.
+        The model wants inputs that are not text, or gives no output that could be a vector per text; or the folder
+        speaks of a module that is unknown here, or of several poolings.
 
     Notes
     -----
@@ -80,10 +87,11 @@ class OnnxText:
     def __init__(
         self,
         folder: str | os.PathLike[str],
-        max_tokens: int = 256,
+        max_tokens: int | None = None,
         pooling: str | None = None,
-        normalize: bool = True,
+        normalize: bool | None = None,
         *,
+        prompt: str | None = None,
         file: str | None = None,
         batch_size: int | None = None,
         threads: int | None = None,
@@ -91,11 +99,20 @@ class OnnxText:
         runtime = require("onnxruntime", "text")
         tokenizers = require("tokenizers", "text")
         self.folder = Path(folder)
-        self.max_tokens = check_int(max_tokens, "max_tokens", 8)
-        self.normalize = normalize
         self._model_file, self._tokenizer_file = _find_files(self.folder, file)
-        self.pooling = _stated_pooling(self.folder) if pooling is None else check_choice(pooling, "pooling", _POOLINGS)
-        self._explicit = {"pooling": pooling, "file": file, "batch_size": batch_size}
+        stated = read_folder(self.folder)
+        limit = (stated.max_tokens or _MAX_TOKENS) if max_tokens is None else max_tokens
+        self.max_tokens = check_int(limit, "max_tokens", 8)
+        self.normalize = stated.normalize is not False if normalize is None else normalize
+        if pooling is None and len(stated.poolings) > 1:
+            raise ValueError(f"pooling: expected one, {self.folder} joins {', '.join(stated.poolings)}; say which")
+        said = stated.poolings[0] if stated.poolings else "mean"
+        self.pooling = said if pooling is None else check_choice(pooling, "pooling", POOLINGS)
+        if prompt is not None and not isinstance(prompt, str):
+            raise TypeError(f"prompt: expected a text or None, got {type(prompt).__name__}")
+        self.prompt = (stated.prompt if prompt is None else prompt) or ""
+        self._lower, self._dense = stated.lower, stated.dense
+        self._explicit = {"pooling": pooling, "file": file, "batch_size": batch_size, "prompt": prompt}
         content = files.map_file(self._model_file)
         dynamic = any(content.find(mark) >= 0 for mark in _DYNAMIC)
         self.batch_size = (1 if dynamic else _BATCH) if batch_size is None else check_int(batch_size, "batch_size", 1)
@@ -119,12 +136,22 @@ class OnnxText:
             raise CorruptFileError(self._model_file, f"onnxruntime cannot load it ({error})") from error
         self._inputs = _known_inputs(self._session, self._model_file)
         self._output, self._pooled_inside, dim = _vector_output(self._session, self._model_file)
-        self._dim = dim if dim is not None else int(self._run([np.zeros(1, np.int32)]).shape[1])
+        if self._pooled_inside:
+            self._dense = ()  # such a model has its layers inside as well
+        # Without a pooling the layers are those of a late-interaction model, and map every token.
+        self._token_layers = () if stated.poolings else self._dense
+        probe = [np.zeros(1, np.int32)]
+        self._dim = dim if dim is not None and not self._dense else int(self._run(probe).shape[1])
 
     @property
     def dim(self) -> int:
         """Dimensions of a vector."""
         return self._dim
+
+    @cached_property
+    def token_dim(self) -> int:
+        """Dimensions of a token's vector; ValueError for a model that pools inside."""
+        return int(self._tokens([np.zeros(1, np.int32)])[0].shape[2])
 
     def encode(self, items: Sequence[str] | str, *, progress: bool | None = None) -> np.ndarray:
         """Return float32 ``(n, dim)``, or ``(dim,)`` for a single string."""
@@ -143,10 +170,8 @@ class OnnxText:
         inside.
         """
         texts, _ = as_texts(items)
-        if self._pooled_inside:
-            raise ValueError(f"{self._model_file}: expected an output of vectors per token, got {self._output} alone")
-        found: list[np.ndarray] = [np.zeros((0, self._dim), np.float32)] * len(texts)
-        for rows, (output, mask) in self._each(texts, self._model, progress):
+        found: list[np.ndarray] = [np.zeros((0, self.token_dim), np.float32)] * len(texts)
+        for rows, (output, mask) in self._each(texts, self._tokens, progress):
             for place, row in enumerate(rows):
                 found[row] = output[place, : int(mask[place].sum())].copy()
         return found
@@ -155,6 +180,10 @@ class OnnxText:
         self, texts: list[str], run: Callable[[list[np.ndarray]], Any], progress: bool | None
     ) -> Iterator[tuple[list[int], Any]]:
         """``(rows, what run made of their token ids)``, batch after batch."""
+        if self.prompt:
+            texts = [self.prompt + text for text in texts]
+        if self._lower:
+            texts = [text.lower() for text in texts]
         tokens = [
             np.asarray(encoding.ids, np.int32)
             for start in range(0, len(texts), _CHUNK)
@@ -196,28 +225,51 @@ class OnnxText:
         feed = {name: values[name].astype(dtype, copy=False) for name, dtype in self._inputs.items()}
         return self._session.run([self._output], feed)[0].astype(np.float32, copy=False), mask
 
+    def _tokens(self, batch: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Token ids of a few texts -> the vectors of their tokens, and which tokens are there."""
+        if self._pooled_inside:
+            raise ValueError(f"{self._model_file}: expected an output of vectors per token, got {self._output} alone")
+        output, mask = self._model(batch)
+        for layer in self._token_layers:
+            output = layer(output)
+        return output, mask
+
     def _run(self, batch: list[np.ndarray]) -> np.ndarray:
         """Token ids of a few texts -> their vectors, not yet of length one."""
         output, mask = self._model(batch)
         if self._pooled_inside:
             return output
+        pooled = self._pool(output, mask)
+        for layer in self._dense:
+            pooled = layer(pooled)
+        return pooled
+
+    def _pool(self, output: np.ndarray, mask: np.ndarray) -> np.ndarray:
         if self.pooling == "cls":
             return output[:, 0]
+        if self.pooling == "lasttoken":
+            return output[np.arange(len(output)), mask.sum(axis=1) - 1]
         weights = mask[:, :, None].astype(np.float32)
         if self.pooling == "max":
             return np.where(weights > 0, output, -np.inf).max(axis=1)
-        return (output * weights).sum(axis=1) / weights.sum(axis=1)
+        if self.pooling == "weightedmean":
+            weights *= np.arange(1, weights.shape[1] + 1, dtype=np.float32)[:, None]
+        total = weights.sum(axis=1)
+        return (output * weights).sum(axis=1) / (np.sqrt(total) if self.pooling == "mean_sqrt_len" else total)
 
     def fingerprint(self) -> dict[str, Any]:
         """Return the encoder's name, settings and the digest of model and tokenizer; the folder is not part of it."""
         beside = sorted(self._model_file.parent.glob(self._model_file.name + "?data*"))
         settings = f"max_tokens={self.max_tokens} pooling={self.pooling} normalize={self.normalize}"
+        settings += f" prompt={self.prompt!r}" * bool(self.prompt) + " lower" * self._lower
+        settings += "".join(f" {layer.activation}" for layer in self._dense)
+        layers = [layer.path for layer in self._dense]
         config = {"folder": str(self.folder.resolve()), "max_tokens": self.max_tokens, "normalize": self.normalize}
         return {
             "encoder": "OnnxText",
             "dim": self._dim,
             "config": config | {name: value for name, value in self._explicit.items() if value is not None},
-            "digest": digest_files([self._model_file, *beside, self._tokenizer_file], settings),
+            "digest": digest_files([self._model_file, *beside, self._tokenizer_file, *layers], settings),
         }
 
 
@@ -247,18 +299,6 @@ def _find_files(folder: Path, file: str | None) -> tuple[Path, Path]:
     if tokenizer is None:
         raise FileNotFoundError(f"{folder}: expected tokenizer.json beside the model, found {listing}")
     return model, tokenizer
-
-
-def _stated_pooling(folder: Path) -> str:
-    path = folder / "1_Pooling" / "config.json"
-    if not path.is_file():
-        return "mean"
-    try:
-        stated = json.loads(path.read_text(encoding="utf-8"))
-        modes = [mode for mode in _POOLINGS if stated.get(f"pooling_mode_{mode}_token{'s' * (mode != 'cls')}")]
-    except (ValueError, AttributeError) as error:
-        raise CorruptFileError(path, f"not a pooling configuration ({error})") from error
-    return modes[0] if modes else "mean"
 
 
 def _known_inputs(session: Any, path: Path) -> dict[str, Any]:

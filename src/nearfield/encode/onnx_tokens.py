@@ -27,7 +27,7 @@ class OnnxTokens:
     max_tokens : longer texts are cut here, special tokens included.
     normalize : scale each vector to length one (default), so that a product is a cosine.
     dtype : "float16" (default) halves the memory and costs nothing that was ever measured; or "float32".
-    **options : ``file``, ``batch_size`` and ``threads`` of :class:`OnnxText`.
+    **options : ``file``, ``batch_size``, ``prompt`` and ``threads`` of :class:`OnnxText`.
 
     Examples
     --------
@@ -47,12 +47,12 @@ class OnnxTokens:
         self.dtype = check_choice(dtype, "dtype", ("float16", "float32"))
         self.normalize = normalize
         self._text = OnnxText(folder, max_tokens=max_tokens, normalize=False, **options)
-        self._text.encode_tokens([])  # refuses a model that pools inside
+        self._dim = self._text.token_dim  # refuses a model that pools inside
 
     @property
     def dim(self) -> int:
         """Dimensions of a vector."""
-        return self._text.dim
+        return self._dim
 
     def encode(self, items: Sequence[str] | str, *, progress: bool | None = None) -> Bags:
         """One bag for each text, in the order given; a single string is one bag."""

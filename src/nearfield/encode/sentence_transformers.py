@@ -22,7 +22,8 @@ class SentenceTransformers:
     Parameters
     ----------
     name : the model, such as ``"all-MiniLM-L6-v2"`` (downloaded by that library on first use) or a folder.
-    normalize : scale the vectors to length one (default).
+    normalize : scale the vectors to length one. None does what the model does: those made for cosine end in a
+        normalisation, those made for inner products do not.
     batch_size : texts per forward pass; 32 suits a CPU, a few hundred a GPU. It changes the last bits at most.
     device : torch's device name; None lets the library choose.
 
@@ -34,12 +35,13 @@ class SentenceTransformers:
     (2, 384)
     """
 
-    def __init__(self, name: str, normalize: bool = True, batch_size: int = 32, device: str | None = None):
+    def __init__(self, name: str, normalize: bool | None = None, batch_size: int = 32, device: str | None = None):
         self.name = name
-        self.normalize = normalize
         self.batch_size = batch_size
         library = require("sentence_transformers", "sentence-transformers")
         self._model: Any = library.SentenceTransformer(name, device=device)
+        kinds = {type(module).__name__ for module in self._model.children()}
+        self.normalize = "Normalize" in kinds if normalize is None else normalize
         self._dim = int(self._model.encode(["dimension"], show_progress_bar=False).shape[1])
         self._digest: str | None = None
 

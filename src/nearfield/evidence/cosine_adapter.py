@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import average_precision_score
 
-from ..datasets.answers import NAMES, Answers, load_answers
+from ..datasets.answers import Answers, load_answers
 from ..decide import Judge, QueryCalibrator, conformal_cut
 from ..index import Flat
 from . import material
@@ -35,13 +35,14 @@ EMPTY = Claim("Of CLINC150's out-of-scope queries at least 70% get nothing where
 BOUND = Claim("A conformal cut for 5% false answers, from out-of-scope queries set aside, keeps the rate on others.")
 CLAIMS = (VECTOR, BOTH, CURVE, ERROR, ORDER, EMPTY, BOUND)
 K = 50
+SETS = ("scifact", "cranfield", "clinc150")
 
 
 def measure(setting: Setting) -> Iterator[Finding]:
     """The findings, one claim after another."""
     encoder = material.minilm(max_tokens=256)
     sets = [
-        load_answers(name, lambda texts: encoder.encode(texts, progress=False), quick=setting.quick) for name in NAMES
+        load_answers(name, lambda texts: encoder.encode(texts, progress=False), quick=setting.quick) for name in SETS
     ]
     found = {answers.name: _fitted(answers) for answers in sets}
     precision = {

@@ -16,7 +16,7 @@ from . import material
 class Judged:
     """A scorer with its items, anchor queries and test queries, and two cheap first searches over them.
 
-    ``vectors``, ``anchor_vectors`` and ``query_vectors`` are a bi-encoder's; ``words`` (q, n) scores by common words.
+    ``vectors``, ``anchor_vectors`` and ``query_vectors`` are a bi-encoder's; ``words`` (q, n) are BM25 scores.
     """
 
     scorer: Any
@@ -67,7 +67,7 @@ def maxsim_on_scifact(quick: bool) -> Judged:
     asked, known = (material.unit(encoder.encode(texts, progress=False)) for texts in (queries, anchors))
     scorer = TokenMaxSim(encoder.encode_tokens(documents, progress=False))
     return Judged(
-        scorer, len(documents), tokens(anchors), tokens(queries), vectors, known, asked, _by_words(documents, queries)
+        scorer, len(documents), tokens(anchors), tokens(queries), vectors, known, asked, bm25(documents, queries)
     )
 
 
@@ -86,7 +86,7 @@ def relations_on_wordnet(quick: bool) -> Judged:
     anchors, asked = rest[: 30 if quick else 200], rest[200 : 210 if quick else 300]
     network = _trained(vectors, _relations(), np.concatenate([anchors, asked]), rng, 2_000 if quick else 30_000)
     texts = words.texts
-    by_words = _by_words([texts[row] for row in items], [texts[row] for row in asked])
+    by_words = bm25([texts[row] for row in items], [texts[row] for row in asked])
     own = vectors[items]
 
     def scorer(query: int, rows: np.ndarray) -> np.ndarray:
@@ -95,11 +95,23 @@ def relations_on_wordnet(quick: bool) -> Judged:
     return Judged(scorer, len(items), anchors.tolist(), asked.tolist(), own, vectors[anchors], vectors[asked], by_words)
 
 
-def _by_words(items: Sequence[str], queries: Sequence[str]) -> np.ndarray:
-    from sklearn.feature_extraction.text import TfidfVectorizer
+def bm25(items: Sequence[str], queries: Sequence[str]) -> np.ndarray:
+    """BM25 (k1 = 1.2, b = 0.75) of every query with every item, (q, n); English stop words count nothing.
 
-    counts = TfidfVectorizer(sublinear_tf=True, stop_words="english").fit(items)
-    return np.asarray((counts.transform(queries) @ counts.transform(items).T).todense(), np.float32)
+    Examples
+    --------
+    >>> bm25(["lift of a wing", "drag of a wing", "a stall"], ["wing lift"]).argsort().tolist()
+    [[2, 1, 0]]
+    """
+    from scipy.sparse import csr_array
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    from ..index import bm25_weights
+
+    counts = CountVectorizer(stop_words="english").fit(items)
+    weights = bm25_weights(csr_array(counts.transform(items), dtype=np.float32))
+    asked = csr_array(counts.transform(queries) > 0, dtype=np.float32)
+    return np.asarray((asked @ weights.T).todense(), np.float32)
 
 
 def _relations() -> np.ndarray:

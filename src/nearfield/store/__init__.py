@@ -13,6 +13,7 @@ from ..common.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .collections import Collections as Collections
+    from .conditions import Condition as Condition
     from .filters import Filter as Filter
     from .hits import Batch as Batch
     from .hits import Hit as Hit
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Batch",
     "Collections",
+    "Condition",
     "Estimate",
     "Filter",
     "Hit",
@@ -45,6 +47,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "Batch": ".hits",
         "Collections": ".collections",
+        "Condition": ".conditions",
         "Estimate": ".sizing",
         "Filter": ".filters",
         "Hit": ".hits",

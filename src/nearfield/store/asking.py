@@ -49,10 +49,11 @@ class Asking(Handle):
             together with ``after`` and ``old_queries``.
         where : a condition on the attributes: SQL text such as ``"year >= 2024 and topic in ('vision', 'nlp')"``,
             ``"contains(tags, 'new')"`` or ``"within(place, 52.5, 13.4, 10)"`` (km), or a pyarrow expression. See
-            :class:`nearfield.store.Filter`.
+            :class:`nearfield.store.Filter`. Or a :class:`nearfield.store.Condition`, for a set of ids and for what the
+            payload says.
         payload, attributes : whether hits carry them; with the payload come the texts.
-        max_false : cut every answer where the judge finds nothing relevant any more; needs :meth:`fit_judge`, and with
-            ``text`` :meth:`fit_fusion`.
+        max_false : cut every answer where the judge finds nothing relevant any more; needs :meth:`fit_judge` or
+            :meth:`fit_query_judge`, and with ``text`` :meth:`fit_fusion`.
             See :meth:`nearfield.decide.Judge.keep` for what the rate means.
         beam : how far a graph is searched; None takes what the plan measured.
         group_by : an attribute of type bool, int, string or timestamp: the answer has at most ``group_size`` hits for
@@ -213,7 +214,14 @@ class Asking(Handle):
         """The items of these ids, None where there is none; a single id is answered with a single item."""
         return self._reader.get(ids)
 
-    def iterate(self, batch_size: int = 1000) -> Iterator[Batch]:
-        """All items in the order of their arrival, as they were when the iteration began."""
+    def iterate(self, batch_size: int = 1000, *, where: Any = None) -> Iterator[Batch]:
+        """All items in the order of their arrival, or those that pass ``where``, as they were when the iteration began.
+
+        ``where`` is a condition as in :meth:`search`.
+        """
         check_int(batch_size, "batch_size", 1)
-        return self._reader.iterate(batch_size)
+        return self._reader.iterate(batch_size, where)
+
+    def count(self, where: Any = None) -> int:
+        """How many items pass a condition, which is one as in :meth:`search`; ``len(store)`` without."""
+        return self._reader.count(where)

@@ -74,8 +74,8 @@ def arrow_schema(schema: Mapping[str, str]) -> pa.Schema:
 def to_table(value: Any, schema: Mapping[str, str], rows: int) -> pa.Table | None:
     """Attributes as a caller gives them, checked, as a table of the store's schema; None for a store without one.
 
-    ``value`` is None (all null), a pyarrow Table or RecordBatch, a mapping of columns (a pandas DataFrame is one), or a
-    sequence of one dict per item. Columns and keys that are not given are null.
+    ``value`` is None (all null), a table of pyarrow, pandas, polars or DuckDB, a mapping of columns, or a sequence of
+    one dict per item. Columns and keys that are not given are null.
     """
     if not schema:
         if value is not None and not (isinstance(value, Sequence | Mapping) and len(value) == 0):
@@ -109,7 +109,12 @@ def _columns(value: Any, schema: Mapping[str, str], rows: int) -> dict[str, Any]
         return dict(zip(value.schema.names, value.columns, strict=True))
     if isinstance(value, Mapping):
         return dict(value)
-    if hasattr(value, "columns") and hasattr(value, "__getitem__"):  # a DataFrame, of pandas or like it
+    if hasattr(value, "__arrow_c_stream__") and not hasattr(value, "iloc"):  # polars, DuckDB
+        from .frames import arrow_table
+
+        table = arrow_table(value, "attributes")
+        return dict(zip(table.schema.names, table.columns, strict=True))
+    if hasattr(value, "columns") and hasattr(value, "__getitem__"):  # a DataFrame of pandas
         return {name: value[name] for name in value.columns}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         for position, row in enumerate(value):
@@ -176,7 +181,7 @@ def _allowed(found: pa.DataType, kind: str) -> bool:
         return True
     if kinds.is_dictionary(found):
         found = found.value_type
-    number = kinds.is_integer(found) or kinds.is_floating(found)
+    number = kinds.is_integer(found) or kinds.is_floating(found) or kinds.is_decimal(found)
     text = _is_text(found)
     return {
         "bool": kinds.is_boolean(found),

@@ -224,8 +224,8 @@ class Catalogue:
                         connection.close()
             finally:
                 if self._lock is not None:
-                    self._release.detach()
-                    files.unlock(self._lock)
+                    if self._release.detach() is not None:  # None: the interpreter's exit has given it back already
+                        files.unlock(self._lock)
                     self._lock = None
         _open.discard(self)
 

@@ -9,7 +9,7 @@ from ..metric import get_metric
 from ..survey.costs import recall_loss, relevance_change
 from ..survey.drift import Drift, asked_for
 from ..survey.shift import distribution_shift
-from .judging import item_vectors, itself
+from .crossing import item_vectors, itself
 from .search import nearest
 from .snapshot import Shape, View
 

@@ -18,8 +18,9 @@ The order of the rows is that of the store. What is made from the items again is
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,15 +87,7 @@ def _chunks(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    arriving = iter(batches)
-    first = next(arriving, None)
-    kind = settings.get("id_type") if first is None else "str" if isinstance(first.ids[0], str) else "int"
-    names = column_names(
-        settings["attributes"],
-        expires=first is not None and first.expires is not None,
-        text=first is not None and first.text is not None,
-    )
-    schema = dump_schema(settings, kind or "int", names)
+    schema, names, arriving = arrow_batches(batches, settings)
     sink = _Sink()
     with pq.ParquetWriter(
         pa.PythonFile(sink, mode="w"),
@@ -107,19 +100,50 @@ def _chunks(
     ) as writer:
         held: list[Any] = []
         size = rows = 0
-        batch = first
+        batch = next(arriving, None)
         while batch is not None:
-            table = _table(batch, schema, names)
-            held.append(table)
-            size, rows = size + table.nbytes, rows + len(batch)
+            held.append(batch)
+            size, rows = size + batch.nbytes, rows + batch.num_rows
             batch = next(arriving, None)
             if batch is None or size > GROUP_BYTES or rows >= GROUP_ROWS:
-                writer.write_table(pa.concat_tables(held), row_group_size=rows)
+                writer.write_table(pa.Table.from_batches(held), row_group_size=rows)
                 written[0] += rows
                 bar.update(rows)
                 held, size, rows = [], 0, 0
                 yield from sink.take()
     yield from sink.take()
+
+
+def arrow_batches(batches: Iterable[Batch], settings: Mapping[str, Any]) -> tuple[Any, dict[str, str], Iterator[Any]]:
+    """The Arrow schema of some batches, which column is which, and the batches themselves, made one at a time."""
+    arriving = iter(batches)
+    first = next(arriving, None)
+    kind = settings.get("id_type") if first is None else "str" if isinstance(first.ids[0], str) else "int"
+    names = column_names(
+        settings["attributes"],
+        expires=first is not None and first.expires is not None,
+        text=first is not None and first.text is not None,
+    )
+    schema = dump_schema(settings, kind or "int", names)
+    each = itertools.chain([] if first is None else [first], arriving)
+    return schema, names, (_record_batch(batch, schema, names) for batch in each)
+
+
+def arrow_reader(batches: Iterable[Batch], settings: Mapping[str, Any], columns: Sequence[str] | None) -> Any:
+    """The batches as a stream of Arrow's, of some of the columns or all."""
+    import pyarrow as pa
+
+    schema, _, arriving = arrow_batches(batches, settings)
+    if columns is not None:
+        if isinstance(columns, str) or not all(isinstance(name, str) for name in columns):
+            raise TypeError(f"columns: expected a list of names, got {columns!r}")
+        for name in columns:
+            if name not in schema.names:
+                raise ValueError(f"columns: no column {name!r}; columns: {', '.join(schema.names)}")
+        wanted = list(dict.fromkeys(columns))
+        schema = pa.schema([schema.field(name) for name in wanted], metadata=schema.metadata)
+        arriving = (batch.select(wanted) for batch in arriving)
+    return pa.RecordBatchReader.from_batches(schema, arriving)
 
 
 def column_names(attributes: Mapping[str, str], *, expires: bool = False, text: bool = False) -> dict[str, str]:
@@ -155,28 +179,31 @@ def dump_schema(settings: Mapping[str, Any], kind: str, names: Mapping[str, str]
     return pa.schema(fields, metadata={METADATA_KEY: text.encode()})
 
 
-def _table(batch: Batch, schema: Any, names: Mapping[str, str]) -> Any:
+def _record_batch(batch: Batch, schema: Any, names: Mapping[str, str]) -> Any:
     import pyarrow as pa
+
+    from .columns import one_array
 
     vectors = schema.field(names["vector"]).type
     flat = pa.array(np.ascontiguousarray(batch.vectors).reshape(-1))
     columns = {
         names["id"]: pa.array(batch.ids, schema.field(names["id"]).type),
         names["vector"]: pa.FixedSizeListArray.from_arrays(flat, type=vectors),
-        names["payload"]: pa.array([_json(value) for value in batch.payload], pa.large_string()),
+        names["payload"]: pa.array([json_text(value) for value in batch.payload], pa.large_string()),
     }
     if "expires" in names:
         columns[names["expires"]] = pa.array(batch.expires, schema.field(names["expires"]).type)
     if "text" in names:
         columns[names["text"]] = pa.array(batch.text, pa.large_string())
     arrays = [
-        columns[name] if name in columns else batch.attributes.column(name)  # type: ignore[union-attr]
+        columns[name] if name in columns else one_array(batch.attributes.column(name))  # type: ignore[union-attr]
         for name in schema.names
     ]
-    return pa.Table.from_arrays(arrays, schema=schema)
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _json(value: Any) -> str | None:
+def json_text(value: Any) -> str | None:
+    """A payload as JSON text; None stays None."""
     if value is None:
         return None
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

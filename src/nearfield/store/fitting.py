@@ -11,7 +11,7 @@ from ..common.checks import check_int, check_random_state
 from .handle import Handle
 
 if TYPE_CHECKING:
-    from ..decide import FusionReport, Judge
+    from ..decide import FusionReport, Judge, QueryJudge
     from ..transform import Aspects
 
 
@@ -22,7 +22,8 @@ class Fitting(Handle):
         """Learn from judged queries how vectors and words together tell relevance; kept with the store.
 
         From then on hits of a search by ``text`` carry ``relevance``, the probability that they are relevant, are
-        ordered by it, and ``max_false`` cuts them. Without it standings are added, which ranks nearly as well.
+        ordered by it, and ``max_false`` cuts them. Without it standings are added, which ranks nearly as well. The
+        judged queries stay with the store, to fit it again (:meth:`refit`).
 
         Parameters
         ----------
@@ -40,11 +41,10 @@ class Fitting(Handle):
         ------
         ValueError : no texts in the store; too few queries with an answer among their hundred best by either leg.
         """
-        from .text_search import fit_fusion
+        from .text_search import Judgements, fit_fusion
 
         self._writing()
-        check_random_state(random_state)
-        return fit_fusion(self._reader, queries, text, relevant, random_state)
+        return fit_fusion(self._reader, Judgements.check(queries, text, relevant, random_state, self._shape))
 
     def fit_aspects(
         self,
@@ -109,12 +109,14 @@ class Fitting(Handle):
         nearest: int = 10,
         sample: int = 3000,
         background: int = 1024,
+        text: Sequence[str] | None = None,
         random_state: int = 0,
     ) -> Judge:
         """Fit the relevance judge from the store's own items and keep it; hits carry ``relevance`` from then on.
 
         Every item is searched once, so on a large store :meth:`optimize` first. The judge keeps its meaning while the
-        store stays much the same; ``stats()["judge"]`` says when it has gone stale.
+        store stays much the same; ``stats()["judge"]`` says when it has gone stale, and :meth:`refit` fits it again.
+        Where it is known which items answer some dozens of queries, :meth:`fit_query_judge` learns from that instead.
 
         Parameters
         ----------
@@ -125,6 +127,7 @@ class Fitting(Handle):
         hidden, nearest : see :class:`nearfield.decide.Judge`.
         sample : how many items are asked as if they were queries; more narrows the rates.
         background : how many random items each of them is compared with.
+        text : the labelled queries as texts, kept for a move to another model, which can then encode them.
 
         Raises
         ------
@@ -134,7 +137,7 @@ class Fitting(Handle):
         check_int(sample, "sample", 20)
         check_int(background, "background", 20)
         check_random_state(random_state)
-        if queries is None and labels is not None:
+        if queries is None and (labels is not None or text is not None):
             raise ValueError("queries: expected the labelled queries, got None")
         from ..decide import Judge
         from . import judging
@@ -143,6 +146,92 @@ class Fitting(Handle):
         asked, truth = np.empty((0, self.dim), np.float32), np.empty(0, bool)
         if queries is not None:
             asked, truth = judging.check_labelled(queries, labels, self._shape)
-        how = judging.Fit(sample, background, asked, truth)
+        how = judging.Fit(sample, background, asked, truth, judging.check_texts(text, len(asked)))
         judging.fit_and_publish(judge, maintenance, self._shape, how)
         return judge
+
+    def fit_query_judge(
+        self,
+        queries: Any,
+        relevant: Sequence[Any],
+        *,
+        shown: Sequence[Any] | None = None,
+        text: Sequence[str] | None = None,
+        set_aside: float = 0.5,
+        hidden: float = 0.0,
+        form: str = "linear",
+        nearest: int = 10,
+        random_state: int = 0,
+    ) -> QueryJudge:
+        """Learn from labelled queries, or from clicks, what is relevant to a query, and keep that as the store's judge.
+
+        Hits then carry ``relevance``, each the probability that it would be labelled relevant, and ``max_false`` cuts
+        them with a guarantee: half of the queries are not learnt from but say where to cut. The labelled queries stay
+        with the store, by the ids of the items, and are used again by :meth:`refit` and at the end of a move to another
+        model. Choose :meth:`fit_judge` where there are no labels; the later of the two is the store's judge.
+
+        Parameters
+        ----------
+        queries : (m, d) vectors, 20 at least; some hundred are good.
+        relevant : for each query the ids of the items that answer it. None of them: the store holds no answer. With 40
+            such queries, ``max_false`` is about queries like these; with fewer, about queries like all the others when
+            what answers them is not there.
+        shown : for each query the ids that were shown, best first, where ``relevant`` is what was clicked: what was
+            passed over above the last click is not relevant, of the rest nothing is known, and a query without a click
+            tells nothing. None: what is not named in ``relevant`` is not relevant.
+        text : the queries as texts. A move to another model then encodes them, instead of mapping their vectors.
+        set_aside, hidden, form, nearest : see :class:`nearfield.decide.QueryJudge`.
+        random_state : draws the queries that are set aside.
+
+        Raises
+        ------
+        ValueError : fewer than 20 queries whose answers the store holds; labels of one kind only.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from nearfield.store import Store
+        >>> rng = np.random.default_rng(0)
+        >>> topics = rng.standard_normal((60, 16))
+        >>> items = np.repeat(topics, 5, axis=0) + 0.2 * rng.standard_normal((300, 16))
+        >>> queries = topics + 0.2 * rng.standard_normal((60, 16))
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> store = Store.create(folder.name + "/a.nf", dim=16)
+        >>> store.add(list(range(300)), items.astype(np.float32))
+        300
+        >>> judge = store.fit_query_judge(
+        ...     queries[:50].astype(np.float32), [list(range(5 * topic, 5 * topic + 5)) for topic in range(50)]
+        ... )
+        >>> store.search(queries[55].astype(np.float32), k=10, max_false=0.05).ids
+        [275, 276, 279, 277, 278, None, None, None, None, None]
+        >>> judge.unanswerable_, judge.n_set_aside_, judge.guarantee(0.05).seen
+        ('hidden', 25, 0.0)
+        >>> store.close(); folder.cleanup()
+        """
+        from ..decide import QueryJudge
+        from . import query_judging
+
+        maintenance = self._writing()[1]
+        judge = QueryJudge(form=form, nearest=nearest, set_aside=set_aside, hidden=hidden, random_state=random_state)
+        labelled = query_judging.Labelled.check(queries, relevant, shown, text, self._shape)
+        query_judging.fit_and_publish(judge, maintenance, self._shape, labelled)
+        return judge
+
+    def refit(self) -> list[str]:
+        """Fit again what was learnt: the judge and the fusion, by their settings and labels, to the items as they are.
+
+        Worth it when a fifth of the items has changed; :meth:`compact` and :meth:`optimize` do it by themselves then.
+
+        Returns
+        -------
+        list : the names of what was fitted, of "judge" and "fusion". What cannot be fitted any more stays as it was.
+        """
+        from . import refitting
+
+        self._writing()
+        return refitting.run(self, self._reader.view(lambda view, _: refitting.learnt(self, view)))
+
+    def _refit_stale(self) -> None:
+        from . import refitting
+
+        refitting.run(self, self._reader.view(lambda view, _: refitting.stale(self, view)))

@@ -32,7 +32,7 @@ from .watch import Watch
 from .writing import Writer, check_embedding, remove_files
 
 if TYPE_CHECKING:
-    from ..decide import Judge
+    from ..decide import Judge, QueryJudge
     from ..tune import Plan
     from .upgrade import Upgrade
 
@@ -220,6 +220,11 @@ class Handle:
         return self._catalogue.read_only
 
     @property
+    def closed(self) -> bool:
+        """Whether this handle was closed."""
+        return self._catalogue.closed
+
+    @property
     def embedding(self) -> dict[str, Any] | None:
         """The fingerprint of the encoder the vectors come from, or None."""
         return self._meta().get("embedding")
@@ -230,7 +235,7 @@ class Handle:
         return None if self._ttl is None else dt.timedelta(microseconds=self._ttl)
 
     @property
-    def judge(self) -> Judge | None:
+    def judge(self) -> Judge | QueryJudge | None:
         """The fitted relevance judge, or None."""
         return self._reader.view(lambda view, _: view.judge)
 

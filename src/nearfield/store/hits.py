@@ -147,6 +147,11 @@ class Hits:
         self.legs: Any = {name: rows[0] for name, rows in legs.items()} if single and legs is not None else legs
 
     @property
+    def single(self) -> bool:
+        """Whether these are the hits of one query."""
+        return self._single
+
+    @property
     def cursor(self) -> Any:
         """Where this page ends, for ``after=``; None when nothing comes after it."""
         pages = self._rows[-1]
@@ -199,6 +204,45 @@ class Hits:
                     None if self.text is None else self.text[rank],
                     None if self.legs is None else {name: float(rows[rank]) for name, rows in self.legs.items()},
                 )
+
+    def to_arrow(self) -> pa.Table:
+        """A pyarrow table of one row a hit.
+
+        Its columns are ``query`` (where there are several), ``rank`` from 0, ``id``, ``distance``, and what the search
+        brought along: ``relevance``, the number of each leg (``text_leg``, ``vector_leg``), ``group``, ``text``,
+        ``payload`` as JSON text, and the attributes under their own names. An attribute of one of our names pushes ours
+        aside (``_id``). DuckDB, polars and all that know Arrow's C interface take the hits as they are.
+
+        Examples
+        --------
+        >>> hits = Hits([["a", None]], np.array([[0.25, np.inf]], np.float32), ["only 1 item"], single=True)
+        >>> hits.to_arrow().to_pylist()
+        [{'rank': 0, 'id': 'a', 'distance': 0.25}]
+        """
+        from .hit_table import to_arrow
+
+        return to_arrow(self)
+
+    def to_pandas(self) -> Any:
+        """A pandas DataFrame with the columns of :meth:`to_arrow`; the payload as Python values."""
+        from .hit_table import to_pandas
+
+        return to_pandas(self)
+
+    def to_polars(self) -> Any:
+        """A polars DataFrame with the columns of :meth:`to_arrow`."""
+        from .hit_table import to_polars
+
+        return to_polars(self)
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        """Arrow's C interface, by which other libraries take the hits."""
+        return self.to_arrow().__arrow_c_stream__(requested_schema)
+
+    def _repr_html_(self) -> str:
+        from .hit_display import to_html
+
+        return to_html(self)
 
     def __repr__(self) -> str:
         if not self._single:

@@ -8,7 +8,7 @@ that came after the judge have none yet, and the judge takes a typical one for t
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from ..common.decoding import decoding, expect
 from ..common.progress import Progress
 from ..metric import get_metric
 from .catalogue import Catalogue
+from .crossing import Crossing, Probe, item_vectors, itself, unblurred
 from .search import nearest
 from .snapshot import Scales, Shape, View
 from .tables import digest, set_meta
@@ -32,8 +33,6 @@ STALE_SHARE = 0.2
 
 _NEIGHBOR = 5
 _QUERIES = 1024
-# Items that the map of labelled queries is learnt from at the end of a move, and others that tell how it blurs.
-_LEARNT, _PROBED = 4000, 1000
 SAMPLE, BACKGROUND = 3000, 1024
 
 
@@ -45,71 +44,59 @@ class Fit:
     background: int
     queries: np.ndarray
     labels: np.ndarray
-    probe: tuple[np.ndarray, np.ndarray] | None = None  # keys of items, and their vectors mapped as the queries were
+    text: list[str] | None = None
+    probe: Probe | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; :func:`fit_of` reads it."""
         return {
             "sample": self.sample,
             "background": self.background,
-            "queries": base64.b64encode(self.queries.astype("<f4").tobytes()).decode(),
+            "queries": packed(self.queries),
             "labels": self.labels.astype(int).tolist(),
+            "text": self.text,
         }
 
+    def crossed(self, crossing: Crossing) -> Fit:
+        """The same with its queries in the space that the store is moved to."""
+        queries, probe = crossing.queries(self.queries, self.text)
+        return replace(self, queries=queries, probe=probe)
 
-def fit_of(stored: Mapping[str, Any], view: View, shape: Shape, path: Any) -> Fit:
-    """How the stored judge was fitted, its labelled queries in the next space where the store is being moved.
 
-    Judges stored before their labels were kept have none.
-    """
+def packed(queries: np.ndarray) -> str:
+    """Vectors as text."""
+    return base64.b64encode(queries.astype("<f4").tobytes()).decode()
+
+
+def unpacked(text: str, count: int, dim: int) -> np.ndarray:
+    """So many vectors from their text; ValueError unless there are."""
+    queries = np.frombuffer(base64.b64decode(text, validate=True), "<f4").reshape(count, -1 if count else dim)
+    expect(not count or queries.shape[1] == dim, f"labelled queries of {queries.shape[1:]} dimensions")
+    return queries.astype(np.float32)
+
+
+def fit_of(stored: Mapping[str, Any], shape: Shape, path: Any) -> Fit:
+    """How the stored judge was fitted. Judges stored before their labels were kept have none."""
     kept = stored.get("fit")
     if kept is None:
         return Fit(SAMPLE, BACKGROUND, np.empty((0, shape.dim), np.float32), np.empty(0, bool))
     with decoding(path, "how the judge was fitted"):
         labels = np.array(kept["labels"], bool)
-        width = -1 if len(labels) else shape.dim  # of nothing at all NumPy cannot tell how wide it is
-        queries = np.frombuffer(base64.b64decode(kept["queries"], validate=True), "<f4").reshape(len(labels), width)
-        expect(queries.shape[1] == shape.dim, f"labelled queries of {queries.shape[1:]} dimensions")
-        fit = Fit(int(kept["sample"]), int(kept["background"]), queries.astype(np.float32), labels)
-    return fit if view.next is None else _moved(fit, view)
+        queries = unpacked(kept["queries"], len(labels), shape.dim)
+        return Fit(
+            int(kept["sample"]), int(kept["background"]), queries, labels, check_texts(kept.get("text"), len(labels))
+        )
 
 
-def _moved(fit: Fit, view: View) -> Fit:
-    """The same with its queries in the next space, whose items are all encoded."""
-    from ..transform import RidgeMap
-
-    newer = view.newer
-    if not len(fit.labels):
-        return replace(fit, queries=np.empty((0, newer.shape.dim), np.float32))
-    keys = np.concatenate([live.part.keys[live.rows()] for live in view.parts])
-    keys = np.random.default_rng(0).permutation(keys)[: _LEARNT + _PROBED]
-    cut = len(keys) - max(1, min(_PROBED, len(keys) // 5))
-    metric, after = get_metric(view.shape.metric), get_metric(newer.shape.metric)
-    old = metric.prepare_queries(item_vectors(view, view.shape, keys))
-    new = after.prepare_queries(item_vectors(newer, newer.shape, keys[:cut]))
-    crossed = RidgeMap().fit(old[:cut], new).export(unit=after.nonzero)
-    mapped = crossed.transform(metric.prepare_queries(fit.queries))
-    return replace(fit, queries=mapped, probe=(keys[cut:], crossed.transform(old[cut:])))
-
-
-def _unblurred(distances: np.ndarray, view: View, shape: Shape, probe: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Distances of mapped queries to their nearest as those of true ones: rank by rank with the mean and the spread
-    that items have, asked for by their own vectors instead of mapped ones.
-
-    A mapped query lies nearer to the items than a true one, for the map was fitted to items: without this SciFact's
-    claims, moved from WordLlama to MiniLM, would promise 5% lost and lose 20%.
-    """
-    there = view.locate(probe[0])[0] >= 0  # not deleted meanwhile
-    keys, mapped = probe[0][there], probe[1][there]
-    if len(keys) < 2:
-        return distances
-    found = []
-    for vectors in (mapped, item_vectors(view, shape, keys)):
-        near = nearest(view, shape.metric, vectors, distances.shape[1] + 1, exact=True)
-        found.append(near.distances[~itself(near.keys, keys)].reshape(len(keys), -1).astype(np.float64))
-    (shown, width), (mean, spread) = ((each.mean(axis=0), each.std(axis=0)) for each in found)
-    gain = np.where(width > 0, spread / np.where(width > 0, width, 1.0), 1.0)
-    return np.maximum.accumulate(mean + (distances - shown) * gain, axis=1)
+def check_texts(text: Any, count: int) -> list[str] | None:
+    """The texts of so many queries, or None."""
+    if text is None:
+        return None
+    if isinstance(text, str) or not isinstance(text, Sequence) or not all(isinstance(one, str) for one in text):
+        raise TypeError(f"text: expected a list of one text per query, got {type(text).__name__}")
+    if len(text) != count:
+        raise ValueError(f"text: expected {count} texts, one per query, got {len(text)}")
+    return list(text)
 
 
 def fit_and_publish(judge: Judge, maintenance: Maintenance, shape: Shape, how: Fit) -> None:
@@ -158,9 +145,7 @@ def fit(judge: Judge, view: View, shape: Shape, *, sample: int, background: int,
 def refine(judge: Judge, view: View, shape: Shape, scales: Scales, how: Fit) -> None:
     """Let a few queries of known answer move the judge."""
     found = nearest(view, shape.metric, how.queries, judge.k)
-    distances = found.distances
-    if how.probe is not None and np.isfinite(distances).all():
-        distances = _unblurred(distances, view, shape, how.probe)
+    distances = unblurred(found.distances, view, shape, how.probe)
     prepared = get_metric(shape.metric).prepare_queries(how.queries)
     judge.refine(distances, how.labels, scales=scales.of(found.keys), queries=prepared)
 
@@ -189,32 +174,20 @@ def local_scales(view: View, shape: Shape) -> Scales:
     return Scales(keys, values)
 
 
-def publish(judge: Judge, view: View, catalogue: Catalogue, scales: Scales, how: Fit) -> None:
+def publish(judge: Any, view: View, catalogue: Catalogue, scales: Scales | None, how: Any) -> None:
     """Make the judge and the scales the store's, in one transaction."""
     step = 1 << 16
     with catalogue.writing() as connection:
         said = {"judge": judge.to_dict(), "items": view.items, "changes": view.changes, "fit": how.to_dict()}
         set_meta(connection, "judge", said)
         connection.execute("DELETE FROM scales")
-        for start in range(0, len(scales.keys), step):
+        for start in range(0, 0 if scales is None else len(scales.keys), step):
             keys = scales.keys[start : start + step].astype("<i8").tobytes()
             values = scales.values[start : start + step].astype("<f4").tobytes()
             connection.execute("INSERT INTO scales VALUES (?, ?, ?, ?)", (start, keys, values, digest(keys, values)))
 
 
 def freshness(stored: Mapping[str, Any], view: View) -> dict[str, Any]:
-    """How far the store moved since its judge was fitted."""
+    """How far the store moved since something was fitted to it."""
     changed = (view.changes - stored["changes"]) / max(1, stored["items"])
     return {"fitted_on_items": stored["items"], "changed_since": round(changed, 4), "stale": changed > STALE_SHARE}
-
-
-def item_vectors(view: View, shape: Shape, keys: np.ndarray) -> np.ndarray:
-    """The vectors of the items with these keys, float32."""
-    return np.ascontiguousarray(view.gather_vectors(*view.locate(keys), shape), np.float32)
-
-
-def itself(keys: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Per row, the one column of the item itself, or the last where it is not found (it has many copies)."""
-    found = keys == own[:, None]
-    found[~found.any(axis=1), -1] = True
-    return found

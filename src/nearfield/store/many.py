@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..native.cells import Group, search_cells
+from .conditions import Bound
 from .filters import Filter
 from .rows import Found, Live, Part, Queries
 from .search import Nearest, merge
@@ -45,7 +46,7 @@ _LISTED = 1 << 24
 class Asked(NamedTuple):
     """The distinct conditions of a batch, and for each query the number of its own."""
 
-    conditions: list[Filter | None]
+    conditions: list[Any]
     which: np.ndarray
 
     def groups(self) -> list[np.ndarray]:
@@ -54,14 +55,14 @@ class Asked(NamedTuple):
         return np.split(order, np.searchsorted(self.which[order], np.arange(1, len(self.conditions))))
 
 
-def distinct(where: Any, count: int, read: Callable[[Any], Filter | None]) -> Asked:
+def distinct(where: Any, count: int, read: Callable[[Any], Any]) -> Asked:
     """The conditions of ``count`` queries, each read once: one for all, or a sequence of one (or None) each."""
     if isinstance(where, str) or not isinstance(where, Sequence | np.ndarray):
         return Asked([read(where)], np.zeros(count, np.int64))
     if len(where) != count:
         raise ValueError(f"where: expected one condition (or None) for each of {count} queries, got {len(where)}")
     numbers: dict[Any, int] = {}
-    conditions: list[Filter | None] = []
+    conditions: list[Any] = []
     which = np.empty(count, np.int64)
     for place, one in enumerate(where):
         text = one is None or isinstance(one, str)
@@ -94,7 +95,7 @@ def _search_part(
     live: Live,
     queries: Queries,
     members: list[np.ndarray],
-    conditions: list[Filter | None],
+    conditions: list[Filter | Bound | None],
     k: int,
     beam: int | None,
 ) -> tuple[Found, np.ndarray]:

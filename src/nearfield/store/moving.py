@@ -1,19 +1,25 @@
-"""How a store travels: tags to go back to, Parquet files, object storage."""
+"""How a store travels: tags to go back to, Parquet files, Arrow streams, object storage."""
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ..common import files
-from ..common.checks import check_choice
+from ..common.checks import check_choice, check_int
 from .catalogue import publish_directory
 from .copying import beside, refuse_target
 from .handle import Handle
 from .tables import set_meta
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from .hits import Batch
 
 _BATCH_ROWS = 1024
 
@@ -93,10 +99,55 @@ class Moving(Handle):
         target = Path(path).absolute()
         if not target.parent.is_dir():
             raise FileNotFoundError(f"path: no such directory to write to: {target.parent}")
-        # The settings are read after the iteration pinned its moment: they change only in a store without items.
-        batches = self._reader.iterate(_BATCH_ROWS)
+        return dump(target, *self._moment(_BATCH_ROWS), len(self))
+
+    # -- Arrow --------------------------------------------------------------------------------------------------------
+
+    def to_arrow(self, columns: Sequence[str] | None = None, *, batch_size: int = _BATCH_ROWS) -> pa.RecordBatchReader:
+        """All items of one moment as a stream of Arrow batches, read as they are asked for, in the order of arrival.
+
+        Columns are those of :meth:`dump`: ``id``, ``vector``, the attributes, ``payload`` as JSON text, and where there
+        are such ``expires`` and ``text``. Read it once; the moment it shows is held until then, or until it is closed.
+        DuckDB, polars and pyarrow take a store itself as well, as often as they like: ``pl.DataFrame(store)``.
+
+        Parameters
+        ----------
+        columns : names of the columns wanted; None means all.
+        batch_size : items a batch.
+
+        Raises
+        ------
+        ValueError : no column of this name.
+
+        Examples
+        --------
+        >>> import tempfile, numpy as np
+        >>> from nearfield.store import Store
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> store = Store.create(folder.name + "/a.nf", dim=2, attributes={"year": "int"})
+        >>> store.add(["a"], np.float32([[1, 0]]), attributes={"year": [2024]})
+        1
+        >>> store.to_arrow(["id", "year"]).read_all().to_pylist()
+        [{'id': 'a', 'year': 2024}]
+        >>> store.close(); folder.cleanup()
+        """
+        from .dumping import arrow_reader
+
+        check_int(batch_size, "batch_size", 1)
+        return arrow_reader(*self._moment(batch_size), columns)
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        """Arrow's C interface, by which other libraries read the store."""
+        return self.to_arrow().__arrow_c_stream__(requested_schema)
+
+    def _moment(self, batch_size: int) -> tuple[Iterator[Batch], dict[str, Any]]:
+        """The items of one moment, and the settings.
+
+        Those are read after the iteration pinned its moment: they change only in a store without items.
+        """
+        batches = self._reader.iterate(batch_size)
         first = next(batches, None)
-        return dump(target, batches if first is None else _from(first, batches), self._meta(), len(self))
+        return itertools.chain([] if first is None else [first], batches), self._meta()
 
     @classmethod
     def load(
@@ -227,8 +278,3 @@ class Moving(Handle):
         target = Path(path).absolute()
         download(open_place(url, filesystem), target)
         return cls.open(target)
-
-
-def _from(first: Any, rest: Any) -> Any:
-    yield first
-    yield from rest

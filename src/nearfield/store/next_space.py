@@ -27,6 +27,7 @@ import numpy as np
 from .. import native
 from ..common.decoding import decoding
 from .calibration import Calibration
+from .conditions import Bound
 from .filters import Filter
 from .ids import Id
 from .incoming import read_incoming
@@ -101,7 +102,7 @@ class MappedPart(Part):
         """The attributes of all rows."""
         return self._of.table()
 
-    def mask(self, condition: Filter) -> np.ndarray:
+    def mask(self, condition: Filter | Bound) -> np.ndarray:
         """Which rows pass, packed."""
         return self._of.mask(condition)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..common.errors import CorruptFileError
+from .columns import one_array
 
 
 def open_parquet(path: Path) -> Any:
@@ -55,7 +57,7 @@ def kind_of(type_: Any) -> str:
     if types.is_timestamp(type_) or types.is_date(type_):
         return "timestamp"
     is_list = types.is_list(type_) or types.is_large_list(type_) or types.is_fixed_size_list(type_)
-    if is_list and (types.is_floating(type_.value_type) or types.is_integer(type_.value_type)):
+    if is_list and kind_of(type_.value_type) in ("int", "float"):
         return "vector"
     if is_list and (types.is_string(type_.value_type) or types.is_large_string(type_.value_type)):
         return "strings"
@@ -64,11 +66,14 @@ def kind_of(type_: Any) -> str:
     return "other"
 
 
-def vectors_of(path: Path, column: Any, dim: int | None, first: int) -> np.ndarray:
+def vectors_of(path: str | Path, column: Any, dim: int | None, first: int) -> np.ndarray:
     """A column of lists as an array, in the type of its numbers; every list must hold ``dim`` of them.
 
     Without ``dim`` the first row says how many. ``first`` is the number of that row in the file.
     """
+    import pyarrow as pa
+
+    column = one_array(column)
     lengths = np.array([-1 if value is None else value for value in column.value_lengths().to_pylist()])
     if dim is None and len(lengths):
         dim = int(lengths[0])
@@ -82,6 +87,8 @@ def vectors_of(path: Path, column: Any, dim: int | None, first: int) -> np.ndarr
     flat = column.flatten()
     if flat.null_count:
         raise ValueError(f"{path}: a vector of the rows from {first} on has a missing number")
+    if pa.types.is_decimal(flat.type):
+        flat = flat.cast(pa.float64())
     return flat.to_numpy(zero_copy_only=False).reshape(len(lengths), -1)
 
 
@@ -97,6 +104,8 @@ def _jsonable(value: Any) -> Any:
         return None
     if isinstance(value, bytes):
         return value.hex()
+    if isinstance(value, Decimal):  # a number again, whole where it has no places
+        return int(value) if value.as_tuple().exponent == 0 else float(value)
     if isinstance(value, list):
         return [_jsonable(one) for one in value]
     if isinstance(value, dict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -11,6 +11,8 @@ import numpy as np
 from ..common.checks import check_int, check_real, check_vectors
 from ..common.errors import CorruptFileError
 from .catalogue import Catalogue
+from .conditions import Bound, Compound, Condition, Outcomes
+from .conditions import bound as bind
 from .expiry import as_datetime
 from .filters import Filter
 from .fusing import nearest_both
@@ -46,6 +48,7 @@ class Reader:
         self.maintenance = maintenance
         self.watch = watch
         self._filters: dict[str, Filter] = {}
+        self._outcomes = Outcomes()
         self.groups = Groups()
         self.bounds = Bounds()
         self._repair_failed = False
@@ -106,7 +109,7 @@ class Reader:
                     raise ValueError(f"{parameter}: expected None with text, whose scores change with every write")
         elif queries is None and likeness.like is None:
             raise ValueError("queries: expected vectors, a text to search by or items to be like, got none of them")
-        condition = self.condition(where, attributes)
+        asked = self.condition(where, attributes)
         _check_numbers(k, beam, max_false)
         check_int(group_size, "group_size", 1, MAX_K // k)
         name = None if group_by is None else check_column(group_by, self.schema)
@@ -114,7 +117,7 @@ class Reader:
             raise ValueError(f"group_size: expected 1 without group_by, got {group_size}")
         if text is not None:
             return search_text(
-                self, queries, text, k, condition, payload, attributes, max_false, beam, name, group_size, embedding
+                self, queries, text, k, asked, payload, attributes, max_false, beam, name, group_size, embedding
             )
         if name is not None and after is not None:
             raise ValueError("after: expected None with group_by, since the groups of an answer depend on all of it")
@@ -124,6 +127,7 @@ class Reader:
 
         def answer(committed: View, connection: Any) -> Hits:
             view = committed if queries is None else space(committed, queries, embedding)
+            condition = self.bound(asked, committed, connection)
             given, single = (None, True) if queries is None else _checked(queries, "queries", view)
             view, array = likeness.apply(view, connection, given)
             metric = view.shape.metric
@@ -176,9 +180,11 @@ class Reader:
             )
 
         offered: list[np.ndarray] = []
-        answered = self.view(answer, transaction=payload or bool(likeness))
-        for array in offered:
-            self.watch.offer(array, k, condition)
+        compound = isinstance(asked, Compound)
+        answered = self.view(answer, transaction=payload or bool(likeness) or compound)
+        if not isinstance(asked, Compound):  # a compound condition is bound to a moment that is over
+            for array in offered:
+                self.watch.offer(array, k, asked)
         return answered
 
     def search_range(
@@ -192,11 +198,12 @@ class Reader:
         embedding: Any = None,
     ) -> Hits | list[Hits]:
         """See :meth:`Store.search_range`."""
-        condition = self.condition(where, attributes)
+        asked = self.condition(where, attributes)
         if limit is not None:
             check_int(limit, "limit", 1, MAX_K)
 
         def answer(view: View, connection: Any) -> Hits | list[Hits]:
+            condition = self.bound(asked, view, connection)
             view = space(view, queries, embedding)
             metric = view.shape.metric
             array, single = _checked(queries, "queries", view)
@@ -222,9 +229,13 @@ class Reader:
                 )
             return answers[0] if single else answers
 
-        return self.view(answer, transaction=payload)
+        return self.view(answer, transaction=payload or isinstance(asked, Compound))
 
-    def condition(self, where: Any, attributes: bool) -> Filter | None:
+    def bound(self, condition: Filter | Compound | None, view: View, connection: Any) -> Any:
+        """A condition as the parts of a view are asked with it."""
+        return bind(condition, connection, self.catalogue.path, view.meta.get("id_type"))
+
+    def condition(self, where: Any, attributes: bool = False) -> Filter | Compound | None:
         """What every search is given beside its queries, checked."""
         condition = self._filter(where)
         if attributes and not self.schema:
@@ -274,11 +285,12 @@ class Reader:
         self.condition(None, attributes)
         _check_numbers(k, beam, max_false)
 
-        def answer(view: View, connection: Any) -> Hits:
-            view = space(view, queries, embedding)
+        def answer(committed: View, connection: Any) -> Hits:
+            view = space(committed, queries, embedding)
             metric = view.shape.metric
             array, _ = _checked(queries, "queries", view)
             asked = distinct(where, len(array), self._filter)
+            asked = asked._replace(conditions=[self.bound(one, committed, connection) for one in asked.conditions])
             relevance = None
             hits, passing = nearest_many(view, metric, array, k, asked, beam=beam)
             if view.judge is not None:
@@ -298,11 +310,14 @@ class Reader:
                 ids, hits.distances, status, relevance=relevance, attributes=found, payload=payloads, text=texts
             )
 
-        return self.view(answer, transaction=payload)
+        return self.view(answer, transaction=payload or _compound(where))
 
-    def _filter(self, where: Any) -> Filter | None:
+    def _filter(self, where: Any) -> Filter | Compound | None:
         if where is None:
             return None
+        if isinstance(where, Condition):
+            attributes: Any = self._filter(where.where)
+            return Compound(where, attributes, self._outcomes)
         if not isinstance(where, str):
             return Filter(where, self.schema)
         known = self._filters.get(where)
@@ -344,20 +359,49 @@ class Reader:
         items = self.view(answer, transaction=True)
         return items[0] if is_single(ids) else items
 
-    def iterate(self, batch_size: int) -> Iterator[Batch]:
+    def iterate(self, batch_size: int, where: Any = None) -> Iterator[Batch]:
         """See :meth:`Store.iterate`."""
+        return self._iterate(batch_size, self.condition(where))
+
+    def _iterate(self, batch_size: int, condition: Filter | Compound | None) -> Iterator[Batch]:
         while True:
             with self.catalogue.reading(lasting=True) as connection:
                 view = self.viewer.at(connection)
                 if view is not None:
-                    yield from self._batches(view.unexpired(self.catalogue.clock), connection, batch_size)
+                    view = view.unexpired(self.catalogue.clock)
+                    asked = self.bound(condition, view, connection)
+                    yield from self._batches(view, connection, batch_size, asked)
                     return
 
-    def _batches(self, view: View, connection: Any, batch_size: int) -> Iterator[Batch]:
-        places = [np.full(live.count, number) for number, live in enumerate(view.parts)]
-        parts = np.concatenate([np.empty(0, np.int64), *places])
-        rows = np.concatenate([np.empty(0, np.int64), *(live.rows() for live in view.parts)])
-        keys = np.concatenate([np.empty(0, np.int64), *(live.part.keys[live.rows()] for live in view.parts)])
+    def count(self, where: Any) -> int:
+        """See :meth:`Store.count`."""
+        condition = self.condition(where)
+
+        def answer(view: View, connection: Any) -> int:
+            asked = self.bound(condition, view, connection)
+            return sum(live.allowed(asked)[1] for live in view.parts)
+
+        return self.view(answer, transaction=isinstance(condition, Compound))
+
+    def keys(self, where: Any) -> np.ndarray:
+        """The keys of the items that pass, for :meth:`Store.delete`."""
+        condition = self.condition(where)
+
+        def answer(view: View, connection: Any) -> np.ndarray:
+            asked = self.bound(condition, view, connection)
+            found = [live.part.keys[live.rows(asked)] for live in view.parts]
+            return np.concatenate([np.empty(0, np.int64), *found])
+
+        return self.view(answer, transaction=isinstance(condition, Compound))
+
+    def _batches(
+        self, view: View, connection: Any, batch_size: int, condition: Filter | Bound | None
+    ) -> Iterator[Batch]:
+        living = [live.rows(condition) for live in view.parts]
+        parts = np.concatenate([np.empty(0, np.int64), *(np.full(len(some), n) for n, some in enumerate(living))])
+        rows = np.concatenate([np.empty(0, np.int64), *living])
+        theirs = (live.part.keys[some] for live, some in zip(view.parts, living, strict=True))
+        keys = np.concatenate([np.empty(0, np.int64), *theirs])
         if (np.diff(keys) < 0).any():  # segments between pending rows
             order = np.argsort(keys, kind="stable")
             parts, rows = parts[order], rows[order]
@@ -408,3 +452,10 @@ def _check_numbers(k: int, beam: int | None, max_false: float | None) -> None:
         check_int(beam, "beam", 1, MAX_K)
     if max_false is not None:
         check_real(max_false, "max_false", 0.0, 1.0)
+
+
+def _compound(where: Any) -> bool:
+    """Whether a condition, or one of several, needs a look at the catalogue."""
+    if isinstance(where, Sequence | np.ndarray) and not isinstance(where, str):
+        return any(isinstance(one, Condition) for one in where)
+    return isinstance(where, Condition)

@@ -18,6 +18,7 @@ import numpy as np
 from .. import native
 from ..metric import get_metric
 from .calibration import Calibration
+from .conditions import Bound
 from .filters import Filter
 from .ids import Id, IdColumn
 from .masks import Masks
@@ -177,11 +178,13 @@ class Part(ABC):
     def table(self) -> pa.Table:
         """The attributes of all rows."""
 
-    def mask(self, condition: Filter) -> np.ndarray:
+    def mask(self, condition: Filter | Bound) -> np.ndarray:
         """Which rows pass, packed; the last masks are remembered, since predicates repeat."""
+        if isinstance(condition, Bound) and not condition.remembered:
+            return condition.words(self)
         words = self._masks.get(condition.key)
         if words is None:
-            words = self.passing(condition)
+            words = condition.words(self) if isinstance(condition, Bound) else self.passing(condition)
             self._masks.put(condition.key, words)
         return words
 
@@ -270,13 +273,14 @@ class Live:
         np.bitwise_and.at(words, dead // 64, ~(np.uint64(1) << (dead % 64).astype(np.uint64)))
         return Live(self.part, words, native.count_bits(words))
 
-    def rows(self) -> np.ndarray:
-        """The numbers of the living rows, ascending."""
-        if self.words is None:
+    def rows(self, condition: Filter | Bound | None = None) -> np.ndarray:
+        """The numbers of the living rows, or of those that pass a condition, ascending."""
+        words = self.words if condition is None else self.allowed(condition)[0]
+        if words is None:
             return np.arange(len(self.part))
-        return np.flatnonzero(native.unpack_bits(self.words, len(self.part)))
+        return np.flatnonzero(native.unpack_bits(words, len(self.part)))
 
-    def allowed(self, condition: Filter | None) -> tuple[np.ndarray | None, int]:
+    def allowed(self, condition: Filter | Bound | None) -> tuple[np.ndarray | None, int]:
         """The bitset a search may return rows from, and how many rows that is."""
         if condition is None:
             return self.words, self.count

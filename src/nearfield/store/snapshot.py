@@ -31,7 +31,7 @@ from .segment import Segment
 from .tables import digest, own_segments, read_deleted, read_id_type, read_meta, read_state
 
 if TYPE_CHECKING:
-    from ..decide import Judge
+    from ..decide import Judge, QueryJudge
 
 
 _SAMPLED = 512
@@ -94,7 +94,7 @@ class View:
     items: int
     changes: int
     meta: Mapping[str, Any]
-    judge: Judge | None
+    judge: Judge | QueryJudge | None
     scales: Scales | None
     shape: Shape
     expiry: Expiry | None = None
@@ -214,7 +214,7 @@ class Viewer:
         self._seen_seq = 0
         self._checks: list[Any] = []
         self._meta: Mapping[str, Any] = {}
-        self._judge: tuple[Any, Judge | None, Scales | None] = (None, None, None)
+        self._judge: tuple[Any, Judge | QueryJudge | None, Scales | None] = (None, None, None)
         self._expiry = ExpiryBuffer()
         self._identity = b""
         self._next = NextReader()
@@ -401,16 +401,19 @@ class Viewer:
             self._checks = checks
         return self._meta
 
-    def _judge_of(self, connection: sqlite3.Connection, meta: Mapping[str, Any]) -> tuple[Judge | None, Scales | None]:
+    def _judge_of(
+        self, connection: sqlite3.Connection, meta: Mapping[str, Any]
+    ) -> tuple[Judge | QueryJudge | None, Scales | None]:
         stored = meta.get("judge")
         if stored is None:
             return None, None
         known, judge, scales = self._judge
         if judge is None or known != stored:
-            from ..decide import Judge
+            from ..decide import Judge, QueryJudge
 
             with decoding(self.catalogue.path, "the judge"):
-                judge = Judge.from_dict(stored["judge"])
+                kind = QueryJudge if stored["judge"].get("kind") == "QueryJudge" else Judge
+                judge = kind.from_dict(stored["judge"])
             scales = read_scales(connection, self.catalogue.path)
             self._judge = (stored, judge, scales)
         return judge, scales

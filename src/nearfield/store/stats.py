@@ -47,11 +47,12 @@ def collect(
             }
         )
     memory |= {name: size for name, size in (codes or {}).items() if size}
-    judge = None
-    if view.meta.get("judge"):
+    judge = fusion = None
+    if view.meta.get("judge") or view.meta.get("fusion"):
         from .judging import freshness
 
-        judge = freshness(view.meta["judge"], view)
+        fresh = {name: view.meta.get(name) for name in ("judge", "fusion")}
+        judge, fusion = (freshness(said, view) if said and "items" in said else None for said in fresh.values())
     tags = tag_names(catalogue.folder)
     return {
         "path": str(catalogue.folder),
@@ -74,6 +75,7 @@ def collect(
         "memory": memory,
         "plan": _plan(view),
         "judge": judge,
+        "fusion": fusion,
         "aspects": None if view.aspects is None else view.aspects.describe(),
         "recall": watch.record.report(view, watch.asked, watch.share),
         "tags": tags,

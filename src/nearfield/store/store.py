@@ -12,6 +12,7 @@ from ..common.checks import check_choice, check_vectors
 from .asking import Asking
 from .expiry import moments
 from .fitting import Fitting
+from .frames import as_list, as_matrix, rows_of
 from .ids import check_ids, is_single
 from .keeping import Keeping
 from .maintenance import living_vectors
@@ -62,7 +63,7 @@ class Store(Asking, Fitting, Keeping, Moving):
     def add(
         self,
         ids: Any,
-        vectors: Any,
+        vectors: Any = None,
         *,
         attributes: Any = None,
         payload: Any = None,
@@ -70,6 +71,8 @@ class Store(Asking, Fitting, Keeping, Moving):
         embedding: Any = None,
         ttl: float | dt.timedelta | None = None,
         expires: Any = None,
+        id_column: str | None = None,
+        vector_column: str | None = None,
     ) -> int:
         """Add new items, all or none of them; returns how many. Durable when it returns.
 
@@ -78,7 +81,9 @@ class Store(Asking, Fitting, Keeping, Moving):
         Parameters
         ----------
         ids : unique ints (64 bits) or non-empty strings; the first add fixes which. One id with one vector is fine.
-        vectors : (n, d) float32, or anything that becomes float32 without loss.
+            Or, without ``vectors``, a whole table: see *Tables*.
+        vectors : (n, d) float32, or anything that becomes float32 without loss; or a column of lists of numbers (a
+            pandas or polars Series, an Arrow array), whose double precision is rounded.
         attributes : pyarrow table, dict of columns, DataFrame, or list of dicts; what is missing is null.
         payload : list of JSON values, at most 200 levels deep, returned on request.
         text : list of texts, None where an item has none, to be searched by their words (``search(text=)``). Not needed
@@ -89,6 +94,17 @@ class Store(Asking, Fitting, Keeping, Moving):
             takes the store's own (:meth:`create`).
         expires : instead of ``ttl``, the time from which on an item is gone, one for all or a list of one per item:
             datetime, numpy datetime64, ISO text (UTC unless they say a zone), seconds since 1970, or None for never.
+        id_column, vector_column : of a table, where they are not named as usual.
+
+        Tables
+        ------
+        ``add(table)`` takes a pandas or polars DataFrame, an Arrow table or batch, a DuckDB relation, or anything else
+        with ``__arrow_c_stream__``, in one transaction; take one batch after another for what does not fit in memory.
+        The ids are the column ``id``, the vectors the only column of lists of numbers, or the one named ``vector`` or
+        ``embedding``; numbers of double precision are rounded to float32. The store's attributes are found by their
+        names, and every other column goes into the payload, a dict. In place of values, the parameters are names then:
+        ``attributes`` a list of columns, ``payload`` a list of columns (or one, whose value is the payload itself),
+        ``text`` the column of texts, ``expires`` a column of times.
 
         Raises
         ------
@@ -110,14 +126,20 @@ class Store(Asking, Fitting, Keeping, Moving):
         2
         >>> len(store), "a" in store, store.get("b").expires.year
         (1, False, 2999)
+        >>> import pyarrow as pa
+        >>> store.add(pa.table({"id": ["c"], "embedding": [[1.0, 1.0]], "title": ["A table"]}))
+        1
+        >>> store.get("c").payload
+        {'title': 'A table'}
         >>> store.close(); folder.cleanup()
         """
-        return self._put(ids, vectors, attributes, payload, text, embedding, ttl, expires, replace=False)
+        given = (attributes, payload, text, embedding, ttl, expires)
+        return self._put(ids, vectors, *given, id_column, vector_column, replace=False)
 
     def upsert(
         self,
         ids: Any,
-        vectors: Any,
+        vectors: Any = None,
         *,
         attributes: Any = None,
         payload: Any = None,
@@ -125,9 +147,12 @@ class Store(Asking, Fitting, Keeping, Moving):
         embedding: Any = None,
         ttl: float | dt.timedelta | None = None,
         expires: Any = None,
+        id_column: str | None = None,
+        vector_column: str | None = None,
     ) -> int:
         """Like :meth:`add`, but an item whose id exists is replaced: vector, attributes, payload, text and expiry."""
-        return self._put(ids, vectors, attributes, payload, text, embedding, ttl, expires, replace=True)
+        given = (attributes, payload, text, embedding, ttl, expires)
+        return self._put(ids, vectors, *given, id_column, vector_column, replace=True)
 
     def _put(
         self,
@@ -139,10 +164,23 @@ class Store(Asking, Fitting, Keeping, Moving):
         embedding: Any,
         ttl: Any,
         expires: Any,
+        id_column: str | None,
+        vector_column: str | None,
         *,
         replace: bool,
     ) -> int:
         writer = self._writing()[0]
+        if vectors is None:
+            named = {"id_column": id_column, "vector_column": vector_column, "attributes": attributes}
+            rows = rows_of(ids, self.attributes, **named, payload=payload, text=text, expires=expires)
+            ids, vectors, attributes, payload, text = rows.ids, rows.vectors, rows.attributes, rows.payload, rows.text
+            if ttl is None or expires is not None:  # a ttl outdoes a column that nobody asked for
+                expires = expires if rows.expires is None else rows.expires
+        else:
+            for name, value in (("id_column", id_column), ("vector_column", vector_column)):
+                if value is not None:
+                    raise ValueError(f"{name}: expected None where vectors are given beside ids, got {value!r}")
+            vectors, payload, text, expires = as_matrix(vectors), as_list(payload), as_list(text), as_list(expires)
         new, embedding = self._whose(vectors, embedding)
         if new is not None:
             new, vectors = self._mapped_back(new, vectors)
@@ -184,9 +222,17 @@ class Store(Asking, Fitting, Keeping, Moving):
             raise ValueError("vectors: the store moved to another model meanwhile; add again")
         return as_stored(array, shape), back.transform(array)
 
-    def delete(self, ids: Any) -> int:
-        """Delete items; ids that are not there are passed over. Returns how many were. Durable when it returns."""
+    def delete(self, ids: Any = None, *, where: Any = None) -> int:
+        """Delete items; ids that are not there are passed over. Returns how many were. Durable when it returns.
+
+        With ``where``, a condition as in :meth:`search`, in place of ids: all items that pass it at this moment. What
+        is added or replaced meanwhile stays.
+        """
         writer = self._writing()[0]
+        if (ids is None) == (where is None):
+            raise TypeError(f"ids, where: expected one of the two, got {'none' if ids is None else 'both'}")
+        if where is not None:
+            return writer.delete_keys(self._reader.keys(where).tolist())
         wanted, _ = check_ids(ids, writer.kind, unique=False)
         return writer.delete(list(dict.fromkeys(wanted)))
 
@@ -202,9 +248,12 @@ class Store(Asking, Fitting, Keeping, Moving):
         """Merge all segments and pending rows into one, without what was deleted; returns whether anything changed.
 
         Builds the index the plan says; without a plan, a graph over 8-bit codes above 20,000 items and none below.
-        Searches, adds and deletes of other threads go on meanwhile. Ctrl-C leaves the store as it was.
+        Searches, adds and deletes of other threads go on meanwhile. Ctrl-C leaves the store as it was. A judge or a
+        fusion that has gone stale is fitted again afterwards (:meth:`refit`), at one search an item.
         """
-        return self._writing()[1].compact()
+        changed = self._writing()[1].compact()
+        self._refit_stale()
+        return changed
 
     def optimize(
         self,
@@ -267,6 +316,7 @@ class Store(Asking, Fitting, Keeping, Moving):
             maintenance.compact(plan.to_dict())
             if log is not None:
                 maintenance.partition(log)
+        self._refit_stale()
         return plan
 
     def upgrade(

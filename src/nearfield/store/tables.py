@@ -155,18 +155,37 @@ def find_keys(connection: sqlite3.Connection, ids: Iterable[int | str]) -> dict[
     return found
 
 
-def read_payloads(connection: sqlite3.Connection, keys: Iterable[int], path: Path) -> dict[int, Any]:
-    """The payloads of the items with these keys, decoded, their checksums verified."""
+def find_ids(connection: sqlite3.Connection, keys: Iterable[int]) -> dict[int | str, int]:
+    """The ids of those keys that exist, each with its key."""
     wanted = list(keys)
-    found = {}
+    found: dict[int | str, int] = {}
     for start in range(0, len(wanted), 500):
         some = wanted[start : start + 500]
         marks = ",".join("?" * len(some))
-        for key, text, check in connection.execute(
-            f"SELECT key, payload, xxh3 FROM items WHERE payload IS NOT NULL AND key IN ({marks})", some
+        found.update(connection.execute(f"SELECT id, key FROM items WHERE key IN ({marks})", some))
+    return found
+
+
+def read_payloads(connection: sqlite3.Connection, keys: Iterable[int], path: Path) -> dict[int, Any]:
+    """The payloads of the items with these keys, decoded, their checksums verified; None where an item has none."""
+    return {key: payload for key, (_, payload) in read_items(connection, keys, path).items()}
+
+
+def read_items(connection: sqlite3.Connection, keys: Iterable[int], path: Path) -> dict[int, tuple[int | str, Any]]:
+    """Ids and payloads of those keys that are there, decoded, their checksums verified."""
+    wanted = list(keys)
+    found: dict[int, tuple[int | str, Any]] = {}
+    for start in range(0, len(wanted), 500):
+        some = wanted[start : start + 500]
+        marks = ",".join("?" * len(some))
+        for key, identifier, text, check in connection.execute(
+            f"SELECT key, id, payload, xxh3 FROM items WHERE key IN ({marks})", some
         ):
+            if text is None:
+                found[key] = identifier, None
+                continue
             if digest(b"%d" % key, str(text).encode()) != check:
                 raise CorruptFileError(path, f"checksum of the payload of item {key} differs")
             with decoding(path, f"the payload of item {key}"):
-                found[key] = json.loads(text)
+                found[key] = identifier, json.loads(text)
     return found

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..common.checks import check_vectors
-from ..common.decoding import decoding
+from ..common.checks import check_random_state, check_vectors
+from ..common.decoding import decoding, expect
+from .conditions import Compound
+from .crossing import Crossing, Probe, outstanding
 from .filters import Filter
 from .grouping import explain_groups
 from .hits import Hits, split
 from .hybrid import WIDTH, by_words, candidates, check_query_texts, order
 from .ids import Id, check_ids
+from .judging import check_texts, packed, unpacked
 from .matching import explain_words, match, rank, score
 from .search import explain
-from .snapshot import View
+from .snapshot import Shape, View
 from .spaces import space
 from .tables import find_keys, set_meta
 from .texts import DamagedWordsError, Wording
@@ -34,7 +38,7 @@ def search_text(
     queries: Any,
     text: Any,
     k: int,
-    condition: Filter | None,
+    asked: Filter | Compound | None,
     payload: bool,
     attributes: bool,
     max_false: float | None,
@@ -52,6 +56,7 @@ def search_text(
         if wording is None:
             raise ValueError("text: this store has no texts; add them with text=, or name their key with index_text()")
         view, array, single = committed, None, None
+        condition = reader.bound(asked, committed, connection)
         if queries is not None:
             view = space(committed, queries, embedding)
             array, single = check_vectors(queries, "queries", dim=view.shape.dim, nonzero=view.shape.metric == "cosine")
@@ -127,7 +132,45 @@ def _fusion_of(reader: Reader, view: View, own: bool, both: bool) -> Fusion | No
         return Fusion.from_dict(stored[_MODELS[both]])
 
 
-def fit_fusion(reader: Reader, queries: Any, text: Any, relevant: Any, random_state: int) -> FusionReport:
+@dataclass(frozen=True)
+class Judgements:
+    """Judged queries, by vector and by text, and the grades by id of what answers each."""
+
+    queries: np.ndarray
+    text: list[str]
+    grades: list[dict[Id, float]]
+    random_state: int = 0
+    probe: Probe | None = None
+
+    @classmethod
+    def check(cls, queries: Any, text: Any, relevant: Any, random_state: int, shape: Shape) -> Judgements:
+        """What a caller gave; ValueError or TypeError names the parameter."""
+        array, _ = check_vectors(queries, "queries", dim=shape.dim, nonzero=shape.metric == "cosine", min_rows=1)
+        texts, _ = check_query_texts(text, array, False)
+        grades = [_graded(one) for one in _listed(relevant, len(texts))]
+        return cls(array, texts, grades, check_random_state(random_state))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able; :meth:`of` reads it."""
+        grades = [list(map(list, graded.items())) for graded in self.grades]
+        return {"queries": packed(self.queries), "text": self.text, "grades": grades, "random_state": self.random_state}
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any], shape: Shape) -> Judgements:
+        """Those that the store keeps."""
+        text = check_texts(kept["text"], len(kept["grades"]))
+        expect(text is not None, "expected the texts of the queries")
+        grades = [{name: float(grade) for name, grade in graded} for graded in kept["grades"]]
+        queries = unpacked(kept["queries"], len(grades), shape.dim)
+        return cls(queries, text or [], grades, check_random_state(kept["random_state"]))
+
+    def crossed(self, crossing: Crossing) -> Judgements:
+        """The same with its queries in the space that the store is moved to."""
+        queries, probe = crossing.queries(self.queries, self.text)
+        return replace(self, queries=queries, probe=probe)
+
+
+def fit_fusion(reader: Reader, judged: Judgements) -> FusionReport:
     """See :meth:`Store.fit_fusion`."""
     from ..decide import Fusion, compare_fusion
 
@@ -135,15 +178,14 @@ def fit_fusion(reader: Reader, queries: Any, text: Any, relevant: Any, random_st
         wording = Wording.of(view.meta)
         if wording is None:
             raise ValueError("text: this store has no texts; add them with text=, or name their key with index_text()")
-        shape = view.shape
-        array, _ = check_vectors(queries, "queries", dim=shape.dim, nonzero=shape.metric == "cosine", min_rows=1)
-        texts, _ = check_query_texts(text, array, False)
-        grades = [_grades(one, view, connection) for one in _listed(relevant, len(texts))]
+        keys = find_keys(connection, {name for graded in judged.grades for name in graded})
+        grades = [{keys[name]: grade for name, grade in graded.items() if name in keys} for graded in judged.grades]
         path = reader.catalogue.path
-        found = [match(connection, path, one, wording, None if view.moment else WIDTH) for one in texts]
-        every, _ = candidates(view, array, found, None, 1, score=partial(score, connection, path, wording))
+        found = [match(connection, path, one, wording, None if view.moment else WIDTH) for one in judged.text]
+        every, _ = candidates(view, judged.queries, found, None, 1, score=partial(score, connection, path, wording))
         numbers = np.repeat(np.arange(len(every)), [len(one.keys) for one in every])
         scores, standing = (np.concatenate([getattr(one, part) for one in every]) for part in ("scores", "standing"))
+        standing[:, 0] *= outstanding(view, judged.probe)
         gain = np.array(
             [known.get(key, 0.0) for one, known in zip(every, grades, strict=True) for key in one.keys.tolist()]
         )
@@ -154,9 +196,10 @@ def fit_fusion(reader: Reader, queries: Any, text: Any, relevant: Any, random_st
         }
         ideal = dict(enumerate([list(known.values()) for known in grades]))
         report = compare_fusion(
-            scores, standing, gain, numbers, names=("vector", "text"), ideal=ideal, random_state=random_state
+            scores, standing, gain, numbers, names=("vector", "text"), ideal=ideal, random_state=judged.random_state
         )
-        return {name: model.to_dict() for name, model in models.items()}, report
+        said = {"items": view.items, "changes": view.changes, "fit": judged.to_dict()}
+        return {name: model.to_dict() for name, model in models.items()} | said, report
 
     stored, report = _mending(reader, answer)
     with reader.catalogue.writing() as connection:
@@ -172,9 +215,8 @@ def _listed(relevant: Any, count: int) -> Sequence[Any]:
     return relevant
 
 
-def _grades(one: Any, view: View, connection: Any) -> dict[int, float]:
-    """Key -> grade of what is relevant and in the store."""
-    graded: dict[Id, float] = {name: float(grade) for name, grade in one.items()} if isinstance(one, dict) else {}
-    ids, _ = check_ids(list(one), view.meta.get("id_type"), unique=False) if len(one) else ([], None)
-    keys = find_keys(connection, dict.fromkeys(ids))
-    return {key: grade for name, key in keys.items() if (grade := graded.get(name, 1.0)) > 0}
+def _graded(one: Any) -> dict[Id, float]:
+    """Id -> grade of what is relevant."""
+    ids, _ = check_ids(list(one), None, unique=False) if len(one) else ([], None)
+    grades = [float(grade) for grade in one.values()] if isinstance(one, dict) else [1.0] * len(ids)
+    return {name: grade for name, grade in zip(ids, grades, strict=True) if grade > 0}

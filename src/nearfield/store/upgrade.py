@@ -69,6 +69,7 @@ class Upgrade:
         self._store = store
         self._identity = meta["identity"]
         self._handed: dict[Id, int] = {}
+        self._encoder: Encoder | None = None  # the new model, where it was given
         self.dim: int = meta["dim"]
         self.metric: str = meta["metric"]
         self.embedding: dict[str, Any] | None = meta["embedding"]
@@ -204,6 +205,7 @@ class Upgrade:
         """
         check_real(share, "share", 0.0, 1.0, open_low=True)
         self._refuse_encoder(encoder)
+        self._encoder = encoder
         items = len(self._store)
         wanted = round(share * items) - self.done
         size = max(16, min(1024, items // 50)) if batch is None else check_int(batch, "batch", 1)
@@ -262,44 +264,34 @@ class Upgrade:
         said["beside"] = meta.get("beside", 0)
         upgrading.relearn(writer, said, upgrading.arrays_of(learned, queries, beside))
 
-    def finish(self) -> None:
+    def finish(self, encoder: Encoder | None = None) -> None:
         """Drop the old model: from this one transaction on, the store holds the new vectors alone.
 
         The index is built before it, while the store serves; what is deleted or added with new vectors meanwhile comes
-        along. The plan was of the old distances and goes: ``optimize()`` makes a new one. So does the judge, and where
-        there was one, it is fitted again right after the transaction: to the new vectors, by the same settings, with
-        the labelled queries it had, mapped to the new space. (A kill in between leaves none; ``fit_judge()`` makes it.)
+        along. The plan was of the old distances and goes: ``optimize()`` makes a new one. So do the judge and the
+        fusion, and where there were any, they are fitted again right after the transaction: to the new vectors, by the
+        same settings, with the labelled queries they had. Those whose texts are kept are encoded by ``encoder``, the
+        new model; None takes the one that :meth:`Store.upgrade` or :meth:`run` was given in this process. The others
+        are mapped to the new space. (A kill in between leaves none; fit them anew.)
         Other handles follow at their next call. ValueError, and nothing changed, while an item is not encoded.
         """
+        from . import refitting
+        from .crossing import Crossing
+
         store = self._store
         maintenance = store._writing()[1]
-        judged = self._look(self._judged)
+        if encoder is not None:
+            self._refuse_encoder(encoder)
+            self._encoder = encoder
+
+        def learnt(view: View) -> list[refitting.Fit]:
+            self._following(view)
+            return refitting.learnt(store, view, Crossing(view, self._encoder))
+
+        upgrading.refuse_unencoded(self._look(self._checked))
+        fits = self._look(learnt)
         upgrading.finish(maintenance, self._identity)
-        if judged is not None:
-            from ..decide.judge import MIN_ITEMS
-            from . import judging
-
-            judge, how = judged
-            if len(store) >= MIN_ITEMS:
-                judging.fit_and_publish(judge, maintenance, store._shape, how)
-
-    def _judged(self, view: View) -> Any:
-        """The judge that is to be fitted again, not fitted yet, and how; None without one."""
-        from ..decide import Judge
-        from .judging import fit_of
-
-        self._following(view)
-        if view.judge is None:
-            return None
-        old = view.judge
-        judge = Judge(
-            hidden=old.hidden,
-            nearest=old.nearest,
-            locality=old.locality,
-            prior=old.prior,
-            random_state=old.random_state,
-        )
-        return judge, fit_of(view.meta["judge"], view, view.shape, self._store.path)
+        refitting.run(store, fits)
 
     def abandon(self, *, keep_mapped: bool = False) -> None:
         """Give up, by one transaction: the store is as if the move had not begun, with all that was written since.
@@ -396,7 +388,9 @@ def start(
         said["beside"] = len(some)
     arrays = upgrading.arrays_of(learned, kept, beside)
     upgrading.begin(writer, said, arrays, ids, as_stored(new, shape) if ids else new)
-    return Upgrade(store, store._meta()["next"])
+    begun = Upgrade(store, store._meta()["next"])
+    begun._encoder = encoder
+    return begun
 
 
 def _pairs(

@@ -264,8 +264,7 @@ def finish(maintenance: Maintenance, identity: str) -> None:
         if following is None or following.meta["identity"] != identity:
             raise ValueError("finish: this move of the store has ended; look at store.upgrading")
         newer, shape = view.newer, following.shape
-        left = sum(live.count for live in newer.parts if not isinstance(live.part, EncodedPart))
-        _refuse_left(left)
+        refuse_unencoded(view)
         description, keys = None, np.empty(0, np.int64)
         if newer.parts:
             recipe = choose_recipe(newer, newer.parts, None)
@@ -326,6 +325,11 @@ def _end(connection: sqlite3.Connection) -> None:
         connection.execute(f"DELETE FROM {table}")
     for group in GROUPS:
         drop_arrays(connection, group)
+
+
+def refuse_unencoded(view: View) -> None:
+    """ValueError while an item is not encoded."""
+    _refuse_left(sum(live.count for live in view.newer.parts if not isinstance(live.part, EncodedPart)))
 
 
 def _refuse_left(left: int) -> None:

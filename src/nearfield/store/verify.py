@@ -59,6 +59,16 @@ class VerifyReport:
         """Whether everything is as promised."""
         return not self.problems
 
+    def _repr_html_(self) -> str:
+        from ..common import html
+
+        verdict = html.badge("ok", "good") if self.ok else html.badge(f"{len(self.problems)} problems", "poor")
+        rows = [(name.replace("_", " "), f"{value:,}") for name, value in self.counts.items()]
+        parts = [html.paragraph(html.Markup(f"{html.strong('Verification')} {verdict}")), html.listing(self.problems)]
+        if self.repairs:
+            parts += [html.paragraph(html.strong("Repaired")), html.listing(self.repairs)]
+        return html.box(*parts, html.table(["", ""], rows, numbers=[1]))
+
     def __str__(self) -> str:
         counts = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in self.counts.items())
         if self.ok:

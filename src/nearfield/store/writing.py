@@ -24,7 +24,17 @@ from .pending import Block, read_blocks, write_blocks
 from .rows import Live, Part
 from .segment import Segment, file_names, gather, write_segment
 from .snapshot import Shape
-from .tables import digest, find_keys, insert_segment, own_segments, read_deleted, read_id_type, read_meta, set_meta
+from .tables import (
+    digest,
+    find_ids,
+    find_keys,
+    insert_segment,
+    own_segments,
+    read_deleted,
+    read_id_type,
+    read_meta,
+    set_meta,
+)
 
 # An add that would leave more pending than this writes a segment instead: a scan of so many rows still takes
 # milliseconds, and more would make the catalogue the bulk of the store.
@@ -231,11 +241,17 @@ class Writer:
         """Delete those ids that exist; returns how many did."""
         return texts.retrying(self.catalogue, lambda: self._delete(ids))
 
-    def _delete(self, ids: list[Id]) -> int:
+    def delete_keys(self, keys: list[int]) -> int:
+        """Delete the items with these keys, as far as they are there yet; returns how many were."""
+        if not keys:
+            return 0
+        return texts.retrying(self.catalogue, lambda: self._delete([], keys))
+
+    def _delete(self, ids: list[Id], keys: Sequence[int] = ()) -> int:
         with self.catalogue.writing() as connection:
             lapsed = self._purge(connection, max(expiry.PURGED_AT_ONCE, 2 * len(ids)))
             late = lapsed(ids)
-            gone = self._remove(connection, find_keys(connection, ids))
+            gone = self._remove(connection, find_keys(connection, ids) | find_ids(connection, keys))
             texts.ensure(connection, self.catalogue.path)
             both = gone + late
             connection.execute("UPDATE state SET items = items - ?, changes = changes + ?", (both, both))

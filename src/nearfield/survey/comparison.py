@@ -117,6 +117,11 @@ class Comparison(Measures):
             left = f", {self.unpaired[0]:,} rows of the first and {self.unpaired[1]:,} of the second without a partner"
         return f"{spaces}: {self.pairs:,} pairs{left}"
 
+    def _repr_html_(self) -> str:
+        from .display import measures_html
+
+        return measures_html(f"Comparison of {self.facts}", self.measures, self.summary(), verdict="agreement")
+
     def __str__(self) -> str:
         lines = [f"Comparison of {self.facts}", ""]
         shown = [(m.title, m.text(), m.interval_text(), chance_text(m), m.verdict) for m in self.measures.values()]

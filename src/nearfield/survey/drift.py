@@ -81,10 +81,20 @@ class Drift(Measures):
             "measures": {name: measure.to_dict(arrays=arrays) for name, measure in self.measures.items()},
         }
 
+    @property
+    def facts(self) -> str:
+        """What was compared, in one line."""
+        rows = f"{self.new_rows:,} new rows against {self.old_rows:,} stored ones"
+        return f"{rows} with {self.dim} dimensions, metric {self.metric}"
+
+    def _repr_html_(self) -> str:
+        from .display import measures_html
+
+        return measures_html(f"Drift of {self.facts}", self.measures, [self.advice()])
+
     def __str__(self) -> str:
-        head = f"Drift of {self.new_rows:,} new rows against {self.old_rows:,} stored ones with {self.dim} dimensions"
         advice = textwrap.wrap(self.advice(), 100)
-        return "\n".join([f"{head}, metric {self.metric}", "", *table(self.measures), "", *advice])
+        return "\n".join([f"Drift of {self.facts}", "", *table(self.measures), "", *advice])
 
 
 def drift(

@@ -102,6 +102,11 @@ class Measure:
             }
         return made
 
+    def _repr_html_(self) -> str:
+        from .display import measure_html
+
+        return measure_html(self)
+
     def __str__(self) -> str:
         shown = f"{self.text()} (95% interval {self.interval_text()})" if self.known else "unknown"
         return f"{self.title or self.name}: {shown}. {self.meaning}"

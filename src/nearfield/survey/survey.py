@@ -136,8 +136,18 @@ class Survey(Measures):
         target.write_text(render(self, title), encoding="utf-8")
         return target
 
+    @property
+    def facts(self) -> str:
+        """What was surveyed, in one line."""
+        return f"{self.rows:,} vectors with {self.dim} dimensions, metric {self.metric}"
+
+    def _repr_html_(self) -> str:
+        from .display import measures_html
+
+        return measures_html(f"Survey of {self.facts}", self.measures, self.summary(), self.advice(), "for search")
+
     def __str__(self) -> str:
-        lines = [f"Survey of {self.rows:,} vectors with {self.dim} dimensions, metric {self.metric}", ""]
+        lines = [f"Survey of {self.facts}", ""]
         lines += table(self.measures)
         lines += ["", "What to expect from search:"]
         for line in self.summary():

@@ -169,14 +169,28 @@ class Plan:
             missed.append("latency")
         return missed
 
-    def __str__(self) -> str:
+    def missed(self, trial: Trial) -> list[str]:
+        """The demands that a trial is known to miss: that a sample was not timed is no shortfall of the recipe."""
+        return [demand for demand in self.shortfalls(trial) if demand != "latency" or trial.timed]
+
+    @property
+    def title(self) -> str:
+        """What was measured, in one line."""
         title = (
             f"{self.rows:,} rows of {self.dim} dimensions under {self.metric}, "
             f"{self.queries:,} queries ({self.queries_from})"
         )
         if self.sampled:
             title += f", measured on a sample of {self.measured_rows:,} rows"
-        lines = [title, *self._table(self.trials)]
+        return title
+
+    def _repr_html_(self) -> str:
+        from .display import plan_html
+
+        return plan_html(self)
+
+    def __str__(self) -> str:
+        lines = [self.title, *self._table(self.trials)]
         if len(self.pareto) > 1:
             lines += ["Not beaten in recall, speed and memory at once:", *self._table(self.pareto, misses=False)]
         lines += [str(forecast) for forecast in self.dropped]
@@ -198,9 +212,7 @@ class Plan:
                 format_bytes(trial.mapped) if trial.mapped else "",
             ]
             line += [f"{trial.rows or self.measured_rows:,}"] * part
-            # That a sample was not timed is no shortfall of the recipe.
-            missed = [demand for demand in self.shortfalls(trial) if demand != "latency" or trial.timed]
-            lines.append([*line, *[", ".join(missed)] * misses])
+            lines.append([*line, *[", ".join(self.missed(trial))] * misses])
         widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
         left = (0, 1, len(head) + part)
         return [
