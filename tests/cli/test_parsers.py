@@ -6,8 +6,8 @@ import pytest
 
 from nearfield.cli.parsers import COMMANDS, command_parser, parse
 
-# Commands that answer nothing, such as a server, would be named here.
-WITHOUT_JSON: set[str] = set()
+# Commands that answer nothing: a server.
+WITHOUT_JSON = {"serve"}
 
 
 def _leaves(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
