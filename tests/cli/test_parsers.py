@@ -6,8 +6,8 @@ import pytest
 
 from nearfield.cli.parsers import COMMANDS, command_parser, parse
 
-# Each line of a command is a document, or the command prints nothing but a script or a server's log.
-WITHOUT_JSON: set[str] = set()
+# Commands that answer nothing: a server.
+WITHOUT_JSON = {"serve"}
 
 
 def _leaves(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:

@@ -11,7 +11,7 @@ _SCRIPT = """\
 #compdef nearfield
 # Completion of nearfield for zsh; made by `nearfield completion zsh`.
 _nearfield() {
-    local curcontext=$curcontext name=
+    local curcontext=$curcontext
     local -a below
     words=("${(@)words[2,-1]}")
     (( CURRENT -= 1 ))
