@@ -19,6 +19,7 @@ COMMANDS = {
     "stats": "what a store holds and what that costs",
     "dump": "write a store's items to a Parquet file",
     "load": "make a store of a Parquet file: a dump, or any with a column of vectors",
+    "serve": "answer over HTTP: REST, a page, and as Qdrant does",
     "tag": "keep moments of a store under names, and go back to them",
     "doctor": "what this machine and installation are, and whether search here finds what it should",
     "bench": "measure beside the peers",
