@@ -248,3 +248,22 @@ def test_errors_without_a_counterpart_keep_their_status(folder: Path) -> None:
             client.about()
         assert (refused.value.status, refused.value.type) == (429, "TooManyRequests")
         assert str(pickle.loads(pickle.dumps(refused.value))) == str(refused.value)
+
+
+def test_bags_go_there_and_back_and_are_searched(url: str, vectors: np.ndarray) -> None:
+    bags = [vectors[start : start + 1 + start % 3] for start in range(0, 60, 3)]
+    with Client(url) as client:
+        client.create("many", 8, bags=8)
+        store = client.open("many")
+        assert store.add(list(range(20)), vectors[:20], bags=[*bags[:-1], None]) == 20
+        item, without = store.get([3, 19], bags=True)
+        assert np.abs(item.bag - bags[3]).max() < 0.05 and without.bag is None
+        assert store.get(3).bag is None
+        hits = store.search(vectors[0], 3, bags=bags[5], candidates=20)
+        assert hits.ids[0] == 5 and hits.legs["bags"][0] > hits.legs["bags"][1]
+        many = store.search_many(vectors[:2], 1, bags=[bags[5], bags[7]], candidates=20)
+        assert many.ids == [[5], [7]]
+        with pytest.raises(ValueError, match="bags: expected"):
+            store.search(vectors[0], 3, bags=np.ones((2, 5), np.float32))
+        with pytest.raises(ValueError, match="one vector an item"):
+            client.open("papers").search(vectors[0], 3, bags=bags[5])

@@ -87,7 +87,7 @@ def refused(response: Any, status: int, *words: str) -> None:
         (b'{"queries": [[1,1,1,1,1,1,1,1], [1]]}', 422, "dimensions"),
         (b'{"queries": [[1,1,1,1,1,1,1,1], 7]}', 422, "numbers"),
         (b'{"text_query": "what"}', 501, "--encoder"),
-        (b'{"query": [1,1,1,1,1,1,1,1], "bags": [[[1,1,1,1,1,1,1,1]]]}', 501, "one vector an item"),
+        (b'{"query": [1,1,1,1,1,1,1,1], "bags": [[[1,1,1,1,1,1,1,1]]]}', 422, "one vector an item"),
         (b'{"like": "nobody"}', 422, "nobody"),
     ],
 )
@@ -259,7 +259,7 @@ def test_an_answer_that_takes_too_long(folder: Path, monkeypatch: pytest.MonkeyP
     app = create_app(folder, limits=Limits(request_seconds=0.2))
     from nearfield.store import Store
 
-    monkeypatch.setattr(Store, "get", lambda self, ids: time.sleep(0.8))
+    monkeypatch.setattr(Store, "get", lambda self, ids, **_: time.sleep(0.8))
     with TestClient(app) as client:
         refused(client.post("/v1/collections/papers/get", json={"ids": ["p1"]}), 503, "0.2 s")
         assert client.post(SEARCH, json={"query": [1] * 8}).status_code == 200

@@ -143,8 +143,5 @@ async def _told(request: Any, error: Any) -> Any:
 def _mount(app: FastAPI, part: str, **settings: Any) -> None:
     """Add what ``serve/PART/`` offers: its ``mount(app, ...)``."""
     import importlib
-    import importlib.util
 
-    if importlib.util.find_spec(f"nearfield.serve.{part}") is None:
-        return
     importlib.import_module(f".{part}", __package__).mount(app, **settings)

@@ -73,6 +73,7 @@ class Client:
         ttl: float | dt.timedelta | None = None,
         text: str | None = None,
         tokenizer: str | None = None,
+        bags: int | None = None,
         exist_ok: bool = False,
     ) -> None:
         """Make an empty collection, see :meth:`nearfield.store.Store.create`; FileExistsError when there is one."""
@@ -85,6 +86,7 @@ class Client:
             "ttl": ttl.total_seconds() if isinstance(ttl, dt.timedelta) else ttl,
             "text": text,
             "tokenizer": tokenizer,
+            "bags": bags,
             "exist_ok": exist_ok or None,
         }
         self._wire.json("PUT", _path(name), without(fields))

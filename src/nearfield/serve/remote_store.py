@@ -119,11 +119,13 @@ class RemoteStore:
         attributes: Any = None,
         payload: Any = None,
         text: Any = None,
+        bags: Any = None,
         embedding: Mapping[str, Any] | None = None,
         ttl: float | dt.timedelta | None = None,
         expires: Any = None,
     ) -> int:
         if isinstance(ids, str | int):
+            bags = [bags] if isinstance(bags, np.ndarray) else bags
             ids = [ids]
             payload = None if payload is None else [payload]
             attributes = [attributes] if isinstance(attributes, Mapping) else attributes
@@ -136,6 +138,7 @@ class RemoteStore:
             "attributes": _columns(attributes),
             "payload": payload,
             "text": _plain(text),
+            "bags": _packed_bags(bags),
             "embedding": embedding,
             "ttl": ttl.total_seconds() if isinstance(ttl, dt.timedelta) else ttl,
             "expires": _times(expires),
@@ -146,10 +149,25 @@ class RemoteStore:
         """Delete items; returns how many there were."""
         return int(self._post("delete", {"ids": _plain(ids)})["items"])
 
-    def get(self, ids: Any) -> Any:
+    def get(self, ids: Any, *, bags: bool = False) -> Any:
         """The items of these ids, None where there is none; a single id is answered with a single item."""
-        found = self._post("get", {"ids": _plain(ids), "f32": True})
-        return [_item(one) for one in found["items"]] if "items" in found else _item(found["item"])
+        found = self._post("get", {"ids": _plain(ids), "f32": True, "bags": bags})
+        items = [self._item(one) for one in found["items"]] if "items" in found else None
+        return self._item(found["item"]) if items is None else items
+
+    def _item(self, found: dict[str, Any] | None) -> Item | None:
+        if found is None:
+            return None
+        expires, bag = found.get("expires"), found.get("bag")
+        return Item(
+            found["id"],
+            _vector(found["vector"]),
+            found.get("attributes"),
+            found.get("payload"),
+            None if expires is None else dt.datetime.fromisoformat(expires),
+            found.get("text"),
+            None if bag is None else _vector(bag).reshape(-1, self._about["bags"]["dim"]),
+        )
 
     def ids_after(self, after: int = 0, limit: int = 1000) -> tuple[list[Any], int | None]:
         """The next ids in the order of arrival, see :meth:`nearfield.store.Store.ids_after`."""
@@ -164,7 +182,7 @@ class RemoteStore:
             found = self._post("iterate", {"after": after, "batch_size": batch_size, "f32": True})
             after = found["cursor"]
             if found["items"]:
-                yield self._batch([_item(one) for one in found["items"]])
+                yield self._batch([self._item(one) for one in found["items"]])
 
     def _batch(self, items: list[Any]) -> Batch:
         table = None
@@ -230,13 +248,17 @@ class RemoteStore:
         if fields.get("old_queries") is not None:
             fields["old_queries"] = _packed(fields["old_queries"])
         if fields.get("bags") is not None:
-            fields["bags"] = [_packed(bag) for bag in fields["bags"]]
+            bags = fields["bags"]
+            fields["bags"] = _packed_bags([bags] if isinstance(bags, np.ndarray) else bags)
         fields |= _asked(queries)
         return _hits(self._post("search", without(fields)), k * int(options.get("group_size") or 1))
 
-    def search_many(self, queries: Any, k: int = 10, *, where: Any = None, **options: Any) -> Hits:
+    def search_many(
+        self, queries: Any = None, k: int = 10, *, where: Any = None, bags: Any = None, **options: Any
+    ) -> Hits:
         """Many queries, each with a condition of its own, see :meth:`nearfield.store.Store.search_many`."""
-        fields = {**options, "queries": _packed(queries), "k": k, "where": _plain(where)}
+        asked = None if queries is None else _packed(queries)
+        fields = {**options, "queries": asked, "bags": _packed_bags(bags), "k": k, "where": _plain(where)}
         return _hits(self._post("search_many", without(fields)), k)
 
     def search_range(self, queries: Any, radius: float, **options: Any) -> Hits | list[Hits]:
@@ -384,18 +406,9 @@ def _vector(value: Any) -> np.ndarray:
     return np.frombuffer(base64.b64decode(value["f32"]), "<f4").astype(np.float32)
 
 
-def _item(found: dict[str, Any] | None) -> Item | None:
-    if found is None:
-        return None
-    expires = found.get("expires")
-    return Item(
-        found["id"],
-        _vector(found["vector"]),
-        found.get("attributes"),
-        found.get("payload"),
-        None if expires is None else dt.datetime.fromisoformat(expires),
-        found.get("text"),
-    )
+def _packed_bags(bags: Any) -> list[Any] | None:
+    """Bags as JSON; null for one that is empty."""
+    return None if bags is None else [None if bag is None or not len(bag) else _packed(bag) for bag in bags]
 
 
 def _hits(answer: dict[str, Any], k: int | None) -> Hits:

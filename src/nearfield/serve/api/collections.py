@@ -26,6 +26,7 @@ def described(name: str, store: Store) -> dict[str, Any]:
         "ttl": None if ttl is None else ttl.total_seconds(),
         "judge": store.judge is not None,
         "plan": store.plan is not None,
+        "bags": store.bags,
         "read_only": store.read_only,
     }
 
@@ -73,6 +74,7 @@ CREATE = Body(
         "ttl": Number("seconds that items live", low=0.000001, high=1e10),
         "text": Text("the key of the payload under which the items' text is"),
         "tokenizer": Text("how texts become words", choices=("porter", "unicode61", "trigram")),
+        "bags": Integer("dimensions of the several vectors of an item, to be kept beside its own", low=1, high=16384),
         "exist_ok": Flag("whether one that exists may stay as it is"),
     },
     required=("dim",),
@@ -91,6 +93,7 @@ _COLLECTION = {
         "ttl": {"type": ["number", "null"]},
         "judge": {"type": "boolean"},
         "plan": {"type": "boolean"},
+        "bags": {"type": ["object", "null"]},
         "read_only": {"type": "boolean"},
     },
     "required": ["name", "items", "dim", "metric", "dtype", "attributes"],

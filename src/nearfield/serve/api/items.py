@@ -32,6 +32,14 @@ def shaped(vectors: np.ndarray, dim: int, name: str) -> np.ndarray:
     return vectors.reshape(-1, dim)
 
 
+def bags_of(store: Store, given: list[np.ndarray | None]) -> list[np.ndarray | None]:
+    """Bags as the store takes them, now that their dimensions are known."""
+    kept = store.bags
+    if kept is None:
+        raise Problem(422, "bags: this collection holds one vector an item; make one with `bags`")
+    return [None if bag is None else shaped(bag, kept["dim"], "bags") for bag in given]
+
+
 def packed(vectors: np.ndarray) -> dict[str, str]:
     """Vectors as ``{"f32": base64}``."""
     return {"f32": base64.b64encode(np.ascontiguousarray(vectors, "<f4").tobytes()).decode()}
@@ -56,16 +64,18 @@ def put_items(service: Any, store: Store, method: str, ids: list[Any], fields: d
     """Add or upsert into an open store; texts without vectors are encoded by the server."""
     vectors = fields.pop("vectors", None)
     embedding = fields.pop("embedding", None)
-    if vectors is None:
+    if fields.get("bags") is not None:
+        fields["bags"] = bags_of(store, fields["bags"])
+    by_bags = fields.get("bags") is not None and not fields.get("text")  # by the collection's encoding
+    if vectors is None and not by_bags:
         texts = fields.get("text")
         if not texts or None in texts:
             raise Problem(422, "vectors: expected, or a text for every item for the server's encoder")
         vectors, embedding = service.encode(store, texts)
-    else:
-        if vectors.ndim == 1:  # packed: as many rows as there are ids
-            if vectors.size % len(ids):
-                raise Problem(422, f"vectors: expected {len(ids)} rows of one length, got {vectors.size} values")
-            vectors = vectors.reshape(len(ids), -1)
+    elif vectors is not None and vectors.ndim == 1:  # packed: as many rows as there are ids
+        if vectors.size % len(ids):
+            raise Problem(422, f"vectors: expected {len(ids)} rows of one length, got {vectors.size} values")
+        vectors = vectors.reshape(len(ids), -1)
     return int(getattr(store, method)(ids, vectors, embedding=embedding, **fields))
 
 
@@ -87,7 +97,7 @@ async def _get(call: Call) -> Reply:
 
     def work() -> Any:
         with hosted.open(name) as store:
-            found = store.get(ids)
+            found = store.get(ids, bags=fields.get("bags", False))
         pack = fields.get("f32", False)
         if isinstance(ids, list):
             return {"items": [None if item is None else item_fields(item, pack) for item in found]}
@@ -101,6 +111,8 @@ def item_fields(item: Item, pack: bool, vectors: bool = True) -> dict[str, Any]:
     found: dict[str, Any] = {"id": item.id}
     if vectors:
         found["vector"] = packed(item.vector) if pack else item.vector.astype(np.float32, copy=False)
+    if item.bag is not None:
+        found["bag"] = packed(item.bag) if pack else item.bag
     for name in ("attributes", "payload", "text", "expires"):
         value = getattr(item, name)
         if value is not None:
@@ -118,7 +130,7 @@ async def _iterate(call: Call) -> Reply:
     def work() -> dict[str, Any]:
         with hosted.open(name) as store:
             ids, cursor = store.ids_after(position, size)
-            items = store.get(ids) if ids else []
+            items = store.get(ids, bags=fields.get("bags", False)) if ids else []
         return {
             "items": [
                 item_fields(item, fields.get("f32", False), fields.get("vectors", True))
@@ -155,6 +167,7 @@ PUT = {
     ),
     "payload": ListOf("any JSON, one for each id", [{"title": "On stores"}, None]),
     "text": ListOf("a text for each id, to be found by its words", item=Text(), gaps=True),
+    "bags": ListOf("several vectors for each id, in a collection that holds them", item=Vectors(), gaps=True),
     "embedding": Map("fingerprint of the encoder that made the vectors", value=Field()),
     "ttl": Number("seconds that the items live", low=0.000001, high=1e10),
     "expires": _TIMES,
@@ -166,6 +179,7 @@ ITEM = {
     "properties": {
         "id": {"anyOf": _ID},
         "vector": {"anyOf": [{"type": "array", "items": {"type": "number"}}, {"type": "object"}]},
+        "bag": {"anyOf": [{"type": "array", "items": {"type": "array"}}, {"type": "object"}]},
         "attributes": {"type": "object"},
         "payload": {},
         "text": {"type": "string"},
@@ -175,6 +189,7 @@ ITEM = {
 }
 _IDS = ListOf("one id, or a list of them", ["a"], item=Id(), single=True)
 _F32 = Flag('whether vectors are told as `{"f32": base64}` instead of numbers')
+_BAGS = Flag("whether items carry their bags")
 
 OPERATIONS = [
     Operation(
@@ -184,7 +199,7 @@ OPERATIONS = [
         _put("add"),
         "Add new items, all or none of them",
         "Durable when answered, and found by the next search. An id that exists already is refused with 422.",
-        body=Body(PUT, ("ids",), any_of=("vectors", "text")),
+        body=Body(PUT, ("ids",), any_of=("vectors", "text", "bags")),
         reply=_COUNT,
         example={"items": 2},
         writes=True,
@@ -195,7 +210,7 @@ OPERATIONS = [
         "write",
         _put("upsert"),
         "Add items, or replace those whose id exists",
-        body=Body(PUT, ("ids",), any_of=("vectors", "text")),
+        body=Body(PUT, ("ids",), any_of=("vectors", "text", "bags")),
         reply=_COUNT,
         example={"items": 2},
         writes=True,
@@ -218,7 +233,7 @@ OPERATIONS = [
         _get,
         "The items of these ids, null where there is none",
         "A list of ids is answered with `items`, a single id with `item`.",
-        body=Body({"ids": _IDS, "f32": _F32}, ("ids",)),
+        body=Body({"ids": _IDS, "f32": _F32, "bags": _BAGS}, ("ids",)),
         reply={"type": "object", "properties": {"items": {"type": "array"}, "item": {}}},
         example={"items": [{"id": "a", "vector": [1.0, 0.0, 0.0], "attributes": {"year": 2023}}]},
     ),
@@ -236,6 +251,7 @@ OPERATIONS = [
                 "after": Integer("the `cursor` of the batch before", low=0),
                 "vectors": Flag("whether items carry their vectors"),
                 "f32": _F32,
+                "bags": _BAGS,
             }
         ),
         reply={

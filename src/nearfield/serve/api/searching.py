@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,12 +14,12 @@ from ..fields import Body, Field, Flag, Id, Integer, ListOf, Map, Number, OneOf,
 from ..hosted import Hosted
 from ..limits import Limits
 from ..routing import Operation
-from .items import shaped
+from .items import bags_of, shaped
 
 _BINARY = "application/octet-stream"
 # What decides more than one query's answer, or needs work of its own: searches with these are not gathered.
 _ALONE = frozenset(
-    {"text", "text_query", "like", "unlike", "aspect", "to", "after", "old_queries", "bags", "embedding"}
+    {"text", "text_query", "like", "unlike", "aspect", "to", "after", "old_queries", "bags", "candidates", "embedding"}
 )
 
 
@@ -171,22 +170,19 @@ def _queries(call: Call, store: Store, asked: Asked | None, fields: dict[str, An
         call.service.limits.check_queries(len(vectors), fields.get("k", 10))
         return (vectors[0] if single else vectors), single
     if asked is None:
-        text = fields.get("text")
-        return None, not isinstance(text, list)
+        several = isinstance(fields.get("text"), list) or len(fields.get("bags", ())) > 1
+        return None, not several
     rows = asked.rows(store)
     call.service.limits.check_queries(len(rows), fields.get("k", 10))
     return (rows[0] if asked.single else rows), asked.single
 
 
 def _bags(store: Store, fields: dict[str, Any]) -> None:
-    """Several vectors a query, for stores that take them."""
-    if "bags" not in fields:
-        return
-    if "bags" not in inspect.signature(store.search).parameters:
-        raise Problem(501, "bags: this version's stores hold one vector an item")
-    from ...encode import Bags
+    """Several vectors a query, for collections that hold them."""
+    if "bags" in fields:
+        from ...encode import Bags
 
-    fields["bags"] = Bags.from_list([shaped(bag, store.dim, "bags") for bag in fields["bags"]])
+        fields["bags"] = Bags.from_list(bags_of(store, fields["bags"]))
 
 
 async def _search_many(call: Call) -> Reply:
@@ -199,9 +195,11 @@ async def _search_many(call: Call) -> Reply:
     def work() -> bytes:
         with service.hosted.open(name) as store:
             queries, _ = _queries(call, store, asked, fields)
-            if queries is None:
-                raise Problem(422, "queries: expected vectors, or text_query, got none of them")
-            return to_json(together(answers_of(store.search_many(np.atleast_2d(queries), **fields), False)))
+            if queries is None and "bags" not in fields:
+                raise Problem(422, "queries: expected vectors, text_query or bags, got none of them")
+            _bags(store, fields)
+            asked_by = None if queries is None else np.atleast_2d(queries)
+            return to_json(together(answers_of(store.search_many(asked_by, **fields), False)))
 
     return Reply(await service.hosted.run(work))
 
@@ -290,6 +288,10 @@ _TUNING: dict[str, Field] = {
     "max_false": Number("cut where the judge finds nothing relevant any more", low=0.0, high=1.0),
     "beam": Integer("how far a graph is searched", low=1, high=1 << 20),
 }
+_BAGS = {
+    "bags": ListOf("several vectors for each query, in a collection that holds them", item=Vectors(), least=1),
+    "candidates": Integer("with `bags`: how many of the nearest are compared in full", low=1, high=1 << 20),
+}
 _LIKE = ListOf("ids", item=Id(), single=True, least=1)
 _SEARCH = Body(
     {
@@ -312,7 +314,7 @@ _SEARCH = Body(
         ),
         "to": Map("aspect -> the label asked for", value=Field()),
         "old_queries": Vectors("while the collection is moved: the same queries by the old model"),
-        "bags": ListOf("several vectors a query", item=Vectors(), least=1),
+        **_BAGS,
         **_EMBEDDING,
     }
 )
@@ -397,9 +399,10 @@ OPERATIONS = [
                 "where": ListOf("one condition, or one for each query", item=Text(least=1), single=True, gaps=True),
                 **_DETAILS,
                 **_TUNING,
+                **_BAGS,
                 **_EMBEDDING,
             },
-            any_of=("queries", "text_query"),
+            any_of=("queries", "text_query", "bags"),
         ),
         reply=_MANY,
         example={"hits": [_EXAMPLE["hits"], _EXAMPLE["hits"]], "status": ["ok", "ok"]},
