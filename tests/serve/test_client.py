@@ -251,7 +251,8 @@ def test_errors_without_a_counterpart_keep_their_status(folder: Path) -> None:
 
 
 def test_bags_go_there_and_back_and_are_searched(url: str, vectors: np.ndarray) -> None:
-    bags = [vectors[start : start + 1 + start % 3] for start in range(0, 60, 3)]
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    bags = [unit[4 * number : 4 * number + 1 + number % 3] for number in range(20)]
     with Client(url) as client:
         client.create("many", 8, bags=8)
         store = client.open("many")
