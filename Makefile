@@ -11,10 +11,10 @@ demo: .venv/demo.done
 	.venv/demo/bin/nearfield demo
 
 test: .venv/test.done
-	.venv/test/bin/python -m pytest tests
+	.venv/test/bin/python -m pytest tests -n auto --dist worksteal
 
 test-fast: .venv/test.done
-	.venv/test/bin/python -m pytest tests -m "not slow"
+	.venv/test/bin/python -m pytest tests -n auto --dist worksteal -m "not slow"
 
 # Other projects' own code on our classes: MTEB, UMAP, sentence-transformers and its exports. Installs torch.
 test-data: .venv/test-data.done
