@@ -32,7 +32,6 @@ fuzz: .venv/test.done
 	NEARFIELD_STATES=$(or $(EXAMPLES),300) .venv/test/bin/python -m pytest tests/store/test_state_machine.py
 
 lint: .venv/test.done
-	.venv/test/bin/python -m pip install --quiet ".[lint]"
 	.venv/test/bin/ruff check src tests
 	.venv/test/bin/ruff format --check src tests
 	.venv/test/bin/mypy
@@ -49,15 +48,14 @@ evidence: .venv/bench.done
 wheel:
 	PYTHON=$(PYTHON) tests/wheel.sh
 
-docs: .venv/docs.done
-	.venv/docs/bin/mkdocs build --strict
+docs: .venv/test.done
+	.venv/test/bin/mkdocs build --strict
 
 # One environment for each purpose, made anew when a source file changed.
 .venv/demo.done: EXTRAS = text
-.venv/test.done: EXTRAS = test-integrations
+.venv/test.done: EXTRAS = test-integrations,lint,docs
 .venv/test-data.done: EXTRAS = test-data
 .venv/bench.done: EXTRAS = bench,text
-.venv/docs.done: EXTRAS = docs
 
 .venv/%.done: $(SOURCES)
 	$(PYTHON) -m venv .venv/$*
