@@ -1,4 +1,4 @@
-"""A map of the papers as one HTML file: a picture in SVG, without scripts and without anything loaded from elsewhere."""
+"""A map of the papers as one HTML file: a picture in SVG, without scripts, and nothing is loaded from elsewhere."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import nearfield as nf
 from nearfield.view import layout, neighbors_kept
 
 WIDTH, HEIGHT, MARGIN = 1120, 720, 40
-# The first ten by hue and lightness in turns, so that neighbours in the legend differ in both; the rest repeat as rings.
+# Neighbours in the legend differ in hue and lightness; from the eleventh on they repeat as rings.
 COLOURS = (
     "#2f6fd0", "#d97706", "#1f8a5b", "#c02d5e", "#7c4dd6", "#0e8fa8", "#a16207", "#d1495b", "#5b7f1a", "#8a5a9e",
 )  # fmt: skip
@@ -24,7 +24,8 @@ _LINE, _LETTER = 17, 6.9
 _STYLE = """
 :root{color-scheme:light dark;--paper:#ffffff;--ink:#1d232b;--soft:#5b6470}
 @media(prefers-color-scheme:dark){:root{--paper:#15191f;--ink:#e8ebef;--soft:#a3acb8}}
-body{margin:2rem auto;max-width:72rem;padding:0 1rem;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
+body{margin:2rem auto;max-width:72rem;padding:0 1rem;background:var(--paper);color:var(--ink);
+font:16px/1.5 system-ui,sans-serif}
 h1{font-size:1.5rem;margin:0}p{color:var(--soft);margin:.3rem 0 1rem;max-width:60rem}
 svg{width:100%;height:auto;display:block}
 circle:hover{stroke:var(--ink);stroke-width:3}
@@ -62,8 +63,8 @@ def draw(whole: Whole, groups: Sequence[Topic], by: str = "group", title: str = 
     if None in kinds:
         legend.append(_legend("no label", kinds.count(None), _look(None)))
     said = (
-        f"{len(whole)} papers. Near on the map is near in the space: of the ten nearest of a paper {kept:.0%} are among "
-        "its ten nearest here; distances between groups mean little. Colour: "
+        f"{len(whole)} papers. Near on the map is near in the space: of the ten nearest of a paper {kept:.0%} are "
+        "among its ten nearest here; distances between groups mean little. Colour: "
         + ("groups found in the space" if by == "group" else f"the {by} that the paper's words speak of")
         + ". Names are the words that set a group apart. Rest on a point to read its title."
     )
@@ -109,7 +110,7 @@ def _dot(whole: Whole, row: int, place: np.ndarray, kind: str | None, looks: dic
 
 
 def _names(groups: Sequence[Topic], places: np.ndarray) -> list[str]:
-    """Each group's name at its middle, moved up or down until it covers no other; the largest group has first choice."""
+    """Each group's name at its middle, moved up or down until it covers no other; the largest group chooses first."""
     taken: list[tuple[float, float, float]] = []
     written = []
     for group in sorted(groups, key=lambda group: -int(group.members.sum())):

@@ -99,13 +99,18 @@ def plain(digest: Digest) -> str:
 def html(digest: Digest) -> str:
     """The digest as a page that mail programs show alike: one column of 600 pixels, light or dark."""
     rows = [
-        _row(f'<h1 class="ink" style="margin:0;font-size:24px;line-height:1.25;color:{_INK}">{escape(digest.title)}</h1>'),
+        _row(
+            f'<h1 class="ink" style="margin:0;font-size:24px;line-height:1.25;color:{_INK}">{escape(digest.title)}</h1>'
+        ),
         _row(_soft(digest.compared) + f'<p class="ink" style="margin:8px 0 0;color:{_INK}">{digest.outcome}</p>'),
     ]
     for heading, found in (("Growing", digest.grown), ("Shrinking", digest.shrunk)):
         if found:
             largest = max(max(trend.now, trend.before) for trend in found)
-            rows += [_heading(heading), *(_topic(digest.whole, trend, largest, heading == "Growing") for trend in found)]
+            rows += [
+                _heading(heading),
+                *(_topic(digest.whole, trend, largest, heading == "Growing") for trend in found),
+            ]
     more = len(digest.new) - _LISTED
     rows += [
         _heading("New papers"),
