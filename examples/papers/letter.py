@@ -199,7 +199,8 @@ def _bar(said: str, part: float, largest: float) -> str:
     text = f'class="soft" style="font-size:13px;color:{_SOFT}"'
     return (
         f'<tr><td width="56" {text}>{said}</td><td><table role="presentation" width="100%" cellpadding="0" '
-        f'cellspacing="0" border="0"><tr>{bar}</tr></table></td><td width="56" align="right" {text}>{part:.1%}</td></tr>'
+        f'cellspacing="0" border="0"><tr>{bar}</tr></table></td>'
+        f'<td width="56" align="right" {text}>{part:.1%}</td></tr>'
     )
 
 

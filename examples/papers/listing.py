@@ -1,4 +1,4 @@
-"""A listing of papers, read from a file: JSON or JSON lines, each paper with a title and, if all is well, an abstract."""
+"""A listing of papers, read from a file: JSON or JSON lines, each paper with a title and usually an abstract."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A listing of papers, to search, to draw and to watch: python papers.py import | search | map | digest (-h says more)."""
+"""A listing of papers, to search, to draw and to watch: python papers.py import | search | map | digest."""
 
 from __future__ import annotations
 
@@ -15,6 +15,15 @@ from vocabulary import HERE, read_vocabulary
 import nearfield as nf
 
 NOTES = 5
+REFUSED = (
+    ValueError,
+    TypeError,
+    OSError,
+    nf.MissingExtraError,
+    nf.StoreLockedError,
+    nf.CorruptFileError,
+    nf.FormatVersionError,
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     parsed = parser().parse_args(arguments)
     try:
         return int(parsed.run(parsed))
-    except (ValueError, TypeError, OSError, nf.MissingExtraError, nf.CorruptFileError) as error:
+    except REFUSED as error:
         print(f"papers.py: {error}", file=sys.stderr)
         return 2
 
@@ -115,7 +124,8 @@ def search(asked: argparse.Namespace) -> int:
     for place, hit in enumerate(found, 1):
         sure = "" if hit.relevance is None or not plain else f"  relevance {hit.relevance:.2f}"
         said = " | ".join(hit.attributes[name] or "-" for name in ASPECTS)
-        print(f"{place:2}. {hit.payload['title']}\n    {hit.id}  {hit.attributes['year'] or ''}{sure}\n    {said}")
+        year = f"  {hit.attributes['year']}" if hit.attributes["year"] else ""
+        print(f"{place:2}. {hit.payload['title']}\n    {hit.id}{year}{sure}\n    {said}")
     if hits.status != "ok":
         print(hits.status)
     return 0 if found else 1
@@ -156,6 +166,12 @@ def digest(asked: argparse.Namespace) -> int:
         if not recent.any():
             there = ", ".join(sorted(set(whole.columns["listing"]))) or "none"
             raise ValueError(f"--listing: expected one of those imported ({there}), got {asked.listing!r}")
+    if not (earlier.any() and recent.any()):
+        dated = sum(day is not None for day in whole.days)
+        raise ValueError(
+            f"expected papers on both sides, got {earlier.sum()} ({names[0]}) and {recent.sum()} ({names[1]}); "
+            f"of {len(whole)} papers {dated} have a date"
+        )
     found = trends([*labelled_topics(whole), *found_groups(whole)], earlier, recent, asked.confidence)
     made = Digest(asked.title, whole, earlier, recent, *names, found, asked.confidence)
     mail = message(made, asked.sender, asked.to)  # first, as a bad address is refused here

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from held_out import agreement
 from listing import ASPECTS, Paper, same_title
 from vocabulary import HERE, Vocabulary, label
 
@@ -73,6 +74,8 @@ def learn(store: nf.Store, encoder: Any) -> list[str]:
         said.append(f"{aspect}: {sum(counts)} of {len(whole)} papers have a label, {len(counts)} different ones")
         if sum(count >= 2 for count in counts) >= 2:
             fitted.append(aspect)
+            measured = agreement(whole.vectors, labels, SHRINKAGE)
+            said[-1] += f"; {measured}" if measured else ""
         else:
             said[-1] += "; too few to search by"
     if fitted:

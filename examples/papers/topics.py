@@ -1,4 +1,4 @@
-"""Topics of a listing: the labels of its papers, and groups found in the space, named by the words that set them apart."""
+"""Topics of a listing: the labels of its papers, and groups found in the space, named by words that set them apart."""
 
 from __future__ import annotations
 
@@ -12,15 +12,11 @@ from shelf import Whole
 from sklearn.cluster import KMeans
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from threadpoolctl import threadpool_limits
+from vocabulary import HERE
 
 _FEWEST = 3
-_SAID_BY_ALL = frozenset(
-    "paper papers propose proposed method methods approach approaches results show shows using use used based novel new "
-    "existing state work demonstrate task tasks model models learning performance experiments code available github com "
-    "https different data dataset datasets introduce present framework problem training art address effective achieve "
-    "achieves outperforms compared various real world large high low efficient specifically furthermore however study "
-    "extensive significantly recent recently given multiple single".split()
-)
+# What abstracts of all fields say, beside the stop words of English.
+_SAID_BY_ALL = frozenset((HERE / "said-by-all.txt").read_text(encoding="utf-8").split())
 
 
 @dataclass(frozen=True)
