@@ -33,8 +33,8 @@ fuzz: .venv/test.done
 
 lint: .venv/test.done
 	.venv/test/bin/python -m pip install --quiet ".[lint]"
-	.venv/test/bin/ruff check src tests
-	.venv/test/bin/ruff format --check src tests
+	.venv/test/bin/ruff check src tests examples
+	.venv/test/bin/ruff format --check src tests examples
 	.venv/test/bin/mypy
 
 bench: .venv/bench.done
