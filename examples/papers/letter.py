@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
+from email.utils import localtime
 from html import escape
 
 import numpy as np
@@ -141,6 +142,7 @@ def message(digest: Digest, sender: str, to: str) -> bytes:
     mail["Subject"] = digest.title
     mail["From"] = sender
     mail["To"] = to
+    mail["Date"] = localtime()
     mail["X-Unsent"] = "1"  # mail programs that know it open the file as a draft
     mail.set_content(plain(digest), cte="quoted-printable")
     mail.add_alternative(html(digest), subtype="html", cte="quoted-printable")

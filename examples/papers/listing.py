@@ -104,13 +104,12 @@ def _paper(entry: Any) -> Paper:
     title = _text(entry, "title")
     if not title:
         raise ValueError("it has no title")
-    identifier = entry.get("id")
-    if isinstance(identifier, bool) or not isinstance(identifier, str | int) or not str(identifier).strip():
-        identifier = _made_id(title)
+    given = entry.get("id")
+    identifier = str(given) if isinstance(given, int) and not isinstance(given, bool) else _text(entry, "id")
     labels = {aspect: label for aspect in ASPECTS if (label := _text(entry, aspect))}
     url = _text(entry, "url")
     return Paper(
-        id=str(identifier).strip(),
+        id=identifier or _made_id(title),
         title=title,
         abstract=_text(entry, "abstract"),
         published=_date(entry),

@@ -94,6 +94,16 @@ def test_dates(tmp_path: Path, entry: dict[str, Any], date: dt.date | None) -> N
     assert read_listing(write(tmp_path, [{"title": "On Lamps"} | entry])).papers[0].published == date
 
 
+def test_texts_that_no_file_can_hold_are_mended(tmp_path: Path) -> None:
+    odd = (
+        b'[{"title": "On \\ud800 lamps\\u0000", "id": "a\\udfff\\n b"}, '
+        b'{"title": "\\u0000"}, {"title": "x", "id": true}]'
+    )
+    papers = read_listing(write(tmp_path, odd)).papers
+    assert [paper.title for paper in papers] == ["On ? lamps", "x"]
+    assert papers[0].id == "a? b" and papers[1].id.startswith("x-")
+
+
 def test_only_web_addresses_become_links(tmp_path: Path) -> None:
     entries = [{"title": "a", "url": "javascript:alert(1)"}, {"title": "b", "url": "https://example.org/b"}]
     assert [paper.url for paper in read_listing(write(tmp_path, entries)).papers] == [None, "https://example.org/b"]
