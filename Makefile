@@ -32,8 +32,8 @@ fuzz: .venv/test.done
 	NEARFIELD_STATES=$(or $(EXAMPLES),300) .venv/test/bin/python -m pytest tests/store/test_state_machine.py
 
 lint: .venv/test.done
-	.venv/test/bin/ruff check src tests
-	.venv/test/bin/ruff format --check src tests
+	.venv/test/bin/ruff check src tests examples
+	.venv/test/bin/ruff format --check src tests examples
 	.venv/test/bin/mypy
 
 bench: .venv/bench.done
