@@ -16,7 +16,7 @@ from ...common.checks import check_int
 from ...store import Store
 from ..auth import SCOPE_KEY, allow
 from ..calls import to_json
-from ..errors import Problem, describe
+from ..errors import Problem, describe, status_of
 from ..fields import Body, Id, Integer, ListOf, Text
 from . import atlas, surveying
 from .files import HEADERS, PLOTLY, File, page_files, plotly
@@ -64,8 +64,8 @@ def mount(app: FastAPI, prefix: str = "") -> None:
         ("GET", "survey/figure", page.figure),
         ("GET", "survey/report", page.report),
     ):
-        app.add_route(f"/page/data/{path}", _for_readers(handler), [method], include_in_schema=False)
-    app.add_route("/page/{name:path}", page.file, ["GET"], include_in_schema=False)
+        app.add_route(f"/page/data/{path}", page.told(handler, "read"), [method], include_in_schema=False)
+    app.add_route("/page/{name:path}", page.told(page.file), ["GET"], include_in_schema=False)
 
 
 class Page:
@@ -242,6 +242,24 @@ class Page:
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
+    def told(self, handler: Callable[[Request], Awaitable[Response]], right: str | None = None) -> Any:
+        """``handler`` for who has the right; what it refuses is told here, before FastAPI calls it a failure."""
+
+        async def endpoint(request: Request) -> Response:
+            try:
+                if right is not None:
+                    allow(request.scope.get(SCOPE_KEY), right)
+                return await handler(request)
+            except Exception as error:
+                status = status_of(error)
+                if status == 500:
+                    raise
+                headers = error.headers if isinstance(error, Problem) else {}
+                body = to_json(describe(error, str(self.service.hosted.path)))
+                return Response(body, status, {**HEADERS, **_FRESH, **headers}, "application/json")
+
+        return endpoint
+
     async def _of(self, request: Request, look: Callable[[Store], Any]) -> Any:
         """``look(store)`` of the collection that a request names."""
         name = _collection(request)
@@ -288,14 +306,6 @@ class Page:
 
 
 _FRESH = {"Cache-Control": "no-store"}
-
-
-def _for_readers(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(request: Request) -> Response:
-        allow(request.scope.get(SCOPE_KEY), "read")
-        return await handler(request)
-
-    return endpoint
 
 
 def _collection(request: Request) -> str:
