@@ -12,7 +12,7 @@ from nearfield.cli.parsers import COMMANDS
 # Words before the cursor, the word it stands in, and what must be among the answers, and what must not.
 CASES = [
     ([], "", {"search", "doctor", "completion"}, {"--json"}),
-    ([], "se", {"search"}, {"demo"}),
+    ([], "sea", {"search"}, {"demo"}),
     ([], "--", {"--version"}, {"--json"}),
     (["search"], "", {"papers.nf"}, {"notes.txt"}),
     (["search", "papers.nf"], "--ma", {"--max-false"}, {"--where"}),
