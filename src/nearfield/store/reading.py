@@ -129,38 +129,11 @@ class Reader(Listing):
         name = None if group_by is None else check_column(group_by, self.schema)
         if name is None and group_size != 1:
             raise ValueError(f"group_size: expected 1 without group_by, got {group_size}")
+        beside = (payload, attributes, max_false, beam, name, group_size, embedding)
         if text is not None:
-            return search_text(
-                self,
-                queries,
-                text,
-                bags,
-                k,
-                asked,
-                payload,
-                attributes,
-                max_false,
-                beam,
-                name,
-                group_size,
-                embedding,
-            )
+            return search_text(self, queries, text, bags, k, asked, *beside)
         if bags is not None:
-            return search_bags(
-                self,
-                queries,
-                bags,
-                k,
-                width,
-                asked,
-                payload,
-                attributes,
-                max_false,
-                beam,
-                name,
-                group_size,
-                embedding,
-            )
+            return search_bags(self, queries, bags, k, width, asked, *beside)
         if name is not None and after is not None:
             raise ValueError("after: expected None with group_by, since the groups of an answer depend on all of it")
         if old_queries is not None and (name is not None or after is not None or max_false is not None):
