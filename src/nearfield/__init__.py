@@ -48,10 +48,12 @@ _ROOMS = (
     "metric",
     "native",
     "quantize",
+    "serve",
     "store",
     "survey",
     "transform",
     "tune",
+    "view",
 )
 _NAMES = {
     "CorruptFileError": "common",

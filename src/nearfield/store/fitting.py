@@ -209,8 +209,9 @@ class Fitting(Handle):
         >>> judge = store.fit_query_judge(
         ...     queries[:50].astype(np.float32), [list(range(5 * topic, 5 * topic + 5)) for topic in range(50)]
         ... )
-        >>> store.search(queries[55].astype(np.float32), k=10, max_false=0.05).ids
-        [275, 276, 279, 277, 278, None, None, None, None, None]
+        >>> hits = store.search(queries[55].astype(np.float32), k=10, max_false=0.05)
+        >>> len(hits), sorted(hits.ids[:5])
+        (5, [275, 276, 277, 278, 279])
         >>> judge.unanswerable_, judge.n_set_aside_, judge.guarantee(0.05).seen
         ('hidden', 25, 0.0)
         >>> store.close(); folder.cleanup()
