@@ -25,7 +25,7 @@ import xxhash
 CORPUS = sorted((Path(__file__).parents[1] / "compat").glob("*.zip"))[-1]
 SECONDS = float(os.environ.get("NEARFIELD_FUZZ", "0"))
 FIRST = int(os.environ.get("NEARFIELD_FUZZ_SEED", "0"))
-LONGEST = 180
+LONGEST = 180  # seconds that one case may take: more is a hang, also on a busy machine
 
 
 class Hang(BaseException):
