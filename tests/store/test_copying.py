@@ -161,3 +161,22 @@ def test_a_compaction_in_the_middle_leaves_nothing_out_of_a_copy(
     assert compacted
     with Store.open(tmp_path / "copy.nf") as copy:
         assert copy.verify().problems == [] and len(copy) == 40
+
+
+def test_any_number_of_derived_files_may_be_lost(
+    make: Callable[..., Store], vectors: np.ndarray, tmp_path: Path
+) -> None:
+    store = make(attributes={"year": "int"})
+    for row in range(30):
+        store.add([row], vectors[row : row + 1], attributes={"year": [row]})
+        store.seal()
+    lost = list((store.path / "segments").glob("*.columns.*"))
+    assert len(lost) == 30
+    for path in lost:
+        path.unlink()
+    store.snapshot(tmp_path / "copy.nf")
+    store.copy_to(tmp_path / "away")
+    Store.copy_from(tmp_path / "away", tmp_path / "back.nf").close()
+    for name in ("copy.nf", "back.nf"):
+        with Store.open(tmp_path / name) as copy:
+            assert len(copy) == 30 and copy.search(vectors[3], 1, where="year = 3").ids == [3]

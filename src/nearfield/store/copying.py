@@ -55,7 +55,8 @@ def of_one_moment(catalogue: Catalogue, copy: Callable[[set[str]], T]) -> T:
     is a CorruptFileError.
     """
     lost: set[str] = set()
-    for _ in range(_ATTEMPTS):
+    overtaken = 0
+    while overtaken < _ATTEMPTS:
         try:
             return copy(lost)
         except FileNotFoundError as error:
@@ -63,9 +64,11 @@ def of_one_moment(catalogue: Catalogue, copy: Callable[[set[str]], T]) -> T:
             with catalogue.reading() as connection:
                 named = list(read_segments(connection, catalogue.path).values())
             if any(name in derived_names(description) for description in named):
-                lost.add(name)
+                lost.add(name)  # as many as there are
             elif any(name in file_names(description) for description in named):
                 break
+            else:
+                overtaken += 1
     raise CorruptFileError(str(missing.filename), "missing, although the catalogue names it") from missing
 
 
