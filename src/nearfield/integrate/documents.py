@@ -28,6 +28,24 @@ from .sharing import Lease, lease, lock_of
 TEXT, METADATA = "text", "metadata"
 
 
+class Holder:
+    """What every adapter does with the :class:`Documents` it holds."""
+
+    _documents: Documents
+
+    def close(self) -> None:
+        """Give the store back; it is closed unless others in this process use it."""
+        self._documents.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
 class Documents:
     """An open store of documents, or one yet to be made.
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
 from ..common.checks import check_int, require
 from ..store import Hit, Store
-from .documents import METADATA, TEXT, Documents, metadata_of, similarity, text_of
+from .documents import METADATA, TEXT, Documents, Holder, metadata_of, similarity, text_of
 from .filters import And, Node
 from .haystack_async import Asynchronous
 from .haystack_filters import EMBEDDED, embedded, parse
@@ -31,7 +30,7 @@ _REST = ("blob", "sparse_embedding", "score")
 _IP_SCALE, _BM25_SCALE = 100.0, 8.0
 
 
-class HaystackDocumentStore(Asynchronous):
+class HaystackDocumentStore(Holder, Asynchronous):
     """Haystack's document store over a :class:`nearfield.store.Store`: durable, filtered, by meaning and by words.
 
     What is written is durable when the call returns. The store is made by the first write; :attr:`store` is all of it.
@@ -122,18 +121,6 @@ class HaystackDocumentStore(Asynchronous):
     def store(self) -> Store | None:
         """The store itself; None as long as nothing was ever written."""
         return self._documents.store
-
-    def close(self) -> None:
-        """Give the store back; it is closed unless others in this process use it."""
-        self._documents.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def to_dict(self) -> dict[str, Any]:
         """The settings, for Haystack's pipelines; the documents stay where they are."""

@@ -12,7 +12,7 @@ import numpy as np
 from ..common.checks import check_int, require
 from ..encode import Encoder
 from ..store import Condition, Hit, Store
-from .documents import METADATA, TEXT, Documents, metadata_of, similarity, text_of
+from .documents import METADATA, TEXT, Documents, Holder, metadata_of, similarity, text_of
 from .langchain_filters import parse
 
 require("langchain_core", "langchain")
@@ -51,7 +51,7 @@ class LangChainEmbeddings(Embeddings):
         return found
 
 
-class LangChainVectorStore(VectorStore):
+class LangChainVectorStore(Holder, VectorStore):
     """LangChain's vector store over a :class:`nearfield.store.Store`: durable, filtered, by meaning and by words.
 
     What is added is durable when the call returns; an id that exists is replaced. The store is made by the first text
@@ -136,16 +136,6 @@ class LangChainVectorStore(VectorStore):
     def store(self) -> Store | None:
         """The store itself; None as long as nothing was ever added."""
         return self._documents.store
-
-    def close(self) -> None:
-        """Close the store, where it was opened here."""
-        self._documents.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _embedder(self) -> Embeddings:
         if self._embedding is None:

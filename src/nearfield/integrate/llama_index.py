@@ -6,15 +6,14 @@ import asyncio
 import json
 import os
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from ..common.checks import check_real, require
 from ..encode import Encoder
 from ..store import Hit, Item, Store
-from .documents import METADATA, TEXT, Documents, metadata_of, similarity, text_of
+from .documents import METADATA, TEXT, Documents, Holder, metadata_of, similarity, text_of
 from .filters import And, Node
 from .llama_index_filters import SOURCE, parse, source
 
@@ -78,7 +77,7 @@ class LlamaIndexEmbedding(BaseEmbedding):
         return await asyncio.to_thread(self._get_text_embedding, query)
 
 
-class LlamaIndexVectorStore(BasePydanticVectorStore):
+class LlamaIndexVectorStore(Holder, BasePydanticVectorStore):
     """LlamaIndex's vector store over a :class:`nearfield.store.Store`: durable, filtered, by meaning and by words.
 
     What is added is durable when the call returns; a node whose id exists is replaced. Whole nodes are kept, so an
@@ -166,18 +165,6 @@ class LlamaIndexVectorStore(BasePydanticVectorStore):
     def client(self) -> Store | None:
         """The store itself; None as long as nothing was ever added."""
         return self._documents.store
-
-    def close(self) -> None:
-        """Close the store, where it was opened here."""
-        self._documents.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
