@@ -3,7 +3,8 @@
     python tests/compat/make.py 0.1
 
 writes ``tests/compat/0.1.zip``, which ``test_compat.py`` reads ever after. Run it once for each release, as that
-release is; never again for an old one. Everything goes through the public interface, apart from the limits that make
+release is; never again for an old one. Names behind the version make a corpus of those stores alone: what a format
+brought since the last corpus. Everything goes through the public interface, apart from the limits that make
 small stores take every path.
 """
 
@@ -21,8 +22,10 @@ from typing import Any
 import numpy as np
 
 import nearfield.tune
-from nearfield.index import IVF, Flat, Graph, Hash, Index
+from nearfield.encode import Bags
+from nearfield.index import IVF, Flat, Graph, Hash, Index, MeanEncoding
 from nearfield.quantize import (
+    CentroidQuantizer,
     Codec,
     Float16,
     Float32,
@@ -35,7 +38,7 @@ from nearfield.quantize import (
     TwoLevelQuantizer,
     VarianceQuantizer,
 )
-from nearfield.store import Store, maintenance, writing
+from nearfield.store import Hits, Store, maintenance, writing
 from nearfield.store.catalogue import FORMAT_VERSION
 from nearfield.transform import PCA, LeanVec, PairMargin, Truncation
 from nearfield.tune import Plan, Recipe, tune
@@ -70,15 +73,24 @@ def payload_of(number: int) -> Any:
     return (None, {"n": number, "text": "ü\u2028😀"}, [number, None, 1.5], "text", number, True)[number % 6]
 
 
+def text_of(number: int) -> str:
+    return f"{TOPICS[number % len(TOPICS)]} number {number}, {'odd' if number % 2 else 'even'} größer"
+
+
+def bag_of(number: int) -> np.ndarray | None:
+    """One to five vectors; every seventh item has none."""
+    return None if number % 7 == 6 else rows(1 + number % 5, 1000 + number)
+
+
 # -- stores -----------------------------------------------------------------------------------------------------------
 
 
 class Made:
     """A store under way, and what it should hold."""
 
-    def __init__(self, path: Path, vectors: np.ndarray, *, text: bool = True, **create: Any):
-        self.text, self.vectors = text, vectors
-        self.typed = "attributes" in create
+    def __init__(self, path: Path, vectors: np.ndarray, *, text: bool = True, words: bool = False, **create: Any):
+        self.text, self.vectors, self.words = text, vectors, words
+        self.typed, self.bagged = "attributes" in create, "bags" in create
         self.store = Store.create(path, vectors.shape[1], **create)
         self.items: dict[Any, list[Any]] = {}
 
@@ -91,6 +103,10 @@ class Made:
         found = {"payload": [payload_of(place) for place in places]}
         if self.typed:
             found["attributes"] = [attributes_of(place) for place in places]
+        if self.words:
+            found["text"] = [text_of(place) for place in places]
+        if self.bagged:
+            found["bags"] = [bag_of(place) for place in places]
         getattr(self.store, call)(ids, self.vectors[places], **found)
         for identifier, place in zip(ids, places, strict=True):
             self.items.pop(identifier, None)
@@ -185,10 +201,23 @@ def stores() -> dict[str, tuple[dict[str, Any], Callable[[Made], None]]]:
         "judged": (every, judged),
         "encoder": ({"embedding": {"encoder": "small", "dim": DIM, "revision": "1"}}, pending_only),
     }
+    sample = Bags.from_list([bag for bag in map(bag_of, range(ROWS)) if bag is not None])
+    coarse = {"codec": CentroidQuantizer(1.0, 2), "means": ScalarQuantizer(8), "sample": sample}
+    found |= {
+        "words": ({"words": True, **every}, many_parts),
+        "bags": ({"bags": {"dim": DIM, "encoding": MeanEncoding()}, "metric": "ip", **every}, many_parts),
+        "bags-centroids": ({"bags": {"dim": DIM, **coarse}, "text": False, "words": True, **every}, compacted),
+    }
     metrics = ("cosine", "l2", "ip")
     for number, (name, recipe) in enumerate(RECIPES.items()):
         found[f"plan-{name}"] = ({"metric": metrics[number % 3], **every}, planned(**recipe))
     return found
+
+
+def ask(store: Store, query: np.ndarray, asked: dict[str, Any], k: int, where: str | None) -> Hits:
+    """Ask by the vector, and by the bag and the words that ``asked`` has."""
+    bag = np.array(asked["bags"], np.float32) if "bags" in asked else None
+    return store.search(query, k, bags=bag, text=asked.get("text"), where=where)
 
 
 def make_store(folder: Path, name: str, create: dict[str, Any], steps: Callable[[Made], Any]) -> dict[str, Any]:
@@ -205,10 +234,16 @@ def make_store(folder: Path, name: str, create: dict[str, Any], steps: Callable[
                 "flag or seen < '2024-05-05'",
                 "score between -2 and 2",
             )[number // 2]
-        hits = store.search(query, K, where=where)
+        asked: dict[str, Any] = {}
+        if made.bagged and number % 3 != 2:
+            asked["bags"] = rows(1 + number, 3000 + number).tolist()
+        if made.words and number % 3:
+            asked["text"] = text_of(number)
+        hits = ask(store, query, asked, K, where)
         answers.append(
             {
                 "query": number,
+                **({"asked": asked} if asked else {}),
                 "where": where,
                 "ids": hits.ids,
                 "distances": [float(d) for d in hits.distances if np.isfinite(d)],
@@ -328,7 +363,7 @@ def make_index(folder: Path, name: str, index: Index) -> dict[str, Any]:
     }
 
 
-def main(version: str) -> None:
+def main(version: str, *names: str) -> None:
     writing.PENDING_ROWS = 60
     maintenance.MIN_INDEXED = 20
     target = Path(__file__).with_name(f"{version}.zip")
@@ -342,8 +377,15 @@ def main(version: str) -> None:
         manifest = {
             "version": version,
             "format": FORMAT_VERSION,
-            "stores": {name: make_store(folder / "stores", name, *how) for name, how in stores().items()},
-            "indexes": {name: make_index(folder / "indexes", name, one) for name, one in indexes(vectors).items()},
+            "stores": {
+                name: make_store(folder / "stores", name, *how)
+                for name, how in stores().items()
+                if name in names or not names
+            },
+            "indexes": {
+                name: make_index(folder / "indexes", name, one)
+                for name, one in ({} if names else indexes(vectors)).items()
+            },
         }
         np.save(folder / "vectors.npy", vectors)
         np.save(folder / "queries.npy", rows(QUERIES, 2))
@@ -356,4 +398,4 @@ def main(version: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

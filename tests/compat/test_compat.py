@@ -90,7 +90,9 @@ def expected(described: dict[str, Any], vectors: np.ndarray) -> dict[Any, tuple[
 
 def check_answers(store: Store, described: dict[str, Any], queries: np.ndarray) -> None:
     for answer in described["answers"]:
-        hits = store.search(queries[answer["query"]], len(answer["ids"]), where=answer["where"])
+        asked, k = answer.get("asked", {}), len(answer["ids"])
+        bag = np.array(asked["bags"], np.float32) if "bags" in asked else None
+        hits = store.search(queries[answer["query"]], k, bags=bag, text=asked.get("text"), where=answer["where"])
         assert hits.ids == answer["ids"] and hits.status == answer["status"]
         assert np.allclose(hits.distances[: len(answer["distances"])], answer["distances"], atol=1e-5)
         if answer["relevance"] is not None:
