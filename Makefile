@@ -5,6 +5,9 @@ PYTHON ?= python3
 SOURCES := pyproject.toml $(shell find src -name '*.py' -o -name '*.cpp' -o -name '*.hpp' -o -name CMakeLists.txt)
 SOURCES := $(filter-out %/__pycache__/%,$(SOURCES))
 
+# Each process of the tests has a core; BLAS would start threads for all cores in each of them.
+test test-fast test-data: export OPENBLAS_NUM_THREADS = 1
+
 .PHONY: demo test test-fast test-data sanitize fuzz lint bench evidence docs wheel clean
 
 demo: .venv/demo.done
@@ -51,15 +54,23 @@ wheel:
 docs: .venv/test.done
 	.venv/test/bin/mkdocs build --strict
 
-# One environment for each purpose, made anew when a source file changed.
+# One environment for each purpose, made anew when a source file changed, all with the package that is built once.
 .venv/demo.done: EXTRAS = text
 .venv/test.done: EXTRAS = test-integrations,lint,docs
 .venv/test-data.done: EXTRAS = test-data
 .venv/bench.done: EXTRAS = bench,text
 
-.venv/%.done: $(SOURCES)
+build/wheel.done: $(SOURCES)
+	$(PYTHON) -m venv .venv/build
+	rm -rf build/wheel
+	.venv/build/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/wheel .
+	touch $@
+
+# The second line installs what changed under an unchanged version, which the first takes for installed.
+.venv/%.done: build/wheel.done
 	$(PYTHON) -m venv .venv/$*
-	.venv/$*/bin/python -m pip install --quiet --disable-pip-version-check ".[$(EXTRAS)]"
+	.venv/$*/bin/python -m pip install --quiet --disable-pip-version-check "$$(ls build/wheel/*.whl)[$(EXTRAS)]"
+	.venv/$*/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall build/wheel/*.whl
 	touch $@
 
 clean:

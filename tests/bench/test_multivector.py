@@ -20,7 +20,7 @@ def invented(count: int, seed: int) -> Bags:
 @pytest.mark.slow
 def test_all_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(multivector, "peers", dict)
-    found = measure_multivector(invented(300, 1), invented(30, 2), invented(12, 3), lambda rows: 0.5, rounds=1)
+    found = measure_multivector(invented(150, 1), invented(30, 2), invented(12, 3), lambda rows: 0.5, rounds=1)
     json.dumps(found)
     assert set(found["generators"]) == set(generators()) and set(found["codecs"]) == set(token_codecs())
     assert all(row["recall"] == sorted(row["recall"]) for row in found["generators"].values())

@@ -30,11 +30,11 @@ def test_one_stage_is_the_product_quantiser_bit_for_bit():
 @pytest.mark.parametrize("books", ["free", "linear"])
 @pytest.mark.parametrize("groups", [1, 3])
 def test_every_stage_takes_error_off_and_keeps_the_stages_before(books, groups):
-    x = correlated(3000, 24)
+    x = correlated(1000, 24)
     codecs = [ResidualQuantizer(stages, groups, books=books).fit(x) for stages in (1, 2, 3, 4)]
     errors = [error(codec, x) for codec in codecs]
     assert errors == sorted(errors, reverse=True) and errors[3] < 0.5 * errors[0]
-    codes = [codec.encode(x)[:, 4 : 4 + codec._books(24)].reshape(3000, groups, -1) for codec in codecs]
+    codes = [codec.encode(x)[:, 4 : 4 + codec._books(24)].reshape(1000, groups, -1) for codec in codecs]
     for fewer, more in itertools.pairwise(codes):
         assert (more[:, :, : fewer.shape[2]] == fewer).all()
 
