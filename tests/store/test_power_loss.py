@@ -26,8 +26,8 @@ import pytest
 from nearfield.store import Store
 
 WANTED = os.environ.get("NEARFIELD_FAULTS", "")
-SHARE = float(WANTED.replace("all", "1") or 0.07)  # of the disks a power loss could leave
-EVERY = round(1 / SHARE) if WANTED else 53  # of the calls that could fail, each in a run of its own
+SHARE = float(WANTED.replace("all", "1") or 0.03)  # of the disks a power loss could leave
+EVERY = round(1 / SHARE) if WANTED else 97  # of the calls that could fail, each in a run of its own
 
 FAIL, TEAR, FAIL_FROM, FAIL_SYNC = 0, 1, 2, 3
 FAULTS = {  # what fails, how, and which calls: r(ead), w(rite), m(ore that needs room), o(ther)
@@ -221,14 +221,14 @@ def test_a_sync_that_fails_loses_what_it_should_have_kept(
             disk.follow(call)
             failed |= call.kind == "s"
             for loss in disk_model.LOSSES[1:] if failed and call.changes else ():
-                if dice.random() < 0.02 + 0.08 * SHARE:
+                if dice.random() < 0.003 + 0.097 * SHARE:
                     left = disk.after_power_loss(loss, dice)
                     examiner.look(left, begun, done, f"sync {number} failed, {loss}", disk_model.lay_out)
         shutil.rmtree(root)
     record_property("syncs", syncs)
     with capsys.disabled():
         print(f"\n{syncs} syncs failed, {noticed} noticed, {examiner.counts['distinct']} distinct disks", end=" ")
-    assert noticed > 0 and examiner.counts["distinct"] > 30
+    assert noticed > 0 and examiner.counts["distinct"] > 10
 
 
 @pytest.mark.slow

@@ -92,7 +92,8 @@ def _measured(items: Labelled, setting: Setting) -> dict[str, Any]:
         alone = np.ascontiguousarray(rows[:, columns])
         exact = _others(Flat("cosine").build(alone).search(alone[asked], _K + 1).rows, asked)
         same.append(np.mean([np.isin(a, b).mean() for a, b in zip(lists[name], exact, strict=True)]))
-        head = PairMargin(random_state=0).fit(vectors[seen[:5_000]], given[name][:5_000])
+        head = PairMargin(steps=setting.pick(300, 30), random_state=0)
+        head.fit(vectors[seen[:5_000]], given[name][:5_000])
         mapped = head.transform(base)
         trained = _others(Flat("cosine").build(mapped).search(mapped[asked], _K + 1).rows, asked)
         chance = float((np.unique(held[name], return_counts=True)[1] ** 2).sum()) / len(base) ** 2
