@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..store import Condition
 from .errors import Problem
 
 Schema = dict[str, Any]
@@ -244,6 +245,41 @@ class OneOf(Field):
     def schema(self) -> Schema:
         return {"anyOf": [kind.schema() for kind in self.kinds]}
 
+
+@dataclass(frozen=True)
+class Where(Field):
+    """A condition: SQL text on the attributes, or ``{"where": text, "ids": [...]}`` as a :class:`Condition`."""
+
+    def check(self, value: Any, name: str) -> str | Condition:
+        if type(value) is not dict:
+            return _SQL.check(value, name)
+        for key in value:
+            if key not in ("where", "ids"):
+                raise Problem(422, f"{name}.{key[:40]}: no such field here; fields: where, ids")
+        if value.get("ids") is None:
+            raise Problem(422, f"{name}.ids: expected, and not given")
+        text = value.get("where")
+        try:
+            ids = _IDS.check(value["ids"], f"{name}.ids")
+            return Condition(None if text is None else _SQL.check(text, f"{name}.where"), ids=ids)
+        except (TypeError, ValueError) as error:  # texts among numbers
+            raise Problem(422, f"{name}.{error}") from None
+
+    def schema(self) -> Schema:
+        several: Schema = {
+            "type": "object",
+            "properties": {
+                "where": {**_SQL.schema(), "type": ["string", "null"], "description": "a condition on the attributes"},
+                "ids": {**_IDS.schema(), "description": "only these items; ids that are not there are passed over"},
+            },
+            "required": ["ids"],
+            "additionalProperties": False,
+        }
+        return {"anyOf": [_SQL.schema(), several]}
+
+
+_SQL = Text(least=1)
+_IDS = ListOf(item=Id())
 
 _PACKED: Schema = {
     "type": "object",
