@@ -353,7 +353,7 @@ function view(main, context, drawn, { sample, sizes, query }) {
         breakdown(rows),
         h("div", { class: "chips" },
           h("a", { class: "button", href: address("search", { c: collection, in: "lasso", focus: 1 }) }, "Search inside"),
-          h("a", { class: "button", href: address("search", { c: collection, like: JSON.stringify(among) }) }, "Find more like these"),
+          h("a", { class: "button", href: address("search", { c: collection, like: JSON.stringify(among) }) }, "More like these"),
           button("Look closer", () => points.fit(rows))),
         h("p", { class: "tiny soft" }, "What you find on the map now is found inside the lasso alone. “Search inside” does so with everything the search has: words, conditions, relevance, a cut."),
         listed);

@@ -68,6 +68,9 @@ function table(heads, rows) {
   return h("div", { class: "table" }, h("table", {}, h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))), h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((cell) => h("td", {}, cell)))))));
 }
 
+/** Words between backticks as code. */
+const prose = (text) => text.split(/`([^`]*)`/).map((part, at) => (at % 2 ? h("code", {}, part) : part));
+
 const named = (name, needed) => [name, needed ? h("span", { class: "needed" }, "required") : null].filter(Boolean);
 
 function described(schema, about) {
@@ -75,7 +78,7 @@ function described(schema, about) {
   const said = about ?? one.description;
   const example = one.examples?.[0];
   return [
-    said ? h("div", {}, said[0].toUpperCase() + said.slice(1)) : null,
+    said ? h("div", {}, prose(said[0].toUpperCase() + said.slice(1))) : null,
     h("div", { class: "kind tiny breaks" }, kind(schema), example === undefined ? null : ` · such as ${JSON.stringify(example)}`),
   ].filter(Boolean);
 }
@@ -113,9 +116,8 @@ function replies(operation) {
 
 /** The command that asks for it. */
 function command(method, path, operation) {
-  const parts = ["curl"];
-  if (method !== "get") parts.push(`-X ${method.toUpperCase()}`);
-  parts.push(`'${address(path.slice(1)).replaceAll("%7B", "{").replaceAll("%7D", "}")}'`.replace("{name}", "papers"));
+  const place = address(path.slice(1)).replaceAll("%7B", "{").replaceAll("%7D", "}").replace("{name}", "papers");
+  const parts = [`curl ${method === "get" ? "" : `-X ${method.toUpperCase()} `}'${place}'`];
   if (operation.security?.length) parts.push('-H "Authorization: Bearer $KEY"');
   const content = operation.requestBody?.content ?? {};
   const example = content["application/json"]?.example;
@@ -132,12 +134,12 @@ function card(method, path, operation) {
   const parameters = operation.parameters ?? [];
   const place = h("div", { class: "stack" });
   const made = h("details", { class: "operation", id: operation.operationId, on: { toggle: () => open() } },
-    h("summary", {}, h("span", { class: `method ${method}` }, method.toUpperCase()), h("span", { class: "path" }, shownPath(path)), h("span", { class: "small soft" }, operation.summary ?? "")),
+    h("summary", {}, h("span", { class: `method ${method}` }, method.toUpperCase()), h("span", { class: "path" }, shownPath(path)), h("span", { class: "small soft" }, prose(operation.summary ?? ""))),
     place);
   function open() {
     if (!made.open || place.firstChild) return;
     fill(place,
-      operation.description ? h("p", { class: "small" }, operation.description) : null,
+      operation.description ? h("p", { class: "small" }, prose(operation.description)) : null,
       operation["x-right"] ? h("p", { class: "small soft" }, `Needs ${RIGHTS[operation["x-right"]] ?? operation["x-right"]}.`) : null,
       h("section", { class: "part" }, h("h3", {}, "Example"), code(command(method, path, operation))),
       parameters.length ? h("section", { class: "part" }, h("h3", {}, "Parameters"), table(["Name", "What it is"], parameters.map((one) => [named(one.name, one.required), [...described(one.schema, one.description ?? one.schema?.description), h("div", { class: "kind tiny" }, one.in === "path" ? "in the path, percent-encoded" : `in the ${one.in}`)]]))) : null,
