@@ -102,7 +102,7 @@ def create_app(
     if page:
         _mount(app, "page", prefix="/ui" if qdrant else "")
     own = app.openapi
-    app.openapi = lambda: document(own(), router.operations, keys is not None)
+    app.openapi = lambda: document(own(), router.operations, keys is not None, limits)
     app.gate = Gate(app.answer, service, router)
     return app
 

@@ -332,7 +332,9 @@ _SEARCH = Body(
         "old_queries": Vectors("while the collection is moved: the same queries by the old model"),
         **_BAGS,
         **_EMBEDDING,
-    }
+    },
+    any_of=("query", "queries", "text_query", "text", "like", "bags"),
+    apart=("query", "queries", "text_query"),
 )
 _HIT = {
     "type": "object",
@@ -382,7 +384,7 @@ def _operation(name: str, handler: Callable[..., Any], summary: str, body: Body,
         handler,
         summary,
         body=body,
-        answers=(501,),
+        answers=(409, 501),
         tag="search",
         **more,
     )
@@ -419,6 +421,7 @@ OPERATIONS = [
                 **_EMBEDDING,
             },
             any_of=("queries", "text_query", "bags"),
+            apart=("queries", "text_query"),
         ),
         reply=_MANY,
         example={"hits": [_EXAMPLE["hits"], _EXAMPLE["hits"]], "status": ["ok", "ok"]},
@@ -440,6 +443,7 @@ OPERATIONS = [
             },
             required=("radius",),
             any_of=("query", "queries", "text_query"),
+            apart=("query", "queries", "text_query"),
         ),
         reply=_EITHER,
         example=_EXAMPLE,
@@ -460,6 +464,7 @@ OPERATIONS = [
             },
             required=("id",),
             any_of=("query", "text_query"),
+            apart=("query", "text_query"),
         ),
         reply={
             "type": "object",
