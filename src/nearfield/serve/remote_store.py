@@ -14,7 +14,8 @@ from urllib.parse import quote
 import numpy as np
 
 from ..common.checks import check_int, check_vectors
-from ..store import Batch, Condition, Explanation, Hits, Item
+from ..store import Batch, Explanation, Hits, Item
+from .conditions import sent
 from .wire import RemoteError, Wire, without
 
 if TYPE_CHECKING:
@@ -242,7 +243,7 @@ class RemoteStore:
         ``text_query`` is a question, or a list of them, that the server's encoder makes the queries of.
         ``cursor=True`` asks for ``hits.cursor``.
         """
-        fields = {**options, "k": k, "cursor": cursor or None, "where": _where(options.get("where"))}
+        fields = {**options, "k": k, "cursor": cursor or None, "where": sent(options.get("where"))}
         for name in ("like", "unlike", "text", "text_query", "after"):
             fields[name] = _plain(fields.get(name))
         if fields.get("old_queries") is not None:
@@ -258,14 +259,13 @@ class RemoteStore:
     ) -> Hits:
         """Many queries, each with a condition of its own, see :meth:`nearfield.store.Store.search_many`."""
         asked = None if queries is None else _packed(queries)
-        fields = {**options, "queries": asked, "bags": _packed_bags(bags), "k": k}
-        fields["where"] = [_where(one) for one in where] if isinstance(where, list | tuple) else _where(where)
+        fields = {**options, "queries": asked, "bags": _packed_bags(bags), "k": k, "where": sent(where)}
         return _hits(self._post("search_many", without(fields)), k)
 
     def search_range(self, queries: Any, radius: float, **options: Any) -> Hits | list[Hits]:
         """All items within a distance, see :meth:`nearfield.store.Store.search_range`; at most as many as the server
         gives at once, then ``status`` says so."""
-        asked = {**options, **_asked(queries), "radius": radius, "where": _where(options.get("where"))}
+        asked = {**options, **_asked(queries), "radius": radius, "where": sent(options.get("where"))}
         found = self._post("search_range", without(asked))
         if isinstance(found["status"], str):
             return _hits(found, None)
@@ -276,7 +276,7 @@ class RemoteStore:
 
     def explain(self, query: Any, id: Any, k: int = 10, **options: Any) -> Explanation:
         """Why an item is, or is not, in the answer to a query, see :meth:`nearfield.store.Store.explain`."""
-        asked = {**options, **_asked(query), "id": _plain(id), "k": k, "where": _where(options.get("where"))}
+        asked = {**options, **_asked(query), "id": _plain(id), "k": k, "where": sent(options.get("where"))}
         return Explanation(**self._post("explain", without(asked)))
 
     # -- keeping ------------------------------------------------------------------------------------------------------
@@ -377,15 +377,6 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, str | int | float):
         return value
     return value.tolist() if hasattr(value, "tolist") else list(value)
-
-
-def _where(where: Any) -> Any:
-    """A condition as it is sent: a test of one's own stays here, where its function is."""
-    if not isinstance(where, Condition):
-        return _plain(where)
-    if where.test is not None:
-        raise TypeError("where: a test is a function, which is not sent; filter what comes back, or use an attribute")
-    return where.where if where.ids is None else without({"where": where.where, "ids": where.ids.to_list()})
 
 
 def _columns(attributes: Any) -> Any:
