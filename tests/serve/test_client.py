@@ -15,7 +15,7 @@ import pytest
 
 from nearfield.serve import Client, Limits, RemoteError, RemoteStore, create_app
 from nearfield.serve.server import running
-from nearfield.store import Hits, Store
+from nearfield.store import Condition, Hits, Store
 
 
 @pytest.fixture
@@ -56,6 +56,7 @@ def alike(mine: Hits, theirs: Hits) -> None:
         {},
         {"k": 3, "where": "year >= 2020 and topic in ('nlp', 'vision')"},
         {"k": 500},
+        {"k": 4, "where": Condition("year >= 2005", ids=["p7", "p8", "p30", "nothing"])},
         {"k": 4, "attributes": True, "payload": True},
         {"k": 3, "group_by": "topic", "group_size": 2},
         {"k": 5, "beam": 40},
@@ -79,12 +80,17 @@ def test_words_alone_and_items_alone(remote: RemoteStore, local: Store) -> None:
 
 
 def test_many_ranges_and_reasons(remote: RemoteStore, local: Store, vectors: np.ndarray) -> None:
-    conditions = ["year = 2003", None, "topic = 'nlp'"]
+    some = Condition("topic = 'nlp'", ids=[f"p{number}" for number in range(90)])
+    conditions = ["year = 2003", None, some]
     alike(
         remote.search_many(vectors[:3], k=4, where=conditions, attributes=True),
         local.search_many(vectors[:3], k=4, where=conditions, attributes=True),
     )
     alike(remote.search_range(vectors[0], 0.6), local.search_range(vectors[0], 0.6))
+    alike(remote.search_range(vectors[0], 0.9, where=some), local.search_range(vectors[0], 0.9, where=some))
+    assert remote.explain(vectors[0], "p199", where=some) == local.explain(vectors[0], "p199", where=some)
+    with pytest.raises(TypeError, match="a test is a function"):
+        remote.search(vectors[0], where=Condition(test=lambda id, payload: True))
     for mine, theirs in zip(
         remote.search_range(vectors[:3], 0.4, limit=5), local.search_range(vectors[:3], 0.4, limit=5), strict=True
     ):

@@ -22,7 +22,9 @@ from nearfield.serve.fields import (
     Text,
     Vector,
     Vectors,
+    Where,
 )
+from nearfield.store import Condition
 
 
 @pytest.mark.parametrize(
@@ -62,6 +64,26 @@ def test_vectors_keep_every_bit() -> None:
     assert np.array_equal(Vector().check(row.tolist(), "v"), row)
     assert Vectors().check([row.tolist()] * 3, "v").shape == (3, 16)
     assert Vectors().check(packed, "v").shape == (16,)
+
+
+def test_a_condition_is_text_or_ids() -> None:
+    assert Where().check("year > 3", "where") == "year > 3"
+    found = Where().check({"where": "year > 3", "ids": ["a", "b", "a"]}, "where")
+    assert isinstance(found, Condition) and found.where == "year > 3" and sorted(found.ids.to_list()) == ["a", "b"]
+    assert Where().check({"ids": []}, "where").where is None
+    for wrong, words in (
+        ("", "a text that is not empty"),
+        (3, "a text"),
+        ({}, "where.ids: expected"),
+        ({"where": "year > 3"}, "where.ids: expected"),
+        ({"ids": "a"}, "where.ids: expected a list"),
+        ({"ids": [1.5]}, r"where.ids\[0\]"),
+        ({"ids": [1, "a"]}, "where.ids: this store has int ids"),
+        ({"ids": [1], "test": "x"}, "where.test: no such field"),
+        ({"ids": [1], "where": 3}, "where.where: expected"),
+    ):
+        with pytest.raises(Problem, match=words):
+            Where().check(wrong, "where")
 
 
 def test_true_is_no_number_in_a_vector() -> None:

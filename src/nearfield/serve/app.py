@@ -91,7 +91,8 @@ def create_app(
         yield
         await service.close()
 
-    app = guarded()(title="Nearfield", version=__version__, lifespan=lifespan)
+    # FastAPI's own pages of the document load scripts from elsewhere; the page has one of its own.
+    app = guarded()(title="Nearfield", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.hosted = hosted
     app.state.service = service
     app.add_exception_handler(HTTPException, _told)
@@ -101,7 +102,7 @@ def create_app(
     if page:
         _mount(app, "page", prefix="/ui" if qdrant else "")
     own = app.openapi
-    app.openapi = lambda: document(own(), router.operations, keys is not None)
+    app.openapi = lambda: document(own(), router.operations, keys is not None, limits)
     app.gate = Gate(app.answer, service, router)
     return app
 

@@ -15,11 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from ..store import Condition
 from .errors import Problem
 
 Schema = dict[str, Any]
 _LOW, _HIGH = -(2**63), 2**63 - 1
 _LARGEST = float(np.finfo(np.float32).max)
+# From here on a number is rounded to infinity; below, to the largest that float32 has.
+_BEYOND = 2.0**128 - 2.0**103
 _DIM = 16384
 
 
@@ -245,15 +248,58 @@ class OneOf(Field):
         return {"anyOf": [kind.schema() for kind in self.kinds]}
 
 
+@dataclass(frozen=True)
+class Where(Field):
+    """A condition: SQL text on the attributes, or ``{"where": text, "ids": [...]}`` as a :class:`Condition`."""
+
+    def check(self, value: Any, name: str) -> str | Condition:
+        if type(value) is not dict:
+            return _SQL.check(value, name)
+        for key in value:
+            if key not in ("where", "ids"):
+                raise Problem(422, f"{name}.{key[:40]}: no such field here; fields: where, ids")
+        if value.get("ids") is None:
+            raise Problem(422, f"{name}.ids: expected, and not given")
+        text = value.get("where")
+        try:
+            ids = _IDS.check(value["ids"], f"{name}.ids")
+            return Condition(None if text is None else _SQL.check(text, f"{name}.where"), ids=ids)
+        except (TypeError, ValueError) as error:  # texts among numbers
+            raise Problem(422, f"{name}.{error}") from None
+
+    def schema(self) -> Schema:
+        several: Schema = {
+            "type": "object",
+            "properties": {
+                "where": {**_SQL.schema(), "type": ["string", "null"], "description": "a condition on the attributes"},
+                "ids": {**_IDS.schema(), "description": "only these items; ids that are not there are passed over"},
+            },
+            "required": ["ids"],
+            "additionalProperties": False,
+        }
+        return {"anyOf": [_SQL.schema(), several]}
+
+
+_SQL = Text(least=1)
+_IDS = ListOf(item=Id())
+
 _PACKED: Schema = {
     "type": "object",
-    "properties": {"f32": {"type": "string", "contentEncoding": "base64", "description": "little-endian float32"}},
+    "properties": {
+        "f32": {
+            "type": "string",
+            "contentEncoding": "base64",
+            # Whole numbers of four bytes: twelve are sixteen characters.
+            "pattern": "^([A-Za-z0-9+/]{16})*([A-Za-z0-9+/]{16}|[A-Za-z0-9+/]{11}=|[A-Za-z0-9+/]{6}==)$",
+            "description": "little-endian float32",
+        }
+    },
     "required": ["f32"],
     "additionalProperties": False,
 }
 _NUMBERS: Schema = {
     "type": "array",
-    "items": {"type": "number", "minimum": -_LARGEST, "maximum": _LARGEST},
+    "items": {"type": "number", "exclusiveMinimum": -_BEYOND, "exclusiveMaximum": _BEYOND},
     "minItems": 1,
     "maxItems": _DIM,
 }
@@ -308,7 +354,7 @@ def _floats(value: Any, name: str) -> np.ndarray:
     try:
         return np.frombuffer(array("f", value), np.float32)
     except (TypeError, OverflowError):
-        wrong = next((one for one in value if type(one) not in (int, float) or not abs(one) <= _LARGEST), value)
+        wrong = next((one for one in value if type(one) not in (int, float) or not abs(one) < _BEYOND), value)
         raise refuse(name, "numbers that float32 can hold", wrong) from None
 
 
@@ -344,13 +390,20 @@ def from_bytes(raw: bytes, name: str) -> np.ndarray:
 class Body:
     """The fields of a JSON body; what is not among them is refused, null counts as left out.
 
-    ``required`` must be there; of each group in ``any_of`` at least one.
+    ``required`` must be there; of ``any_of`` at least one; of ``apart`` at most one, which the operation sees to.
     """
 
-    def __init__(self, fields: Mapping[str, Field], required: tuple[str, ...] = (), any_of: tuple[str, ...] = ()):
+    def __init__(
+        self,
+        fields: Mapping[str, Field],
+        required: tuple[str, ...] = (),
+        any_of: tuple[str, ...] = (),
+        apart: tuple[str, ...] = (),
+    ):
         self.fields = dict(fields)
         self.required = required
         self.any_of = any_of
+        self.apart = apart
 
     def check(self, value: Any, flags: bool = True) -> dict[str, Any]:
         """The fields that were given, checked; ``flags`` says whether true or false stand anywhere in them."""
@@ -386,7 +439,14 @@ class Body:
             schema["required"] = list(self.required)
         if self.any_of:
             schema["anyOf"] = [
-                {"required": [name], "properties": {name: self.fields[name].schema()}} for name in self.any_of
+                {
+                    "required": [name],
+                    "properties": {
+                        name: self.fields[name].schema(),
+                        **{other: {"type": "null"} for other in self.apart if name in self.apart and other != name},
+                    },
+                }
+                for name in self.any_of
             ]
         return schema
 

@@ -53,9 +53,9 @@ class Jobs:
         self._jobs: OrderedDict[str, Job] = OrderedDict()
 
     def start(self, kind: str, collection: str, right: str, function: Callable[[], Any]) -> Job:
-        """Begin ``function`` or let it wait for its turn; 503 when as many wait as may run."""
+        """Begin ``function`` or let it wait for its turn; 429 when as many wait as may run."""
         if sum(job.state in (WAITING, RUNNING) for job in self._jobs.values()) >= 2 * self._most:
-            raise Problem(503, "as many jobs run and wait as this server takes; come back later", {"Retry-After": "30"})
+            raise Problem(429, "as many jobs run and wait as this server takes; come back later", {"Retry-After": "30"})
         job = Job(secrets.token_hex(8), kind, collection, right, created=_now())
         self._jobs[job.id] = job
         loop = asyncio.get_running_loop()

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
+from .limits import Limits
 from .routing import Operation
 
 _ABOUT = {
@@ -19,7 +20,7 @@ _ABOUT = {
     413: "more at once than the server takes",
     415: "a body of another type is expected",
     422: "well-formed, and does not fit: the field, what is allowed and what came are named",
-    429: "too many requests; Retry-After says when to come back",
+    429: "too many requests or jobs; Retry-After says when to come back",
     500: "the server failed, or the collection is damaged",
     501: "this server cannot do that",
     503: "too busy, stopping, or the store is locked; Retry-After says when to come back",
@@ -57,8 +58,8 @@ _TAGS = {
 }
 
 
-def document(base: dict[str, Any], operations: Iterable[Operation], keys: bool) -> dict[str, Any]:
-    """``base``, FastAPI's document of what else there is, with the operations in it."""
+def document(base: dict[str, Any], operations: Iterable[Operation], keys: bool, limits: Limits) -> dict[str, Any]:
+    """``base``, FastAPI's document of what else there is, with the operations in it, as this server limits them."""
     if "Error" in base.setdefault("components", {}).setdefault("schemas", {}):
         return base
     base["components"]["schemas"]["Error"] = _ERROR
@@ -70,7 +71,7 @@ def document(base: dict[str, Any], operations: Iterable[Operation], keys: bool) 
     for path, about in (("/health", "Whether the server answers"), ("/ready", "Whether it takes requests")):
         paths[path] = {"get": _open(path, about)}
     for operation in operations:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _described(operation, keys)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _described(operation, keys, limits)
     return base
 
 
@@ -86,7 +87,7 @@ def _problem(status: int) -> dict[str, Any]:
     return {"description": _ABOUT[status], "content": {"application/json": {"schema": _ERROR_REF}}}
 
 
-def _described(operation: Operation, keys: bool) -> dict[str, Any]:
+def _described(operation: Operation, keys: bool, limits: Limits) -> dict[str, Any]:
     in_path = [part[1:-1] for part in operation.path.split("/") if part.startswith("{")]
     parameters: list[dict[str, Any]] = [
         {"name": name, "in": "path", "required": True, "schema": _NAMES[name]} for name in in_path
@@ -98,7 +99,7 @@ def _described(operation: Operation, keys: bool) -> dict[str, Any]:
                 "in": "query",
                 "required": False,
                 "description": field.description,
-                "schema": field.schema(),
+                "schema": _limited(name, field.schema(), limits),
             }
         )
     found: dict[str, Any] = {
@@ -116,7 +117,9 @@ def _described(operation: Operation, keys: bool) -> dict[str, Any]:
         found["x-right"] = operation.right
     content: dict[str, Any] = {}
     if operation.body is not None:
-        content["application/json"] = {"schema": operation.body.schema()}
+        schema = operation.body.schema()
+        schema["properties"] = {name: _limited(name, one, limits) for name, one in schema["properties"].items()}
+        content["application/json"] = {"schema": schema}
         if example := operation.body.example():
             content["application/json"]["example"] = example
     for media in operation.accepts:
@@ -125,6 +128,12 @@ def _described(operation: Operation, keys: bool) -> dict[str, Any]:
         required = operation.body is None or bool(operation.body.required or operation.body.any_of)
         found["requestBody"] = {"required": required, "content": content}
     return found
+
+
+def _limited(name: str, schema: dict[str, Any], limits: Limits) -> dict[str, Any]:
+    """The schema of a field with the most that this server takes of it."""
+    most = {"k": limits.k, "batch_size": limits.batch}.get(name)
+    return schema if most is None else {**schema, "maximum": min(most, schema["maximum"])}
 
 
 def _responses(operation: Operation, keys: bool) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..common.checks import check_int, check_vectors
 from ..store import Batch, Explanation, Hits, Item
+from .conditions import sent
 from .wire import RemoteError, Wire, without
 
 if TYPE_CHECKING:
@@ -242,7 +243,7 @@ class RemoteStore:
         ``text_query`` is a question, or a list of them, that the server's encoder makes the queries of.
         ``cursor=True`` asks for ``hits.cursor``.
         """
-        fields = {**options, "k": k, "cursor": cursor or None}
+        fields = {**options, "k": k, "cursor": cursor or None, "where": sent(options.get("where"))}
         for name in ("like", "unlike", "text", "text_query", "after"):
             fields[name] = _plain(fields.get(name))
         if fields.get("old_queries") is not None:
@@ -258,13 +259,14 @@ class RemoteStore:
     ) -> Hits:
         """Many queries, each with a condition of its own, see :meth:`nearfield.store.Store.search_many`."""
         asked = None if queries is None else _packed(queries)
-        fields = {**options, "queries": asked, "bags": _packed_bags(bags), "k": k, "where": _plain(where)}
+        fields = {**options, "queries": asked, "bags": _packed_bags(bags), "k": k, "where": sent(where)}
         return _hits(self._post("search_many", without(fields)), k)
 
     def search_range(self, queries: Any, radius: float, **options: Any) -> Hits | list[Hits]:
         """All items within a distance, see :meth:`nearfield.store.Store.search_range`; at most as many as the server
         gives at once, then ``status`` says so."""
-        found = self._post("search_range", without({**options, **_asked(queries), "radius": radius}))
+        asked = {**options, **_asked(queries), "radius": radius, "where": sent(options.get("where"))}
+        found = self._post("search_range", without(asked))
         if isinstance(found["status"], str):
             return _hits(found, None)
         return [
@@ -274,7 +276,8 @@ class RemoteStore:
 
     def explain(self, query: Any, id: Any, k: int = 10, **options: Any) -> Explanation:
         """Why an item is, or is not, in the answer to a query, see :meth:`nearfield.store.Store.explain`."""
-        return Explanation(**self._post("explain", without({**options, **_asked(query), "id": _plain(id), "k": k})))
+        asked = {**options, **_asked(query), "id": _plain(id), "k": k, "where": sent(options.get("where"))}
+        return Explanation(**self._post("explain", without(asked)))
 
     # -- keeping ------------------------------------------------------------------------------------------------------
 

@@ -64,7 +64,7 @@ class Service:
         fingerprint = store.embedding
         if not fingerprint or fingerprint.get("encoder") != _SELF_CONTAINED:
             raise Problem(
-                501, "this server has no encoder for the collection's texts; send vectors, or start it with --encoder"
+                409, "this server has no encoder for the collection's texts; send vectors, or start it with --encoder"
             )
         digest = str(fingerprint.get("digest"))
         if digest not in self._loaded:

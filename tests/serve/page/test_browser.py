@@ -180,6 +180,15 @@ def test_the_map_is_drawn_coloured_and_taken_apart(page: Open) -> None:
     seen.wait_for_selector("text=/hits inside the lasso/")
     seen.locator(".rows button").first.click()
     seen.wait_for_selector(".panel h3:has-text('Paper number')")
+    seen.click(".panel button:has-text('Close')")
+    seen.click("text=Search inside")
+    seen.wait_for_selector(".chip:has-text('inside the lasso')")
+    seen.fill("#question", "paper number 5")
+    seen.keyboard.press("Enter")
+    seen.wait_for_selector(".hit")
+    assert "in=lasso" in seen.url
+    seen.click("nav a:has-text('Map')")
+    seen.wait_for_selector("text=/\\d+ items inside/")
     seen.locator(".plane").focus()
     for key in ("ArrowLeft", "+", "-", "0", "Escape"):
         seen.keyboard.press(key)
@@ -212,18 +221,72 @@ def test_survey_plan_and_health(page: Open, app: Any) -> None:
 
 
 def test_recipes_are_plotted(page: Open, app: Any) -> None:
-    from nearfield.tune import Recipe
+    """A plan as the server tells it; measuring one here would take longer than drawing it."""
+    from nearfield.tune import Plan, Recipe, Trial
 
-    with app.state.hosted.open("papers") as store:
-        store.optimize(recall=0.5, recipes=[Recipe("flat", bits=32), Recipe("flat", bits=8), Recipe("flat", bits=4)])
-    seen = page("#plan?c=papers", theme="dark")
-    seen.wait_for_function("() => document.querySelectorAll('.plot .points path').length === 3", timeout=120_000)
+    told = [(32, 1.0, 900.0), (8, 0.99, 1100.0), (4, 0.95, 1500.0)]
+    trials = [
+        Trial(Recipe("flat", bits=bits), recall, recall - 0.01, recall, speed, 1.2, 1000 * bits, 0)
+        for bits, recall, speed in told
+    ]
+    plan = Plan(
+        trials[1].recipe,
+        trials,
+        True,
+        "8 bits.",
+        0.9,
+        10,
+        None,
+        None,
+        "cosine",
+        "bound",
+        200,
+        8,
+        180,
+        20,
+        "held-out rows",
+    )
+    body = {"plan": plan.to_dict(), "labels": [str(one.recipe) for one in trials], "misses": [[], [], []]}
+
+    def opened(**more: Any) -> Any:
+        seen = page("#survey?c=papers", **more)
+        seen.route("**/page/data/plan?*", lambda route: route.fulfill(json=body))
+        seen.click("nav a:has-text('Plan')")
+        return seen
+
+    seen = opened(theme="dark")
+    drawn = "() => document.querySelectorAll('.plot .points path').length === 3"
+    seen.wait_for_function(drawn, timeout=120_000)
     assert seen.evaluate("getComputedStyle(document.querySelector('.plot .main-svg')).position") == "absolute"
+    assert seen.locator(".plot .xtitle").text_content() == "recall@10"
+    assert seen.locator(".plot .ytitle").text_content() == "queries a second"
     seen.click("#theme")
     assert seen.evaluate("document.documentElement.dataset.theme") == "light"
     seen.reload()
-    seen.wait_for_function("() => document.querySelectorAll('.plot .points path').length === 3", timeout=120_000)
+    seen.wait_for_function(drawn, timeout=120_000)
     assert seen.evaluate("document.documentElement.dataset.theme") == "light"
+
+
+def test_the_reference_shows_every_operation(page: Open, app: Any) -> None:
+    seen = page("docs#search", width=360, theme="dark")
+    seen.wait_for_selector("#search[open] table")
+    assert seen.evaluate("document.documentElement.scrollWidth") == 360
+    assert "text_query" in seen.locator("#search").inner_text()
+    assert "curl -X POST" in seen.locator("#search .code pre").first.inner_text()
+    told = sum(len(methods) for methods in app.openapi()["paths"].values())
+    assert seen.locator("details.operation").count() == told
+    seen.evaluate("document.activeElement.blur()")
+    seen.keyboard.press("/")
+    seen.keyboard.type("snapshot put")
+    seen.wait_for_function("() => document.querySelectorAll('.operation:not([hidden])').length === 1")
+    for details in seen.locator("details.operation").all():
+        details.evaluate("(one) => { one.hidden = false; one.open = true; }")
+    seen.wait_for_function(
+        "() => [...document.querySelectorAll('.operation')].every((one) => one.querySelector('pre'))"
+    )
+    assert seen.evaluate("document.documentElement.scrollWidth") == 360
+    seen.click("header a.brand")
+    seen.wait_for_selector("#question")
 
 
 def test_what_items_say_is_shown_and_never_run(page: Open) -> None:
@@ -266,8 +329,15 @@ def test_a_key_is_asked_for_and_a_wrong_one_is_told(browser: Any, folder: Path, 
         context.close()
 
 
+def test_a_lasso_that_is_gone_is_told(page: Open) -> None:
+    seen = page("#search?c=papers&q=number&in=lasso")
+    seen.wait_for_selector(".notice:has-text('everything is searched')")
+    seen.wait_for_selector(".hit")
+
+
 @pytest.mark.parametrize(
-    "view", ["search?c=papers&q=number&by=words", "health?c=papers", "plan?c=papers", "survey?c=none"]
+    "view",
+    ["search?c=papers", "search?c=papers&q=number&by=words", "health?c=papers", "plan?c=papers", "survey?c=none"],
 )
 def test_a_phone_is_wide_enough(page: Open, view: str) -> None:
     seen = page(f"#{view}", width=360)

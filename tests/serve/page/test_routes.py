@@ -31,6 +31,14 @@ def test_the_page_and_its_files(http: TestClient) -> None:
     assert http.get("/page/style.css", headers={"accept-encoding": "identity"}).headers.get("content-encoding") is None
 
 
+def test_the_reference_is_a_page_of_ours(http: TestClient) -> None:
+    page = http.get("/docs")
+    assert page.status_code == 200 and "reference.js" in page.text
+    assert page.headers["content-security-policy"] == http.get("/").headers["content-security-policy"]
+    assert http.get("/page/home", follow_redirects=False).headers["location"] == "../"
+    assert http.get("/redoc").status_code == 404
+
+
 @pytest.mark.parametrize(
     "name", ["../pyproject.toml", "..%2f..%2fapp.py", "js/../../routes.py", "/etc/passwd", "index.htm", ""]
 )
@@ -46,13 +54,15 @@ def test_the_page_moves_and_can_be_left_out(folder: Path) -> None:
 
     bare = create_app(folder, page=False)
     with TestClient(bare) as http:
-        assert http.get("/").status_code == 404 and http.get("/page/style.css").status_code == 404
+        for path in ("/", "/page/style.css", "/docs", "/redoc"):
+            assert http.get(path).status_code == 404
     moved = FastAPI()
     moved.state.service = bare.state.service
     mount(moved, prefix="/ui")
     with TestClient(moved) as http:
         assert http.get("/ui").status_code == 200 and http.get("/page/style.css").status_code == 200
         assert http.get("/").status_code == 404
+        assert http.get("/page/home", follow_redirects=False).headers["location"] == "../ui"
 
 
 def test_facts(http: TestClient) -> None:
@@ -119,23 +129,23 @@ def test_samples_that_are_none(http: TestClient, sample: str) -> None:
 
 
 def test_searching_inside_a_lasso(http: TestClient) -> None:
+    """By vector, by words, by both and by example, as the search view asks; all of them exact."""
     ids = [f"p{number}" for number in range(0, 200, 10)]
-    body = {"collection": "papers", "ids": ids, "k": 5}
-    by_like = http.post("/page/data/within", json={**body, "like": ["p7"]}).json()["hits"]
-    by_words = http.post("/page/data/within", json={**body, "text": "paper"}).json()["hits"]
-    by_meaning = http.post("/page/data/within", json={**body, "text_query": "paper"}).json()["hits"]
-    for hits in (by_like, by_words, by_meaning):
-        assert len(hits) == 5 and {hit["id"] for hit in hits} <= set(ids)
-    for bad, status in (
-        ({**body, "like": ["nothing"]}, 404),
-        ({**body, "ids": []}, 422),
-        (body, 422),
-        ({"ids": ids, "text": "x"}, 422),
-        ({**body, "text": "x", "more": 1}, 422),
-        ([], 422),
-    ):
-        assert http.post("/page/data/within", json=bad).status_code == status
-    assert http.post("/page/data/within", content=b"{").status_code == 400
+    inside = {"ids": [*ids, "nothing"]}
+    asked: tuple[dict[str, Any], ...] = (
+        {"like": ["p7"]},
+        {"text": "paper 7"},
+        {"text_query": "paper"},
+        {"text_query": "paper", "text": "paper 30"},
+    )
+    for question in asked:
+        everything = http.post("/v1/collections/papers/search", json={**question, "k": 200}).json()["hits"]
+        hits = http.post("/v1/collections/papers/search", json={**question, "k": 5, "where": inside}).json()["hits"]
+        assert len(hits) == 5
+        if len(question) == 1:
+            assert [hit["id"] for hit in hits] == [hit["id"] for hit in everything if hit["id"] in ids][:5]
+        else:
+            assert {hit["id"] for hit in hits} <= set(ids)
 
 
 def test_a_survey_with_pictures(http: TestClient) -> None:

@@ -124,7 +124,9 @@ async def _iterate(call: Call) -> Reply:
     """One batch: the moment is not kept between requests, so the next begins behind the last id that was sent."""
     hosted, name, fields = call.service.hosted, call.collection, call.json()
     size = fields.get("batch_size", 1000)
-    count_rows(call, size, "batch_size")
+    most = call.service.limits.batch
+    if size > most:
+        raise Problem(422, f"batch_size: expected at most {most:,} on this server, got {size:,}")
     position = fields.get("after", 0)
 
     def work() -> dict[str, Any]:
@@ -167,7 +169,7 @@ PUT = {
     ),
     "payload": ListOf("any JSON, one for each id", [{"title": "On stores"}, None]),
     "text": ListOf("a text for each id, to be found by its words", item=Text(), gaps=True),
-    "bags": ListOf("several vectors for each id, in a collection that holds them", item=Vectors(), gaps=True),
+    "bags": ListOf("several vectors for each id, in a collection that holds them", item=Vectors(), least=1, gaps=True),
     "embedding": Map("fingerprint of the encoder that made the vectors", value=Field()),
     "ttl": Number("seconds that the items live", low=0.000001, high=1e10),
     "expires": _TIMES,
@@ -201,6 +203,7 @@ OPERATIONS = [
         "Durable when answered, and found by the next search. An id that exists already is refused with 422.",
         body=Body(PUT, ("ids",), any_of=("vectors", "text", "bags")),
         reply=_COUNT,
+        answers=(409, 501),
         example={"items": 2},
         writes=True,
     ),
@@ -212,6 +215,7 @@ OPERATIONS = [
         "Add items, or replace those whose id exists",
         body=Body(PUT, ("ids",), any_of=("vectors", "text", "bags")),
         reply=_COUNT,
+        answers=(409, 501),
         example={"items": 2},
         writes=True,
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from ...store import Store
 from ..auth import allow
 from ..calls import Call, Reply
 from ..errors import Problem
-from ..fields import Body, Field, Flag, Integer, ListOf, Number, OneOf, Text, Vectors
+from ..fields import Body, Field, Flag, Integer, ListOf, Number, OneOf, Text, Vectors, refuse
 from ..jobs import Job
 from ..routing import Operation
 from .items import shaped
@@ -199,6 +200,19 @@ _TAG = {
         "own_bytes": {"type": "integer"},
     },
 }
+
+
+@dataclass(frozen=True)
+class _Samples(Vectors):
+    """Vectors of a job, which is to be refused before it begins where they cannot be."""
+
+    def check(self, value: Any, name: str) -> np.ndarray:
+        found = super().check(value, name)
+        if not np.isfinite(found).all():
+            raise refuse(name, "numbers that float32 can hold", value)
+        return found
+
+
 _SEED = Integer("for what is drawn at random", low=0)
 
 
@@ -233,7 +247,7 @@ def _long(name: str, right: str, work: Any, summary: str, body: Body, **more: An
         parameters=_WAIT,
         reply=_JOB,
         status=202,
-        answers=(200, 503),
+        answers=(200, 429),
         untimed=True,
         **more,
     )
@@ -327,7 +341,7 @@ OPERATIONS = [
                 "k": Integer(low=1, high=1000),
                 "queries": OneOf(
                     "sample queries, or `observed` for those that were really asked",
-                    kinds=(Text(choices=("observed",)), Vectors()),
+                    kinds=(Text(choices=("observed",)), _Samples()),
                     allowed="vectors or 'observed'",
                 ),
                 "workload": ListOf("conditions of past queries", item=Text(least=1)),

@@ -280,6 +280,7 @@ OPERATIONS = [
         },
         example={"items": 2000, "batches": 2},
         accepts=(LINES, ARROW),
+        answers=(409, 501),
         streams=True,
         writes=True,
     ),

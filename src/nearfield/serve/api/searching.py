@@ -10,7 +10,22 @@ import numpy as np
 from ...store import Hits, Store
 from ..calls import Call, Reply, to_json
 from ..errors import Problem
-from ..fields import Body, Field, Flag, Id, Integer, ListOf, Map, Number, OneOf, Text, Vector, Vectors, from_bytes
+from ..fields import (
+    Body,
+    Field,
+    Flag,
+    Id,
+    Integer,
+    ListOf,
+    Map,
+    Number,
+    OneOf,
+    Text,
+    Vector,
+    Vectors,
+    Where,
+    from_bytes,
+)
 from ..hosted import Hosted
 from ..limits import Limits
 from ..routing import Operation
@@ -267,7 +282,8 @@ def _asked(fields: dict[str, Any]) -> Asked | None:
 
 
 _K = Integer("hits a query", 10, low=1, high=1 << 20)
-_WHERE = Text("a condition on the attributes, in SQL", "year >= 2024", least=1)
+_CONDITION = "a condition on the attributes, in SQL"
+_WHERE = Where(f"{_CONDITION}, or such a one and the ids of the only items to look at", "year >= 2024")
 _QUERY = {"query": Vector("one query", [1.0, 0.0, 0.0])}
 _QUERIES = {"queries": Vectors("many queries")}
 _TEXTS = {
@@ -316,7 +332,9 @@ _SEARCH = Body(
         "old_queries": Vectors("while the collection is moved: the same queries by the old model"),
         **_BAGS,
         **_EMBEDDING,
-    }
+    },
+    any_of=("query", "queries", "text_query", "text", "like", "bags"),
+    apart=("query", "queries", "text_query"),
 )
 _HIT = {
     "type": "object",
@@ -351,7 +369,7 @@ _EITHER = {"anyOf": [_ONE, _MANY]}
 _EXAMPLE = {"hits": [{"id": "a", "distance": 0.0}, {"id": "b", "distance": 1.0}], "status": "ok"}
 _URL: dict[str, Field] = {
     "k": _K,
-    "where": _WHERE,
+    "where": Text(_CONDITION, "year >= 2024", least=1),
     **_DETAILS,
     **_TUNING,
     "queries": Integer("of a raw body: how many queries it holds; left out, it is one", low=1, high=1 << 20),
@@ -366,7 +384,7 @@ def _operation(name: str, handler: Callable[..., Any], summary: str, body: Body,
         handler,
         summary,
         body=body,
-        answers=(501,),
+        answers=(409, 501),
         tag="search",
         **more,
     )
@@ -396,13 +414,14 @@ OPERATIONS = [
                 "queries": Vectors("the queries", [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]),
                 **_TEXTS,
                 "k": _K,
-                "where": ListOf("one condition, or one for each query", item=Text(least=1), single=True, gaps=True),
+                "where": ListOf("one condition, or one for each query", item=Where(), single=True, gaps=True),
                 **_DETAILS,
                 **_TUNING,
                 **_BAGS,
                 **_EMBEDDING,
             },
             any_of=("queries", "text_query", "bags"),
+            apart=("queries", "text_query"),
         ),
         reply=_MANY,
         example={"hits": [_EXAMPLE["hits"], _EXAMPLE["hits"]], "status": ["ok", "ok"]},
@@ -424,6 +443,7 @@ OPERATIONS = [
             },
             required=("radius",),
             any_of=("query", "queries", "text_query"),
+            apart=("query", "queries", "text_query"),
         ),
         reply=_EITHER,
         example=_EXAMPLE,
@@ -444,6 +464,7 @@ OPERATIONS = [
             },
             required=("id",),
             any_of=("query", "text_query"),
+            apart=("query", "text_query"),
         ),
         reply={
             "type": "object",

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,10 +16,8 @@ from ...store import Store
 from ..auth import SCOPE_KEY, allow
 from ..calls import to_json
 from ..errors import Problem, describe, status_of
-from ..fields import Body, Id, Integer, ListOf, Text
 from . import atlas, surveying
 from .files import HEADERS, PLOTLY, File, page_files, plotly
-from .within import named_in, nearest_of
 from .work import DONE, FAILED, Piece, Works
 
 if TYPE_CHECKING:
@@ -30,26 +27,14 @@ if TYPE_CHECKING:
 
 _SHOWN_VALUES = 200
 _SAMPLED_VALUES = 20_000
-# So deep are answers by words looked through for items inside a lasso.
-_DEPTH = 10_000
-_WITHIN = Body(
-    {
-        "collection": Text(least=1),
-        "ids": ListOf(item=Id(), least=1),
-        "k": Integer(low=1, high=1000),
-        "text_query": Text(least=1),
-        "text": Text(least=1),
-        "like": ListOf(item=Id(), least=1),
-    },
-    ("collection", "ids"),
-    ("text_query", "text", "like"),
-)
 
 
 def mount(app: FastAPI, prefix: str = "") -> None:
     """Add the page to an application: under ``prefix``, or ``/`` without one, its files under ``/page``."""
-    page = Page(app.state.service)
+    page = Page(app.state.service, prefix)
     app.add_route(prefix or "/", page.index, ["GET"], include_in_schema=False)
+    app.add_route("/docs", page.reference, ["GET"], include_in_schema=False)
+    app.add_route("/page/home", page.home, ["GET"], include_in_schema=False)
     for method, path, handler in (
         ("GET", "facts", page.facts),
         ("GET", "values", page.values),
@@ -58,7 +43,6 @@ def mount(app: FastAPI, prefix: str = "") -> None:
         ("POST", "map", page.draw),
         ("POST", "map/stop", page.stop),
         ("GET", "column", page.column),
-        ("POST", "within", page.within),
         ("GET", "survey", page.survey),
         ("POST", "survey", page.measure),
         ("GET", "survey/figure", page.figure),
@@ -71,8 +55,9 @@ def mount(app: FastAPI, prefix: str = "") -> None:
 class Page:
     """The page of one server, and what was drawn for it."""
 
-    def __init__(self, service: Service):
+    def __init__(self, service: Service, prefix: str = ""):
         self.service = service
+        self.prefix = prefix
         self.works = Works()
 
     # -- files --------------------------------------------------------------------------------------------------------
@@ -80,6 +65,14 @@ class Page:
     async def index(self, request: Request) -> Response:
         """The page itself."""
         return _sent(request, page_files()["index.html"])
+
+    async def reference(self, request: Request) -> Response:
+        """The reference of the REST interface."""
+        return _sent(request, page_files()["reference.html"])
+
+    async def home(self, request: Request) -> Response:
+        """To the page, from where its address is not known; relative, since a proxy may put a path before it."""
+        return Response(status_code=307, headers={**HEADERS, "Location": f"..{self.prefix or '/'}", **_FRESH})
 
     async def file(self, request: Request) -> Response:
         """One of its files; names are looked up, not opened."""
@@ -176,33 +169,6 @@ class Page:
         kinds = await self._of(request, lambda store: store.attributes)
         name = _attribute(request, kinds if drawn.attributes is not None else {})
         return _json(await self.service.hosted.run(atlas.colored, drawn.attributes.column(name), kinds[name]))
-
-    async def within(self, request: Request) -> Response:
-        """The best of some items for a question; ids that are not there are passed over."""
-        try:
-            asked = _WITHIN.check(orjson.loads(await request.body()))
-        except orjson.JSONDecodeError as error:
-            raise Problem(400, f"the body is not JSON: {error}") from None
-        service = self.service
-        if len(asked["ids"]) > atlas.MOST_ITEMS:
-            raise Problem(413, f"ids: expected at most {atlas.MOST_ITEMS:,}, got {len(asked['ids']):,}")
-
-        def search() -> dict[str, Any]:
-            with service.hosted.open(asked["collection"]) as store:
-                k = asked.get("k", 20)
-                if "text" in asked and "text_query" not in asked:
-                    return {"hits": named_in(store, set(asked["ids"]), asked["text"], k, min(_DEPTH, service.limits.k))}
-                items = [item for item in store.get(asked["ids"]) if item is not None]
-                if "text_query" in asked:
-                    query = service.encode(store, [asked["text_query"]])[0][0]
-                else:
-                    liked = [item for item in store.get(asked["like"][:1]) if item is not None]
-                    if not liked:
-                        raise Problem(404, f"like: no item {asked['like'][0]!r}")
-                    query = liked[0].vector.astype("float32")
-                return {"hits": nearest_of(store, items, query, k)}
-
-        return _json(await service.hosted.run(search))
 
     # -- surveys ------------------------------------------------------------------------------------------------------
 

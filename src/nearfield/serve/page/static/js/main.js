@@ -1,6 +1,7 @@
 // The page's frame: which collection, which view, light or dark. A view is a module with `show(place, context)`.
 
 import { beside, get } from "./api.js";
+import { themeButton } from "./appearance.js";
 import { announce, byId, fill, glyph, h, problem, state } from "./dom.js";
 
 const VIEWS = {
@@ -87,35 +88,12 @@ async function draw() {
   }
 }
 
-function themeButton() {
-  const button = byId("theme");
-  const dark = () => document.documentElement.dataset.theme === "dark";
-  const label = () => {
-    fill(button, glyph(dark() ? "sun" : "moon"));
-    button.setAttribute("aria-label", dark() ? "Use the light theme" : "Use the dark theme");
-    button.title = button.getAttribute("aria-label");
-  };
-  button.addEventListener("click", () => {
-    const next = dark() ? "light" : "dark";
-    document.documentElement.dataset.theme = next;
-    try {
-      localStorage.setItem("nearfield-theme", next);
-    } catch {
-      // Without storage the choice lasts as long as the page.
-    }
-    label();
-    dispatchEvent(new Event("themechange"));
-  });
-  addEventListener("themechange", label);
-  label();
-}
-
 function start() {
   fill(
     byId("views"),
     Object.entries(VIEWS).map(([name, view]) => h("a", { href: `#${name}`, data: { view: name } }, glyph(name), view.name)),
   );
-  themeButton();
+  themeButton(byId("theme"));
   byId("skip").addEventListener("click", (event) => {
     event.preventDefault(); // the address behind # is the view
     byId("main").focus();

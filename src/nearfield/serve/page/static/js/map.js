@@ -5,6 +5,7 @@ import { MISSING, MOST, OTHER, STEPS, categories, faint, one, ramp } from "./col
 import { announce, button, field, fill, glyph, h, loading, problem, select, state } from "./dom.js";
 import { count, described, number, percent, plural, shortened } from "./format.js";
 import { itemCard, items } from "./item.js";
+import { keep as remembered, kept } from "./lasso.js";
 import { address, remember } from "./main.js";
 import { DIM, HIDDEN, Points, SHOWN } from "./points.js";
 import { body } from "./search.js";
@@ -128,7 +129,9 @@ function view(main, context, drawn, { sample, sizes, query }) {
   points.resize();
   setMode("pan");
   color(by.value);
-  describe();
+  const before = kept(collection)?.map((id) => rowOf.get(id)).filter((row) => row !== undefined);
+  if (before?.length) choose(before);
+  else describe();
   const repaint = () => recolor();
   addEventListener("themechange", repaint);
   signal.addEventListener("abort", () => removeEventListener("themechange", repaint));
@@ -166,7 +169,10 @@ function view(main, context, drawn, { sample, sizes, query }) {
     let colors = [one()];
     if (column?.kind === "number") {
       const span = column.high - column.low || 1;
-      codes = Uint8Array.from(column.of, (value) => (Number.isNaN(value) ? STEPS : Math.round(Math.min(Math.max((value - column.low) / span, 0), 1) * (STEPS - 1))));
+      for (let row = 0; row < codes.length; row++) {
+        const share = (column.of[row] - column.low) / span;
+        codes[row] = Number.isNaN(share) ? STEPS : Math.round(Math.min(Math.max(share, 0), 1) * (STEPS - 1));
+      }
       colors = ramp();
     } else if (column) {
       codes = column.of;
@@ -208,11 +214,14 @@ function view(main, context, drawn, { sample, sizes, query }) {
 
   function mask() {
     const made = new Uint8Array(ids.length).fill(SHOWN);
-    const byCode = chosen.size && column?.kind === "category";
-    const within = selected && new Set(selected);
-    const hits = found && new Set(found);
-    for (let row = 0; row < made.length; row++) {
-      if ((byCode && !chosen.has(column.of[row])) || (within && !within.has(row)) || (hits && !hits.has(row))) made[row] = DIM;
+    if (selected || found) {
+      made.fill(DIM);
+      const within = new Uint8Array(ids.length).fill(selected ? 0 : 1);
+      for (const row of selected ?? []) within[row] = 1;
+      for (const row of found ?? selected) if (within[row]) made[row] = SHOWN;
+    }
+    if (chosen.size && column?.kind === "category") {
+      for (let row = 0; row < made.length; row++) if (!chosen.has(column.of[row])) made[row] = DIM;
     }
     points.setMask(made);
   }
@@ -283,6 +292,7 @@ function view(main, context, drawn, { sample, sizes, query }) {
 
   function choose(rows) {
     selected = rows && rows.length ? rows : null;
+    remembered(collection, selected && selected.map((row) => ids[row]));
     if (rows && !rows.length) announce("Nothing inside");
     if (!selected && !found) points.marks = [];
     points.picked = -1;
@@ -303,12 +313,11 @@ function view(main, context, drawn, { sample, sizes, query }) {
     fill(panel, loading("Searching", 1));
     try {
       const typed = facts.id_type === "int" && /^-?\d+$/.test(text) ? Number(text) : text;
-      const inSelection = selected ? selected.map((row) => ids[row]) : null;
+      const inSelection = selected && kept(collection);
       const mode = facts.encodes ? "meaning" : facts.text ? "words" : "id";
-      const asked = body({ q: text, by: mode, like: [], unlike: [], where: "", group: "", k: inSelection ? 20 : 50 }, facts, mode === "meaning" && facts.judge && !inSelection ? 0.05 : "");
+      const asked = body({ q: text, by: mode, like: [], unlike: [], where: "", inside: inSelection, group: "", k: inSelection ? 20 : 50 }, facts, mode === "meaning" && facts.judge && !inSelection ? 0.05 : "");
       if (mode === "id") asked.like = [typed];
-      const within = { k: asked.k, text_query: asked.text_query, text: asked.text, like: asked.like?.length ? asked.like : undefined };
-      const answer = inSelection ? await post(beside("within", {}), { collection, ids: inSelection, ...within }, { signal }) : await post(of(collection, "search"), asked, { signal });
+      const answer = await post(of(collection, "search"), asked, { signal });
       const rows = answer.hits.map((hit) => rowOf.get(hit.id));
       found = rows.filter((row) => row !== undefined);
       points.marks = found.slice(0, 10).map((row) => ({ row, label: String(rows.indexOf(row) + 1) }));
@@ -343,9 +352,10 @@ function view(main, context, drawn, { sample, sizes, query }) {
         h("div", { class: "head" }, h("h2", { class: "small" }, `${plural(rows.length, "item")} inside`), button("Clear", () => choose(null), { class: "quiet" })),
         breakdown(rows),
         h("div", { class: "chips" },
-          h("a", { class: "button", href: address("search", { c: collection, like: JSON.stringify(among) }) }, "Find more like these"),
+          h("a", { class: "button", href: address("search", { c: collection, in: "lasso", focus: 1 }) }, "Search inside"),
+          h("a", { class: "button", href: address("search", { c: collection, like: JSON.stringify(among) }) }, "More like these"),
           button("Look closer", () => points.fit(rows))),
-        h("p", { class: "tiny soft" }, "What you find on the map now is found inside the lasso alone."),
+        h("p", { class: "tiny soft" }, "What you find on the map now is found inside the lasso alone. “Search inside” does so with everything the search has: words, conditions, relevance, a cut."),
         listed);
       try {
         const got = (await items(collection, some.map((row) => ids[row]), { signal })).filter(Boolean);
@@ -365,9 +375,9 @@ function view(main, context, drawn, { sample, sizes, query }) {
   /** How the selection differs from the whole, by what the map is coloured by. */
   function breakdown(rows) {
     if (column?.kind !== "category") return null;
-    const inside = new Map();
-    for (const row of rows) inside.set(column.of[row], (inside.get(column.of[row]) ?? 0) + 1);
-    const top = [...inside].sort((a, b) => b[1] - a[1]).slice(0, 5);
+    const tally = new Uint32Array(256);
+    for (const row of rows) tally[column.of[row]] += 1;
+    const top = [...tally.entries()].filter(([, many]) => many).sort((a, b) => b[1] - a[1]).slice(0, 5);
     const named = (code) => (code === OTHER ? "others" : code === MISSING ? "missing" : String(column.values[code]));
     const colors = categories();
     return h("ul", { class: "plain bars", "aria-label": `Inside, by ${column.name}` }, top.map(([code, many]) =>

@@ -103,7 +103,7 @@ function pareto(plan, trials) {
     layout: {
       height: 360,
       xaxis: { title: { text: `recall@${plan.k}`, font: { size: 13 } }, range: [low - 0.12 * span, high + 0.12 * span], tickformat: span < 0.05 ? ".3f" : ".2f", nticks: 8 },
-      yaxis: { title: { text: "queries a second", font: { size: 13 } }, rangemode: "tozero" },
+      yaxis: { title: { text: "queries a second", standoff: 14, font: { size: 13 } }, rangemode: "tozero" },
       shapes: [{ type: "line", x0: plan.recall, x1: plan.recall, yref: "paper", y0: 0, y1: 1, line: { color: token("first"), width: 1.5, dash: "dash" } }],
       annotations: [{ x: plan.recall, yref: "paper", y: 1, text: "target", showarrow: false, xanchor: "right", yanchor: "top", xshift: -4, font: { size: 12, color: token("first") } }],
     },

@@ -1,7 +1,9 @@
-// Points on a canvas, drawn pixel by pixel: 100,000 of them in a few milliseconds, without WebGL, which not every
-// machine has, and without code made at run time, which the page's security policy forbids.
+// Points on a canvas, drawn pixel by pixel, without WebGL, which not every machine has, and without code made at run
+// time, which the page's security policy forbids. docs/serve-page.md says how long 100,000 of them take.
 
 const LEAST_DRAG = 4;
+// Corners of a lasso are looked up by their height, in so many bands: a point meets the few edges beside it, not all.
+const BANDS = 128;
 
 /** What a point may be: left out, in the background, or shown. */
 export const HIDDEN = 0;
@@ -25,7 +27,32 @@ function disc(radius) {
       else if (distance <= radius + 0.35) edge.push(dx, dy);
     }
   }
-  return { inside: Int16Array.from(inside), edge: Int16Array.from(edge), reach };
+  return { inside, edge, reach };
+}
+
+/** Pixels of a disc as distances in an image of this width. */
+const placed = (pixels, width) => Int32Array.from({ length: pixels.length / 2 }, (_, at) => pixels[2 * at + 1] * width + pixels[2 * at]);
+
+/** A test of places: whether they are inside a polygon, whose edges are told apart by the band of heights they cross. */
+function insideOf(xs, ys) {
+  const [left, right, top, bottom] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
+  const perBand = BANDS / Math.max(bottom - top, 1e-12);
+  const band = (y) => Math.min(Math.floor((y - top) * perBand), BANDS - 1);
+  const bands = Array.from({ length: BANDS }, () => []);
+  for (let i = 0, j = xs.length - 1; i < xs.length; j = i++) {
+    const [first, last] = [band(Math.min(ys[i], ys[j])), band(Math.max(ys[i], ys[j]))];
+    const slope = (xs[j] - xs[i]) / (ys[j] - ys[i]);
+    for (let at = first; at <= last; at++) bands[at].push(xs[i], ys[i], ys[j], slope);
+  }
+  return (x, y) => {
+    if (x < left || x > right || y < top || y > bottom) return false;
+    const edges = bands[band(y)];
+    let within = false;
+    for (let at = 0; at < edges.length; at += 4) {
+      if (edges[at + 1] > y !== edges[at + 2] > y && x < edges[at + 3] * (y - edges[at + 1]) + edges[at]) within = !within;
+    }
+    return within;
+  };
 }
 
 export class Points {
@@ -41,8 +68,11 @@ export class Points {
     this.codes = new Uint8Array(0);
     this.mask = new Uint8Array(0);
     this.palette = new Uint32Array(256);
-    this.faint = new Uint32Array(256);
+    this.faint = 0;
     this.order = new Uint32Array(0);
+    this.drawnX = this.drawnY = this.x;
+    this.shades = null;
+    this.all = null;
     this.mode = "pan";
     this.marks = [];
     this.hovered = -1;
@@ -66,13 +96,25 @@ export class Points {
     this.y = y;
     this.codes = new Uint8Array(x.length);
     this.mask = new Uint8Array(x.length).fill(SHOWN);
+    this.all = this.shades = null;
     // A fixed shuffle: no colour is always on top.
-    this.order = Uint32Array.from({ length: x.length }, (_, row) => row);
+    const order = new Uint32Array(x.length);
+    for (let row = 0; row < order.length; row++) order[row] = row;
     let seed = 12345;
     for (let i = x.length - 1; i > 0; i--) {
       seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
       const j = seed % (i + 1);
-      [this.order[i], this.order[j]] = [this.order[j], this.order[i]];
+      const row = order[i];
+      order[i] = order[j];
+      order[j] = row;
+    }
+    this.order = order;
+    // In the order in which they are drawn, so that drawing reads one after the other.
+    this.drawnX = new Float32Array(order.length);
+    this.drawnY = new Float32Array(order.length);
+    for (let i = 0; i < order.length; i++) {
+      this.drawnX[i] = x[order[i]];
+      this.drawnY[i] = y[order[i]];
     }
     this.fit();
   }
@@ -80,29 +122,52 @@ export class Points {
   /** Colours by code, as #rrggbb; and how points in the background look. */
   setColors(codes, colors, faint) {
     this.codes = codes;
+    this.shades = null;
     colors.forEach((color, code) => {
       this.palette[code] = packed(color);
     });
-    this.faint.fill(packed(faint));
+    this.faint = packed(faint);
     this.draw();
   }
 
   setMask(mask) {
     this.mask = mask;
+    this.shades = null;
     this.draw();
   }
 
+  /** What is drawn at which level, in the order of drawing: the colour of each point, 0 where it is not of this level. */
+  shaded() {
+    if (this.shades) return this.shades;
+    const made = { [DIM]: new Uint32Array(this.order.length), [SHOWN]: new Uint32Array(this.order.length) };
+    const some = { [DIM]: false, [SHOWN]: false };
+    for (let i = 0; i < this.order.length; i++) {
+      const row = this.order[i];
+      const level = this.mask[row];
+      if (level === HIDDEN) continue;
+      made[level][i] = level === DIM ? this.faint : this.palette[this.codes[row]];
+      some[level] = true;
+    }
+    this.shades = [DIM, SHOWN].filter((level) => some[level]).map((level) => ({ level, colors: made[level] }));
+    return this.shades;
+  }
+
+  /** Left, right, top and bottom of some rows, or of all. */
   bounds(rows) {
+    if (!rows && this.all) return this.all;
     let [left, right, top, bottom] = [Infinity, -Infinity, Infinity, -Infinity];
-    const take = (row) => {
-      left = Math.min(left, this.x[row]);
-      right = Math.max(right, this.x[row]);
-      top = Math.min(top, this.y[row]);
-      bottom = Math.max(bottom, this.y[row]);
-    };
-    if (rows) rows.forEach(take);
-    else for (let row = 0; row < this.x.length; row++) take(row);
-    return [left, right, top, bottom];
+    const many = rows ? rows.length : this.x.length;
+    for (let at = 0; at < many; at++) {
+      const row = rows ? rows[at] : at;
+      const [x, y] = [this.x[row], this.y[row]];
+      if (x < left) left = x;
+      if (x > right) right = x;
+      if (y < top) top = y;
+      if (y > bottom) bottom = y;
+    }
+    const found = [left, right, top, bottom];
+    if (!rows) this.all = found;
+    return found;
   }
 
   fit(rows) {
@@ -187,23 +252,24 @@ export class Points {
     const scale = this.scale * this.ratio;
     const shiftX = width / 2 - this.middle[0] * scale;
     const shiftY = height / 2 + this.middle[1] * scale;
-    for (const level of [DIM, SHOWN]) {
+    const { drawnX, drawnY } = this;
+    for (const { level, colors } of this.shaded()) {
       const { inside, edge, reach } = level === DIM ? small : large;
-      const colors = level === DIM ? this.faint : this.palette;
-      for (let i = 0; i < this.order.length; i++) {
-        const row = this.order[i];
-        if (this.mask[row] !== level) continue;
-        const px = Math.round(this.x[row] * scale + shiftX);
-        const py = Math.round(shiftY - this.y[row] * scale);
-        if (px < reach || py < reach || px >= width - reach || py >= height - reach) continue;
-        const color = colors[this.codes[row]];
+      const [solid, soft] = [placed(inside, width), placed(edge, width)];
+      const [right, bottom] = [width - reach, height - reach];
+      for (let i = 0; i < colors.length; i++) {
+        const color = colors[i];
+        if (color === 0) continue;
+        const px = (drawnX[i] * scale + shiftX + 0.5) | 0;
+        const py = (shiftY - drawnY[i] * scale + 0.5) | 0;
+        if (px < reach || py < reach || px >= right || py >= bottom) continue;
         const at = py * width + px;
-        for (let j = 0; j < edge.length; j += 2) {
-          const here = at + edge[j + 1] * width + edge[j];
+        for (let j = 0; j < soft.length; j++) {
+          const here = at + soft[j];
           const below = pixels[here];
           pixels[here] = below === 0 ? (color & 0x00ffffff) | 0x80000000 : ((below >>> 1) & 0x7f7f7f7f) + ((color >>> 1) & 0x7f7f7f7f) + 0x01000000;
         }
-        for (let j = 0; j < inside.length; j += 2) pixels[at + inside[j + 1] * width + inside[j]] = color;
+        for (let j = 0; j < solid.length; j++) pixels[at + solid[j]] = color;
       }
     }
     context.putImageData(this.image, 0, 0);
@@ -284,18 +350,10 @@ export class Points {
   /** Rows inside the path that was drawn. */
   inside(path) {
     const polygon = path.map(([px, py]) => this.toData(px, py));
-    const xs = polygon.map((corner) => corner[0]);
-    const ys = polygon.map((corner) => corner[1]);
-    const [left, right, top, bottom] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
+    const within = insideOf(polygon.map((corner) => corner[0]), polygon.map((corner) => corner[1]));
     const rows = [];
     for (let row = 0; row < this.x.length; row++) {
-      const [x, y] = [this.x[row], this.y[row]];
-      if (x < left || x > right || y < top || y > bottom || this.mask[row] === HIDDEN) continue;
-      let within = false;
-      for (let i = 0, j = polygon.length - 1; i < polygon.length; j = i++) {
-        if (ys[i] > y !== ys[j] > y && x < ((xs[j] - xs[i]) * (y - ys[i])) / (ys[j] - ys[i]) + xs[i]) within = !within;
-      }
-      if (within) rows.push(row);
+      if (this.mask[row] !== HIDDEN && within(this.x[row], this.y[row])) rows.push(row);
     }
     return rows;
   }

@@ -5,6 +5,7 @@ import { announce, button, field, fill, glyph, h, loading, problem, segments, se
 import { filterPanel } from "./filters.js";
 import { described, number, percent, plural, shortened } from "./format.js";
 import { inspect, items, tags } from "./item.js";
+import { keep, kept } from "./lasso.js";
 import { address, facts as fetchFacts, remember } from "./main.js";
 
 const CUTS = [["", "Off"], ["0.01", "Strict · 1% false"], ["0.05", "Balanced · 5% false"], ["0.2", "Loose · 20% false"]];
@@ -20,7 +21,7 @@ const idsOf = (text) => {
 };
 
 /** What is asked, as the address says it. */
-function asked(given, facts) {
+function asked(given, facts, collection) {
   const can = { meaning: facts.encodes, words: facts.text };
   const fallback = can.meaning ? "meaning" : can.words ? "words" : "id";
   const by = given.get("by");
@@ -28,6 +29,7 @@ function asked(given, facts) {
     q: given.get("q") ?? "",
     by: by === "id" || (by === "meaning" && can.meaning) || (by === "words" && can.words) || (by === "both" && can.meaning && can.words) ? by : fallback,
     where: given.get("where") ?? "",
+    inside: given.get("in") === "lasso" ? kept(collection) : null,
     like: idsOf(given.get("like")),
     unlike: idsOf(given.get("unlike")),
     cut: given.get("cut") ?? (facts.judge ? "0.05" : ""),
@@ -42,6 +44,7 @@ const given = (collection, ask) => ({
   q: ask.q,
   by: ask.by === "meaning" ? "" : ask.by,
   where: ask.where,
+  in: ask.inside ? "lasso" : "",
   like: ask.like.length ? JSON.stringify(ask.like) : "",
   unlike: ask.unlike.length ? JSON.stringify(ask.unlike) : "",
   cut: ask.cut,
@@ -54,6 +57,9 @@ const anything = (ask) => Boolean(ask.q.trim() || ask.like.length);
 /** An id as it was typed: a whole number where the collection's ids are numbers. */
 const typedId = (text, facts) => (facts.id_type === "int" && /^-?\d+$/.test(text) ? Number(text) : text);
 
+/** The condition of a search: on attributes, and where a lasso was drawn, only the items inside. */
+const condition = (ask) => (ask.inside ? { where: ask.where || undefined, ids: ask.inside } : ask.where || undefined);
+
 /** The body of a search; `cut` is left out of the one that shows what lies beyond the line. */
 export function body(ask, facts, cut) {
   const made = { k: Number(ask.k), payload: true, cursor: true };
@@ -64,7 +70,7 @@ export function body(ask, facts, cut) {
   const like = [...ask.like, ...(q && ask.by === "id" ? [typedId(q, facts)] : [])];
   if (like.length) made.like = like;
   if (ask.unlike.length) made.unlike = ask.unlike;
-  if (ask.where) made.where = ask.where;
+  if (ask.where || ask.inside) made.where = condition(ask);
   if (ask.group) made.group_by = ask.group;
   if (cut) made.max_false = Number(cut);
   return made;
@@ -75,7 +81,8 @@ const judgeable = (ask, facts) => Boolean(facts.judge) && !ask.unlike.length && 
 
 export async function show(main, context) {
   const { collection, facts, server, signal } = context;
-  let ask = asked(context.given, facts);
+  let ask = asked(context.given, facts, collection);
+  const lost = context.given.get("in") === "lasso" && !ask.inside;
   const schema = facts.attributes ?? {};
   const results = h("section", { "aria-label": "Results", id: "results" });
   const chips = h("div", { class: "chips" });
@@ -100,7 +107,12 @@ export async function show(main, context) {
     const chip = (kind, id) =>
       h("span", { class: kind === "like" ? "chip" : "chip away" }, h("span", { title: String(id) }, `${kind === "like" ? "like" : "not like"} ${id}`),
         button("", () => update({ [kind]: ask[kind].filter((one) => one !== id) }), { icon: "close", "aria-label": `Remove ${kind} ${id}` }));
-    fill(chips, ask.like.map((id) => chip("like", id)), ask.unlike.map((id) => chip("unlike", id)));
+    const inside = ask.inside && h("span", { class: "chip" }, h("span", {}, `inside the lasso: ${plural(ask.inside.length, "item")}`),
+      button("", () => {
+        keep(collection, null);
+        update({ inside: null });
+      }, { icon: "close", "aria-label": "Search everything, not the lasso alone" }));
+    fill(chips, inside, ask.like.map((id) => chip("like", id)), ask.unlike.map((id) => chip("unlike", id)));
     chips.hidden = !chips.children.length;
   }
 
@@ -134,7 +146,8 @@ export async function show(main, context) {
     chips,
   );
 
-  fill(main, h("div", { class: "stack" }, h("h1", { class: "hidden" }, `Search ${collection}`), form, results));
+  const notice = lost && h("div", { class: "notice fair" }, "This address was inside a lasso, which an address does not hold: everything is searched. ", h("a", { href: address("map", { c: collection }) }, "Draw it again on the map"));
+  fill(main, h("div", { class: "stack" }, h("h1", { class: "hidden" }, `Search ${collection}`), notice, form, results));
   drawChips();
   placeholder();
   results.addEventListener("keydown", walk);
@@ -150,7 +163,7 @@ export async function show(main, context) {
   else welcome();
 
   async function welcome() {
-    fill(results, state(facts.items ? `Search ${plural(facts.items, "item")}` : "An empty collection",
+    fill(results, state(facts.items ? `Search ${plural((ask.inside ?? { length: facts.items }).length, "item")}` : "An empty collection",
       facts.items
         ? ask.by === "id" ? `${noMeaning}. Look for items like one whose id you know, or search by words where there are texts.` : "Ask a question as you would ask a person. Press / to come back here from anywhere, and the arrow keys to walk through the results."
         : "Items that are added are found by the next search."));
@@ -158,8 +171,8 @@ export async function show(main, context) {
     const tips = h("div", { class: "buttons" });
     results.firstChild.append(tips);
     try {
-      const found = await post(of(collection, "iterate"), { batch_size: 3 }, { signal });
-      fill(tips, found.items.map((item) => button(shortened(`Like ${described(item).title}`, 44), () => update({ like: [item.id] }))));
+      const found = ask.inside ? await items(collection, ask.inside.slice(0, 3), { signal }) : (await post(of(collection, "iterate"), { batch_size: 3 }, { signal })).items;
+      fill(tips, found.filter(Boolean).map((item) => button(shortened(`Like ${described(item).title}`, 44), () => update({ like: [item.id] }))));
     } catch {
       // Only a suggestion.
     }
@@ -332,7 +345,7 @@ export async function show(main, context) {
         fill(said, loading("Looking for the reason", 1));
         try {
           const question = ask.q.trim() && ask.by !== "id" ? { text_query: ask.q.trim() } : { query: await likened() };
-          const asked = { ...question, id: wanted, k: Number(ask.k), where: ask.where || undefined, max_false: cut ? Number(cut) : undefined };
+          const asked = { ...question, id: wanted, k: Number(ask.k), where: condition(ask), max_false: cut ? Number(cut) : undefined };
           fill(said, reason(await post(of(collection, "explain"), asked, { signal }), wanted));
         } catch (error) {
           if (error.name !== "AbortError") fill(said, problem(error));
