@@ -7,7 +7,7 @@ packet cost both sides more than finding the answer does.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from .calls import to_json
 
@@ -79,7 +79,8 @@ def protocol(most: int, head_seconds: float) -> type[asyncio.Protocol]:
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
-            self.transport = self._joined = Joined(transport)
+            self._joined = Joined(transport)
+            self.transport = cast("asyncio.Transport", self._joined)
             if len(self.connections) > most:
                 transport.write(closing(_FULL, f"{most} connections are open already, the most this server takes"))
                 transport.close()
