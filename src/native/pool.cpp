@@ -167,7 +167,9 @@ std::atomic<unsigned> threads_setting{0};
 unsigned default_threads() {
   const unsigned n = threads_setting.load();
   if (n) return n;
-  return std::max(1u, std::thread::hardware_concurrency());
+  // Asked once: the C library may open a file of /sys for the answer, which takes longer than a search.
+  static const unsigned processors = std::max(1u, std::thread::hardware_concurrency());
+  return processors;
 }
 
 void set_default_threads(unsigned n) { threads_setting = n; }

@@ -44,6 +44,35 @@ def test_a_failing_block_is_undone_and_the_store_goes_on(make: Callable[..., Sto
     assert len(store) == 2
 
 
+def test_a_writer_asks_for_the_generation_once(
+    make: Callable[..., Store], vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    created = make()
+    path = created.path
+    created.close()
+    asked: list[int] = []
+    committed = Catalogue.committed_generation
+    monkeypatch.setattr(Catalogue, "committed_generation", lambda self: asked.append(1) or committed(self))
+    with Store.open(path) as store, Store.open(path, read_only=True) as reader:
+        own = store._catalogue
+        own._generation = None  # as in one that was opened and has not written
+        asked.clear()
+        first = own.newest()
+        assert [own.newest(), own.newest(), len(asked)] == [first, first, 1]
+        store.add([7], vectors[:1])
+        asked.clear()
+        assert own.newest() > first
+        assert not asked
+        assert reader._catalogue.newest() == own.newest()  # who only reads has to look
+        assert len(asked) == 1
+        with own.writing():  # on another thread a commit may be on its way: nothing is kept of what is read meanwhile
+            own._generation = None
+            thread = threading.Thread(target=own.newest)
+            thread.start()
+            thread.join()
+            assert own._generation is None
+
+
 def test_settings_carry_checksums(tmp_path: Path) -> None:
     connection = sqlite3.connect(":memory:")
     connection.execute("CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT, xxh3 INTEGER)")

@@ -60,6 +60,10 @@ def check_vectors(
             )
         array = converted
     array = np.ascontiguousarray(array)
+    if len(array) == 1:  # most searches ask one thing, and what is beyond doubt needs no arrays to say so
+        square = float(np.vdot(array, array))
+        if 0 < square <= MAX_LENGTH**2:
+            return array, single
     with np.errstate(invalid="ignore", over="ignore"):
         squares = np.einsum("ij,ij->i", array, array)
     doubtful = (squares == 0) | ~np.isfinite(squares) if nonzero else ~(squares <= MAX_LENGTH**2)

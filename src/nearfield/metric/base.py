@@ -87,6 +87,10 @@ class Metric(ABC):
         prepared = self._prepare(vectors)
         return prepared[0] if single else prepared
 
+    def prepare_checked(self, vectors: np.ndarray) -> np.ndarray:
+        """:meth:`prepare_queries` of rows that have been checked: float32 (q, d), not looked at again."""
+        return self._prepare(vectors)
+
     def reduce_base(self, x: Any) -> np.ndarray:
         """Vectors whose Euclidean neighbours are the metric's neighbours, for building graph edges: float32 (n, d')."""
         return self.prepare_base(x)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS | orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
 # Bytes of JSON that are read in a millisecond or so.
 _LONG = 1 << 18
+# Query strings of so many bytes are remembered.
+_SHORT = 256
 JSON = b"application/json"
 
 
@@ -35,6 +38,20 @@ def _plain(value: Any) -> Any:
     if isinstance(value, int):  # beyond 64 bits
         return str(value)
     raise TypeError(f"cannot be told as JSON: {type(value).__name__}")
+
+
+@lru_cache(64)
+def media_type(header: bytes) -> str:
+    """What a content type says, without its parameters."""
+    return header.partition(b";")[0].strip().lower().decode("latin-1")
+
+
+def _pairs(query: bytes) -> list[tuple[str, str]]:
+    return parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=64)
+
+
+# Most requests have one of a few query strings.
+_known_pairs = lru_cache(256)(_pairs)
 
 
 class Gone(Exception):
@@ -81,7 +98,7 @@ class Call:
     @property
     def media(self) -> str:
         """The media type of the body, without its parameters."""
-        return self.headers.get(b"content-type", b"").partition(b";")[0].strip().lower().decode("latin-1")
+        return media_type(self.headers.get(b"content-type", b""))
 
     async def stream(self) -> AsyncIterator[bytes]:
         """The body as it arrives; raises :class:`Gone` when the client leaves before its end."""
@@ -116,7 +133,7 @@ class Call:
         """The query string's parameters, checked by what the operation takes."""
         text = self.scope["query_string"]
         try:
-            pairs = parse_qsl(text.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=64)
+            pairs = _known_pairs(text) if len(text) <= _SHORT else _pairs(text)
         except (ValueError, UnicodeDecodeError):
             raise Problem(400, "the query string: expected percent-encoded UTF-8 of at most 64 fields") from None
         found: dict[str, Any] = {}
@@ -149,7 +166,13 @@ class Call:
             raise Problem(400, f"the body is not JSON: {error}") from None
         except RecursionError:
             raise Problem(400, "the body is not JSON that can be read: it is nested too deeply") from None
-        return body.check(value, b"true" in self.raw or b"false" in self.raw)
+        return body.check(value, holds(self.raw, b"true") or holds(self.raw, b"false"))
+
+
+def holds(raw: bytes, word: bytes) -> bool:
+    """``word in raw``, quick where not even its first letter is there: a body of numbers has few letters."""
+    first = raw.find(word[:1])
+    return first >= 0 and raw.find(word, first) >= 0
 
 
 def too_large(limit: int) -> Problem:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import struct
 import sys
-from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -352,8 +352,8 @@ def _floats(value: Any, name: str) -> np.ndarray:
     if type(value) is not list or not 1 <= len(value) <= _DIM:
         raise refuse(name, f"a list of 1 to {_DIM} numbers", value)
     try:
-        return np.frombuffer(array("f", value), np.float32)
-    except (TypeError, OverflowError):
+        return np.frombuffer(struct.pack(f"<{len(value)}f", *value), "<f4").astype(np.float32, copy=False)
+    except (struct.error, OverflowError):
         wrong = next((one for one in value if type(one) not in (int, float) or not abs(one) < _BEYOND), value)
         raise refuse(name, "numbers that float32 can hold", wrong) from None
 

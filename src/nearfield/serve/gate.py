@@ -96,9 +96,9 @@ class Gate:
 
     def _watch(self, visit: _Visit) -> None:
         """End this request when its time is over."""
-        visit.task = asyncio.current_task()
-        visit.deadline = time.monotonic() + self.limits.body_seconds
         loop = asyncio.get_running_loop()
+        visit.task = asyncio.current_task(loop)  # without being told, it would look for the loop again
+        visit.deadline = time.monotonic() + self.limits.body_seconds
         if self._sweeping is not loop:
             self._sweeping = loop
             loop.call_later(self._period, self._sweep)

@@ -322,10 +322,19 @@ class Catalogue:
 
     def newest(self) -> int:
         """Like :meth:`committed_generation`; free in the process that writes, since nobody else can commit."""
-        if self._lock is not None and self._generation is not None:
-            self.ensure_usable()
-            return self._generation
-        return self.committed_generation()
+        if self._lock is None:
+            return self.committed_generation()
+        if self._generation is None and self.write_lock.acquire(blocking=False):
+            try:  # with the lock no commit is on its way, so that what is read stays true until the next
+                if self._generation is None:
+                    self._generation = self.committed_generation()
+            finally:
+                self.write_lock.release()
+        generation = self._generation
+        if generation is None:
+            return self.committed_generation()
+        self.ensure_usable()
+        return generation
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:

@@ -163,7 +163,7 @@ def _leaves(part: Part, workload: Workload, shape: Shape) -> tuple[np.ndarray, l
 def _coarse(part: Part, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The nearest coarse centroid of each row, and which centroids, bool (m, c), are near each past query."""
     from ..index.partition import partition
-    from .rows import metric_of
+    from ..metric.queries import metric_of
 
     metric = metric_of(part.metric)
     rows = np.concatenate(

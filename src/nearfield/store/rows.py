@@ -7,7 +7,6 @@ whatever codes an index uses to find its candidates.
 
 from __future__ import annotations
 
-import functools
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import native
-from ..metric import get_metric
+from ..metric.queries import Queries
 from .calibration import Calibration
 from .conditions import Bound
 from .filters import Filter
@@ -33,31 +32,6 @@ _BLOCK = 1 << 17
 
 # So few allowed rows are scanned, exactly, whatever the index: no walk is cheaper.
 _SCAN_ROWS = 1000
-
-
-class Queries:
-    """The queries of one search, prepared for the native core when a part first needs that.
-
-    Parameters
-    ----------
-    raw : checked float32 (q, d).
-    metric : name of the metric.
-    """
-
-    def __init__(self, raw: np.ndarray, metric: str):
-        self.raw = raw
-        self.metric = metric_of(metric)
-
-    def __len__(self) -> int:
-        return len(self.raw)
-
-    @functools.cached_property
-    def prepared(self) -> np.ndarray:
-        """As the metric prepares them."""
-        return self.metric.prepare_queries(self.raw)
-
-
-metric_of = functools.cache(get_metric)
 
 
 class Found(NamedTuple):
@@ -242,11 +216,11 @@ class Part(ABC):
         for name in ("beam", "candidates"):
             if settings.get(name) is not None:
                 settings[name] = max(settings[name], k)
-        distances, rows = index.search(queries.raw, k, allow=allow, **settings)
+        distances, rows = index.search(queries, k, allow=allow, **settings)
         if index.rescore != "vectors":  # its distances are those of codes: look at the vectors themselves
             again = native.rescore(self.space, queries.prepared, rows, k, metric=metric.native)
             distances, rows = metric.distances_from_scores(again.scores), again.rows
-        short = np.flatnonzero((rows >= 0).sum(axis=1) < min(k, allowed))
+        short = np.flatnonzero(rows[:, min(k, allowed) - 1] < 0)
         if short.size:  # the walk met too few allowed rows: these queries are answered by a scan
             again = native.scan(self.space, queries.prepared[short], k, metric=metric.native, allow=allow)
             distances[short], rows[short] = metric.distances_from_scores(again.scores), again.rows
