@@ -100,6 +100,8 @@ class Upgrade:
         choice, done, left = self.choice, self.done, self.left
         loss = choice["loss"]
         enough = f"more pairs than {choice['enough']:,} gain little" if choice["enough"] else "more pairs would help"
+        if choice["pairs"] <= self._store.dim:
+            enough += f"; fewer pairs than the {self._store.dim} dimensions mapped, so the map is regularised"
         return (
             f"{done:,} of {done + left:,} items encoded by the new model; for the others a map ({choice['name']}, "
             f"{choice['pairs']:,} pairs) loses {loss['value']:.3f} [{loss['low']:.3f}, {loss['high']:.3f}] of the new "
