@@ -68,6 +68,7 @@ def test_fewer_pairs_than_dimensions_will_do_and_are_named(tmp_path: Path) -> No
         store.add(list(range(100)), old.vectors[:100])
         upgrade = store.upgrade(pairs=(list(range(30)), new.vectors[:30]))
         assert "fewer pairs than the 40 dimensions mapped, so the map is regularised" in str(upgrade)
+        assert upgrade.choice["enough"] is None and "30 queries cannot tell whether more pairs" in str(upgrade)
         assert np.isfinite(store.search(new.vectors[110], 5).distances).all()
         upgrade.put(list(range(30, 60)), new.vectors[30:60])
         upgrade.relearn()
