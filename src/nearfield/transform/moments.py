@@ -82,7 +82,7 @@ class PairedMoments:
     Examples
     --------
     >>> moments = PairedMoments(1, 1).add(np.float64([[1], [3]]), np.float64([[0], [4]]))
-    >>> moments.count, float(moments.scatter), float(moments.cross), moments.total
+    >>> moments.count, moments.scatter.item(), moments.cross.item(), moments.total
     (2, 2.0, 4.0, 8.0)
     """
 
