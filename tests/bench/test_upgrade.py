@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from nearfield.bench.upgrade import SHARES, Task, halfway, markdown, measure, measure_mapped
+from nearfield.bench.data import unit
+from nearfield.bench.upgrade import BACK, SHARES, Task, halfway, markdown, measure, measure_mapped, recall
 
 
 def small(rows: int = 120) -> Task:
@@ -39,6 +40,15 @@ def test_every_order_goes_from_nothing_to_the_end() -> None:
     assert mapped["recall_10"] == mapped["recall_100"] == 1 and mapped["bytes"] == 250 * 8 * 2  # so few are scanned
     text = markdown(result | {"mapped": mapped})
     assert all(f"| {name} | both |" in text for name in names)
+
+
+def test_back_is_the_other_way() -> None:
+    task = small(60)
+    back = task.back(recall(unit(task.old), unit(task.old_queries)))
+    assert back.old is task.new and back.new_samples is task.old_samples and back.name == "small, back"
+    found = measure(back, pairs=30, step=0.5, names=BACK)
+    assert [curve["name"] for curve in found["curves"]] == list(BACK)
+    assert found["new"] == 1  # the new model's own nearest, when all are encoded
 
 
 def test_what_a_share_brings_of_the_whole_gain() -> None:

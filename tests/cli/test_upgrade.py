@@ -48,6 +48,26 @@ def test_from_begin_to_finish(run, place: Path) -> None:
         assert store.dim == 6 and store.search(Turned().encode(["7"])[0], 1).ids == [7] and store.verify().ok
 
 
+class Same(Turned):
+    """The old model."""
+
+    def encode(self, items: Any, *, progress: bool | None = None) -> np.ndarray:
+        return ROWS[[int(text) for text in items]]
+
+
+def test_the_old_model_encodes_the_sample_queries_too(
+    run, place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(upgrade, "make_encoder", lambda name: Same() if name == "old" else Turned())
+    (tmp_path / "many.txt").write_text("\n".join(map(str, range(60, 120))))
+    begin = ("upgrade", place, "--encoder", "x", "--pairs", 40, "--text", "body", "--old-encoder", "old")
+    assert "expected with --queries" in run(*begin).err
+    assert run(*begin, "--queries", "many.txt").code == 0
+    with Store.open(place) as store:
+        moving = store.upgrading
+        assert moving is not None and any(tried["queries"] for tried in moving.choice["candidates"])
+
+
 def test_giving_up(run, place: Path) -> None:
     run("upgrade", place, "--encoder", "x", "--pairs", 40, "--text", "body")
     assert "given up" in run("upgrade", place, "--abandon").out

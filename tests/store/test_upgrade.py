@@ -62,6 +62,19 @@ def exact(new: Model, ids: list[int], query: np.ndarray, k: int) -> list[int]:
     return [ids[place] for place in np.argsort(-(rows @ query), kind="stable")[:k]]
 
 
+def test_fewer_pairs_than_dimensions_will_do_and_are_named(tmp_path: Path) -> None:
+    old, new = Model(40, 1, OLD, rows=120), Model(12, 2, NEW, rows=120)
+    with Store.create(tmp_path / "a.nf", dim=40) as store:
+        store.add(list(range(100)), old.vectors[:100])
+        upgrade = store.upgrade(pairs=(list(range(30)), new.vectors[:30]))
+        assert "fewer pairs than the 40 dimensions mapped, so the map is regularised" in str(upgrade)
+        assert upgrade.choice["enough"] is None and "30 queries cannot tell whether more pairs" in str(upgrade)
+        assert np.isfinite(store.search(new.vectors[110], 5).distances).all()
+        upgrade.put(list(range(30, 60)), new.vectors[30:60])
+        upgrade.relearn()
+        assert "dimensions mapped" not in str(upgrade)
+
+
 def test_from_begin_to_finish(filled: Store, old: Model, new: Model) -> None:
     before = filled.search(old.vectors[:40], 10)
     upgrade = filled.upgrade(new, pairs=60, random_state=3)

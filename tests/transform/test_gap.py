@@ -86,6 +86,15 @@ def test_sides_of_different_dimension_are_filled_up():
     assert out.shape == (40, 10) and out.dtype == np.float32 and (fitted.split_, fitted.width_) == (2, 5)
 
 
+def test_alignment_in_parts_is_as_at_once(sides):
+    both = np.hstack(sides)
+    whole, parts = GapAlignment(0.7).fit(both), GapAlignment(0.7)
+    for start in range(0, len(both), 7):
+        parts.partial_fit(both[start : start + 7])
+    np.testing.assert_allclose(parts.transform(both), whole.transform(both), atol=1e-12)
+    np.testing.assert_allclose(parts.fit(both).gap_, whole.gap_)
+
+
 @pytest.mark.parametrize("rows", [np.zeros((5, 4)), np.ones((5, 4)), np.eye(1, 4)], ids=["zero", "equal", "one row"])
 def test_hard_rows(rows):
     for fitted in (GapShift().fit(rows), GapShift().fit(rows, other=-rows), GapAlignment().fit(rows)):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from nearfield.transform.moments import LengthMoments, Moments, leading
+from nearfield.transform.moments import LengthMoments, Moments, PairedMoments, leading
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +53,21 @@ def test_fourth_powers_of_lengths(rows, step, center):
         moments.add(rows[start : start + step])
     exact = rows.astype(np.float64) - (rows.mean(axis=0, dtype=np.float64) if center else 0)
     assert moments.fourth(center=center) == pytest.approx(((exact**2).sum(axis=1) ** 2).mean(), rel=1e-9)
+
+
+@pytest.mark.parametrize("step", [9001, 4096, 1000])
+def test_paired_moments_are_those_of_all_pairs_at_once(rows, step):
+    x, y = rows[:, :4].astype(np.float64), rows[:, 4:].astype(np.float64)
+    moments = PairedMoments(4, 3)
+    for start in range(0, len(rows), step):
+        moments.add(x[start : start + step], y[start : start + step])
+    both = np.cov(rows.astype(np.float64).T) * 9000
+    np.testing.assert_allclose(moments.scatter, both[:4, :4], rtol=1e-9, atol=1e-6)
+    np.testing.assert_allclose(moments.cross, both[:4, 4:], rtol=1e-9, atol=1e-5)
+    np.testing.assert_allclose(moments.total, np.trace(both[4:, 4:]), rtol=1e-9)
+    raw = moments.about_zero()
+    np.testing.assert_allclose(raw.cross, x.T @ y, rtol=1e-9)
+    np.testing.assert_allclose(raw.total, (y**2).sum(), rtol=1e-9)
+    mirrored = PairedMoments(4, 3).add(np.concatenate([x, -x]), np.concatenate([y, -y]))
+    np.testing.assert_allclose(moments.mirrored().scatter, mirrored.scatter, rtol=1e-9)
+    assert moments.mirrored().count == mirrored.count and not moments.mirrored().mean.any()

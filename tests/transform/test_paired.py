@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
 from nearfield.transform import (
@@ -91,3 +92,42 @@ def test_bad_input_is_refused_by_name(estimator, pairs) -> None:
 def test_centred_rows() -> None:
     rows, mean = centred(np.float64([[1, 2], [3, 4]]), False)
     assert (mean == 0).all() and (rows == [[1, 2], [3, 4]]).all()
+
+
+SUMMED = [
+    AffineMap(),
+    OrthogonalExtension(),
+    OrthogonalExtension(extra=3),
+    Procrustes(),
+    Procrustes(center=False, scale=True),
+    RidgeMap(),
+    RidgeMap(0.0),
+]
+
+
+@pytest.mark.parametrize("estimator", SUMMED, ids=str)
+@pytest.mark.parametrize("count", [120, 5], ids=["many", "fewer than dimensions"])
+def test_in_parts_is_as_at_once(estimator, pairs, count) -> None:
+    x, y = (side[:count] for side in pairs)
+    whole = clone(estimator).fit(x, y)
+    parts, after = clone(estimator), clone(estimator).fit(x[:3], y[:3])
+    for rows in (slice(0, 3), slice(3, 4), slice(4, None)):
+        parts.partial_fit(x[rows], y[rows])
+    after.partial_fit(x[3:], y[3:])
+    for fitted in (parts, after):
+        assert fitted.n_pairs_ == count
+        told = slice(getattr(whole, "n_old_", None))  # an extension's further coordinates are completed in some way
+        np.testing.assert_allclose(fitted.transform(x)[:, told], whole.transform(x)[:, told], atol=1e-6)
+        for name in {"alpha_", "scale_", "residual_", "rank_"} & vars(whole).keys():
+            assert getattr(fitted, name) == pytest.approx(getattr(whole, name), abs=1e-9)
+
+
+def test_parts_of_other_dimensions_are_refused(pairs) -> None:
+    x, y = pairs
+    fitted = RidgeMap().partial_fit(x, y)
+    with pytest.raises(ValueError, match="y: expected 9 dimensions, as before, got 8"):
+        fitted.partial_fit(x, y[:, :8])
+    with pytest.raises(ValueError, match="5 features"):
+        fitted.partial_fit(x[:, :5], y)
+    with pytest.raises(ValueError, match="1 sample"):
+        RidgeMap().partial_fit(x[:1], y[:1])

@@ -157,6 +157,13 @@ def test_where_the_curve_ends() -> None:
     assert _enough([(10, 0.9), (20, 0.895), (40, 0.7)]) is None
 
 
+def test_few_queries_do_not_tell_where_it_ends() -> None:
+    rng = np.random.default_rng(0)
+    old = rng.standard_normal((99, 6), dtype=np.float32)
+    choice = choose_map(old, old[:, ::-1].copy(), candidates=["procrustes"], progress=False)
+    assert choice.enough is None and "cannot be told where it stops falling" in str(choice)
+
+
 def test_how_it_reads() -> None:
     loss = MapLoss(0.25, 0.2, 0.3, 10, 300, 4_000)
     shown = MapChoice(VectorMap(np.eye(8)), "ridge", "new-to-old", loss, 500, [(200, 0.3), (400, 0.25)], None, [])

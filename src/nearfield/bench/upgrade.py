@@ -5,7 +5,7 @@ judgements (nDCG@10), and glosses of WordNet by the new model's own ten nearest 
 that are given as arrays beside the store, so that a share of encoded items is just what the order chose, and again
 whenever that is due; the rows called *all counted* begin with a twentieth of the items as pairs instead. Sample queries
 are others than those that are scored: other glosses, and for SciFact training claims that share no abstract with a test
-claim, as its claims come in variants.
+claim, as its claims come in variants. Two orders are measured on the way back as well, from MiniLM to WordLlama.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 K = 10
 PAIRS = 1000
 STEP = 0.05
+BACK = ("sample queries of both", "random, sample queries of both")
 _COUNTED = 0.05
 
 
@@ -47,6 +48,11 @@ class Task:
     old_samples: np.ndarray
     new_samples: np.ndarray
     score: Callable[[np.ndarray], float]
+
+    def back(self, score: Callable[[np.ndarray], float]) -> Task:
+        """The same from the new model to the old one."""
+        sides = (self.new, self.old, self.new_queries, self.old_queries, self.new_samples, self.old_samples)
+        return Task(f"{self.name}, back", self.measure, *sides, score)
 
 
 def scifact(rows: int | None = None) -> Task:
@@ -100,7 +106,6 @@ def wordnet(rows: int = 5_000, queries: int = 500) -> Task:
     old = unit(WordLlama().encode([found.texts[row] for row in chosen], progress=False))
     new = unit(found.vectors[chosen])
     asked, samples, items = np.split(np.arange(len(chosen)), (queries, 2 * queries))
-    nearest = exact_neighbors("cosine", new[items], new[asked], K)[1]
     return Task(
         "WordNet",
         "recall of the new model's 10 nearest",
@@ -110,8 +115,22 @@ def wordnet(rows: int = 5_000, queries: int = 500) -> Task:
         new[asked],
         old[samples],
         new[samples],
-        lambda answer: float(np.mean([np.isin(row, best).mean() for row, best in zip(answer, nearest, strict=True)])),
+        recall(new[items], new[asked]),
     )
+
+
+def recall(items: np.ndarray, asked: np.ndarray) -> Callable[[np.ndarray], float]:
+    """What judges an answer by the share of the nearest items it holds.
+
+    Examples
+    --------
+    >>> items = np.eye(20, dtype=np.float32)
+    >>> judge = recall(items, items[:1] + items[:10].sum(axis=0, keepdims=True))
+    >>> judge(np.arange(5, 15)[None])
+    0.5
+    """
+    nearest = exact_neighbors("cosine", items, asked, K)[1]
+    return lambda answer: float(np.mean([np.isin(row, best).mean() for row, best in zip(answer, nearest, strict=True)]))
 
 
 def glosses(rows: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -128,9 +147,12 @@ def glosses(rows: int | None = None) -> tuple[np.ndarray, np.ndarray]:
 def run_upgrade(out: Path, *, quick: bool = False) -> Path:
     """Measure both tasks, write ``upgrade.json`` and ``upgrade.md`` under ``out``, return the Markdown file."""
     tasks = [scifact(600), wordnet(800, 100)] if quick else [scifact(), wordnet()]
+    claims, words = tasks
+    backward = [claims.back(claims.score), words.back(recall(words.old, words.old_queries))]
     pairs, step = (200, 0.1) if quick else (PAIRS, STEP)
     result: dict[str, Any] = {"machine": machine.describe(), "pairs": pairs, "step": step}
     result["tasks"] = [measure(task, pairs=pairs, step=step) for task in tasks]
+    result["tasks"] += [measure(task, pairs=pairs, step=step, names=BACK) for task in backward]
     result["mapped"] = measure_mapped(*glosses(6_000 if quick else None), pairs=pairs)
     out.mkdir(parents=True, exist_ok=True)
     (out / "upgrade.json").write_text(json.dumps(result, indent=1) + "\n")
@@ -138,8 +160,10 @@ def run_upgrade(out: Path, *, quick: bool = False) -> Path:
     return out / "upgrade.md"
 
 
-def measure(task: Task, *, pairs: int = PAIRS, step: float = STEP) -> dict[str, Any]:
-    """All orders of one task."""
+def measure(
+    task: Task, *, pairs: int = PAIRS, step: float = STEP, names: Collection[str] | None = None
+) -> dict[str, Any]:
+    """All orders of one task, or those of these names."""
     from ..store import Store
 
     both = {"queries": task.new_samples, "old_queries": task.old_samples}
@@ -152,7 +176,8 @@ def measure(task: Task, *, pairs: int = PAIRS, step: float = STEP) -> dict[str, 
     }
     found: dict[str, Any] = {"name": task.name, "measure": task.measure, "items": len(task.old), "curves": []}
     found["reach"] = reach(task)
-    for name, given in orders.items():
+    for name in orders if names is None else names:
+        given = orders[name]
         with (
             tempfile.TemporaryDirectory() as folder,
             Store.create(Path(folder) / "a.nf", task.old.shape[1]) as store,
@@ -276,7 +301,8 @@ def markdown(result: dict[str, Any]) -> str:
     lines = [
         "# What a move to another model gains on the way",
         "",
-        f"WordLlama (256) to all-MiniLM-L6-v2 (384); {where['cpu']['model']}, {where['date']}. Quality by the share of "
+        f"WordLlama (256) to all-MiniLM-L6-v2 (384), *back* the other way; {where['cpu']['model']}, {where['date']}. "
+        "Quality by the share of "
         "items that the new model has encoded. *New*: only the new model can be called; *both*: the old one too. The "
         f"map is learnt from {result['pairs']:,} pairs given beside the store, so nothing is encoded at 0%, and again "
         f"whenever the pairs have doubled, up to half of the items; *all counted*: the pairs are "
@@ -308,7 +334,7 @@ def markdown(result: dict[str, Any]) -> str:
                 gain = f"{halfway(points, name):.2f}"
                 here = min(points, key=lambda point: abs(point["share"] - 0.2))[name]
                 whole = task["new"] - task["old"]
-                gain += f"; {(here - task['old']) / whole:.2f}" if whole else ""
+                gain += f"; {(here - task['old']) / whole:.2f}" if whole > 0 else ""
                 cells = [
                     f"{point[name]:.3f}" if abs(point["share"] - share) < 0.01 else ""  # the pairs are encoded at once
                     for point, share in zip(points, shares, strict=True)

@@ -12,10 +12,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .encoders import add_encoder_argument, make_encoder
+from .encoders import add_encoder_argument, encoder_of, make_encoder
 from .output import DONE, NO, print_json, say, telling
 
 if TYPE_CHECKING:
+    from ..encode import Encoder
     from ..store import Store, Upgrade
 
 
@@ -28,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--metric", choices=("cosine", "ip", "l2"), help="of the new model (default: as before)")
     parser.add_argument(
         "--queries", type=Path, metavar="FILE", help="sample queries, a line each: what they need is encoded first"
+    )
+    parser.add_argument(
+        "--old-encoder", metavar="NAME", help="the old model, to encode --queries too: pairs of the kind that is asked"
     )
     parser.add_argument("--share", type=float, metavar="S", help="encode until so much of the store is, in (0, 1]")
     ends = parser.add_mutually_exclusive_group()
@@ -44,6 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     for name in ("share", "queries", "metric"):
         if getattr(arguments, name) is not None and arguments.encoder is None:
             raise ValueError(f"--{name}: expected with --encoder, the new model")
+    if arguments.old_encoder is not None and arguments.queries is None:
+        raise ValueError("--old-encoder: expected with --queries, which it encodes")
     tell = telling(arguments)
     with Store.open(arguments.store, read_only=not writes) as store:
         upgrade = store.upgrading
@@ -82,6 +88,8 @@ def _advance(store: Store, upgrade: Upgrade | None, arguments: argparse.Namespac
     encoder = make_encoder(arguments.encoder)
     if upgrade is None:
         given: dict[str, Any] = {"queries": _lines(arguments.queries)} if arguments.queries else {}
+        if arguments.old_encoder is not None:
+            given["old_queries"] = _old(store, arguments).encode(given["queries"])
         upgrade = store.upgrade(encoder, pairs=arguments.pairs, text=arguments.text, metric=arguments.metric, **given)
     elif arguments.queries is not None or arguments.metric is not None:
         name = "queries" if arguments.queries is not None else "metric"
@@ -90,6 +98,13 @@ def _advance(store: Store, upgrade: Upgrade | None, arguments: argparse.Namespac
     if share is not None:
         upgrade.run(encoder, arguments.text, share=share)
     return upgrade
+
+
+def _old(store: Store, arguments: argparse.Namespace) -> Encoder:
+    """The old model: the one that the store names, where it names one."""
+    if store.embedding is None:
+        return make_encoder(arguments.old_encoder)
+    return encoder_of(store.embedding, arguments.old_encoder, arguments.store)
 
 
 def _needed(upgrade: Upgrade | None, place: Path) -> Upgrade:

@@ -97,9 +97,15 @@ class Upgrade:
         return self._look(lambda view: view.items - len(self._following(view).encoded(view)))
 
     def __str__(self) -> str:
+        from ..tune.map_choice import TELLING
+
         choice, done, left = self.choice, self.done, self.left
         loss = choice["loss"]
         enough = f"more pairs than {choice['enough']:,} gain little" if choice["enough"] else "more pairs would help"
+        if not choice["enough"] and loss["queries"] < TELLING:
+            enough = f"{loss['queries']:,} queries cannot tell whether more pairs would help"
+        if choice["pairs"] <= self._store.dim:
+            enough += f"; fewer pairs than the {self._store.dim} dimensions mapped, so the map is regularised"
         return (
             f"{done:,} of {done + left:,} items encoded by the new model; for the others a map ({choice['name']}, "
             f"{choice['pairs']:,} pairs) loses {loss['value']:.3f} [{loss['low']:.3f}, {loss['high']:.3f}] of the new "

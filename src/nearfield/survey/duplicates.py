@@ -44,8 +44,9 @@ def duplicates(
     Measure
         ``parts``: ``exact`` (share of rows that repeat an earlier one: deleting them loses nothing), ``exact_rows``,
         ``with_exact_twin`` (share), ``largest_group``, ``near`` (share of the rows without an exact twin that have a
-        near one), ``near_distance``, ``near_cosine``. The exact counts have no error; the interval is Wilson's for
-        the sampled near share.
+        near one), ``near_distance``, ``near_share`` (the parameter ``near``), ``near_cosine``. ``arrays``: ``nearest``,
+        how far the nearest other row of each sampled row is, in usual distances. The exact counts have no error; the
+        interval is Wilson's for the sampled near share.
 
     Examples
     --------
@@ -79,10 +80,12 @@ def duplicates(
     share, low, high, scope = 0.0, 0.0, 0.0, "all rows"
     lists = found.nearest(1)
     single = ~twin[lists.rows]
+    nearest = np.zeros(len(lists.rows))
     if single.any():
         usual = float(np.median(random_distances(space, lists.rows, random_state)))
         limit = near * usual
-        parts["near_distance"] = limit
+        parts["near_distance"], parts["near_share"] = limit, near
+        nearest[single] = lists.distances[single, 0] / usual if usual > 0 else 0.0
         if space.metric == "cosine":
             parts["near_cosine"] = 1 - limit**2 / 2
         hits, tries = int((lists.distances[single, 0] <= limit).sum()), int(single.sum())
@@ -131,6 +134,7 @@ def duplicates(
         "The interval is Wilson's for the near share.",
         source=_SOURCE,
         parts=parts,
+        arrays={"nearest": nearest} if len(nearest) else {},
     )
 
 

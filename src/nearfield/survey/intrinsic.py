@@ -16,6 +16,7 @@ from .neighbors import BASE_LIMIT, GROUPS, Neighborhood, list_length, sample_nei
 from .reference import Curves, ball_curves, corrected, expected_mle, expected_twonn, gaussian_curves
 
 FEWEST = 10
+_SCALES = (2, 3, 5, 8, 13, 20)
 _TWONN = "Facco, d'Errico, Rodriguez & Laio (2017), Scientific Reports 7, 12140: the linear fit"
 _MLE = "Levina & Bickel (2005), NIPS 17, eq. 8, averaged as MacKay & Ghahramani (2005): the mean of the inverses"
 _LID = "Amsaleg et al. (2015), KDD: the maximum-likelihood (Hill) estimator; Levina & Bickel (2005), eq. 8"
@@ -137,7 +138,8 @@ def intrinsic_dimension_mle(
     Returns
     -------
     Measure
-        The interval is made as in :func:`intrinsic_dimension_twonn`.
+        The interval is made as in :func:`intrinsic_dimension_twonn`. ``arrays``: ``dimension`` before the correction,
+        by ``neighbours`` used.
 
     Examples
     --------
@@ -175,6 +177,7 @@ def intrinsic_dimension_mle(
         detail=f"From the {k} nearest {found.nearest(k).scope}. " + _bias_text(1 / mean, correct),
         source=_MLE,
         parts={"uncorrected": 1 / mean, "k": k, "neighbours_searched": len(found.searched)},
+        arrays=_by_neighbours(found, k),
     )
 
 
@@ -313,6 +316,15 @@ def _fit_twonn(log_ratio: np.ndarray, discard: float) -> float:
 
 def _positive_rows(lists: Neighborhood) -> np.ndarray:
     return lists.rows[lists.distances[:, 0] > 0]
+
+
+def _by_neighbours(found: Neighborhood, k: int) -> dict[str, np.ndarray]:
+    """The uncorrected dimension from so many neighbours, up to k; scales at which all are equally far are left out."""
+    seen = {
+        count: _one_over_mean(_inverse_local(found.nearest(count))) for count in sorted({*_SCALES, k}) if count <= k
+    }
+    known = {count: value for count, value in seen.items() if math.isfinite(value)}
+    return {"neighbours": np.array(list(known)), "dimension": np.array(list(known.values()))}
 
 
 def _inverse_local(lists: Neighborhood) -> np.ndarray:

@@ -39,6 +39,11 @@ def row_order_invariance(
         ``parts["variation"]`` is the multivariate coefficient of variation over the orders (0: none),
         ``parts["worst"]`` the lowest mean cosine. Arrays: ``cosines``, one a vector.
 
+    Notes
+    -----
+    Observatory's code compares each order with the one given and takes the mean; here all pairs of orders are, which
+    favours none. The coefficient of variation is the same.
+
     Raises
     ------
     ValueError : vectors of another shape, NaN, empty tables. TypeError : things that are no tables.
@@ -162,7 +167,8 @@ def context_stability(encode: Encode, tables: Any) -> Measure:
     """How near the vector of a column alone is to that of the same column within its table: the mean cosine.
 
     Not a fault either way: an encoder that reads context tells equal values of different meaning apart, one that does
-    not lets columns be embedded one at a time. Tables of one column do not count.
+    not lets columns be embedded one at a time. Tables of one column do not count. Observatory also tries less context,
+    the subject column or the neighbours: give such tables.
 
     Parameters
     ----------

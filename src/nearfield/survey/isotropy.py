@@ -77,6 +77,7 @@ def isotropy(vectors: Any, *, sample: int | None = ROWS, random_state: int = 0) 
         detail=f"From {spectrum.scope}, about their mean. The interval is analytic (influence of each row).",
         source=_ISOSCORE,
         parts={"participation_ratio": ratio},
+        arrays={"variances": spectrum.variances},
     )
 
 
@@ -99,7 +100,7 @@ def mean_cosine(
     -------
     Measure
         Over all pairs of different sampled rows at once (a U-statistic, from the mean direction). The interval is
-        analytic. ``parts``: ``standard_deviation`` of the cosine of a random pair.
+        analytic. ``parts``: ``standard_deviation`` of the cosine of a random pair. ``arrays``: ``cosines`` of some.
 
     Examples
     --------
@@ -160,4 +161,11 @@ def mean_cosine(
         detail=f"Over all pairs of {count:,} rows (of {spectrum.total:,}). The interval is analytic (U-statistic).",
         source=_MEAN_COSINE,
         parts={"standard_deviation": spread},
+        arrays={"cosines": _some_cosines(rows, random_state)},
     )
+
+
+def _some_cosines(rows: np.ndarray, seed: int) -> np.ndarray:
+    """Cosines of unit rows paired at random, each row twice: for a picture."""
+    order = np.random.default_rng([seed, 96]).permutation(len(rows))
+    return np.einsum("ij,ij->i", rows[order], rows[np.roll(order, 1)])

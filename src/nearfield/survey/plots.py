@@ -27,7 +27,7 @@ BINS = 48
 
 def figures(measures: Mapping[str, Measure], metric: str) -> dict[str, str]:
     """SVG by the name of the measure it belongs to; measures without a value have none."""
-    from . import plots_graphs, plots_labels, plots_tables
+    from . import plots_graphs, plots_labels, plots_space, plots_tables
 
     makers: dict[str, Callable[[Any, Measure], str]] = {
         "local_intrinsic_dimension": _local_dimension,
@@ -45,6 +45,7 @@ def figures(measures: Mapping[str, Measure], metric: str) -> dict[str, str]:
         "norm_spread": _norms,
         "association": _association,
         "analogy": _analogies,
+        **plots_space.MAKERS,
         **plots_labels.MAKERS,
         **plots_graphs.MAKERS,
         **plots_tables.MAKERS,

@@ -341,6 +341,7 @@ def participation_ratio(vectors: Any, *, sample: int | None = ROWS, random_state
         detail=f"From {spectrum.scope}, about their mean. The interval is analytic (influence of each row).",
         source=_PARTICIPATION,
         parts={"dimensions": dim},
+        arrays={"variances": spectrum.variances},
     )
 
 

@@ -42,6 +42,11 @@ def join_correlation(
     Measure
         NaN when every pair overlaps alike, or there are fewer than 10. ``parts``: the correlation by each overlap.
 
+    Notes
+    -----
+    Observatory's code divides the multiset overlap by the sum of both sizes (at most 1/2), here by the union: the
+    ranks, and so the correlation, are the same.
+
     Examples
     --------
     >>> def letters(table):
@@ -134,7 +139,8 @@ def dependency_consistency(encode: Encode, table: Any, determinant: str, depende
     Notes
     -----
     The paper compares ``within`` between dependencies that hold and others, of the same model. Lengths can agree where
-    steps do not, so the value here uses the steps themselves and their spread over the whole table as the scale.
+    steps do not, so the value here uses the steps themselves and their spread over the whole table as the scale. Its
+    code encodes each row with two rows above and below it; here the whole table is encoded at once.
 
     Examples
     --------
@@ -206,7 +212,8 @@ def entity_stability(first: Any, second: Any, *, k: int = 10, sample: int = 1000
 
     Parameters
     ----------
-    first, second : (n, d) and (n, e); row i of both is the same thing.
+    first, second : (n, d) and (n, e); row i of both is the same thing. It is not counted among its own neighbours, as
+        it is in Observatory's code, where nothing shared is still ``1 / k``.
     k : neighbours compared.
     sample : things asked, fewer for over 200,000; their neighbours are sought among all.
     random_state : the seed of the sample.

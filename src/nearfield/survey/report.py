@@ -80,9 +80,11 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 
 _WHAT = {
     "intrinsic_dimension_mle": "In how many independent ways the data varies around a row, judged from its twenty "
-    "nearest neighbours. A sheet of paper crumpled into a ball still has two.",
+    "nearest neighbours. A sheet of paper crumpled into a ball still has two. A curve that climbs or falls: the answer "
+    "depends on how far around a row one looks.",
     "intrinsic_dimension_twonn": "The same, judged from the two nearest neighbours only: the finest scale. Lower than "
-    "the number above means that rows come in tight little groups; higher means noise.",
+    "the number above means that rows come in tight little groups; higher means noise. The steeper the line, the more "
+    "dimensions.",
     "local_intrinsic_dimension": "The same, for each row by itself. Rows on the right of the plot are the ones an "
     "index misses first.",
     "contrast": "How much nearer the nearest row is than a row picked at random. The further apart the two humps, the "
@@ -104,15 +106,19 @@ _WHAT = {
     "whatever the rows are about.",
     "effective_rank": "Over how many directions the vectors spread. The curve shows how much of the differences "
     "between rows survives when only the strongest directions are kept.",
-    "participation_ratio": "How many equally strong directions would spread the rows as much.",
-    "isotropy": "1 when every direction is used equally, 0 when one direction holds everything.",
-    "mean_cosine": "The similarity of two rows that have nothing to do with each other.",
+    "participation_ratio": "How many equally strong directions would spread the rows as much. The dashed block holds "
+    "as much as the curve.",
+    "isotropy": "1 when every direction is used equally, 0 when one direction holds everything. The further the first "
+    "bars rise above the line, the more it is the few strongest that decide.",
+    "mean_cosine": "The similarity of two rows that have nothing to do with each other. A similarity inside the hump "
+    "says nothing yet.",
     "norm_spread": "Whether vectors differ in length: the standard deviation of the lengths over their mean.",
     "association": "How much nearer one group of words lies to one side of a contrast than another group does. Two "
     "humps apart mean that the space holds an association between them.",
     "analogy": "Of questions like man is to king as woman is to what, the share answered by adding and subtracting "
     "vectors. The bars go from rows at the front of the collection, in a vocabulary the usual words, to the last.",
-    "duplicates": "The share of rows that have a copy, or a near copy, elsewhere in the collection.",
+    "duplicates": "The share of rows that have a copy, or a near copy, elsewhere in the collection: those in the "
+    "marked strip at the left of the plot.",
     "neighbor_purity": "Of a row's nearest rows, how many have its label. Classes on the left of the plot are the ones "
     "search mixes up.",
     "class_separability": "How far apart the classes lie, against how widely each is scattered. The less the two humps "

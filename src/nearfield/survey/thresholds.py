@@ -87,6 +87,8 @@ def threshold_inconsistency(
     rows of a class are halved, and the product of the two halves' deviations takes the place of the square, which
     removes the variance that is only due to few rows (averaged over four halvings, and over T - 1 instead of T). In
     the same way the worst classes are picked by one half and measured on the other. Equal weights for the two errors.
+    Checked against a public restatement of OPIS (the worth, the range of thresholds, the mean of squares); the exact
+    form of epsilon-OPIS was not found outside the paper's text, so take ``worst`` as our reading of it.
 
     Examples
     --------

@@ -164,13 +164,22 @@ class GapAlignment(ClassNamePrefixFeaturesOutMixin, Transformer):
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the gap from rows (n, d_first + d_second) that hold both modalities of one thing."""
-        X = validate_data(self, X, dtype=FLOATS, ensure_min_features=2)
-        half = check_real(self.strength, "strength", *_REAL) / 2
-        d = X.shape[1]
-        self.split_ = d // 2 if self.split is None else check_int(self.split, "split", 1, d - 1)
-        self.width_ = max(self.split_, d - self.split_)
+        self.__dict__.pop("_shifts", None)
+        return self.partial_fit(X, y)
+
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
+        """Add rows to those seen; the same as :meth:`fit` on all of them, up to rounding."""
+        anew = not hasattr(self, "_shifts")
+        X = validate_data(self, X, dtype=FLOATS, ensure_min_features=2 if anew else 1, reset=anew)
+        if anew:
+            half = check_real(self.strength, "strength", *_REAL) / 2
+            d = X.shape[1]
+            self.split_ = d // 2 if self.split is None else check_int(self.split, "split", 1, d - 1)
+            self.width_ = max(self.split_, d - self.split_)
+            self._shifts = (GapShift(half), GapShift(half))
         first, second = self._sides(X)
-        self._shifts = (GapShift(half).fit(first, other=second), GapShift(half).fit(second, other=first))
+        self._shifts[0].partial_fit(first, other=second)
+        self._shifts[1].partial_fit(second, other=first)
         self.gap_ = self._shifts[0].gap_
         return self
 

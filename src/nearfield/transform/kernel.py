@@ -99,7 +99,7 @@ class KernelMap(PairedMap):
     def _told(self, rows: np.ndarray, target: np.ndarray) -> float:
         values, vectors = leading(self._kernel(rows, rows), len(rows))
         kept = values > values[0] * _JITTER
-        return penalty(values[kept], vectors[kept] @ target, target)
+        return penalty(values[kept], vectors[kept] @ target, float(np.square(target).sum()), len(target))
 
     def _kernel(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         squares = np.square(a).sum(axis=1)[:, None] + np.square(b).sum(axis=1)

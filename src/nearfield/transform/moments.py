@@ -64,6 +64,74 @@ class Moments:
         return np.asarray(self.scatter / self.count + np.outer(self.mean, self.mean))
 
 
+class PairedMoments:
+    """What paired rows say of each other linearly: means, scatter of the one side, and its products with the other.
+
+    Of the other side only the squares are summed, since a linear map needs no more of it.
+
+    Parameters
+    ----------
+    dim, other_dim : dimensions of the two sides.
+
+    Attributes
+    ----------
+    count : pairs added.
+    mean, other_mean : (dim,) and (other_dim,).
+    scatter : (dim, dim), cross (dim, other_dim), total (a number): of the rows less their means.
+
+    Examples
+    --------
+    >>> moments = PairedMoments(1, 1).add(np.float64([[1], [3]]), np.float64([[0], [4]]))
+    >>> moments.count, moments.scatter.item(), moments.cross.item(), moments.total
+    (2, 2.0, 4.0, 8.0)
+    """
+
+    def __init__(self, dim: int, other_dim: int):
+        self.count = 0
+        self.mean, self.other_mean = np.zeros(dim), np.zeros(other_dim)
+        self.scatter, self.cross = np.zeros((dim, dim)), np.zeros((dim, other_dim))
+        self.total = 0.0
+
+    def add(self, X: np.ndarray, Y: np.ndarray) -> Self:
+        """Add pairs, float64; returns self."""
+        for start in range(0, len(X), _ROWS):
+            self._merge(X[start : start + _ROWS], Y[start : start + _ROWS])
+        return self
+
+    def _merge(self, block: np.ndarray, other: np.ndarray) -> None:
+        n, seen = len(block), self.count
+        mean, other_mean = block.mean(axis=0), other.mean(axis=0)
+        shift, other_shift = mean - self.mean, other_mean - self.other_mean
+        block, other = block - mean, other - other_mean
+        weight = seen * n / (seen + n)
+        self.scatter += block.T @ block + weight * np.outer(shift, shift)
+        self.cross += block.T @ other + weight * np.outer(shift, other_shift)
+        self.total += float(np.square(other).sum() + weight * (other_shift @ other_shift))
+        self.mean = self.mean + shift * (n / (seen + n))
+        self.other_mean = self.other_mean + other_shift * (n / (seen + n))
+        self.count = seen + n
+
+    def about_zero(self) -> PairedMoments:
+        """The same pairs with nothing subtracted."""
+        made = PairedMoments(len(self.mean), len(self.other_mean))
+        made.count = self.count
+        made.scatter = self.scatter + self.count * np.outer(self.mean, self.mean)
+        made.cross = self.cross + self.count * np.outer(self.mean, self.other_mean)
+        made.total = self.total + self.count * float(self.other_mean @ self.other_mean)
+        return made
+
+    def mirrored(self) -> PairedMoments:
+        """The same pairs and their opposites, whose means are zero."""
+        made = self.about_zero()
+        made.count, made.scatter, made.cross, made.total = (
+            2 * made.count,
+            2 * made.scatter,
+            2 * made.cross,
+            2 * made.total,
+        )
+        return made
+
+
 class LengthMoments(Moments):
     """Moments that also know the mean fourth power of the rows' lengths, which tells how sure the covariance is.
 

@@ -8,11 +8,12 @@ import numpy as np
 from scipy import linalg
 
 from ..common.checks import check_int
-from .paired import AffinePairedMap
+from .moments import PairedMoments
+from .paired import SummedPairedMap
 from .ridge import RidgeMap
 
 
-class OrthogonalExtension(AffinePairedMap):
+class OrthogonalExtension(SummedPairedMap):
     """An orthogonal matrix for a new model's vectors: whole, they keep its geometry; their first part is the old space.
 
     Choose it to change models without touching what is stored: from then on new items are stored turned, all their
@@ -69,7 +70,14 @@ class OrthogonalExtension(AffinePairedMap):
 
     def _solve(self, X: np.ndarray, Y: np.ndarray) -> None:
         # Mirrored pairs have mean zero, so that nothing is centred.
-        linear = RidgeMap(self.alpha).fit(np.concatenate([X, -X]), np.concatenate([Y, -Y])).matrix_
+        self._extend(RidgeMap(self.alpha).fit(np.concatenate([X, -X]), np.concatenate([Y, -Y])).matrix_)
+
+    def _solve_sums(self, sums: PairedMoments) -> None:
+        ridge = RidgeMap(self.alpha)
+        ridge._solve_sums(sums.mirrored())
+        self._extend(ridge.matrix_)
+
+    def _extend(self, linear: np.ndarray) -> None:
         self.n_old_, d_new = linear.shape
         extra = self.n_old_ if self.extra is None else int(self.extra)
         left, values, right = linalg.svd(linear, full_matrices=self.n_old_ > d_new)

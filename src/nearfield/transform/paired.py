@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from .estimator import Transformer
+from .moments import PairedMoments
 from .vector_map import VectorMap
 
 _FLOATS = [np.float64, np.float32, np.float16]
@@ -35,13 +36,18 @@ class PairedMap(ClassNamePrefixFeaturesOutMixin, Transformer, ABC):
 
     def fit(self, X: Any, y: Any) -> Self:
         """Learn from paired rows: ``X`` (n, d_in) of the one space, ``y`` (n, d_out), or (n,), of the other."""
-        X = validate_data(self, X, dtype=_FLOATS, ensure_min_samples=2)
+        rows, target = self._pairs(X, y, first=True)
+        self.n_pairs_ = len(rows)
+        with threadpool_limits(1, user_api="blas"):
+            self._solve(rows, target)
+        return self
+
+    def _pairs(self, X: Any, y: Any, *, first: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Both sides checked, float64."""
+        X = validate_data(self, X, dtype=_FLOATS, ensure_min_samples=2 if first else 1, reset=first)
         target = self._target(X, y)
         self._check_parameters(target.shape[1])
-        self.n_pairs_ = len(X)
-        with threadpool_limits(1, user_api="blas"):
-            self._solve(np.asarray(X, np.float64), target)
-        return self
+        return np.asarray(X, np.float64), target
 
     def _target(self, X: np.ndarray, y: Any) -> np.ndarray:
         if y is None:
@@ -121,6 +127,50 @@ class AffinePairedMap(PairedMap):
         """The fitted map as plain float32 arrays; with ``unit`` it brings what it is given to length one first."""
         check_is_fitted(self)
         return VectorMap(self.matrix_, self.offset_, self.shift_, unit=unit)
+
+
+class SummedPairedMap(AffinePairedMap):
+    """An :class:`AffinePairedMap` for which sums over the pairs suffice, so that it can be fitted in parts.
+
+    A subclass gives ``_solve_sums`` beside ``_solve``; the latter may use what only the pairs themselves tell.
+
+    Examples
+    --------
+    >>> from nearfield.transform import RidgeMap
+    >>> isinstance(RidgeMap(), SummedPairedMap)
+    True
+    """
+
+    _sums: PairedMoments
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Learn from paired rows: ``X`` (n, d_in) of the one space, ``y`` (n, d_out), or (n,), of the other."""
+        rows, target = self._pairs(X, y, first=True)
+        self.n_pairs_ = len(rows)
+        with threadpool_limits(1, user_api="blas"):
+            self._sums = PairedMoments(rows.shape[1], target.shape[1]).add(rows, target)
+            self._solve(rows, target)
+        return self
+
+    def partial_fit(self, X: Any, y: Any) -> Self:
+        """Add paired rows to those seen; the same as :meth:`fit` on all of them, up to rounding.
+
+        Every call solves anew; give it thousands of pairs at a time. Nothing is kept of them but sums.
+        """
+        first = not hasattr(self, "_sums")
+        rows, target = self._pairs(X, y, first=first)
+        if first:
+            self._sums = PairedMoments(rows.shape[1], target.shape[1])
+        elif target.shape[1] != len(self._sums.other_mean):
+            raise ValueError(f"y: expected {len(self._sums.other_mean)} dimensions, as before, got {target.shape[1]}")
+        with threadpool_limits(1, user_api="blas"):
+            self.n_pairs_ = self._sums.add(rows, target).count
+            self._solve_sums(self._sums)
+        return self
+
+    @abstractmethod
+    def _solve_sums(self, sums: PairedMoments) -> None:
+        """Fit to sums over pairs."""
 
 
 def centred(rows: np.ndarray, center: bool) -> tuple[np.ndarray, np.ndarray]:

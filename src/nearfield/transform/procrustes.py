@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from scipy import linalg
 
-from .paired import AffinePairedMap, centred
+from .moments import PairedMoments
+from .paired import SummedPairedMap, centred
 
 
-class Procrustes(AffinePairedMap):
+class Procrustes(SummedPairedMap):
     """The map with orthonormal rows or columns that brings paired rows nearest, with or without a scale.
 
     Choose it where few pairs are known and both spaces have much the same geometry: it cannot overfit as a free matrix
@@ -52,10 +53,23 @@ class Procrustes(AffinePairedMap):
     def _solve(self, X: np.ndarray, Y: np.ndarray) -> None:
         rows, self.offset_ = centred(X, self.center)
         target, self.shift_ = centred(Y, self.center)
-        left, values, right = linalg.svd(target.T @ rows, full_matrices=False)
-        size, total = float((rows**2).sum()), float((target**2).sum())
+        right, along = self._turn(target.T @ rows, float((rows**2).sum()))
+        self._leave(float((target**2).sum()), along, float(((rows @ right.T) ** 2).sum()))
+
+    def _solve_sums(self, sums: PairedMoments) -> None:
+        if not self.center:
+            sums = sums.about_zero()
+        self.offset_, self.shift_ = sums.mean, sums.other_mean
+        right, along = self._turn(sums.cross.T, float(np.trace(sums.scatter)))
+        self._leave(sums.total, along, float(((right @ sums.scatter) * right).sum()))
+
+    def _turn(self, cross: np.ndarray, size: float) -> tuple[np.ndarray, float]:
+        left, values, right = linalg.svd(cross, full_matrices=False)
         along = float(values.sum())
         self.scale_ = along / size if self.scale and size > 0 else 1.0
         self.matrix_ = self.scale_ * (left @ right)
-        left_over = total - 2 * self.scale_ * along + self.scale_**2 * float(((rows @ right.T) ** 2).sum())
+        return right, along
+
+    def _leave(self, total: float, along: float, kept: float) -> None:
+        left_over = total - 2 * self.scale_ * along + self.scale_**2 * kept
         self.residual_ = max(0.0, left_over) / total if total > 0 else 0.0

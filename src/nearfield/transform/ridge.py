@@ -6,14 +6,14 @@ import numpy as np
 from scipy import linalg
 
 from ..common.checks import check_real
-from .moments import leading
-from .paired import AffinePairedMap, centred
+from .moments import PairedMoments, leading
+from .paired import SummedPairedMap, centred
 
 # Penalties tried, as shares of the largest eigenvalue of the scatter: beyond either end nothing changes.
 _SHARES = np.logspace(-6, 1, 57)
 
 
-class RidgeMap(AffinePairedMap):
+class RidgeMap(SummedPairedMap):
     """The affine map of least squared error with a penalty on its size, which is chosen in closed form.
 
     Choose it as the first map between two encoders: it uses what every pair says about every direction and shrinks
@@ -55,38 +55,59 @@ class RidgeMap(AffinePairedMap):
             check_real(self.alpha, "alpha", 0.0, np.inf, open_high=True)
 
     def _solve(self, X: np.ndarray, Y: np.ndarray) -> None:
+        if len(X) > 2 * X.shape[1]:
+            self._solve_sums(self._sums)
+            return
         rows, self.offset_ = centred(X, True)
         target, self.shift_ = centred(Y, True)
-        squares, right = _principal(rows)
-        turned = (right @ (rows.T @ target)) / np.sqrt(squares)[:, None]
-        self.alpha_ = penalty(squares, turned, target) if self.alpha is None else float(self.alpha)
+        _, values, right = linalg.svd(rows, full_matrices=False)
+        kept = _above_rounding(values**2, max(rows.shape))
+        self._shrink(values[kept] ** 2, right[kept], rows.T @ target, float(np.square(target).sum()), len(rows))
+
+    def _solve_sums(self, sums: PairedMoments) -> None:
+        self.offset_, self.shift_ = sums.mean, sums.other_mean
+        squares, right = principal(sums)
+        self._shrink(squares, right, sums.cross, sums.total, sums.count)
+
+    def _shrink(self, squares: np.ndarray, right: np.ndarray, cross: np.ndarray, total: float, count: int) -> None:
+        turned = (right @ cross) / np.sqrt(squares)[:, None]
+        self.alpha_ = penalty(squares, turned, total, count) if self.alpha is None else float(self.alpha)
         self.matrix_ = ((np.sqrt(squares) / (squares + self.alpha_))[:, None] * turned).T @ right
 
 
-def penalty(squares: np.ndarray, turned: np.ndarray, target: np.ndarray) -> float:
+def penalty(squares: np.ndarray, turned: np.ndarray, total: float, count: int) -> float:
     """The penalty of least generalised cross-validation error; the largest tried where nothing can be told.
 
     ``squares`` (r,) are the squared singular values of the centred rows, falling; ``turned`` (r, d_out) is the centred
-    ``target`` (n, d_out) along the left singular vectors.
+    target along the left singular vectors, ``total`` the sum of its squares, ``count`` the number of rows.
     """
     if not len(squares):
         return 1.0
     penalties = squares[0] * _SHARES[::-1]
     kept = squares / (squares + penalties[:, None])
     explained = (2 * kept - kept**2) @ np.square(turned).sum(axis=1)
-    left_over = np.maximum(np.square(target).sum() - explained, 0.0)
-    freedom = np.maximum(len(target) - 1 - kept.sum(axis=1), 0.0)
+    left_over = np.maximum(total - explained, 0.0)
+    freedom = np.maximum(count - 1 - kept.sum(axis=1), 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         errors = np.where(freedom > 0, left_over / freedom**2, np.inf)
     return float(penalties[np.argmin(errors)])
 
 
-def _principal(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Squared singular values above rounding, falling, and their right singular vectors (r, d)."""
-    if len(rows) > 2 * rows.shape[1]:
-        squares, right = leading(rows.T @ rows, rows.shape[1])
-    else:
-        _, values, right = linalg.svd(rows, full_matrices=False)
-        squares = values**2
-    kept = squares > squares[0] * np.finfo(np.float64).eps * max(rows.shape)
+def principal(sums: PairedMoments) -> tuple[np.ndarray, np.ndarray]:
+    """Squared singular values of the centred rows above rounding, falling, and their right singular vectors (r, d).
+
+    Examples
+    --------
+    >>> rows = np.float64([[0, 0], [2, 0], [4, 0]])
+    >>> principal(PairedMoments(2, 2).add(rows, rows))
+    (array([8.]), array([[1., 0.]]))
+    """
+    dim = len(sums.mean)
+    squares, right = leading(sums.scatter, dim)
+    kept = _above_rounding(squares, max(sums.count, dim))
+    kept[max(sums.count - 1, 0) :] = False  # so few pairs settle no more
     return squares[kept], right[kept]
+
+
+def _above_rounding(squares: np.ndarray, size: int) -> np.ndarray:
+    return np.asarray(squares > squares[0] * np.finfo(np.float64).eps * size)

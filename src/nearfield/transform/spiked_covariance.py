@@ -50,7 +50,9 @@ class SpikedCovarianceFilter(OneToOneFeatureMixin, MomentsEstimator):
     -----
     Source: EigenShield (Darabi et al., 2025), which keeps the eigenvectors above ``noise (1 + sqrt(d/n))^2``, scores
     each for robustness, and calls those below a quantile of the scores causal. Its score compares similarities to
-    harmful and harmless texts of one model; the one here is its likeness for rows with labels or disturbed copies.
+    harmful and harmless texts of one model; the one here is its likeness for rows with labels or disturbed copies. Of
+    the paper the abstract could be read, not the formula of the score: take this filter for its idea, not for its
+    numbers.
     Departures: the edge allows for the chance fluctuation of the largest eigenvalue, so that pure noise has no spikes;
     the quantile is the conformal one, the ``ceil(keep (m + 1))``-th smallest of m scores. An attacker who knows the
     filter attacks within the span: against that it helps far less (``nearfield evidence eigenshield``). Where nothing

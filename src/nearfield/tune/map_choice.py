@@ -8,6 +8,8 @@ from typing import Any
 from ..transform.vector_map import VectorMap
 
 OLD_TO_NEW, NEW_TO_OLD = "old-to-new", "new-to-old"
+TELLING = 100
+"""Queries with which a gain of a hundredth can be told from chance, so that the curve may be said to be flat."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,8 @@ class MapChoice:
     loss : a :class:`MapLoss`, measured on pairs that neither fit nor choice had seen.
     pairs : how many there were.
     curve : (number of pairs, loss), rising in the number.
-    enough : the number of pairs beyond which the loss stopped falling; None where it still falls.
+    enough : the number of pairs beyond which the loss stopped falling; None where it still falls, and where fewer than
+        100 queries were asked, with which that cannot be told.
     candidates : all that were tried, the least loss first.
 
     Examples
@@ -123,6 +126,8 @@ class MapChoice:
         end = "it still falls: more pairs would help"
         if self.enough is not None:
             end = f"it stops falling at {self.enough:,}"
+        elif self.loss.queries < TELLING:
+            end = "with so few queries it cannot be told where it stops falling"
         lines.append(f"loss by pairs: {shown}; {end}")
         if self.underdetermined:
             lines.append(f"fewer pairs than the {self.map.n_features_in} dimensions mapped: the map is regularised")

@@ -15,7 +15,7 @@ from ..common.progress import Progress
 from ..metric import Metric
 from ..transform import AffineMap, KernelMap, LowRankMap, Procrustes, ResidualMap, RidgeMap
 from ..transform.vector_map import VectorMap
-from .map_choice import NEW_TO_OLD, OLD_TO_NEW, MapCandidate, MapChoice, MapLoss
+from .map_choice import NEW_TO_OLD, OLD_TO_NEW, TELLING, MapCandidate, MapChoice, MapLoss
 from .map_growth import grown
 from .map_pairs import MapPairs
 
@@ -133,7 +133,14 @@ def choose_map(
     fitted = pairs.fitted(tried[first.name], first.direction, every, known)
     fitted = _less(pairs, fitted, first.less, every)
     return MapChoice(
-        fitted, first.name, first.direction, best.loss, len(order), best.curve, _enough(best.curve), listed
+        fitted,
+        first.name,
+        first.direction,
+        best.loss,
+        len(order),
+        best.curve,
+        _enough(best.curve) if best.loss.queries >= TELLING else None,
+        listed,
     )
 
 
