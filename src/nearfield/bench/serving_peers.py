@@ -25,6 +25,7 @@ K = 10
 RECALL = 0.95
 BEAMS = (32, 64, 128, 256)
 _ADDED = 2000
+_LONGEST = 900  # seconds for all of milvus-lite: adding, choosing the beam, the load
 
 
 def chroma(
@@ -119,7 +120,11 @@ def milvus_lite(
     np.save(folder / "queries.npy", queries)
     (folder / "truth.json").write_text(json.dumps([sorted(one) for one in truth]))
     arguments = [str(folder), str(clients), str(seconds), str(K), str(RECALL), json.dumps(BEAMS)]
-    done = subprocess.run([sys.executable, "-c", _MILVUS, *arguments], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", _MILVUS, *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_LONGEST)
+    except subprocess.TimeoutExpired:
+        raise RuntimeError(f"no answer within {_LONGEST} s") from None
     if done.returncode:
         raise RuntimeError(done.stderr.strip().splitlines()[-1][:200])
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
