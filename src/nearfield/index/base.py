@@ -353,7 +353,8 @@ class Index(ABC):
         if isinstance(queries, Queries) and queries.metric == self.metric and queries.raw.shape[1] == self._dim:
             checked, prepared, single = queries.raw, queries.prepared, False
         else:
-            checked, single = check_vectors(queries, "queries", dim=self._dim, nonzero=self.metric.nonzero)
+            given = queries.raw if isinstance(queries, Queries) else queries
+            checked, single = check_vectors(given, "queries", dim=self._dim, nonzero=self.metric.nonzero)
             prepared = np.ascontiguousarray(self.metric.prepare_checked(checked))
         mapped = self._map_queries(checked, prepared)
         if isinstance(self.rescore, Codec):
