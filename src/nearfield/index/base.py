@@ -24,7 +24,7 @@ from ..common.checks import check_bytes, check_int, check_vectors
 from ..common.memory import available_bytes
 from ..metric import get_metric
 from ..metric.inner_product import InnerProduct
-from ..metric.queries import Queries
+from ..metric.queries import prepared_queries
 from ..quantize.codec import Codec
 from ..quantize.floats import Float32
 from ..quantize.two_level import TwoLevelQuantizer
@@ -350,12 +350,7 @@ class Index(ABC):
         """(queries mapped as rows are before they are encoded, queries for rescoring, single)."""
         if not self._n:
             raise ValueError(f"{type(self).__name__} is empty; call build first")
-        if isinstance(queries, Queries) and queries.metric == self.metric and queries.raw.shape[1] == self._dim:
-            checked, prepared, single = queries.raw, queries.prepared, False
-        else:
-            given = queries.raw if isinstance(queries, Queries) else queries
-            checked, single = check_vectors(given, "queries", dim=self._dim, nonzero=self.metric.nonzero)
-            prepared = np.ascontiguousarray(self.metric.prepare_checked(checked))
+        checked, prepared, single = prepared_queries(queries, self.metric, self._dim)
         mapped = self._map_queries(checked, prepared)
         if isinstance(self.rescore, Codec):
             prepared = self.rescore.prepare_queries(prepared)
