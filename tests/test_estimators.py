@@ -14,6 +14,7 @@ from nearfield.common.registry import public_objects
 IN_PARTS = dict.fromkeys(
     (
         "check_estimators_partial_fit_n_features",
+        "check_fit_score_takes_y",
         "check_n_features_in_after_fitting",
         "check_dataframe_column_names_consistency",
     ),

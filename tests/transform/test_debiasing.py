@@ -89,36 +89,6 @@ def test_a_row_inside_the_subspace_becomes_zero():
     assert not model.transform(model.components_).any()
 
 
-def test_in_parts_is_as_at_once(world):
-    _, pairs, sets, _ = world
-    names = np.array([f"set {number}" for number in sets])
-    whole = HardDebias(2).fit(pairs, names)
-    parts = HardDebias(2).partial_fit(pairs[:4], names[:4]).partial_fit(pairs[4:5], ["alone"])
-    parts.partial_fit(pairs[4:], names[4:])
-    after = HardDebias(2).fit(pairs[:6], names[:6]).partial_fit(pairs[6:], names[6:])
-    for fitted in (parts, after):
-        np.testing.assert_allclose(fitted.components_, whole.components_, atol=1e-9)
-        np.testing.assert_allclose(fitted.explained_variance_ratio_, whole.explained_variance_ratio_, atol=1e-12)
-    assert (whole.n_samples_seen_, after.n_samples_seen_, parts.n_samples_seen_) == (20, 20, 21)
-
-
-def test_parts_that_cannot_be_added_leave_no_trace(world):
-    _, pairs, sets, _ = world
-    model = HardDebias().partial_fit(pairs[:4], sets[:4])
-    before = model.components_
-    with pytest.raises(ValueError, match="y: expected sets that come whole, got more rows of 1"):
-        model.partial_fit(pairs[3:8], sets[3:8])
-    with pytest.raises(ValueError, match="y: expected which set each row belongs to, got None"):
-        model.partial_fit(pairs[4:], None)
-    with pytest.raises(ValueError, match="29 features"):
-        model.partial_fit(pairs[4:, :29], sets[4:])
-    assert model.components_ is before and model.n_samples_seen_ == 4
-    single = HardDebias()
-    with pytest.raises(ValueError, match="sets that do not differ within"):
-        single.partial_fit(pairs[::2], sets[::2])
-    np.testing.assert_allclose(single.partial_fit(pairs[:4], sets[:4]).components_, before)
-
-
 def test_bad_input(world):
     _, pairs, sets, rows = world
     for bad in (0, 31, 1.5, True):

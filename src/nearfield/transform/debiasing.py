@@ -41,7 +41,7 @@ class HardDebias(OneToOneFeatureMixin, Transformer):
     components_ : (n_components_, d) orthonormal basis of the bias subspace, by falling share.
     explained_variance_ratio_ : (n_components_,) share of the differences within sets along each. Ten pairs at random
         have a first share of about 0.2; far more says that the sets agree about one direction.
-    n_components_, n_samples_seen_, n_features_in_ : counts.
+    n_components_, n_features_in_ : counts.
 
     Notes
     -----
@@ -77,51 +77,30 @@ class HardDebias(OneToOneFeatureMixin, Transformer):
         y : (n,) which set each row belongs to, numbers or texts; a set of one row says nothing. None takes all rows
             for one set.
         """
-        self.__dict__.pop("n_samples_seen_", None)
-        return self._see(X, np.zeros(np.shape(X)[:1]) if y is None else y, named=y is not None)
-
-    def partial_fit(self, X: Any, y: Any) -> Self:
-        """Add defining sets to those seen; the same as :meth:`fit` on all of them, up to rounding.
-
-        Every set comes whole: ValueError for one of which rows came before. Nothing is kept of the rows but sums.
-        """
-        if y is None:
-            raise ValueError("y: expected which set each row belongs to, got None, which tells no sets apart in parts")
-        return self._see(X, y, named=True)
-
-    def _see(self, X: Any, y: Any, *, named: bool) -> Self:
-        """Add sets, and find the subspace of all; what is refused leaves no trace."""
-        first = not hasattr(self, "n_samples_seen_")
-        X = validate_data(self, X, dtype=_FLOATS, reset=first, ensure_min_samples=2 if first else 1)
-        count = self._checked_count()
-        sets = np.asarray(y)
-        if sets.shape != (len(X),):
-            raise ValueError(f"y: expected a set for each of {len(X)} rows, got shape {sets.shape}")
-        labels, members, sizes = np.unique(sets, return_inverse=True, return_counts=True)
-        before = _Within(self.n_features_in_) if first else self._within
-        again = before.sets.intersection(labels.tolist())
-        if again:
-            raise ValueError(f"y: expected sets that come whole, got more rows of {sorted(again, key=str)[0]!r}")
-        with threadpool_limits(1, user_api="blas"):
-            within = before.plus(X.astype(np.float64), members, sizes)
-            if named:
-                within.sets.update(labels.tolist())
-            if within.total <= 1e-24 * max(within.square / within.values, np.finfo(np.float64).tiny):
-                raise ValueError("y: expected a set of at least two different rows, got sets that do not differ within")
-            values, self.components_ = leading(within.scatter, count)
-        self._within = within
-        self.explained_variance_ratio_ = values / within.total
-        self.n_components_ = count
-        self.n_samples_seen_ = within.values // self.n_features_in_
-        return self
-
-    def _checked_count(self) -> int:
-        d, count = self.n_features_in_, self.n_components
+        X = validate_data(self, X, dtype=_FLOATS, ensure_min_samples=2)
+        d = self.n_features_in_
+        count = self.n_components
         if not isinstance(count, Integral) or isinstance(count, bool) or not 1 <= count <= d:
             raise ValueError(f"n_components: expected an integer from 1 to {d} (dimensions of X), got {count!r}")
         if not isinstance(self.normalize, bool | np.bool_):
             raise ValueError(f"normalize: expected True or False, got {self.normalize!r}")
-        return int(count)
+        sets = np.zeros(len(X)) if y is None else np.asarray(y)
+        if sets.shape != (len(X),):
+            raise ValueError(f"y: expected a set for each of {len(X)} rows, got shape {sets.shape}")
+        wide = X.astype(np.float64)
+        _, members, sizes = np.unique(sets, return_inverse=True, return_counts=True)
+        means = np.zeros((len(sizes), d))
+        np.add.at(means, members, wide)
+        means /= sizes[:, None]
+        apart = (wide - means[members]) / np.sqrt(sizes[members])[:, None]
+        with threadpool_limits(1, user_api="blas"):
+            values, self.components_ = leading(apart.T @ apart, int(count))
+        total = float(np.square(apart).sum())
+        if total <= 1e-24 * max(float(np.square(wide).mean()), np.finfo(np.float64).tiny):
+            raise ValueError("y: expected a set of at least two different rows, got sets that do not differ within")
+        self.explained_variance_ratio_ = values / total
+        self.n_components_ = int(count)
+        return self
 
     def transform(self, X: Any) -> np.ndarray:
         """Neutralize: the rows without their part in the bias subspace, (n, d), of the type of ``X``.
@@ -186,30 +165,6 @@ class HardDebias(OneToOneFeatureMixin, Transformer):
             left = rows - (rows @ self.components_.T) @ self.components_
             # Once more: a row that lay almost within the subspace leaves rounding errors as large as itself.
             return np.asarray(left - (left @ self.components_.T) @ self.components_)
-
-
-class _Within:
-    """Sums over sets: covariances around their own means, and what says whether these are more than rounding."""
-
-    def __init__(self, dim: int):
-        self.scatter = np.zeros((dim, dim))
-        self.total = self.square = 0.0
-        self.values = 0
-        self.sets: set[Any] = set()
-
-    def plus(self, rows: np.ndarray, members: np.ndarray, sizes: np.ndarray) -> _Within:
-        """These sums and those of further sets; ``members`` (n,) says the set of each row."""
-        means = np.zeros((len(sizes), rows.shape[1]))
-        np.add.at(means, members, rows)
-        means /= sizes[:, None]
-        apart = (rows - means[members]) / np.sqrt(sizes[members])[:, None]
-        made = _Within(rows.shape[1])
-        made.scatter = self.scatter + apart.T @ apart
-        made.total = self.total + float(np.square(apart).sum())
-        made.square = self.square + float(np.square(rows).sum())
-        made.values = self.values + rows.size
-        made.sets = set(self.sets)
-        return made
 
 
 def _row_numbers(rows: Any, name: str, count: int) -> np.ndarray:
