@@ -77,6 +77,38 @@ def test_the_same_bytes_for_any_number_of_threads():
     assert made[0].other_matrix_.tobytes() == made[1].other_matrix_.tobytes()
 
 
+@pytest.mark.parametrize("shrinkage", [0.0, 0.2])
+def test_in_parts_is_as_at_once(shrinkage):
+    X, Y = views(500)
+    whole, parts = (CanonicalCorrelation(4, shrinkage=shrinkage) for _ in range(2))
+    whole.fit(X, Y)
+    for start in range(0, 500, 130):
+        parts.partial_fit(X[start : start + 130], Y[start : start + 130])
+    assert (parts.n_pairs_, parts.n_components_, parts.shrinkage_) == (500, 4, shrinkage) and np.isnan(parts.score_)
+    for name in ("matrix_", "other_matrix_", "offset_", "other_offset_", "correlations_"):
+        np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), atol=1e-9)
+    np.testing.assert_allclose(parts.correlations_, correlations(parts.transform(X), parts.transform_other(Y)))
+    # Fewer pairs than dimensions, whose correlations are all one where nothing is shrunk: only the products are told.
+    few, some = (CanonicalCorrelation(shrinkage=shrinkage) for _ in range(2))
+    few.fit(X[:15], Y[:15])
+    some.partial_fit(X[:9], Y[:9]).partial_fit(X[9:15], Y[9:15])
+    assert some.n_components_ == few.n_components_ == 14
+    np.testing.assert_allclose(
+        some.matrix_.T @ some.other_matrix_, few.matrix_.T @ few.other_matrix_, atol=1e-8 * np.abs(few.matrix_).max()
+    )
+
+
+def test_in_parts_the_shrinkage_is_given():
+    X, Y = views(100)
+    found = CanonicalCorrelation().fit(X[:60], Y[:60])
+    for estimator in (found, CanonicalCorrelation()):
+        with pytest.raises(ValueError, match="shrinkage: expected a number to be fitted in parts, got None"):
+            estimator.partial_fit(X[60:], Y[60:])
+    found.set_params(shrinkage=found.shrinkage_).partial_fit(X[60:], Y[60:])
+    again = CanonicalCorrelation(shrinkage=found.shrinkage_).fit(X, Y)
+    np.testing.assert_allclose(found.transform(X), again.transform(X), atol=1e-7)
+
+
 @pytest.mark.parametrize("kind", ["all equal", "rank one", "two pairs", "wide", "repeated"])
 @pytest.mark.parametrize("shrinkage", [None, 0.0, 1.0])
 def test_hard_pairs(kind, shrinkage):
@@ -91,6 +123,9 @@ def test_hard_pairs(kind, shrinkage):
     Y = rng.standard_normal((len(X), 6))
     fitted = CanonicalCorrelation(2, shrinkage=shrinkage).fit(X, Y)
     assert np.isfinite(fitted.transform(X)).all() and np.isfinite(fitted.transform_other(Y)).all()
+    if shrinkage is not None:
+        parts = CanonicalCorrelation(2, shrinkage=shrinkage).partial_fit(X, Y)
+        assert np.isfinite(parts.transform(X)).all() and np.isfinite(parts.transform_other(Y)).all()
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,41 @@ def test_same_bytes_for_any_number_of_threads(data, method):
 
 
 @pytest.mark.parametrize("method", METHODS)
+def test_in_parts_is_as_at_once(data, method):
+    x, q = data
+    whole, parts = LeanVec(6, method=method).fit(x, queries=q), LeanVec(6, method=method)
+    parts.partial_fit(x[:1000])
+    assert parts.n_queries_ == 0 and parts.blend_ == 1.0
+    parts.partial_fit(x[1000:1001], queries=q[:1])
+    assert parts.n_queries_ == 1 and parts.blend_ == 1.0
+    parts.partial_fit(x[1001:3000], queries=q[1:1000])  # an odd number before: the halves go on in turn
+    parts.partial_fit(x[3000:], queries=q[1000:])
+    after = LeanVec(6, method=method).fit(x[:1000], queries=q[:501]).partial_fit(x[1000:], queries=q[501:])
+    for fitted in (parts, after):
+        assert (fitted.n_samples_seen_, fitted.n_queries_, fitted.blend_) == (6000, 1500, whole.blend_)
+        assert fitted.loss_ == pytest.approx(whole.loss_, rel=1e-9 if method == "shared" else 0.01)
+        for ours, all_at_once in zip(fitted._halves, whole._halves, strict=True):
+            np.testing.assert_allclose(ours.square, all_at_once.square, atol=1e-12)
+        if method == "shared":
+            np.testing.assert_allclose(fitted.components_, whole.components_, atol=1e-7)
+    assert parts.fit(x[:50]).n_samples_seen_ == 50 and parts.n_queries_ == 0
+
+
+def test_refused_parts_leave_no_trace(data):
+    x, q = data
+    fitted = LeanVec(3).partial_fit(x[:100], queries=q[:100])
+    before = fitted.components_
+    for queries, text in ((q[:, :23], "queries: expected 24"), (np.full((2, 24), np.nan), "queries: expected finite")):
+        with pytest.raises(ValueError, match=text):
+            fitted.partial_fit(x[100:], queries=queries)
+    with pytest.raises(ValueError, match="23 features"):
+        fitted.partial_fit(x[:, :23])
+    assert (fitted.n_samples_seen_, fitted.n_queries_) == (100, 100)
+    fitted.partial_fit(x[100:200])
+    assert fitted.n_samples_seen_ == 200 and np.isfinite(fitted.components_).all() and fitted.components_ is not before
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_hard_input(method):
     rng = np.random.default_rng(0)
     one = LeanVec(1, method=method).fit(np.float32([[3.0]]), queries=np.float32([[2.0]]))

@@ -68,6 +68,14 @@ def test_paired_moments_are_those_of_all_pairs_at_once(rows, step):
     raw = moments.about_zero()
     np.testing.assert_allclose(raw.cross, x.T @ y, rtol=1e-9)
     np.testing.assert_allclose(raw.total, (y**2).sum(), rtol=1e-9)
+    two_sided = PairedMoments(4, 3, both=True)
+    for start in range(0, len(rows), step):
+        two_sided.add(x[start : start + step], y[start : start + step])
+    np.testing.assert_array_equal(two_sided.cross, moments.cross)
+    np.testing.assert_allclose(two_sided.other_scatter, both[4:, 4:], rtol=1e-9, atol=1e-5)
+    np.testing.assert_allclose(two_sided.about_zero().other_scatter, y.T @ y, rtol=1e-9)
+    np.testing.assert_allclose(two_sided.mirrored().other_scatter, 2 * (y.T @ y), rtol=1e-9)
+    assert moments.mirrored().other_scatter.size == 0
     mirrored = PairedMoments(4, 3).add(np.concatenate([x, -x]), np.concatenate([y, -y]))
     np.testing.assert_allclose(moments.mirrored().scatter, mirrored.scatter, rtol=1e-9)
     assert moments.mirrored().count == mirrored.count and not moments.mirrored().mean.any()

@@ -7,6 +7,7 @@ from threadpoolctl import threadpool_limits
 
 from nearfield.transform import (
     AffineMap,
+    CanonicalCorrelation,
     KernelMap,
     LowRankMap,
     OrthogonalExtension,
@@ -96,6 +97,11 @@ def test_centred_rows() -> None:
 
 SUMMED = [
     AffineMap(),
+    CanonicalCorrelation(shrinkage=0.1),
+    CanonicalCorrelation(3, shrinkage=1.0, power=0.0),
+    LowRankMap(1),
+    LowRankMap(4, alpha=0.5),
+    LowRankMap(6),
     OrthogonalExtension(),
     OrthogonalExtension(extra=3),
     Procrustes(),
@@ -116,10 +122,13 @@ def test_in_parts_is_as_at_once(estimator, pairs, count) -> None:
     after.partial_fit(x[3:], y[3:])
     for fitted in (parts, after):
         assert fitted.n_pairs_ == count
-        told = slice(getattr(whole, "n_old_", None))  # an extension's further coordinates are completed in some way
-        np.testing.assert_allclose(fitted.transform(x)[:, told], whole.transform(x)[:, told], atol=1e-6)
-        for name in {"alpha_", "scale_", "residual_", "rank_"} & vars(whole).keys():
+        first = slice(getattr(whole, "n_old_", None))  # an extension's further coordinates are completed in some way
+        np.testing.assert_allclose(fitted.transform(x)[:, first], whole.transform(x)[:, first], atol=1e-6)
+        told = {"alpha_", "scale_", "residual_", "rank_", "correlations_", "shrinkage_", "n_components_"}
+        for name in told & vars(whole).keys():
             assert getattr(fitted, name) == pytest.approx(getattr(whole, name), abs=1e-9)
+        if isinstance(fitted, CanonicalCorrelation):
+            np.testing.assert_allclose(fitted.transform_other(y), whole.transform_other(y), atol=1e-6)
 
 
 def test_parts_of_other_dimensions_are_refused(pairs) -> None:

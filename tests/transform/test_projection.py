@@ -51,6 +51,23 @@ def test_only_the_seed_and_the_shape_matter(data):
     assert RandomProjection(random_state=2**62).fit(data[:, :5]).components_.shape == (5, 5)
 
 
+def test_in_parts_the_matrix_of_the_first_stands(data):
+    whole = RandomProjection(20, density=0.1).fit(data)
+    parts = RandomProjection(20, density=0.1)
+    for rows in (data[:9], sparse.csr_matrix(data[9:100]), data[100:]):
+        drawn = getattr(parts, "components_", None)
+        parts.partial_fit(rows)
+        assert drawn is None or parts.components_ is drawn
+    assert (parts.components_ != whole.components_).nnz == 0
+    assert parts.n_samples_seen_ == whole.n_samples_seen_ == 400
+    with pytest.raises(ValueError, match="899 features"):
+        parts.partial_fit(data[:, :899])
+    with pytest.raises(ValueError, match="NaN"):
+        parts.partial_fit(np.full((2, 900), np.nan))
+    assert parts.n_samples_seen_ == 400
+    assert parts.fit(data[:7, :30]).n_samples_seen_ == 7 and parts.components_.shape == (20, 30)
+
+
 def test_in_an_index_and_what_it_loses_beside_pca(data):
     rows = data * (np.arange(1, 901) ** -0.5).astype(np.float32)
     index = Flat("cosine", transform=RandomProjection(200, density="very-sparse"), rescore="vectors").build(rows)

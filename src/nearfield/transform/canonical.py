@@ -11,7 +11,8 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from ..common.checks import check_random_state, check_real
 from .estimator import FLOATS
-from .paired import AffinePairedMap, centred
+from .moments import PairedMoments, leading_here
+from .paired import SummedPairedMap, centred
 from .vector_map import VectorMap
 
 _SHRINKAGES = (0.0, 1e-4, 1e-3, 0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 0.95, 1.0)
@@ -20,7 +21,7 @@ _FOLDS = 5
 _JUDGED = 1_000
 
 
-class CanonicalCorrelation(AffinePairedMap):
+class CanonicalCorrelation(SummedPairedMap):
     """Project two spaces onto the directions that agree across paired rows; both sides then share one space.
 
     Choose it when the two sides were made from different things (text and shapes, words and pixels) and agree in part
@@ -35,7 +36,7 @@ class CanonicalCorrelation(AffinePairedMap):
     shrinkage : share of each covariance replaced by its mean variance times the identity, in [0, 1]. 0 is the plain
         analysis, which some hundred pairs overfit to nothing in hundreds of dimensions; 1 leaves the covariances out
         (partial least squares). None tries thirteen and keeps the one under which most held-out pairs find each other,
-        by five-fold cross-validation: advised.
+        by five-fold cross-validation: advised. :meth:`partial_fit`, which keeps no pairs, wants a number.
     power : every coordinate of both sides counts with its share of the largest singular value of the whitened
         cross-covariance (without shrinkage: of the largest correlation) to this power. 0 counts all alike, and calls
         for few components; 1 lets weak ones fade.
@@ -58,7 +59,8 @@ class CanonicalCorrelation(AffinePairedMap):
     their semantics, 2014; between encoders that never saw each other: Hadgi et al., Escaping Plato's cave (CVPR 2025),
     who fit an affine map between the two projections, which for canonical coordinates is the multiplication with their
     correlations (``power=1`` on one side). The coordinate of largest size in each of the first side's directions is
-    positive. Linear algebra runs on one thread: the same input gives the same bytes.
+    positive. Linear algebra runs on one thread: the same input gives the same bytes. In parts it is solved from sums of
+    squares, which leave half of the digits to the directions in which a side varies least.
 
     Examples
     --------
@@ -118,9 +120,30 @@ class CanonicalCorrelation(AffinePairedMap):
         given = self.shrinkage is not None
         self.shrinkage_, self.score_ = (float(self.shrinkage or 0.0), np.nan) if given else self._chosen(X, Y)
         first, second, self.offset_, self.other_offset_ = _sides(X, Y)
-        self.matrix_, self.other_matrix_, self.correlations_ = _directions(
-            first, second, self.shrinkage_, self.n_components, self.power
+        self._keep(_directions(first, second, self.shrinkage_, self.n_components, self.power))
+
+    def _check_in_parts(self) -> None:
+        if self.shrinkage is None:
+            raise ValueError(
+                "shrinkage: expected a number to be fitted in parts, got None, which holds pairs out to choose it; "
+                "give the shrinkage_ that fit found on some of the pairs"
+            )
+
+    def _new_sums(self, dim: int, other_dim: int) -> PairedMoments:
+        return PairedMoments(dim, other_dim, both=True)
+
+    def _solve_sums(self, sums: PairedMoments) -> None:
+        assert self.shrinkage is not None
+        self.shrinkage_, self.score_ = float(self.shrinkage), np.nan
+        self.offset_, self.other_offset_ = sums.mean, sums.other_mean
+        first, second = (
+            _Whitened(*_spread(scatter, sums.count), self.shrinkage_) for scatter in (sums.scatter, sums.other_scatter)
         )
+        between = first.back @ sums.cross @ second.back.T
+        self._keep(_leading(between, first, second, sums.count, self.n_components, self.power))
+
+    def _keep(self, found: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+        self.matrix_, self.other_matrix_, self.correlations_ = found
         self.n_components_ = len(self.matrix_)
         self.shift_ = np.zeros(self.n_components_)
 
@@ -156,32 +179,49 @@ def _sides(X: np.ndarray, Y: np.ndarray) -> tuple[_Side, _Side, np.ndarray, np.n
     return found[0][0], found[1][0], found[0][1], found[1][1]
 
 
-def _directions(
-    first: _Side, second: _Side, shrinkage: float, count: int | None, power: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """``(matrix, other matrix, correlations)``: singular vectors of the cross-covariance of the whitened sides."""
-    half = []
-    for left, values, right in (first, second):
+def _spread(scatter: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The values and directions of :func:`_sides` from the scatter of ``count`` rows."""
+    squares, right = leading_here(scatter, len(scatter))
+    kept = squares[: max(count - 1, 1)] > squares[0] * np.finfo(np.float64).eps * max(count, len(scatter))
+    rank = max(1, int(kept.sum()))
+    return np.sqrt(squares[:rank]), right[:rank]
+
+
+class _Whitened:
+    """A side divided along each of its directions by its shrunk spread: by ``back``, after which ``left`` is left."""
+
+    def __init__(self, values: np.ndarray, right: np.ndarray, shrinkage: float):
         level = float(np.square(values).sum()) / right.shape[1]
         spread = np.sqrt((1 - shrinkage) * np.square(values) + shrinkage * level)
         spread = np.where(spread > 0, spread, 1.0)
-        half.append((left * (values / spread), right / spread[:, None]))
-    (seen, back), (other_seen, other_back) = half
-    turned, values, other_turned = linalg.svd(seen.T @ other_seen, full_matrices=False)
+        self.left, self.back = values / spread, right / spread[:, None]
+
+
+def _directions(
+    first: _Side, second: _Side, shrinkage: float, count: int | None, power: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """:func:`_leading` of the rows themselves."""
+    one, other = (_Whitened(values, right, shrinkage) for _, values, right in (first, second))
+    between = (first[0] * one.left).T @ (second[0] * other.left)
+    return _leading(between, one, other, len(first[0]), count, power)
+
+
+def _leading(
+    between: np.ndarray, first: _Whitened, second: _Whitened, pairs: int, count: int | None, power: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """``(matrix, other matrix, correlations)``: singular vectors of the cross-covariance of the whitened sides."""
+    turned, values, other_turned = linalg.svd(between, full_matrices=False)
     kept = len(values) if count is None else min(count, len(values))
-    turned, other_turned = turned[:, :kept], other_turned[:kept].T
-    matrix, other = turned.T @ back, other_turned.T @ other_back
+    turned, values, other_turned = turned[:, :kept], values[:kept], other_turned[:kept].T
+    matrix, other = turned.T @ first.back, other_turned.T @ second.back
     largest = np.abs(matrix).argmax(axis=1)
     signs = np.where(matrix[np.arange(kept), largest] < 0, -1.0, 1.0)
     # Lengths of order one rather than of one over the root of the number of pairs.
-    weights = (signs * (values[:kept] / (values[0] or 1.0)) ** power * np.sqrt(len(first[0])))[:, None]
-    return matrix * weights, other * weights, _correlations(seen @ turned, other_seen @ other_turned)
-
-
-def _correlations(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Of the columns of centred rows with each other; zero where one does not vary."""
-    size = np.sqrt(np.square(rows).sum(axis=0) * np.square(others).sum(axis=0))
-    return np.asarray(np.clip((rows * others).sum(axis=0) / np.where(size > 0, size, 1.0), 0.0, 1.0))
+    weights = (signs * (values / (values[0] or 1.0)) ** power * np.sqrt(pairs))[:, None]
+    size = np.linalg.norm(first.left[:, None] * turned, axis=0)
+    size *= np.linalg.norm(second.left[:, None] * other_turned, axis=0)
+    correlations = np.clip(values / np.where(size > 0, size, 1.0), 0.0, 1.0)  # zero where one does not vary
+    return matrix * weights, other * weights, correlations
 
 
 def _found(rows: np.ndarray, others: np.ndarray) -> float:

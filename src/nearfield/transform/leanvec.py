@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -97,20 +98,32 @@ class LeanVec(Reduction):
         plenty. Few cannot do harm: half of them judge what the other half makes, and where that is worse than leaving
         them out, they are left out. A single one is.
         """
-        X = validate_data(self, X, dtype=FLOATS)
+        self.__dict__.pop("n_samples_seen_", None)
+        return self.partial_fit(X, y, queries=queries)
+
+    def partial_fit(self, X: Any, y: Any = None, *, queries: Any = None) -> Self:
+        """Add rows and, where given, queries to those seen; the same as :meth:`fit` on all of them, up to rounding.
+
+        Every call solves anew; give it thousands of rows at a time. Queries may come with any part.
+        The steps of "frank-wolfe" make more of rounding: its loss was seen to differ by 0.3%.
+        """
+        first = not hasattr(self, "n_samples_seen_")
+        X = validate_data(self, X, dtype=FLOATS, reset=first)
         self._check_parameters()
         d = self.n_features_in_
-        base = Moments(d).add(X)
+        base, halves = (Moments(d), (Moments(d), Moments(d))) if first else (self._moments, self._halves)
+        self._halves = halves if queries is None else self._with_sample(halves, queries, d)
+        self._moments = base.add(X)
         self.n_samples_seen_ = base.count
         rows = _scaled(base.square)
-        parts = [] if queries is None else self._sample_moments(queries, d)
+        parts = [half for half in self._halves if half.count]
         self.n_queries_ = sum(part.count for part in parts)
         asked = np.sum([part.count / self.n_queries_ * part.square for part in parts], axis=0) if parts else rows
         with threadpool_limits(1, user_api="blas"):
             self._solve(_Objective(_scaled(asked), rows), [_Objective(_scaled(part.square), rows) for part in parts])
         return self
 
-    def _sample_moments(self, queries: Any, d: int) -> list[Moments]:
+    def _with_sample(self, halves: tuple[Moments, Moments], queries: Any, d: int) -> tuple[Moments, Moments]:
         """The second moments of every other query, and of the others: what one half fits, the other judges."""
         sample = np.asarray(queries)
         if sample.dtype not in FLOATS or sample.ndim != 2:
@@ -119,10 +132,13 @@ class LeanVec(Reduction):
             raise ValueError(f"queries: expected {d} dimensions, got {sample.shape[1]}")
         if not len(sample):
             raise ValueError("queries: expected at least 1 row or None, got 0")
-        parts = [Moments(d).add(sample[start::2]) for start in range(min(2, len(sample)))]
-        if not all(np.isfinite(part.scatter).all() for part in parts):
+        made = deepcopy(halves)  # so that what is refused leaves no trace
+        seen = sum(half.count for half in halves)
+        for number, half in enumerate(made):
+            half.add(sample[(number + seen) % 2 :: 2])
+        if not all(np.isfinite(half.scatter).all() for half in made):
             raise ValueError("queries: expected finite values, got NaN or infinity")
-        return parts
+        return made
 
     def transform(self, X: Any) -> np.ndarray:
         """Coordinates of the rows: (n, n_components_), float64 for float64, else float32."""

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from ..common.checks import check_int, check_random_state
-from .paired import AffinePairedMap
+from .moments import PairedMoments, leading_here
+from .paired import SummedPairedMap
 from .ridge import RidgeMap
 
 _HELD = 5
 
 
-class LowRankMap(AffinePairedMap):
+class LowRankMap(SummedPairedMap):
     """The affine map of a given rank with least penalised squared error (reduced-rank regression).
 
     Choose it over :class:`RidgeMap` where the second space repeats itself in few directions, or a map of few numbers
@@ -22,7 +23,8 @@ class LowRankMap(AffinePairedMap):
 
     Parameters
     ----------
-    rank : from 1 to the smaller dimension; None keeps the one of least squared error on a fifth of the pairs held out.
+    rank : from 1 to the smaller dimension; None keeps the one of least squared error on a fifth of the pairs held out,
+        which :meth:`partial_fit`, that keeps no pairs, cannot: it wants a number.
     alpha : penalty, as in :class:`RidgeMap`; None chooses it.
     random_state : seed of the pairs held out.
 
@@ -61,8 +63,25 @@ class LowRankMap(AffinePairedMap):
     def _solve(self, X: np.ndarray, Y: np.ndarray) -> None:
         fitted, directions = self._fitted(X, Y)
         self.rank_ = self._chosen(X, Y) if self.rank is None else int(self.rank)
+        self._project(fitted, directions[: self.rank_])
+
+    def _check_in_parts(self) -> None:
+        if self.rank is None:
+            raise ValueError(
+                "rank: expected an integer to be fitted in parts, got None, which holds pairs out to choose it; give "
+                "the rank_ that fit found on some of the pairs"
+            )
+
+    def _solve_sums(self, sums: PairedMoments) -> None:
+        assert self.rank is not None
+        fitted = RidgeMap(self.alpha)
+        fitted._solve_sums(sums)
+        self.rank_ = int(self.rank)
+        self._project(fitted, leading_here(fitted.matrix_ @ sums.scatter @ fitted.matrix_.T, self.rank_)[1])
+
+    def _project(self, fitted: Any, kept: np.ndarray) -> None:
+        """The ridge map, of whose results only the part along these directions is left."""
         self.alpha_, self.offset_, self.shift_ = fitted.alpha_, fitted.offset_, fitted.shift_
-        kept = directions[: self.rank_]
         self.matrix_ = kept.T @ (kept @ fitted.matrix_)
 
     def _fitted(self, X: np.ndarray, Y: np.ndarray) -> tuple[Any, np.ndarray]:

@@ -67,17 +67,19 @@ class Moments:
 class PairedMoments:
     """What paired rows say of each other linearly: means, scatter of the one side, and its products with the other.
 
-    Of the other side only the squares are summed, since a linear map needs no more of it.
+    Of the other side only the squares are summed, since a linear map needs no more of it; ``both`` asks for more.
 
     Parameters
     ----------
     dim, other_dim : dimensions of the two sides.
+    both : whether the scatter of the other side is kept too.
 
     Attributes
     ----------
     count : pairs added.
     mean, other_mean : (dim,) and (other_dim,).
     scatter : (dim, dim), cross (dim, other_dim), total (a number): of the rows less their means.
+    other_scatter : (other_dim, other_dim) where ``both``, else (0, 0).
 
     Examples
     --------
@@ -86,10 +88,12 @@ class PairedMoments:
     (2, 2.0, 4.0, 8.0)
     """
 
-    def __init__(self, dim: int, other_dim: int):
+    def __init__(self, dim: int, other_dim: int, *, both: bool = False):
         self.count = 0
+        self.both = both
         self.mean, self.other_mean = np.zeros(dim), np.zeros(other_dim)
         self.scatter, self.cross = np.zeros((dim, dim)), np.zeros((dim, other_dim))
+        self.other_scatter = np.zeros((other_dim, other_dim) if both else (0, 0))
         self.total = 0.0
 
     def add(self, X: np.ndarray, Y: np.ndarray) -> Self:
@@ -106,6 +110,8 @@ class PairedMoments:
         weight = seen * n / (seen + n)
         self.scatter += block.T @ block + weight * np.outer(shift, shift)
         self.cross += block.T @ other + weight * np.outer(shift, other_shift)
+        if self.both:
+            self.other_scatter += other.T @ other + weight * np.outer(other_shift, other_shift)
         self.total += float(np.square(other).sum() + weight * (other_shift @ other_shift))
         self.mean = self.mean + shift * (n / (seen + n))
         self.other_mean = self.other_mean + other_shift * (n / (seen + n))
@@ -113,22 +119,20 @@ class PairedMoments:
 
     def about_zero(self) -> PairedMoments:
         """The same pairs with nothing subtracted."""
-        made = PairedMoments(len(self.mean), len(self.other_mean))
+        made = PairedMoments(len(self.mean), len(self.other_mean), both=self.both)
         made.count = self.count
         made.scatter = self.scatter + self.count * np.outer(self.mean, self.mean)
         made.cross = self.cross + self.count * np.outer(self.mean, self.other_mean)
         made.total = self.total + self.count * float(self.other_mean @ self.other_mean)
+        if self.both:
+            made.other_scatter = self.other_scatter + self.count * np.outer(self.other_mean, self.other_mean)
         return made
 
     def mirrored(self) -> PairedMoments:
         """The same pairs and their opposites, whose means are zero."""
         made = self.about_zero()
-        made.count, made.scatter, made.cross, made.total = (
-            2 * made.count,
-            2 * made.scatter,
-            2 * made.cross,
-            2 * made.total,
-        )
+        made.count, made.total = 2 * made.count, 2 * made.total
+        made.scatter, made.cross, made.other_scatter = 2 * made.scatter, 2 * made.cross, 2 * made.other_scatter
         return made
 
 

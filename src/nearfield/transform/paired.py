@@ -148,7 +148,7 @@ class SummedPairedMap(AffinePairedMap):
         rows, target = self._pairs(X, y, first=True)
         self.n_pairs_ = len(rows)
         with threadpool_limits(1, user_api="blas"):
-            self._sums = PairedMoments(rows.shape[1], target.shape[1]).add(rows, target)
+            self._sums = self._new_sums(rows.shape[1], target.shape[1]).add(rows, target)
             self._solve(rows, target)
         return self
 
@@ -157,16 +157,24 @@ class SummedPairedMap(AffinePairedMap):
 
         Every call solves anew; give it thousands of pairs at a time. Nothing is kept of them but sums.
         """
+        self._check_in_parts()
         first = not hasattr(self, "_sums")
         rows, target = self._pairs(X, y, first=first)
         if first:
-            self._sums = PairedMoments(rows.shape[1], target.shape[1])
+            self._sums = self._new_sums(rows.shape[1], target.shape[1])
         elif target.shape[1] != len(self._sums.other_mean):
             raise ValueError(f"y: expected {len(self._sums.other_mean)} dimensions, as before, got {target.shape[1]}")
         with threadpool_limits(1, user_api="blas"):
             self.n_pairs_ = self._sums.add(rows, target).count
             self._solve_sums(self._sums)
         return self
+
+    def _check_in_parts(self) -> None:
+        """ValueError for a parameter under which the sums do not suffice."""
+        return
+
+    def _new_sums(self, dim: int, other_dim: int) -> PairedMoments:
+        return PairedMoments(dim, other_dim)
 
     @abstractmethod
     def _solve_sums(self, sums: PairedMoments) -> None:

@@ -33,6 +33,7 @@ class RandomProjection(Reduction):
     Attributes
     ----------
     components_ : (n_components_, d), an array, or a sparse matrix in CSR form where ``density`` is below 1.
+    n_samples_seen_ : rows given to :meth:`fit` and :meth:`partial_fit`, or in the first block of :meth:`fit_blocks`.
     n_components_, n_features_in_ : counts.
 
     Notes
@@ -59,7 +60,19 @@ class RandomProjection(Reduction):
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Draw the matrix for the dimensions of ``X`` (n, d), dense or sparse; nothing else of it is used."""
-        X = validate_data(self, X, dtype=FLOATS, accept_sparse=["csr", "csc"])
+        self.__dict__.pop("n_samples_seen_", None)
+        return self.partial_fit(X, y)
+
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
+        """Like :meth:`fit` at first; from then on the matrix stands, and rows are checked and counted."""
+        first = not hasattr(self, "n_samples_seen_")
+        X = validate_data(self, X, dtype=FLOATS, accept_sparse=["csr", "csc"], reset=first)
+        if first:
+            self._draw()
+        self.n_samples_seen_ = X.shape[0] + (0 if first else self.n_samples_seen_)
+        return self
+
+    def _draw(self) -> None:
         self.n_components_ = self._count_kept()
         seed = check_random_state(self.random_state)
         density = self.n_features_in_**-0.5 if self.density == "very-sparse" else self.density
@@ -75,7 +88,6 @@ class RandomProjection(Reduction):
         # what scikit-learn draws depends on the shape alone
         shape = sparse.csr_matrix((1, self.n_features_in_), dtype=np.float64)
         self.components_ = drawn.fit(shape).components_
-        return self
 
     def fit_blocks(self, blocks: Iterable[np.ndarray]) -> Self:
         """Like :meth:`fit`; only the first of ``blocks`` (n_i, d) is looked at, and only for its dimensions."""
