@@ -83,6 +83,10 @@ class LeanVec(Reduction):
     (1,)
     """
 
+    n_samples_seen_: int
+    _moments: Moments
+    _halves: tuple[Moments, Moments]
+
     fits_queries: ClassVar[bool] = True
     """An index that is built with sample queries passes them to ``fit(X, queries=...)`` of such a transform."""
 

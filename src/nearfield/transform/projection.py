@@ -53,6 +53,8 @@ class RandomProjection(Reduction):
     distances off by 3%
     """
 
+    n_samples_seen_: int
+
     def __init__(self, n_components: int | None = None, *, density: float | str = 1.0, random_state: int = 0):
         self.n_components = n_components
         self.density = density
