@@ -140,7 +140,7 @@ DEEP = {
 }
 
 
-@pytest.mark.parametrize("depth", [25, 3000, pytest.param(100_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("depth", [25, 3000, pytest.param(30_000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", DEEP)
 def test_nesting(store: Store, rounds: Rounds, kind: str, depth: int) -> None:
     before, inside, after = DEEP[kind]
