@@ -25,7 +25,7 @@ def grown(loss: tuple[float, float, float], half: float, rows: int, to: int, k: 
     --------
     >>> value, low, high = grown((0.557, 0.54, 0.57), 0.512, 1000, 4183, 10)
     >>> print(f"{value:.2f} [{low:.2f}, {high:.2f}]")
-    0.63 [0.59, 0.67]
+    0.63 [0.59, 0.69]
     """
     curved = _BEND * k / log(2)
     last = max(0.0, _logit(loss[0]) - _logit(half)) / (1 + curved / rows)
