@@ -39,8 +39,13 @@ class PairedMap(ClassNamePrefixFeaturesOutMixin, Transformer, ABC):
         rows, target = self._pairs(X, y, first=True)
         self.n_pairs_ = len(rows)
         with threadpool_limits(1, user_api="blas"):
+            self._begin(rows, target)
             self._solve(rows, target)
         return self
+
+    def _begin(self, X: np.ndarray, Y: np.ndarray) -> None:
+        """Keep of float64 pairs, before they are fitted to, what more pairs will be added to."""
+        return
 
     def _pairs(self, X: Any, y: Any, *, first: bool) -> tuple[np.ndarray, np.ndarray]:
         """Both sides checked, float64."""
@@ -143,14 +148,8 @@ class SummedPairedMap(AffinePairedMap):
 
     _sums: PairedMoments
 
-    def fit(self, X: Any, y: Any) -> Self:
-        """Learn from paired rows: ``X`` (n, d_in) of the one space, ``y`` (n, d_out), or (n,), of the other."""
-        rows, target = self._pairs(X, y, first=True)
-        self.n_pairs_ = len(rows)
-        with threadpool_limits(1, user_api="blas"):
-            self._sums = self._new_sums(rows.shape[1], target.shape[1]).add(rows, target)
-            self._solve(rows, target)
-        return self
+    def _begin(self, X: np.ndarray, Y: np.ndarray) -> None:
+        self._sums = self._new_sums(X.shape[1], Y.shape[1]).add(X, Y)
 
     def partial_fit(self, X: Any, y: Any) -> Self:
         """Add paired rows to those seen; the same as :meth:`fit` on all of them, up to rounding.
