@@ -229,7 +229,7 @@ def _fast_plaid(bags: Bags) -> list[Searched]:
     plaid: Any = importlib.import_module("fast_plaid.search")
     folder = cache_folder() / f"plaid_{importlib.metadata.version('fast-plaid')}_{len(bags)}_{len(bags.vectors)}"
     if not folder.exists():
-        unfinished = folder.with_suffix(".unfinished")
+        unfinished = folder.with_name(f"{folder.name}.unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         plaid.FastPlaid(index=str(unfinished), device="cpu").create(
             documents_embeddings=[torch.from_numpy(bag.astype(np.float32)) for bag in bags], n_samples_kmeans=1_500

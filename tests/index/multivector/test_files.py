@@ -1,6 +1,8 @@
 """Files of a multi-vector index: the same answers, and damage by name."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,8 +28,8 @@ WAYS = {
 }
 
 
-@pytest.fixture(params=WAYS)
-def saved(request, bags, queries, tmp_path):
+@pytest.fixture(scope="module", params=WAYS)
+def built(request, bags, queries, tmp_path_factory):
     index = MultiVector(
         WAYS[request.param](),
         index=Graph("ip", codec=ScalarQuantizer(8), degree=8),
@@ -37,8 +39,16 @@ def saved(request, bags, queries, tmp_path):
     index.add(bags[:3])
     index.update([7], bags[9:10])
     index.delete([1])
-    assert index.save(tmp_path / "bags.nfa") == (tmp_path / "bags.nfa").stat().st_size
-    return index, tmp_path / "bags.nfa"
+    path = tmp_path_factory.mktemp("bags") / "bags.nfa"
+    assert index.save(path) == path.stat().st_size
+    return index, path
+
+
+@pytest.fixture
+def saved(built, tmp_path):
+    """The index, which one test may change, and a file of its own."""
+    index, path = built
+    return index, Path(shutil.copy(path, tmp_path))
 
 
 def test_a_loaded_index_answers_the_same_and_goes_on(saved, bags, queries):
