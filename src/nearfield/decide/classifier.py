@@ -19,8 +19,8 @@ from scipy.special import log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
+from ..common.blas import one_blas_thread
 from ..common.checks import check_random_state, check_real
 
 FLOATS = [np.float64, np.float32]
@@ -78,7 +78,7 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator, ABC):
         self._check_parameters()
         self.classes_, numbers = self._label_space(X, y)
         seed = check_random_state(self.random_state)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             wide = np.asarray(X, np.float64)
             self._fit(wide, numbers)
             self._calibrate(*self._cross_fitted(wide, numbers, seed), rows=wide)
@@ -93,7 +93,7 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator, ABC):
         check_is_fitted(self)
         X, y = validate_data(self, X, y, dtype=FLOATS, reset=False)
         numbers = self._numbers(y)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             wide = np.asarray(X, np.float64)
             self._calibrate(self._score(wide), numbers, self._support(wide))
         return self
@@ -165,7 +165,7 @@ class EmbeddingClassifier(ClassifierMixin, BaseEstimator, ABC):
     def _each(self, X: Any, function: Callable[[Any], np.ndarray]) -> np.ndarray:
         """What ``function`` makes of the checked rows, some thousand at a time."""
         rows = self._checked(X)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             if not isinstance(rows, np.ndarray) or len(rows) <= _ROWS:
                 return function(rows)
             return np.concatenate([function(rows[start : start + _ROWS]) for start in range(0, len(rows), _ROWS)])

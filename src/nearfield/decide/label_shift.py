@@ -16,8 +16,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
+from ..common.blas import one_blas_thread
 from ..common.checks import check_int, check_random_state
 from .classifier import FLOATS, check_labels
 
@@ -91,7 +91,7 @@ class LatentLabelShift(BaseEstimator):
         wide = np.asarray(X, np.float64)
         self._middle = wide.mean(axis=0)
         self._scale = float(np.sqrt(np.square(wide - self._middle).sum(axis=1).mean())) or 1.0
-        with threadpool_limits(1, user_api="blas"), warnings.catch_warnings():
+        with one_blas_thread(), warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             shares = self._domain_probabilities(wide, numbers, sizes, seed)
             distinct = len(np.unique(shares.round(9), axis=0))
@@ -112,7 +112,7 @@ class LatentLabelShift(BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=FLOATS, reset=False)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             rows = np.clip(self._discriminated(np.asarray(X, np.float64)) @ self._back.T, 1e-9, None)
         if domains is not None:
             given = np.asarray(domains)

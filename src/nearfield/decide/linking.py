@@ -10,8 +10,8 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
+from ..common.blas import one_blas_thread
 from ..common.checks import check_int, check_random_state, check_real
 from .classifier import FLOATS, support_cut
 from .link_ranking import Example, Ranking, calibrated, learn_ranking, present
@@ -134,7 +134,7 @@ class EntityLinker(BaseEstimator):
             self._rows.setdefault(name, []).append(row)
         self._columns = tuple(column for column, level in enumerate(COLUMNS) if level in self.levels)
         self._rankings: dict[tuple[int, ...], Ranking] = {}
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             self._matcher = Matcher(entities, float(self.temperature), self.levels)
             if mentions is not None:
                 seed = check_random_state(self.random_state)
@@ -149,7 +149,7 @@ class EntityLinker(BaseEstimator):
         Needs no weights: it also serves a linker that was fitted without links.
         """
         check_is_fitted(self, "entity_ids_")
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             examples = self._examples(self._views(X, "X"), y, candidates, check_random_state(self.random_state))
             for columns in self._combinations():
                 ranking = self._rankings.get(columns, Ranking.plain(columns))
@@ -302,7 +302,7 @@ class EntityLinker(BaseEstimator):
 
     def _nearest(self, mentions: Views) -> list[np.ndarray]:
         k = min(self.n_candidates, len(self._entities))
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             if self._index is None:
                 return list(nearest(mentions.vectors, self._entities.vectors, k)[1])
         rows = np.asarray(self._index.search(mentions.vectors.astype(np.float32), k).rows)
@@ -337,7 +337,7 @@ class EntityLinker(BaseEstimator):
     def _matched(self, mentions: Views, candidates: Any) -> Iterator[tuple[list[Any], np.ndarray, Ranking]]:
         """Candidates, features and ranking of each mention; of an entity with several rows the best one speaks."""
         names = self._named(mentions, candidates)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             prepared = self._matcher.prepared(mentions)
             for place, own in enumerate(names):
                 rows, owners = self._rows_of(own)

@@ -6,8 +6,8 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.utils.validation import validate_data
-from threadpoolctl import threadpool_limits
 
+from ..common.blas import one_blas_thread
 from ..common.checks import check_choice, check_random_state, check_real
 from .classifier import FLOATS, HELD_OUT, EmbeddingClassifier, check_labels
 
@@ -79,7 +79,7 @@ class NaiveBayes(EmbeddingClassifier):
         elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError("classes: expected those of the first call, got others")
         numbers, wide = self._numbers(y), np.asarray(X, np.float64)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             if not first:
                 known = self.counts_[numbers] > 0
                 new = (self._score(wide[known]), numbers[known], self._support(wide[known]))

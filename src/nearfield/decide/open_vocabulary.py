@@ -11,8 +11,8 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
+from ..common.blas import one_blas_thread
 from ..common.checks import check_int, check_real
 from ..common.lengths import unit_rows
 from .classifier import FLOATS
@@ -147,7 +147,7 @@ class OpenVocabulary(BaseEstimator):
         """
         check_is_fitted(self, "texts_names_")
         items = unit_rows(validate_data(self, encoded(X, self.encoder, "X"), dtype=FLOATS, reset=False))
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             rows = self._retrieved(items)
             found = [list(dict.fromkeys(name for row in own for name in self.texts_names_[row])) for own in rows]
             new = [name for name in dict.fromkeys(name for own in found for name in own) if name not in self._known]

@@ -7,8 +7,8 @@ from typing import Any, Self
 import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
+from ..common.blas import one_blas_thread
 from ..common.checks import check_choice, check_int, check_random_state, check_real
 from .classifier import FLOATS, FOLDS, EmbeddingClassifier, check_labels, held_out_folds
 from .shared_space import shared_space
@@ -137,7 +137,7 @@ class PrototypePropagation(EmbeddingClassifier):
         numbers = np.full(len(stacked), -1)
         if known.any():
             numbers[known] = self._numbers(labels)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             wide = np.asarray(stacked, np.float64)
             self._link(wide, said, numbers)
             self._reached = self._spread(numbers)

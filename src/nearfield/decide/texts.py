@@ -9,8 +9,8 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
+from ..common.blas import one_blas_thread
 from ..common.lengths import unit_rows
 from .classifier import FLOATS, FOLDS, EmbeddingClassifier
 
@@ -135,7 +135,7 @@ class TextClassifier(EmbeddingClassifier):
         rows, numbers = self._checked(X), self._numbers(y)
         if len(rows) != len(numbers):
             raise ValueError(f"y: expected {len(rows)} labels, one an item, got {len(numbers)}")
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             scores = self._score(rows)
             self._calibrate(scores, numbers, self._support(rows))
         return self

@@ -10,8 +10,8 @@ import numpy as np
 from scipy import linalg
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
+from ..common.blas import one_blas_thread
 from ..common.checks import check_int, check_real
 from .classifier import FLOATS
 
@@ -74,7 +74,7 @@ class TokenMoments(TransformerMixin, BaseEstimator):
             raise TypeError(f"within: expected True or False, got {self.within!r}")
         if heads == 1 and not self.within:
             raise ValueError("heads: expected at least 2 without covariances within, got 1")
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             self.offset_ = tokens.mean(axis=0)
             self.projection_ = []
             for part in np.array_split(np.arange(d), min(heads, d)):
@@ -96,7 +96,7 @@ class TokenMoments(TransformerMixin, BaseEstimator):
         """One row for each set (n, n_features_out_): first the mean (d,), then the covariances."""
         check_is_fitted(self)
         tokens, starts = self._sets(X, reset=False)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             means, moments = self._moments(tokens, starts)
         kept = np.float64 if _dtype(X) != np.float32 else np.float32
         return np.concatenate([means, moments], axis=1).astype(kept)

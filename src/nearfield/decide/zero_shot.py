@@ -7,8 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
+from ..common.blas import one_blas_thread
 from ..common.checks import check_choice
 from ..common.lengths import unit_rows
 from .classifier import FLOATS
@@ -136,7 +136,7 @@ class ZeroShotClassifier(TextClassifier):
         Under "max" the nearest text is all of the score.
         """
         X = self._checked(X)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             numbers = self._score(X).argmax(axis=1) if labels is None else self._numbers(labels)
             if len(numbers) != len(X):
                 raise ValueError(f"labels: expected {len(X)}, one an item, got {len(numbers)}")

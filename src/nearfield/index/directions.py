@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from .. import native
+from ..common.blas import one_blas_thread
 
 # Differences looked at; from more of them the directions hardly change.
 _DIFFERENCES = 20_000
@@ -33,7 +33,7 @@ def link_directions(space: native.Space, neighbors: np.ndarray, dims: int | None
     rows, ends = _linked(neighbors, seed)
     if len(rows) < 2 * d:
         return None
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         moments = np.zeros((d, d))
         room = np.empty((min(BLOCK, len(rows)), d))
         for start in range(0, len(rows), BLOCK):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from ..common.blas import one_blas_thread
 from ..native.additive import WORDS, nearest
 
 _SEEN = 4096
@@ -55,7 +55,7 @@ def linear_words(x: np.ndarray, rng: np.random.Generator, iterations: int) -> np
     width = x.shape[1]
     basis = rng.standard_normal((WORDS, width))
     wide = width > WORDS
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         products = basis @ basis.T
         words = _spread_words(x, rng) if wide else _like_moments(x, basis)
         before: np.ndarray | None = None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from ..common.blas import one_blas_thread
 from ..common.checks import check_int, check_random_state
 from ..native import additive
 from .additive import AdditiveCodec
@@ -95,7 +95,7 @@ class LowRankQuantizer(AdditiveCodec):
         padded = np.zeros((len(rows), groups * width), np.float32)
         padded[:, :dim] = vectors[rows] - self.center_
         parts = padded.reshape(-1, width)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             variance, directions = np.linalg.eigh(parts.T.astype(np.float64) @ parts / len(parts))
             variance, directions = np.maximum(variance[::-1], 0), directions[:, ::-1]
             rank = min(self.rank or predict_rank(variance), width)

@@ -6,8 +6,8 @@ import heapq
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from ..common.blas import one_blas_thread
 from ..common.checks import check_int, check_real, check_vectors
 from ..native import additive
 from .additive import AdditiveCodec
@@ -145,7 +145,7 @@ class VarianceQuantizer(AdditiveCodec):
         rows = vectors[np.linspace(0, n - 1, min(n, _SAMPLE)).astype(np.int64)]
         shifted = rows - mean
         if dim <= _TURNED:
-            with threadpool_limits(1, user_api="blas"):
+            with one_blas_thread():
                 variance, directions = np.linalg.eigh(shifted.T @ shifted / len(rows))
             variance, directions = np.maximum(variance[::-1], 0), directions[:, ::-1]
         else:

@@ -8,8 +8,8 @@ from typing import Any, Self
 import numpy as np
 from scipy import linalg
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
+from ..common.blas import one_blas_thread
 from ..common.checks import check_int, check_real
 from ..common.lengths import unit_rows
 from .estimator import FLOATS, Transformer
@@ -112,7 +112,7 @@ class Aspects(Transformer):
             raise ValueError(f"y: expected two labels that two items have for aspect {name!r}, got {len(kept)}")
         rows = np.flatnonzero(np.isin(codes, kept))
         group = np.searchsorted(kept, codes[rows])
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             wide = X[rows].astype(np.float64)
             sizes = np.bincount(group)
             middle = np.zeros((len(kept), wide.shape[1]))

@@ -9,8 +9,8 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
+from ..common.blas import one_blas_thread
 from ..common.lengths import unit_rows
 from .estimator import Transformer
 from .linear import LinearMap
@@ -93,7 +93,7 @@ class HardDebias(OneToOneFeatureMixin, Transformer):
         np.add.at(means, members, wide)
         means /= sizes[:, None]
         apart = (wide - means[members]) / np.sqrt(sizes[members])[:, None]
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             values, self.components_ = leading(apart.T @ apart, int(count))
         total = float(np.square(apart).sum())
         if total <= 1e-24 * max(float(np.square(wide).mean()), np.finfo(np.float64).tiny):
@@ -161,7 +161,7 @@ class HardDebias(OneToOneFeatureMixin, Transformer):
         return LinearMap(np.eye(self.n_features_in_) - self.components_.T @ self.components_)
 
     def _without(self, rows: np.ndarray) -> np.ndarray:
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             left = rows - (rows @ self.components_.T) @ self.components_
             # Once more: a row that lay almost within the subspace leaves rounding errors as large as itself.
             return np.asarray(left - (left @ self.components_.T) @ self.components_)

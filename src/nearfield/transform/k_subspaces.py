@@ -8,8 +8,8 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
+from ..common.blas import one_blas_thread
 from ..common.checks import check_int, check_random_state, check_real
 from .estimator import FLOATS, Transformer
 from .moments import leading_here
@@ -112,7 +112,7 @@ class KSubspaces(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transformer):
         rows = X.astype(np.float64)
         given = None if assignment is None else _checked(assignment, n, k)
         best: tuple[float, int, _Subspaces] | None = None
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             for _ in range(1 if given is not None or k == 1 else self.n_init):
                 labels = np.zeros(n, np.int64) if k == 1 else given
                 found = self._alternate(rows, self._begun(rows, rng) if labels is None else labels)
@@ -179,7 +179,7 @@ class KSubspaces(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transformer):
         gains = np.ones_like(self.variances_)
         np.divide(self.variances_, self.variances_ + sigma**2, out=gains, where=self.variances_ + sigma**2 > 0)
         state = _Subspaces(self.components_, self.variances_, self.means_, self.weights_, self.labels_)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             for start in range(0, len(X), _ROWS):
                 block = X[start : start + _ROWS].astype(np.float64)
                 chances = state.chances(block, sigma)
@@ -193,7 +193,7 @@ class KSubspaces(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transformer):
     def _distances(self, X: Any) -> np.ndarray:
         X = self._validated(X)
         state = _Subspaces(self.components_, self.variances_, self.means_, self.weights_, self.labels_)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             blocks = [X[start : start + _ROWS].astype(np.float64) for start in range(0, len(X), _ROWS)]
             return np.concatenate([state.distances(block) for block in blocks])
 

@@ -9,8 +9,8 @@ from scipy import linalg
 from sklearn.base import BaseEstimator
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
+from ..common.blas import one_blas_thread
 from ..common.checks import check_int, check_random_state, check_real
 
 _FLOATS = [np.float64, np.float32]
@@ -96,7 +96,7 @@ class LabelSets(BaseEstimator):
         wide = X.astype(np.float64)
         self.mean_ = wide.mean(axis=0)
         share = has / np.maximum(has.sum(axis=1, keepdims=True), 1)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             design = share - share.mean(axis=0)
             centred = wide - self.mean_
             # The shares of an item sum to one, so one direction is free; the ridge takes it to zero.
@@ -129,7 +129,7 @@ class LabelSets(BaseEstimator):
     def _combined(self, operation: str, first: Any, second: Any) -> np.ndarray:
         rows = self._pair(first, second)
         a, b = (part.astype(np.float64) - self.mean_ for part in rows)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             apart = operation == "difference"
             made = (a - b) @ self.difference_filter_.T if apart else (a + b) @ self.sum_filter_.T
         made *= self.weights_[operation]

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
+from ..common.blas import one_blas_thread
 from ..common.checks import check_choice, check_random_state, check_vectors
 from .estimator import FLOATS
 from .linear import LinearMap
@@ -123,7 +123,7 @@ class LeanVec(Reduction):
         parts = [half for half in self._halves if half.count]
         self.n_queries_ = sum(part.count for part in parts)
         asked = np.sum([part.count / self.n_queries_ * part.square for part in parts], axis=0) if parts else rows
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             self._solve(_Objective(_scaled(asked), rows), [_Objective(_scaled(part.square), rows) for part in parts])
         return self
 

@@ -6,7 +6,8 @@ from typing import Any, Self
 
 import numpy as np
 from scipy import linalg
-from threadpoolctl import threadpool_limits
+
+from ..common.blas import one_blas_thread
 
 _ROWS = 4096
 
@@ -42,7 +43,7 @@ class Moments:
 
     def add(self, X: Any) -> Self:
         """Add the rows of ``X`` (n, dim), of any float type, in memory or mapped from a file; returns self."""
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             for start in range(0, len(X), _ROWS):
                 self._merge(np.asarray(X[start : start + _ROWS], np.float64))
         return self
@@ -186,7 +187,7 @@ def leading(moments: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     >>> values, directions
     (array([4.]), array([[0., 1.]]))
     """
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         return leading_here(moments, count)
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_array
-from threadpoolctl import threadpool_limits
 
+from ..common.blas import one_blas_thread
 from ..common.checks import check_int, check_random_state, check_real
 from .estimator import FLOATS
 from .moments import Moments
@@ -57,7 +57,7 @@ def perturb(
         if differences.shape[1] != X.shape[1]:
             raise ValueError(f"differences: expected {X.shape[1]} dimensions, as X has, got {differences.shape[1]}")
         moments = Moments(X.shape[1]).add(differences)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             values, vectors = np.linalg.eigh(moments.scatter / (moments.count - 1))
             root = vectors * np.sqrt(np.maximum(values, 0.0))
             rough += moments.mean + rng.standard_normal(rough.shape) @ root.T

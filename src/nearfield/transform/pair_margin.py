@@ -11,9 +11,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import validate_data
-from threadpoolctl import threadpool_limits
 
 from .. import native
+from ..common.blas import one_blas_thread
 from ..common.checks import check_int, check_random_state, check_real
 from .estimator import FLOATS, LinearEstimator
 
@@ -128,7 +128,7 @@ class PairMargin(ClassNamePrefixFeaturesOutMixin, LinearEstimator):
         d = self.n_features_in_
         self.n_components_ = d if self.n_components is None else int(self.n_components)
         self.n_near_, self.n_far_ = len(near), len(far)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             self._learn(centred, near, far, things, rng)
             sides = [_distances(centred, pairs, self.components_) for pairs in (near, far)]
         lost = (np.maximum(sides[0] - self.radius, 0), np.maximum(self.ratio * self.radius - sides[1], 0))

@@ -8,8 +8,8 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
+from ..common.blas import one_blas_thread
 from .estimator import Transformer
 from .moments import PairedMoments
 from .vector_map import VectorMap
@@ -38,7 +38,7 @@ class PairedMap(ClassNamePrefixFeaturesOutMixin, Transformer, ABC):
         """Learn from paired rows: ``X`` (n, d_in) of the one space, ``y`` (n, d_out), or (n,), of the other."""
         rows, target = self._pairs(X, y, first=True)
         self.n_pairs_ = len(rows)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             self._begin(rows, target)
             self._solve(rows, target)
         return self
@@ -124,7 +124,7 @@ class AffinePairedMap(PairedMap):
         X = check_array(X, dtype=_FLOATS, input_name="X")
         if X.shape[1] != self._n_features_out:
             raise ValueError(f"X: expected {self._n_features_out} dimensions, got {X.shape[1]}")
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             back = (X - self.shift_) @ np.linalg.pinv(self.matrix_).T + self.offset_
         return np.asarray(back, X.dtype if X.dtype == np.float64 else np.float32)
 
@@ -163,7 +163,7 @@ class SummedPairedMap(AffinePairedMap):
             self._sums = self._new_sums(rows.shape[1], target.shape[1])
         elif target.shape[1] != len(self._sums.other_mean):
             raise ValueError(f"y: expected {len(self._sums.other_mean)} dimensions, as before, got {target.shape[1]}")
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             self.n_pairs_ = self._sums.add(rows, target).count
             self._solve_sums(self._sums)
         return self

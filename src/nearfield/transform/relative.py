@@ -10,8 +10,8 @@ from scipy import linalg
 from scipy.special import ndtri
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
+from ..common.blas import one_blas_thread
 from ..common.checks import check_choice, check_int, check_random_state
 from .anchors import SELECTIONS, choose_anchors
 from .estimator import FLOATS, Transformer
@@ -130,7 +130,7 @@ class RelativeRepresentation(ClassNamePrefixFeaturesOutMixin, Transformer):
         mean = X.mean(axis=0, dtype=np.float64) if subtracted else np.zeros(X.shape[1])
         self.center_ = mean.astype(self.anchors_.dtype)
         self._prepare()
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             self._normalize(X)
         return self
 

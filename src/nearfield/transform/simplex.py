@@ -9,8 +9,8 @@ import numpy as np
 from scipy import optimize, special
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
+from ..common.blas import one_blas_thread
 from ..common.checks import check_int, check_real
 from .estimator import Transformer
 from .vector_map import VectorMap
@@ -98,7 +98,7 @@ class SimplexMap(ClassNamePrefixFeaturesOutMixin, Transformer):
             raise ValueError(f"y: expected one label a row, shape ({len(X)},), got {given.shape}")
         alpha = check_real(self.alpha, "alpha", 0.0, np.inf, open_high=True)
         corner = self._corners(given)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             self._solve(np.asarray(X, np.float64), corner, alpha)
         return self
 

@@ -11,7 +11,8 @@ import numpy as np
 from scipy.special import expit
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
+
+from ..common.blas import one_blas_thread
 
 _FLOATS = [np.float64, np.float32]
 # The middle and the steepness of the released code's sigmoid, of 10 times the distance: 16 / 30 and 2 * 2.5 * 10.
@@ -97,7 +98,7 @@ class TokenFilter(BaseEstimator):
         """
         X = validate_data(self, X, dtype=_FLOATS)
         self._check_parameters(*X.shape)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             _, values, directions = np.linalg.svd(X.astype(np.float64), full_matrices=False)
         rank = int((values > values[0] * max(X.shape) * np.finfo(np.float64).eps).sum())
         if rank == 0:
@@ -155,13 +156,13 @@ class TokenFilter(BaseEstimator):
         removed = self._without(rows)
         if not self.within_span:
             return removed
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             _, values, span = np.linalg.svd(rows, full_matrices=False)
             span = span[values > values[0] * max(rows.shape) * np.finfo(np.float64).eps]
             return np.asarray((removed @ span.T) @ span)
 
     def _without(self, rows: np.ndarray) -> np.ndarray:
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             return np.asarray(rows - (rows @ self.components_.T) @ self.components_)
 
     def _tokens(self, tokens: Any, name: str = "tokens", count: int | None = None) -> np.ndarray:

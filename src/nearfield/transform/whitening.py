@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
-from threadpoolctl import threadpool_limits
 
+from ..common.blas import one_blas_thread
 from ..common.checks import check_choice, check_real
 from .estimator import MomentsEstimator
 from .moments import LengthMoments, Moments, leading
@@ -121,5 +121,5 @@ class Whitening(OneToOneFeatureMixin, MomentsEstimator):
         scaled = self._directions * scale[:, None]
         if self.method == "pca":
             return scaled
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             return np.asarray(self._directions.T @ scaled)

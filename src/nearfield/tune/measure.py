@@ -8,8 +8,8 @@ from math import ceil
 from time import perf_counter
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from ..common.blas import one_blas_thread
 from ..common.interval import mean_interval
 from ..index import IVF, Flat, Graph
 from ..index.ivf import LISTS_PER_ROOT
@@ -156,7 +156,7 @@ def queries_per_second(index: Flat | Graph | IVF, recipe: Recipe, queries: np.nd
         index.search(queries[:count], k, threads=1, **settings)
         return perf_counter() - started
 
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         count = min(len(queries), 16)
         while seconds(count) < _PASS_SECONDS / 2 and count < len(queries):
             count = min(len(queries), 4 * count)
@@ -169,7 +169,7 @@ def latency(index: Flat | Graph | IVF, recipe: Recipe, queries: np.ndarray, k: i
     settings = recipe.search_settings()
     times: list[float] = []
     spent = 0.0
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         while len(times) < _SINGLES and (spent < _SINGLES_SECONDS or len(times) < 20):
             query = queries[len(times) % len(queries)]
             started = perf_counter()

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 from scipy import sparse
-from threadpoolctl import threadpool_limits
 
 from ... import native
+from ...common.blas import one_blas_thread
 from ...common.checks import check_choice, check_int, check_random_state
 from ...encode.bags import Bags
 from ..partition import partition as k_means
@@ -151,7 +151,7 @@ class FixedDimensionalEncoding(BagEncoding):
     def _encode(self, bags: Bags, documents: bool) -> np.ndarray:
         out = np.empty((len(bags), self.dimensions_), np.float32)
         done = 0
-        with threadpool_limits(1, user_api="blas"):  # sums in one order: the same bits for any number of threads
+        with one_blas_thread():  # sums in one order: the same bits for any number of threads
             for part in blocks(bags, max(1, (1 << 22) // self.dim_)):
                 self._encode_block(part, documents, out[done : done + len(part)])
                 done += len(part)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from ... import native
+from ...common.blas import one_blas_thread
 from ...common.checks import check_int, check_random_state, check_real
 from ...encode.bags import Bags
 from .encoding import BagEncoding, blocks, restored
@@ -88,7 +88,7 @@ class LearnedEncoding(BagEncoding):
         source = bags if queries is None else queries
         seen = source.take(np.sort(_bags_with(source, rng, _VECTORS)))
         vectors = seen.vectors.astype(np.float32)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             self.anchors_ = vectors[np.sort(rng.permutation(len(vectors))[: self.anchors])].copy()
             self.scale_ = float((self.anchors_.astype(np.float64) ** 2).sum()) / len(self.anchors_)
             some = bags.take(np.sort(rng.permutation(len(bags))[:_DOCUMENTS]))
@@ -154,13 +154,13 @@ class LearnedEncoding(BagEncoding):
         super()._restore(dim, arrays)
 
     def _documents(self, bags: Bags) -> np.ndarray:
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             return np.concatenate(self._parts(bags), axis=1) @ self.document_map_.T + self.offset_
 
     def _queries(self, bags: Bags) -> np.ndarray:
         out = np.empty((len(bags), self.dimensions_), np.float32)
         done = 0
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             for part in blocks(bags, 4096):
                 vectors = part.vectors.astype(np.float32)
                 both = np.concatenate([vectors, self._kernel(vectors)], axis=1)
