@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...store import Hits, Store
+from ..batching import Tell, Waiting
 from ..calls import Call, Reply, to_json
 from ..errors import Problem
 from ..fields import (
@@ -145,15 +146,30 @@ def _told(asked: Asked, answers: list[dict[str, Any]]) -> bytes:
 async def _search(call: Call) -> Reply:
     fields = await _fields(call)
     asked = _asked(fields)
-    service, name = call.service, call.collection
-    service.limits.check_queries(1, fields.get("k", 10))
-    if not _ALONE.isdisjoint(fields):
+    key = _gathered(call, asked, fields)
+    if asked is None or key is None:
         return await _search_alone(call, asked, fields)
+    return Reply(await call.service.batcher.ask(key, asked))
+
+
+def _search_direct(call: Call, tell: Tell) -> Waiting | None:
+    if call.long:
+        return None
+    fields = _fields_now(call)
+    asked = _asked(fields)
+    key = _gathered(call, asked, fields)
+    return None if asked is None or key is None else call.service.batcher.put(key, asked, tell)
+
+
+def _gathered(call: Call, asked: Asked | None, fields: dict[str, Any]) -> Any:
+    """The key of those that this search is gathered with; None where it is made alone."""
+    call.service.limits.check_queries(1, fields.get("k", 10))
+    if not _ALONE.isdisjoint(fields):
+        return None
     if asked is None:
         raise Problem(422, "query: expected a vector, or text, text_query or like, got none of them")
     width = 0 if asked.flat else asked.values.shape[-1]
-    key = (name, width, tuple(sorted(fields.items())))
-    return Reply(await service.batcher.ask(key, asked))
+    return call.collection, width, tuple(sorted(fields.items()))
 
 
 async def _search_alone(call: Call, asked: Asked | None, fields: dict[str, Any]) -> Reply:
@@ -255,11 +271,16 @@ async def _explain(call: Call) -> Reply:
 
 
 async def _fields(call: Call) -> dict[str, Any]:
-    """What the request asks for: a JSON body, or raw float32 with the rest in the query string."""
+    """What the request asks for; read in a thread where it is so long that other requests would notice."""
+    return await call.service.hosted.run(_fields_now, call) if call.long else _fields_now(call)
+
+
+def _fields_now(call: Call) -> dict[str, Any]:
+    """A JSON body, or raw float32 with the rest in the query string."""
     if call.media != _BINARY:
         if call.query:
             raise Problem(422, f"{next(iter(call.query))}: expected in the JSON body, got it in the query string")
-        return await call.fields()
+        return call.json()
     fields = dict(call.query)
     values = from_bytes(call.raw, "the body")
     count = fields.pop("queries", None)
@@ -404,6 +425,7 @@ OPERATIONS = [
         reply=_EITHER,
         example=_EXAMPLE,
         accepts=(_BINARY,),
+        direct=_search_direct,
     ),
     _operation(
         "search_many",
