@@ -145,8 +145,8 @@ class Gate:
             self._watch(visit, loop)
             self._arrived(visit)
             assert target.operation.direct is not None
-            visit.waiting = target.operation.direct(call, visit.tell)
-            if visit.waiting is None:  # it asks for something that takes longer
+            visit.waiting = waiting = target.operation.direct(call, visit.tell)
+            if waiting is None:  # it asks for something that takes longer
                 visit.task = loop.create_task(_awaited(call, visit))
         except Exception as error:
             visit.tell(error)

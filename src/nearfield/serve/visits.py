@@ -101,6 +101,7 @@ class DirectVisit(Visit):
         """Answer it, unless that was done."""
         if not self.started:
             self.started = True
+            self.waiting = None  # it knows of this: what holds itself would be left to the collector, with its arrays
             self._finish(self, answer)
 
     def overdue(self, problem: Problem) -> None:
