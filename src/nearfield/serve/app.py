@@ -62,7 +62,7 @@ def create_app(
 
     from .. import __version__
     from .api import operations
-    from .api.searching import answer_batch
+    from .api.gathering import answer_batch
     from .batching import Batcher
     from .gate import Gate
     from .jobs import Jobs

@@ -54,7 +54,7 @@ class Batcher:
         self._waiting: dict[Hashable, deque[Waiting]] = {}
 
     def put(self, key: Hashable, queries: Any, tell: Tell) -> Waiting:
-        """Have ``queries``, which have ``values``, answered to ``tell``; ``key`` is everything else that was asked for.
+        """Have ``queries``, which have a ``size``, answered to ``tell``; ``key`` is everything else that was asked for.
 
         Called by the event loop, as ``tell`` will be.
         """
@@ -92,11 +92,11 @@ class Batcher:
         line = self._waiting[key]
         taken: list[Waiting] = []
         count = 0
-        while line and (not taken or count + line[0].queries.values.size <= MOST):
+        while line and (not taken or count + line[0].queries.size <= MOST):
             one = line.popleft()
             if one.tell is not None:
                 taken.append(one)
-                count += one.queries.values.size
+                count += one.queries.size
         if not taken:
             del self._waiting[key]
             return

@@ -14,6 +14,7 @@ from .errors import Problem
 
 if TYPE_CHECKING:
     from .auth import Key
+    from .fields import Body
     from .routing import Operation
     from .service import Service
 
@@ -89,6 +90,8 @@ class Call:
         self.raw = b""
         self._receive = receive
         self.query: dict[str, Any] = {}
+        # What an operation remembers of requests to the same target; a request that comes by ASGI has none before it.
+        self.memo: dict[bytes, Any] = {}
 
     @property
     def collection(self) -> str:
@@ -147,13 +150,18 @@ class Call:
         if self.media != "application/json":
             allowed = " or ".join(("application/json", *self.operation.accepts))
             raise Problem(415, f"expected a body of type {allowed}, got {self.media or 'none'!r}")
-        try:
-            value = orjson.loads(self.raw)
-        except orjson.JSONDecodeError as error:
-            raise Problem(400, f"the body is not JSON: {error}") from None
-        except RecursionError:
-            raise Problem(400, "the body is not JSON that can be read: it is nested too deeply") from None
-        return body.check(value, holds(self.raw, b"true") or holds(self.raw, b"false"))
+        return read_json(body, self.raw)
+
+
+def read_json(body: Body, raw: bytes) -> dict[str, Any]:
+    """JSON as the checked fields of a body."""
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise Problem(400, f"the body is not JSON: {error}") from None
+    except RecursionError:
+        raise Problem(400, "the body is not JSON that can be read: it is nested too deeply") from None
+    return body.check(value, holds(raw, b"true") or holds(raw, b"false"))
 
 
 def parameters_of(operation: Operation, text: bytes) -> dict[str, Any]:

@@ -84,7 +84,7 @@ class Direct:
 
     def begin(self, gate: Gate, target: Target, scope: Any, body: bytes) -> None:
         """Ask the gate."""
-        visit = gate.answer(target, scope, body, self.send)
+        visit = gate.answer(target, scope, body, self.send, self._connection.loop)
         if not self.response_complete:
             self._visit = visit
 
@@ -94,10 +94,11 @@ class Direct:
         self.response_complete = True
         if self.disconnected:
             return
-        self._connection.transport.send_whole(whole(reply, self.keep_alive))
+        connection = self._connection
+        connection.transport.send_whole(whole(reply, self.keep_alive))
         if not self.keep_alive:
-            self._connection.transport.close()
-        self._connection.on_response_complete()
+            connection.transport.close()
+        connection.answered()
 
     @property
     def message_event(self) -> Direct:
@@ -148,6 +149,8 @@ def protocol(most: int, head_seconds: float, gate: Gate) -> type[asyncio.Protoco
         """One connection."""
 
         _waiting: asyncio.TimerHandle | None = None
+        _resting: asyncio.TimerHandle | None = None
+        _since = 0.0
         _joined: Joined
         _heads = 0
         _target: Target | None = None
@@ -200,7 +203,30 @@ def protocol(most: int, head_seconds: float, gate: Gate) -> type[asyncio.Protoco
             self._joined.end()
             super().on_response_complete()
 
+        def answered(self) -> None:
+            """A direct request is answered: what uvicorn does then, with one timer a connection, not one an answer."""
+            if self.pipeline or self.transport.is_closing():
+                super().on_response_complete()
+                return
+            self.server_state.total_requests += 1
+            self.flow.resume_reading()
+            self._since = self.loop.time()
+            if self._resting is None:
+                self._resting = self.loop.call_later(self.timeout_keep_alive, self._rested)
+
+        def _rested(self) -> None:
+            """Close what nobody has used for so long, unless uvicorn looks after it since a later answer."""
+            self._resting = None
+            if self._idle() and self._waiting is None and self.timeout_keep_alive_task is None:
+                left = self._since + self.timeout_keep_alive - self.loop.time()
+                if left <= 0:
+                    self.timeout_keep_alive_handler()
+                else:
+                    self._resting = self.loop.call_later(left, self._rested)
+
         def connection_lost(self, exc: Exception | None) -> None:
+            if self._resting is not None:
+                self._resting.cancel()
             self._arrived()
             super().connection_lost(exc)
 

@@ -39,6 +39,7 @@ class Target(NamedTuple):
     parameters: dict[str, Any]
     method: str
     path: str
+    memo: dict[bytes, Any]
 
 
 class Gate:
@@ -124,11 +125,18 @@ class Gate:
             operation, values = self.router.find(method.decode(), path)
             if operation.direct is None:
                 return None
-            return Target(operation, values, parameters_of(operation, query), method.decode(), path.decode())
+            return Target(operation, values, parameters_of(operation, query), method.decode(), path.decode(), {})
         except (Problem, UnicodeDecodeError):  # by ASGI it is told so
             return None
 
-    def answer(self, target: Target, scope: Any, body: bytes, send: Callable[[Reply], None]) -> DirectVisit:
+    def answer(
+        self,
+        target: Target,
+        scope: Any,
+        body: bytes,
+        send: Callable[[Reply], None],
+        loop: asyncio.AbstractEventLoop,
+    ) -> DirectVisit:
         """Answer a request to ``target`` by one call of ``send``, now or later; by the same rules as all others.
 
         ``scope`` has "headers" and "client". The visit returned is to be ended with :class:`Gone` if the client leaves.
@@ -140,8 +148,7 @@ class Gate:
             call = self._call(target.operation, target.values, scope, None, visit, key)
             if len(body) > self.limits.body:
                 raise too_large(self.limits.body)
-            call.raw, call.query = body, target.parameters
-            loop = asyncio.get_running_loop()
+            call.raw, call.query, call.memo = body, target.parameters, target.memo
             self._watch(visit, loop)
             self._arrived(visit)
             assert target.operation.direct is not None
@@ -184,7 +191,7 @@ class Gate:
     ) -> Call:
         """The call of an operation, if it may be called."""
         visit.name = operation.name
-        if operation.right is not None:
+        if operation.right is not None and key is not ANYONE:
             key = allow(key, operation.right)
         if operation.writes and self.service.read_only:
             raise Problem(403, "this server only reads (--read-only)")
@@ -197,13 +204,13 @@ class Gate:
 
     def _watch(self, visit: Visit, loop: asyncio.AbstractEventLoop) -> None:
         """End this request when its time is over."""
-        visit.deadline = time.monotonic() + self.limits.body_seconds
+        visit.deadline = visit.began + self.limits.body_seconds
         if self._sweeping is not loop:
             self._sweeping = loop
             loop.call_later(self._period, self._sweep)
 
     def _sweep(self) -> None:
-        now = time.monotonic()
+        now = time.perf_counter()
         for visit in list(self.visits):
             if visit.deadline < now:
                 visit.overdue(self._too_late(visit))
@@ -215,7 +222,7 @@ class Gate:
     def _arrived(self, visit: Visit, timed: bool = True) -> None:
         """The request is here; the time for its answer begins."""
         visit.received = True
-        visit.deadline = time.monotonic() + self.limits.request_seconds if timed else math.inf
+        visit.deadline = time.perf_counter() + self.limits.request_seconds if timed else math.inf
 
     def _too_late(self, visit: Visit) -> Problem:
         if not visit.received:
