@@ -91,7 +91,7 @@ class Call:
         self._receive = receive
         self.query: dict[str, Any] = {}
         # What an operation remembers of requests to the same target; a request that comes by ASGI has none before it.
-        self.memo: dict[bytes, Any] = {}
+        self.memo: dict[Any, Any] = {}
 
     @property
     def collection(self) -> str:

@@ -39,7 +39,7 @@ class Target(NamedTuple):
     parameters: dict[str, Any]
     method: str
     path: str
-    memo: dict[bytes, Any]
+    memo: dict[Any, Any]
 
 
 class Gate:

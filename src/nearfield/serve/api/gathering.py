@@ -71,18 +71,18 @@ class Written(NamedTuple):
 
 def search_directly(call: Call, tell: Tell) -> Waiting | None:
     """Have one query answered that comes alone with the likes of ``k``; None where a search is anything else."""
-    raw = call.raw
-    if call.media == BINARY:
+    raw, media = call.raw, call.media
+    if media == BINARY:
         if "queries" in call.query:
             return None
-        key = call.memo.get(b"")
+        key = call.memo.get(BINARY)
         if key is None:
-            key = call.memo[b""] = key_of(call, call.query)
+            key = call.memo[BINARY] = key_of(call, call.query)
         asked: Any = Asked(from_bytes(raw, "the body"), True)
     else:
         begun = _BEFORE.match(raw)
         end = raw.find(b"]") if begun else -1
-        if begun is None or end < 0 or call.query or len(raw) - end > _SHORT or call.long:
+        if media != "application/json" or begun is None or end < 0 or call.query or len(raw) - end > _SHORT or call.long:
             return None
         key = _known_rest(call, raw[end + 1 :])
         asked = Written(raw[begun.end() : end], call)
@@ -92,7 +92,7 @@ def search_directly(call: Call, tell: Tell) -> Waiting | None:
 def _known_rest(call: Call, rest: bytes) -> Any:
     """The key of a JSON body by what follows its query; None where the body is to be read as a whole."""
     key = call.memo.get(rest)
-    if key is None and call.media == "application/json" and b'"query"' not in rest and b"\\" not in rest:
+    if key is None and b'"query"' not in rest and b"\\" not in rest:
         try:
             assert call.operation.body is not None
             fields = read_json(call.operation.body, b'{"query":[1]' + rest)
