@@ -279,6 +279,29 @@ def _until(holds: Any) -> None:
         time.sleep(0.005)
 
 
+def test_what_follows_is_not_http(app: Any, vectors: np.ndarray, held: threading.Event) -> None:
+    with running(app) as url, Link(url) as link, Link(url) as other:
+        link.send(asking(vectors[0]) + b"garbage\r\n\r\n")
+        assert link.answer()[0] == 400
+        assert link.closed()
+        other.send(asking(vectors[1]))
+        held.set()
+        assert first(other.answer()[2]) == "p1"
+        _until(lambda: not app.gate.visits)
+
+
+def test_a_client_that_asks_twice_and_leaves(app: Any, vectors: np.ndarray, held: threading.Event) -> None:
+    with running(app) as url:
+        link = Link(url).send(asking(vectors[0]) + asking(vectors[1]))
+        held.begun.wait(10)  # type: ignore[attr-defined]
+        link.socket.close()
+        with Link(url) as other:
+            other.send(asking(vectors[2]))
+            held.set()
+            assert first(other.answer()[2]) == "p2"
+        _until(lambda: not app.gate.visits)
+
+
 def test_a_late_answer(folder: Path, vectors: np.ndarray, held: threading.Event) -> None:
     app = create_app(folder, limits=Limits(request_seconds=0.3))
     with running(app) as url, Link(url) as link, Link(url) as alone:

@@ -92,9 +92,9 @@ class Direct:
         """Write the answer, and let the connection go on."""
         self._visit = None
         self.response_complete = True
-        if self.disconnected:
-            return
         connection = self._connection
+        if self.disconnected or connection.transport.is_closing():
+            return
         connection.transport.send_whole(whole(reply, self.keep_alive))
         if not self.keep_alive:
             connection.transport.close()

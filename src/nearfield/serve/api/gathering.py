@@ -80,9 +80,9 @@ def search_directly(call: Call, tell: Tell) -> Waiting | None:
             key = call.memo[BINARY] = key_of(call, call.query)
         asked: Any = Asked(from_bytes(raw, "the body"), True)
     else:
-        begun = _BEFORE.match(raw)
+        begun = None if media != "application/json" or call.query or call.long else _BEFORE.match(raw)
         end = raw.find(b"]") if begun else -1
-        if media != "application/json" or begun is None or end < 0 or call.query or len(raw) - end > _SHORT or call.long:
+        if begun is None or end < 0 or len(raw) - end > _SHORT:
             return None
         key = _known_rest(call, raw[end + 1 :])
         asked = Written(raw[begun.end() : end], call)
