@@ -103,7 +103,7 @@ def create_app(
         _mount(app, "page", prefix="/ui" if qdrant else "")
     own = app.openapi
     app.openapi = lambda: document(own(), router.operations, keys is not None, limits)
-    app.gate = Gate(app.answer, service, router)
+    app.gate = app.state.gate = Gate(app.answer, service, router)
     return app
 
 

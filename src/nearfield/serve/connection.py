@@ -196,7 +196,8 @@ def protocol(most: int, head_seconds: float, gate: Gate) -> type[asyncio.Protoco
                 super().on_message_complete()
                 return
             target, body, self._target, self._body = self._target, self._body, None, b""
-            self.cycle = cycle = Direct(self, self.parser.should_keep_alive())
+            cycle = Direct(self, self.parser.should_keep_alive())
+            self.cycle = cast("Any", cycle)
             cycle.begin(gate, target, self.scope, body)
 
         def on_response_complete(self) -> None:

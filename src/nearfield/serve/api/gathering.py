@@ -55,8 +55,7 @@ class Written(NamedTuple):
 
     text: bytes
     call: Call
-
-    single = True
+    single: bool = True
 
     @property
     def size(self) -> int:
@@ -116,11 +115,11 @@ def key_of(call: Call, fields: dict[str, Any]) -> Any:
 
 
 class _Line(NamedTuple):
-    """One that asks: its place in the batch, its rows one after another, and how many answers it gets."""
+    """One that asks: its place in the batch, its rows one after another, how many queries they are."""
 
     place: int
     values: np.ndarray
-    count: int
+    queries: int
     single: bool
 
 
@@ -131,12 +130,12 @@ def answer_batch(limits: Limits, hosted: Hosted, key: Any, asked: list[Asked | W
     cursor = options.pop("cursor", False)
     answers: list[Any] = [None] * len(asked)
     with hosted.open(name) as store:
-        written = [one for one in asked if type(one) is Written]
+        written = [one for one in asked if isinstance(one, Written)]
         numbers = iter(native.parse_numbers([one.text for one in written])) if written else iter(())
         lines: dict[int, list[_Line]] = {}  # by dimensions: what is of other ones than the store fails by itself
         for place, one in enumerate(asked):
             try:
-                if type(one) is Written:
+                if isinstance(one, Written):
                     values = next(numbers)
                     line = _Line(place, one.read() if values is None else values, 1, True)
                     width = len(line.values)
@@ -176,6 +175,6 @@ def _answer(
     found = answers_of(hits, cursor)
     start = 0
     for line in lines:
-        own = found[start : start + line.count]
+        own = found[start : start + line.queries]
         answers[line.place] = to_json(own[0] if line.single else together(own))
-        start += line.count
+        start += line.queries
