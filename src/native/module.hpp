@@ -186,5 +186,6 @@ inline void check_links(const In<uint32_t, 2>& neighbors, const In<uint32_t, 1>&
 void bind_predicates(nb::module_& m);
 void bind_graph(nb::module_& m);
 void bind_maxsim(nb::module_& m);
+void bind_numbers(nb::module_& m);
 
 }  // namespace nearfield

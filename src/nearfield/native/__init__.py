@@ -22,6 +22,7 @@ from ..common.checks import check_choice, check_int, check_vectors
 from . import _core
 from ._core import Space
 from .bits import allow_words, count_bits, pack_bits, unpack_bits
+from .numbers import parse_numbers
 from .pool import set_threads, threads
 from .pool import thread_count as _threads
 from .rows import rotate, unit
@@ -40,6 +41,7 @@ __all__ = [
     "graph_room",
     "make_space",
     "pack_bits",
+    "parse_numbers",
     "reachable",
     "rescore",
     "rotate",

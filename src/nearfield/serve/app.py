@@ -62,7 +62,7 @@ def create_app(
 
     from .. import __version__
     from .api import operations
-    from .api.searching import answer_batch
+    from .api.gathering import answer_batch
     from .batching import Batcher
     from .gate import Gate
     from .jobs import Jobs
@@ -103,7 +103,7 @@ def create_app(
         _mount(app, "page", prefix="/ui" if qdrant else "")
     own = app.openapi
     app.openapi = lambda: document(own(), router.operations, keys is not None, limits)
-    app.gate = Gate(app.answer, service, router)
+    app.gate = app.state.gate = Gate(app.answer, service, router)
     return app
 
 

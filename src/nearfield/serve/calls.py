@@ -14,6 +14,7 @@ from .errors import Problem
 
 if TYPE_CHECKING:
     from .auth import Key
+    from .fields import Body
     from .routing import Operation
     from .service import Service
 
@@ -89,6 +90,8 @@ class Call:
         self.raw = b""
         self._receive = receive
         self.query: dict[str, Any] = {}
+        # What an operation remembers of requests to the same target; a request that comes by ASGI has none before it.
+        self.memo: dict[Any, Any] = {}
 
     @property
     def collection(self) -> str:
@@ -129,27 +132,14 @@ class Call:
             body = b"".join(pieces)
         self.raw = body
 
-    def parameters(self) -> dict[str, Any]:
-        """The query string's parameters, checked by what the operation takes."""
-        text = self.scope["query_string"]
-        try:
-            pairs = _known_pairs(text) if len(text) <= _SHORT else _pairs(text)
-        except (ValueError, UnicodeDecodeError):
-            raise Problem(400, "the query string: expected percent-encoded UTF-8 of at most 64 fields") from None
-        found: dict[str, Any] = {}
-        for name, value in pairs:
-            known = self.operation.parameters.get(name)
-            if known is None:
-                allowed = ", ".join(self.operation.parameters) or "none"
-                raise Problem(422, f"{name[:40]}: no such parameter here; parameters: {allowed}")
-            if name in found:
-                raise Problem(422, f"{name}: expected once, got it twice")
-            found[name] = known.read(value, name)
-        return found
-
     async def fields(self) -> dict[str, Any]:
         """:meth:`json`, in a thread where the body is so long that other requests would notice."""
-        return self.json() if len(self.raw) <= _LONG else await self.service.hosted.run(self.json)
+        return await self.service.hosted.run(self.json) if self.long else self.json()
+
+    @property
+    def long(self) -> bool:
+        """Whether reading the body as JSON takes so long that other requests would notice."""
+        return len(self.raw) > _LONG and self.media == "application/json"
 
     def json(self) -> dict[str, Any]:
         """The body as checked JSON fields."""
@@ -160,13 +150,36 @@ class Call:
         if self.media != "application/json":
             allowed = " or ".join(("application/json", *self.operation.accepts))
             raise Problem(415, f"expected a body of type {allowed}, got {self.media or 'none'!r}")
-        try:
-            value = orjson.loads(self.raw)
-        except orjson.JSONDecodeError as error:
-            raise Problem(400, f"the body is not JSON: {error}") from None
-        except RecursionError:
-            raise Problem(400, "the body is not JSON that can be read: it is nested too deeply") from None
-        return body.check(value, holds(self.raw, b"true") or holds(self.raw, b"false"))
+        return read_json(body, self.raw)
+
+
+def read_json(body: Body, raw: bytes) -> dict[str, Any]:
+    """JSON as the checked fields of a body."""
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise Problem(400, f"the body is not JSON: {error}") from None
+    except RecursionError:
+        raise Problem(400, "the body is not JSON that can be read: it is nested too deeply") from None
+    return body.check(value, holds(raw, b"true") or holds(raw, b"false"))
+
+
+def parameters_of(operation: Operation, text: bytes) -> dict[str, Any]:
+    """The parameters in a query string, checked by what the operation takes."""
+    try:
+        pairs = _known_pairs(text) if len(text) <= _SHORT else _pairs(text)
+    except (ValueError, UnicodeDecodeError):
+        raise Problem(400, "the query string: expected percent-encoded UTF-8 of at most 64 fields") from None
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        known = operation.parameters.get(name)
+        if known is None:
+            allowed = ", ".join(operation.parameters) or "none"
+            raise Problem(422, f"{name[:40]}: no such parameter here; parameters: {allowed}")
+        if name in found:
+            raise Problem(422, f"{name}: expected once, got it twice")
+        found[name] = known.read(value, name)
+    return found
 
 
 def holds(raw: bytes, word: bytes) -> bool:

@@ -7,9 +7,14 @@ packet cost both sides more than finding the answer does.
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from functools import cache
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, cast
 
-from .calls import to_json
+from .calls import Gone, Reply, to_json
+
+if TYPE_CHECKING:
+    from .gate import Gate, Target
 
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\n"
 _SLOW = b"HTTP/1.1 408 Request Timeout\r\n"
@@ -31,7 +36,7 @@ class Joined:
 
     def __init__(self, transport: Any):
         self._transport = transport
-        self._write = transport.write
+        self.send_whole = self._write = transport.write
         self._head = b""
         self._begun = False
         self.is_closing = transport.is_closing
@@ -62,8 +67,77 @@ class Joined:
         return getattr(self._transport, name)
 
 
-def protocol(most: int, head_seconds: float) -> type[asyncio.Protocol]:
-    """The protocol class for ``uvicorn.Config(http=)``: ``most`` connections, each request's head within a time."""
+class Direct:
+    """A request that goes to the gate by a call, in the place where uvicorn has the cycle of one with a task."""
+
+    __slots__ = ("_connection", "_visit", "disconnected", "keep_alive", "response_complete")
+
+    more_body = False
+    body = b""
+
+    def __init__(self, connection: Any, keep_alive: bool):
+        self._connection = connection
+        self._visit: Any = None
+        self.disconnected = False
+        self.keep_alive = keep_alive
+        self.response_complete = False
+
+    def begin(self, gate: Gate, target: Target, scope: Any, body: bytes) -> None:
+        """Ask the gate."""
+        visit = gate.answer(target, scope, body, self.send, self._connection.loop)
+        if not self.response_complete:
+            self._visit = visit
+
+    def send(self, reply: Reply) -> None:
+        """Write the answer, and let the connection go on."""
+        self._visit = None
+        self.response_complete = True
+        connection = self._connection
+        if self.disconnected or connection.transport.is_closing():
+            return
+        connection.transport.send_whole(whole(reply, self.keep_alive))
+        if not self.keep_alive:
+            connection.transport.close()
+        connection.answered()
+
+    @property
+    def message_event(self) -> Direct:
+        """What uvicorn sets when the client has left."""
+        return self
+
+    def set(self) -> None:
+        """The client has left."""
+        if self._visit is not None:
+            visit, self._visit = self._visit, None
+            visit.end(Gone())
+
+
+def whole(reply: Reply, keep_alive: bool) -> bytes:
+    """Head and body of an answer."""
+    more = b"".join(b"%s: %s\r\n" % header for header in reply.headers)
+    if not keep_alive:
+        more += b"connection: close\r\n"
+    return b"%scontent-type: %s\r\ncontent-length: %d\r\n%s\r\n%s" % (
+        _line(reply.status),
+        reply.media,
+        len(reply.body),
+        more,
+        reply.body,
+    )
+
+
+@cache
+def _line(status: int) -> bytes:
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
+
+
+def protocol(most: int, head_seconds: float, gate: Gate) -> type[asyncio.Protocol]:
+    """The protocol class for ``uvicorn.Config(http=)``: ``most`` connections, each request's head within a time.
+
+    A request that arrives in one piece, for an operation that ``gate`` takes without a task, is answered by a call: it
+    costs half of what it does by ASGI. What arrives in several pieces, before the answer to another, or unlike most
+    others, goes by ASGI.
+    """
     try:
         from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as Base
     except ImportError:  # slower, and without the bounds below, where httptools is not installed
@@ -75,7 +149,12 @@ def protocol(most: int, head_seconds: float) -> type[asyncio.Protocol]:
         """One connection."""
 
         _waiting: asyncio.TimerHandle | None = None
+        _resting: asyncio.TimerHandle | None = None
+        _since = 0.0
         _joined: Joined
+        _heads = 0
+        _target: Target | None = None
+        _body = b""
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
@@ -88,26 +167,86 @@ def protocol(most: int, head_seconds: float) -> type[asyncio.Protocol]:
             self._expect()
 
         def data_received(self, data: bytes) -> None:
-            if self._waiting is None and (self.cycle is None or self.cycle.response_complete):
-                self._expect()
+            heads = self._heads
             super().data_received(data)
+            if self._target is not None:
+                self._go_by_asgi()
+            if self._heads == heads and self._waiting is None and self._idle():
+                self._expect()
 
         def on_headers_complete(self) -> None:
+            self._heads += 1
             self._arrived()
+            if self._idle() and not self.expect_100_continue and not self.flow.write_paused and not self.root_path:
+                parser = self.parser
+                target = gate.target(parser.get_method(), self.url)
+                if target is not None and parser.get_http_version() == "1.1" and not parser.should_upgrade():
+                    self._target, self._body = target, b""
+                    return
             super().on_headers_complete()
+
+        def on_body(self, body: bytes) -> None:
+            if self._target is None:
+                super().on_body(body)
+            else:
+                self._body += body
+
+        def on_message_complete(self) -> None:
+            if self._target is None:
+                super().on_message_complete()
+                return
+            target, body, self._target, self._body = self._target, self._body, None, b""
+            cycle = Direct(self, self.parser.should_keep_alive())
+            self.cycle = cast("Any", cycle)
+            cycle.begin(gate, target, self.scope, body)
 
         def on_response_complete(self) -> None:
             self._joined.end()
             super().on_response_complete()
 
+        def answered(self) -> None:
+            """A direct request is answered: what uvicorn does then, with one timer a connection, not one an answer."""
+            if self.pipeline or self.transport.is_closing():
+                super().on_response_complete()
+                return
+            self.server_state.total_requests += 1
+            self.flow.resume_reading()
+            self._since = self.loop.time()
+            if self._resting is None:
+                self._resting = self.loop.call_later(self.timeout_keep_alive, self._rested)
+
+        def _rested(self) -> None:
+            """Close what nobody has used for so long, unless uvicorn looks after it since a later answer."""
+            self._resting = None
+            if self._idle() and self._waiting is None and self.timeout_keep_alive_task is None:
+                left = self._since + self.timeout_keep_alive - self.loop.time()
+                if left <= 0:
+                    self.timeout_keep_alive_handler()
+                else:
+                    self._resting = self.loop.call_later(left, self._rested)
+
         def connection_lost(self, exc: Exception | None) -> None:
+            if self._resting is not None:
+                self._resting.cancel()
             self._arrived()
             super().connection_lost(exc)
 
         def send_400_response(self, msg: str) -> None:
             self._arrived()
+            self._target = None
             self.transport.write(closing(_BAD, "this is not HTTP that can be understood"))
             self.transport.close()
+
+        def _idle(self) -> bool:
+            """Whether no request waits for its answer."""
+            return self.cycle is None or self.cycle.response_complete
+
+        def _go_by_asgi(self) -> None:
+            """What has not come as a whole is read by the application."""
+            body, self._target, self._body = self._body, None, b""
+            super().on_headers_complete()
+            if body:
+                super().on_body(body)
 
         def _expect(self) -> None:
             self._waiting = self.loop.call_later(head_seconds, self._late)

@@ -10,21 +10,36 @@ import asyncio
 import logging
 import math
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from .auth import ANYONE, SCOPE_KEY, Key, allow, secret_of
-from .calls import Call, Gone, Reply, to_json, too_large
+from .calls import Call, Gone, Reply, parameters_of, to_json, too_large
 from .errors import Problem, describe, status_of
 from .limits import Buckets
-from .routing import Router
+from .routing import Operation, Router
 from .service import Service
+from .visits import AwaitedVisit, DirectVisit, Visit
 
 logger = logging.getLogger("nearfield.serve")
 
 # What is answered to everybody, whatever the keys.
 OPEN = frozenset({"/health", "/ready"})
 CLIENT_LEFT = 499
+# So many request lines are remembered, of so many bytes: most requests have one of a few.
+_KNOWN, _SHORT = 1024, 512
+
+
+class Target(NamedTuple):
+    """What a request line asks for: an operation, what stands in its path, its checked parameters."""
+
+    operation: Operation
+    values: dict[str, str]
+    parameters: dict[str, Any]
+    method: str
+    path: str
+    memo: dict[Any, Any]
 
 
 class Gate:
@@ -35,48 +50,132 @@ class Gate:
         self.service = service
         self.router = router
         self.limits = service.limits
-        self.visits: set[_Visit] = set()
+        self.visits: set[Visit] = set()
         self._period = min(0.25, self.limits.body_seconds / 4, self.limits.request_seconds / 4)
         self._sweeping: asyncio.AbstractEventLoop | None = None
+        self._targets: dict[tuple[bytes, bytes], Target | None] = {}
         self.hide = str(service.hosted.path)
         limits = service.limits
         self.buckets = None if limits.rate is None else Buckets(limits.rate, limits.burst or limits.rate)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer one request."""
+        """Answer one request, by ASGI."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started = time.perf_counter()
-        visit = _Visit(send)
+        visit = AwaitedVisit(scope["method"], scope["path"], send)
         self.visits.add(visit)
         try:
             try:
                 await self._admit(scope, receive, visit)
             except asyncio.CancelledError:
-                if visit.task is None or not visit.late:
+                if visit.task is None or visit.late is None:
                     raise
                 visit.task.uncancel()
-                raise self._too_late(visit) from None
+                raise visit.late from None
             finally:
                 self.visits.discard(visit)
         except Gone:
             visit.status = CLIENT_LEFT
         except Exception as error:
             if visit.started:  # too late for another answer: the server closes the connection
-                logger.exception("%s %s: failed in the middle of an answer", scope["method"], scope["path"])
+                logger.exception("%s %s: failed in the middle of an answer", visit.method, visit.path)
                 raise
-            await self._refuse(error, scope, visit)
+            await visit.reply(self._refusal(error, visit))
         finally:
-            self.service.metrics.request(visit.name, scope["method"], visit.status, time.perf_counter() - started)
+            self._count(visit)
 
-    async def _admit(self, scope: Any, receive: Any, visit: _Visit) -> None:
-        path = scope["path"]
+    async def _admit(self, scope: Any, receive: Any, visit: AwaitedVisit) -> None:
+        path = visit.path
         if path in OPEN:
             scope[SCOPE_KEY] = None
             visit.name = path[1:]
-            await self._answer_open(path, scope["method"], visit)
+            await self._answer_open(path, visit)
             return
+        key = self._enter(scope, visit)
+        loop = asyncio.get_running_loop()
+        visit.task = asyncio.current_task(loop)  # without being told, it would look for the loop again
+        self._watch(visit, loop)
+        if path.startswith("/v1") or path == "/metrics":
+            await self._operate(scope, receive, visit, key)
+        else:
+            visit.name = "other"
+            await self.app(scope, self._bounded(receive, visit), visit.send)
+
+    # -- a request that is there as a whole needs no task of its own --------------------------------------------------
+
+    def target(self, method: bytes, url: bytes) -> Target | None:
+        """What a request line asks for, where :meth:`answer` takes such requests; None where they go by ASGI."""
+        line = method, url
+        try:
+            return self._targets[line]
+        except KeyError:
+            if len(url) > _SHORT:
+                return None
+            if len(self._targets) >= _KNOWN:
+                self._targets.clear()
+            self._targets[line] = found = self._target(method, url)
+            return found
+
+    def _target(self, method: bytes, url: bytes) -> Target | None:
+        if url[:1] != b"/" or b"#" in url:
+            return None
+        path, _, query = url.partition(b"?")
+        try:
+            operation, values = self.router.find(method.decode(), path)
+            if operation.direct is None:
+                return None
+            return Target(operation, values, parameters_of(operation, query), method.decode(), path.decode(), {})
+        except (Problem, UnicodeDecodeError):  # by ASGI it is told so
+            return None
+
+    def answer(
+        self,
+        target: Target,
+        scope: Any,
+        body: bytes,
+        send: Callable[[Reply], None],
+        loop: asyncio.AbstractEventLoop,
+    ) -> DirectVisit:
+        """Answer a request to ``target`` by one call of ``send``, now or later; by the same rules as all others.
+
+        ``scope`` has "headers" and "client". The visit returned is to be ended with :class:`Gone` if the client leaves.
+        """
+        visit = DirectVisit(target.method, target.path, send, self._finish)
+        self.visits.add(visit)
+        try:
+            key = self._enter(scope, visit)
+            call = self._call(target.operation, target.values, scope, None, visit, key)
+            if len(body) > self.limits.body:
+                raise too_large(self.limits.body)
+            call.raw, call.query, call.memo = body, target.parameters, target.memo
+            self._watch(visit, loop)
+            self._arrived(visit)
+            assert target.operation.direct is not None
+            visit.waiting = waiting = target.operation.direct(call, visit.tell)
+            if waiting is None:  # it asks for something that takes longer
+                visit.task = loop.create_task(_awaited(call, visit))
+        except Exception as error:
+            visit.tell(error)
+        return visit
+
+    def _finish(self, visit: DirectVisit, answer: Any) -> None:
+        self.visits.discard(visit)
+        if isinstance(answer, Gone):
+            visit.status = CLIENT_LEFT
+        else:
+            if isinstance(answer, bytes):
+                answer = Reply(answer)
+            elif isinstance(answer, BaseException):
+                answer = self._refusal(answer, visit)
+            visit.status = answer.status
+            visit.send(answer)
+        self._count(visit)
+
+    # -- the rules ----------------------------------------------------------------------------------------------------
+
+    def _enter(self, scope: Any, visit: Visit) -> Key | None:
+        """Find out who asks, and refuse what is too much."""
         if len(self.visits) > self.limits.active:
             raise Problem(
                 503, f"{self.limits.active} requests are being answered already; come back in a second", _SOON
@@ -85,41 +184,47 @@ class Gate:
         if self.buckets is not None:
             client = scope.get("client")
             self.buckets.take(key.name if key is not None and key is not ANYONE else client[0] if client else "")
-        self._watch(visit)
-        if path.startswith("/v1") or path == "/metrics":
-            await self._operate(scope, receive, visit, key)
-        else:
-            visit.name = "other"
-            await self.app(scope, self._bounded(receive, visit), visit.send)
+        return key
+
+    def _call(
+        self, operation: Operation, values: dict[str, str], scope: Any, receive: Any, visit: Visit, key: Key | None
+    ) -> Call:
+        """The call of an operation, if it may be called."""
+        visit.name = operation.name
+        if operation.right is not None and key is not ANYONE:
+            key = allow(key, operation.right)
+        if operation.writes and self.service.read_only:
+            raise Problem(403, "this server only reads (--read-only)")
+        return Call(self.service, operation, values, scope, receive, key or ANYONE)
+
+    def _count(self, visit: Visit) -> None:
+        self.service.metrics.request(visit.name, visit.method, visit.status, time.perf_counter() - visit.began)
 
     # -- time: one look at all requests now and then costs less than a timer for each ---------------------------------
 
-    def _watch(self, visit: _Visit) -> None:
+    def _watch(self, visit: Visit, loop: asyncio.AbstractEventLoop) -> None:
         """End this request when its time is over."""
-        loop = asyncio.get_running_loop()
-        visit.task = asyncio.current_task(loop)  # without being told, it would look for the loop again
-        visit.deadline = time.monotonic() + self.limits.body_seconds
+        visit.deadline = visit.began + self.limits.body_seconds
         if self._sweeping is not loop:
             self._sweeping = loop
             loop.call_later(self._period, self._sweep)
 
     def _sweep(self) -> None:
-        now = time.monotonic()
+        now = time.perf_counter()
         for visit in list(self.visits):
-            if visit.deadline < now and visit.task is not None:
-                visit.late, visit.deadline = True, math.inf
-                visit.task.cancel()
+            if visit.deadline < now:
+                visit.overdue(self._too_late(visit))
         if self.visits:
             asyncio.get_running_loop().call_later(self._period, self._sweep)
         else:
             self._sweeping = None
 
-    def _arrived(self, visit: _Visit, timed: bool = True) -> None:
+    def _arrived(self, visit: Visit, timed: bool = True) -> None:
         """The request is here; the time for its answer begins."""
         visit.received = True
-        visit.deadline = time.monotonic() + self.limits.request_seconds if timed else math.inf
+        visit.deadline = time.perf_counter() + self.limits.request_seconds if timed else math.inf
 
-    def _too_late(self, visit: _Visit) -> Problem:
+    def _too_late(self, visit: Visit) -> Problem:
         if not visit.received:
             late = f"the request did not arrive within {self.limits.body_seconds:g} s"
             return Problem(408, late, {"Connection": "close"})
@@ -135,41 +240,35 @@ class Gate:
             raise Problem(401, "the key is none that this server knows", {"WWW-Authenticate": "Bearer"})
         return key
 
-    async def _answer_open(self, path: str, method: str, visit: _Visit) -> None:
-        if method not in ("GET", "HEAD"):
-            raise Problem(405, f"expected GET here, got {method}", {"Allow": "GET, HEAD"})
+    async def _answer_open(self, path: str, visit: AwaitedVisit) -> None:
+        if visit.method not in ("GET", "HEAD"):
+            raise Problem(405, f"expected GET here, got {visit.method}", {"Allow": "GET, HEAD"})
         if path == "/ready":
             if self.service.stopping:
                 raise Problem(503, "the server is stopping")
-            await visit.reply(Reply(b'{"ready":true}'), method)
+            await visit.reply(Reply(b'{"ready":true}'))
         else:
-            await visit.reply(_EMPTY, method)
+            await visit.reply(_EMPTY)
 
-    async def _operate(self, scope: Any, receive: Any, visit: _Visit, key: Key | None) -> None:
+    async def _operate(self, scope: Any, receive: Any, visit: AwaitedVisit, key: Key | None) -> None:
         raw = scope.get("raw_path") or quote(scope["path"]).encode()
         root = scope.get("root_path")
         if root and raw.startswith(root.encode()):
             raw = raw[len(root.encode()) :]
-        method = scope["method"]
-        operation, values = self.router.find(method, raw)
-        visit.name = operation.name
-        if operation.right is not None:
-            key = allow(key, operation.right)
-        if operation.writes and self.service.read_only:
-            raise Problem(403, "this server only reads (--read-only)")
-        call = Call(self.service, operation, values, scope, receive, key or ANYONE)
+        operation, values = self.router.find(visit.method, raw)
+        call = self._call(operation, values, scope, receive, visit, key)
         if scope["query_string"]:
-            call.query = call.parameters()
-        if not operation.streams and method not in ("GET", "HEAD"):
+            call.query = parameters_of(operation, scope["query_string"])
+        if not operation.streams and visit.method not in ("GET", "HEAD"):
             _announced(call, self.limits.body)
             await call.read(self.limits.body)
         self._arrived(visit, not (operation.streams or operation.untimed))
         reply = await operation.handler(call)
         if reply.chunks is not None:
             visit.deadline = math.inf
-        await visit.reply(reply, method)
+        await visit.reply(reply)
 
-    def _bounded(self, receive: Any, visit: _Visit) -> Any:
+    def _bounded(self, receive: Any, visit: Visit) -> Any:
         """``receive`` for what FastAPI answers: the same limits of size and time."""
         length = 0
 
@@ -185,60 +284,26 @@ class Gate:
 
         return bounded
 
-    async def _refuse(self, error: Exception, scope: Any, visit: _Visit) -> None:
+    def _refusal(self, error: BaseException, visit: Visit) -> Reply:
         status = status_of(error)
         if status == 500:
-            logger.error("%s %s", scope["method"], scope["path"], exc_info=error)
+            logger.error("%s %s", visit.method, visit.path, exc_info=error)
         headers = error.headers if isinstance(error, Problem) else {}
         reply = Reply(to_json(describe(error, self.hide)), status)
         reply.headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        if not visit.received and scope["method"] not in ("GET", "HEAD"):  # what is left of the body is not waited for
+        if not visit.received and visit.method not in ("GET", "HEAD"):  # what is left of the body is not waited for
             reply.headers.append((b"connection", b"close"))
-        await visit.reply(reply, scope["method"])
+        return reply
 
 
-class _Visit:
-    """How far the answer to one request is."""
-
-    __slots__ = ("_send", "deadline", "late", "name", "received", "started", "status", "task")
-
-    def __init__(self, send: Any):
-        self._send = send
-        self.task: asyncio.Task[Any] | None = None
-        self.deadline = math.inf
-        self.late = False
-        self.name = "none"
-        self.status = 500
-        self.started = False
-        self.received = False
-
-    async def send(self, message: Any) -> None:
-        """Pass a message on, and note its status."""
-        if message["type"] == "http.response.start":
-            self.started = True
-            self.status = message["status"]
-        await self._send(message)
-
-    async def reply(self, reply: Reply, method: str) -> None:
-        """Send ``reply``, without its body when only the head was asked for."""
-        self.status = reply.status
-        headers = [(b"content-type", reply.media)] if reply.body or reply.chunks is not None else []
-        if reply.headers:
-            headers += reply.headers
-        if reply.chunks is None:
-            headers.append((b"content-length", b"%d" % len(reply.body)))
-            self.started = True
-            await self._send({"type": "http.response.start", "status": reply.status, "headers": headers})
-            await self._send({"type": "http.response.body", "body": b"" if method == "HEAD" else reply.body})
-            return
-        first = await anext(reply.chunks, None)  # what goes wrong at once is still answered as an error
-        self.started = True
-        await self._send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        if method != "HEAD" and first is not None:
-            await self._send({"type": "http.response.body", "body": first, "more_body": True})
-            async for chunk in reply.chunks:
-                await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await self._send({"type": "http.response.body", "body": b""})
+async def _awaited(call: Call, visit: DirectVisit) -> None:
+    """What an operation has to await."""
+    try:
+        answer: Any = await call.operation.handler(call)
+    except Exception as error:
+        answer = error
+    visit.task = None
+    visit.tell(answer)
 
 
 def _announced(call: Call, limit: int) -> None:

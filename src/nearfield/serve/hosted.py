@@ -8,7 +8,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -160,6 +160,10 @@ class Hosted:
 
         Who stops waiting for it does not stop the thread.
         """
+        return await asyncio.wrap_future(self.submit(function, *arguments))
+
+    def submit(self, function: Callable[..., Answer], *arguments: Any) -> Future[Answer]:
+        """The same for who does not await it: the future of the thread."""
         with self._idle:
             if self._waiting >= self._most_waiting:
                 raise Problem(503, "too much work is waiting; come back in a second", {"Retry-After": "1"})
@@ -170,7 +174,7 @@ class Hosted:
             self._done(None)
             raise Problem(503, "the server is stopping") from None
         working.add_done_callback(self._done)
-        return await asyncio.wrap_future(working)
+        return working
 
     async def write(self, name: str, function: Callable[..., Answer], *arguments: Any) -> Answer:
         """As :meth:`run`, one at a time in each collection, and to the end also when nobody waits for it any more.

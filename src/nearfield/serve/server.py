@@ -93,7 +93,7 @@ def make_server(app: FastAPI, grace: float = 30.0) -> Any:
     limits = app.state.service.limits
     config = uvicorn.Config(
         app,
-        http=protocol(raise_file_limit(limits.connections), limits.body_seconds),
+        http=protocol(raise_file_limit(limits.connections), limits.body_seconds, app.state.gate),
         ws="none",
         lifespan="on",
         log_level="warning",

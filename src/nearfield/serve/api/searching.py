@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from ...store import Hits, Store
+from ...store import Store
 from ..calls import Call, Reply, to_json
 from ..errors import Problem
 from ..fields import (
@@ -26,134 +26,21 @@ from ..fields import (
     Where,
     from_bytes,
 )
-from ..hosted import Hosted
-from ..limits import Limits
 from ..routing import Operation
+from .answers import answers_of, together
+from .gathering import BINARY, Asked, key_of, search_directly
 from .items import bags_of, shaped
-
-_BINARY = "application/octet-stream"
-# What decides more than one query's answer, or needs work of its own: searches with these are not gathered.
-_ALONE = frozenset(
-    {"text", "text_query", "like", "unlike", "aspect", "to", "after", "old_queries", "bags", "candidates", "embedding"}
-)
-
-
-class Asked(NamedTuple):
-    """Vectors as they came: (d,) of one query, (q, d) of many, or with ``flat`` many in one row."""
-
-    values: np.ndarray
-    single: bool
-    flat: bool = False
-
-    def rows(self, store: Store) -> np.ndarray:
-        """(q, d), now that the store is open."""
-        return shaped(self.values, store.dim, "queries") if self.flat else np.atleast_2d(self.values)
-
-
-def answers_of(hits: Hits, cursor: bool) -> list[dict[str, Any]]:
-    """Hits as JSON, an answer for each query; what was not asked for is left out."""
-    single = isinstance(hits.status, str)
-
-    def rows(values: Any) -> Any:
-        return [values] if single else values
-
-    columns = {
-        name: rows(values)
-        for name, values in (
-            ("relevance", hits.relevance),
-            ("attributes", hits.attributes),
-            ("payload", hits.payload),
-            ("group", hits.groups),
-            ("text", hits.text),
-        )
-        if values is not None
-    }
-    legs = {name: rows(values) for name, values in (hits.legs or {}).items()}
-    cursors = rows(hits.cursor) if cursor else None
-    answers = []
-    for number, (ids, distances, status) in enumerate(
-        zip(rows(hits.ids), rows(hits.distances), rows(hits.status), strict=True)
-    ):
-        found: list[dict[str, Any]] = [
-            {"id": identifier, "distance": distance}
-            for identifier, distance in zip(ids, distances.tolist(), strict=True)
-            if identifier is not None
-        ]
-        if columns or legs:
-            there = [place for place, identifier in enumerate(ids) if identifier is not None]
-            for name, values in columns.items():
-                for hit, place in zip(found, there, strict=True):
-                    hit[name] = values[number][place]
-            for hit, place in zip(found, there, strict=True):
-                if legs:
-                    hit["legs"] = {name: values[number][place] for name, values in legs.items()}
-        answer: dict[str, Any] = {"hits": found, "status": status}
-        if cursor:
-            answer["cursor"] = None if cursors is None else cursors[number]
-        answers.append(answer)
-    return answers
-
-
-def together(answers: list[dict[str, Any]]) -> dict[str, Any]:
-    """The answers of many queries as one: every field is a list with an entry for each."""
-    return (
-        {name: [answer[name] for answer in answers] for name in answers[0]} if answers else {"hits": [], "status": []}
-    )
-
-
-def answer_batch(limits: Limits, hosted: Hosted, key: Any, asked: list[Asked]) -> list[Any]:
-    """The JSON answer to each of ``asked``, searched together, or the error that it alone met."""
-    name, _, parameters = key
-    options = dict(parameters)
-    cursor = options.pop("cursor", False)
-    with hosted.open(name) as store:
-        answers: list[Any] = [None] * len(asked)
-        ready = []
-        for place, one in enumerate(asked):
-            try:
-                rows = one.rows(store)
-                limits.check_queries(len(rows), options.get("k", 10))
-                ready.append((place, rows))
-            except Problem as problem:
-                answers[place] = problem
-        try:
-            found = _found(store, [rows for _, rows in ready], options, cursor)
-        except (ValueError, TypeError):
-            for place, rows in ready:  # one of them does not fit: each is asked by itself
-                try:
-                    answers[place] = _told(asked[place], _found(store, [rows], options, cursor))
-                except (ValueError, TypeError) as error:
-                    answers[place] = error
-            return answers
-        start = 0
-        for place, rows in ready:
-            answers[place] = _told(asked[place], found[start : start + len(rows)])
-            start += len(rows)
-        return answers
-
-
-def _found(store: Store, rows: list[np.ndarray], options: dict[str, Any], cursor: bool) -> list[dict[str, Any]]:
-    if not rows:
-        return []
-    return answers_of(store.search(rows[0] if len(rows) == 1 else np.concatenate(rows), **options), cursor)
-
-
-def _told(asked: Asked, answers: list[dict[str, Any]]) -> bytes:
-    return to_json(answers[0] if asked.single else together(answers))
 
 
 async def _search(call: Call) -> Reply:
     fields = await _fields(call)
     asked = _asked(fields)
-    service, name = call.service, call.collection
-    service.limits.check_queries(1, fields.get("k", 10))
-    if not _ALONE.isdisjoint(fields):
+    key = key_of(call, fields)
+    if key is None:
         return await _search_alone(call, asked, fields)
     if asked is None:
         raise Problem(422, "query: expected a vector, or text, text_query or like, got none of them")
-    width = 0 if asked.flat else asked.values.shape[-1]
-    key = (name, width, tuple(sorted(fields.items())))
-    return Reply(await service.batcher.ask(key, asked))
+    return Reply(await call.service.batcher.ask(key, asked))
 
 
 async def _search_alone(call: Call, asked: Asked | None, fields: dict[str, Any]) -> Reply:
@@ -255,11 +142,16 @@ async def _explain(call: Call) -> Reply:
 
 
 async def _fields(call: Call) -> dict[str, Any]:
-    """What the request asks for: a JSON body, or raw float32 with the rest in the query string."""
-    if call.media != _BINARY:
+    """What the request asks for; read in a thread where it is so long that other requests would notice."""
+    return await call.service.hosted.run(_fields_now, call) if call.long else _fields_now(call)
+
+
+def _fields_now(call: Call) -> dict[str, Any]:
+    """A JSON body, or raw float32 with the rest in the query string."""
+    if call.media != BINARY:
         if call.query:
             raise Problem(422, f"{next(iter(call.query))}: expected in the JSON body, got it in the query string")
-        return await call.fields()
+        return call.json()
     fields = dict(call.query)
     values = from_bytes(call.raw, "the body")
     count = fields.pop("queries", None)
@@ -403,7 +295,8 @@ OPERATIONS = [
         parameters=_URL,
         reply=_EITHER,
         example=_EXAMPLE,
-        accepts=(_BINARY,),
+        accepts=(BINARY,),
+        direct=search_directly,
     ),
     _operation(
         "search_many",
