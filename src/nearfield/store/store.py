@@ -355,6 +355,7 @@ class Store(Asking, Fitting, Keeping, Moving):
         embedding: Mapping[str, Any] | None = None,
         queries: Any = None,
         old_queries: Any = None,
+        relevant: Sequence[Any] | None = None,
         random_state: int = 0,
     ) -> Upgrade:
         """Begin to move the store to another embedding model, while it serves.
@@ -404,9 +405,9 @@ class Store(Asking, Fitting, Keeping, Moving):
         ([77], [77])
         >>> store.close(); folder.cleanup()
         """
-        from .upgrade import start
+        from .beginning import begin
 
-        return start(self, encoder, pairs, text, metric, embedding, queries, old_queries, random_state)
+        return begin(self, encoder, pairs, text, metric, embedding, queries, old_queries, relevant, random_state)
 
     def index_text(self, text: str | None = None, *, tokenizer: str = "porter") -> None:
         """Say where the items' texts are and how they become words, and index them all again, in one transaction.
