@@ -20,7 +20,7 @@ from .tables import find_keys
 from .text_search import Judgements
 from .upgrade import PAIRS_KEPT, Upgrade, texts_of
 from .verdict import unasked
-from .weighing import KEPT, LEAST, Judged, refuse_few, told
+from .weighing import KEPT, LEAST, Judged, refuse_few, samples, told
 from .writing import as_stored, check_embedding
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def begin(
         raise ValueError(f"embedding: the store holds vectors of this model already: {fingerprint}")
     kept = asked(store, encoder, queries, old_queries, relevant, (dim, after), own)
     judged = _known(store, encoder, (dim, after)) if relevant is None else kept.judged
-    learned = learn(old, new, own.metric, after, random_state, kept.queries, rows=max(2, len(store)))
+    learned = learn(old, new, own.metric, after, random_state, samples(kept.queries, judged), rows=max(2, len(store)))
     shape = Shape(dim, own.dtype, after, own.schema)
     said = upgrading.settings(learned, dim, after, fingerprint, "", 1)
     beside = {}
@@ -161,6 +161,10 @@ def asked(
     elif old_queries is not None:
         found["old"], _ = check_vectors(old_queries, "old_queries", dim=own.dim, nonzero=own.metric == "cosine")
     judged = None if relevant is None else _judged(store, found, relevant)
+    if judged is not None:  # not among those that say what is encoded first: what they ask for would be judged too well
+        known = {row.tobytes() for row in judged.new}
+        others = np.array([row.tobytes() not in known for row in found["new"]], bool)
+        found = {name: rows[others] for name, rows in found.items()} if others.any() else {}
     chosen = np.random.default_rng(0).permutation(max((len(rows) for rows in found.values()), default=0))
     kept = {
         name: np.ascontiguousarray(rows[np.sort(chosen[chosen < len(rows)][:_QUERIES_KEPT])], np.float32)

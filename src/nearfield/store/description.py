@@ -70,7 +70,7 @@ def check_next(following: Mapping[str, Any]) -> None:
     judged = following.get("judged")
     if judged is not None:
         check_real(judged["weight"], "next: judged: weight", 0.0, 1.0)
-        for name in ("questions", "done", "learnt"):
+        for name in ("questions", "done", "learnt", "since"):
             check_int(judged[name], f"next: judged: {name}", 0, _LARGEST)
         for name in ("old", "new", "both"):
             expect(judged[name] is None or isinstance(judged[name], float), f"next: judged: {name}")

@@ -30,14 +30,16 @@ def nearest_both(
     *,
     condition: Filter | None = None,
     beam: int | None = None,
+    mixture: Mixture | None = None,
 ) -> Nearest:
     """The ``k`` best by both models; parts and rows are those of the old space, distances on the scale of the new.
 
-    Where the new model has no weight they are those of the old model alone, distances as well.
+    Where the new model has no weight they are those of the old model alone, distances as well. ``mixture`` is in place
+    of the one that the move goes by.
     """
     newer, following = view.newer, view.next
     assert following is not None
-    mixture = Mixture.of(following.meta)
+    mixture = mixture or Mixture.of(following.meta)
     if mixture.old_alone:
         return nearest(view, view.shape.metric, old_queries, k, condition=condition, beam=beam)
     keys, allowed = nominated(view, queries, old_queries, k, condition=condition, beam=beam)

@@ -23,7 +23,7 @@ from .writing import as_stored, check_embedding
 if TYPE_CHECKING:
     from ..encode import Encoder
     from .handle import Handle
-    from .weighing import Judged
+    from .weighing import Judged, Taught
 
 PAIRS_KEPT = 5_000
 _ORDERS = ("gain", "random", "arrival")
@@ -281,6 +281,7 @@ class Upgrade:
         Mapped vectors are computed again by the next search of every process (see ``docs/concepts-upgrade.md``).
         """
         from .learning import learn
+        from .weighing import samples
 
         writer = self._store._writing()[0]
         check_random_state(random_state)
@@ -288,12 +289,14 @@ class Upgrade:
         def known(view: View, connection: Any) -> tuple[Any, ...]:
             following = self._following(view)
             beside = read_arrays(connection, writer.catalogue.path, "pairs")
-            return *_encoded(view, random_state), beside, view, following.meta, dict(following.queries)
+            judged = self._kept(connection) if "judged" in following.meta else None
+            asked = samples(following.queries, judged)
+            return *_encoded(view, random_state), beside, view, following.meta, dict(following.queries), asked
 
-        old, new, beside, view, meta, queries = self._store._reader.view(known, transaction=True)
+        old, new, beside, view, meta, queries, asked = self._store._reader.view(known, transaction=True)
         if beside:
             old, new = (np.concatenate([beside[name], rows]) for name, rows in (("old", old), ("new", new)))
-        learned = learn(old, new, view.shape.metric, self.metric, random_state, queries, rows=max(2, view.items))
+        learned = learn(old, new, view.shape.metric, self.metric, random_state, asked, rows=max(2, view.items))
         said = upgrading.settings(
             learned, self.dim, self.metric, self.embedding, self._identity, meta["learnt"] + 1, meta["begun"]
         )
@@ -351,38 +354,52 @@ class Upgrade:
         self._weigh(given, strict=True)
         return self.weight
 
+    def _kept(self, connection: Any) -> Judged:
+        """The judged questions."""
+        from .weighing import Judged
+
+        path = self._store._catalogue.path
+        with decoding(path, "the judged questions of the move"):
+            return Judged.of(read_arrays(connection, path, "judged"))
+
+    def _questions(self, given: Judged | None = None) -> tuple[View, Judged, list[np.ndarray], Taught]:
+        """The moment, the questions it holds answers to, the keys of these, and what the map was learnt from."""
+        from . import weighing
+
+        path = self._store._catalogue.path
+
+        def known(view: View, connection: Any) -> tuple[Any, ...]:
+            following = self._following(view)
+            judged = self._kept(connection) if given is None else given
+            keys = find_keys(connection, {name for ids in judged.relevant for name in ids})
+            beside = read_arrays(connection, path, "pairs")
+            # Those that came after the map was learnt had no part in it.
+            since = following.meta["learnt"] if given is not None else following.meta["judged"]["since"]
+            asked = weighing.samples(following.queries, judged if following.meta["learnt"] > since else None)
+            return view, weighing.told(view, judged, keys), _encoded(view, 0), beside, asked
+
+        view, (judged, relevant), (old, new), beside, asked = self._store._reader.view(known, transaction=True)
+        if beside:
+            old, new = (np.concatenate([beside[name], rows]) for name, rows in (("old", old), ("new", new)))
+        return view, judged, relevant, weighing.Taught(old, new, asked)
+
     def _weigh(self, given: Judged | None = None, *, strict: bool = False) -> None:
         """Ask the judged questions, and keep what they tell; where too few have an answer left, the weight stays."""
         from . import weighing
 
         writer = self._store._writing()[0]
-        path = writer.catalogue.path
-
-        def known(view: View, connection: Any) -> tuple[Any, ...]:
-            judged = given
-            if judged is None:
-                with decoding(path, "the judged questions of the move"):
-                    judged = weighing.Judged.of(read_arrays(connection, path, "judged"))
-            keys = find_keys(connection, {name for ids in judged.relevant for name in ids})
-            beside = read_arrays(connection, path, "pairs")
-            self._following(view)
-            return view, weighing.told(view, judged, keys), _encoded(view, 0), beside
-
-        view, (judged, relevant), (old, new), beside = self._store._reader.view(known, transaction=True)
-        following = self._following(view)
+        view, judged, relevant, taught = self._questions(given)
+        meta = self._following(view).meta
+        if strict:
+            weighing.refuse_few(len(relevant))
         if len(relevant) < weighing.LEAST:
-            if strict:
-                weighing.refuse_few(len(relevant))
-            logger.warning("%s: %d judged questions have an answer left; the weight stays", path, len(relevant))
-            said = {
-                **following.meta["judged"],
-                "done": len(following.encoded(view)),
-                "learnt": following.meta["learnt"],
-            }
+            logger.warning(
+                "%s: %d judged questions have an answer left; the weight stays", self._store.path, len(relevant)
+            )
+            said = {**meta["judged"], "done": len(self._following(view).encoded(view)), "learnt": meta["learnt"]}
         else:
-            if beside:
-                old, new = (np.concatenate([beside[name], rows]) for name, rows in (("old", old), ("new", new)))
-            said = weighing.weigh(view, judged, relevant, weighing.Taught(old, new))
+            since = meta["learnt"] if given is not None else meta["judged"]["since"]
+            said = {**weighing.weigh(view, judged, relevant, taught), "since": since}
         upgrading.weigh(writer, self._identity, said, {} if given is None else given.to_arrays())
 
     def finish(self, encoder: Encoder | None = None) -> None:

@@ -41,4 +41,4 @@ def worse(judged: Mapping[str, Any]) -> str:
 def unasked(questions: int) -> dict[str, Any]:
     """What is known of so many judged questions before they are asked: nothing, so the old model is believed alone."""
     nothing = dict.fromkeys(("old", "new", "both", "among"))
-    return {"weight": 0.0, "questions": questions, **nothing, "done": 0, "learnt": 0}
+    return {"weight": 0.0, "questions": questions, **nothing, "done": 0, "learnt": 0, "since": 0}

@@ -77,10 +77,35 @@ class Judged:
 
 @dataclass(frozen=True)
 class Taught:
-    """What the map was learnt from: pairs of items, old and new vectors."""
+    """What the map was learnt from: pairs of items, old and new vectors, and sample queries by model."""
 
     old: np.ndarray
     new: np.ndarray
+    samples: Mapping[str, np.ndarray]
+
+
+def samples(queries: Mapping[str, np.ndarray], judged: Judged | None) -> dict[str, np.ndarray]:
+    """The sample queries that a map is learnt from: those that are judged as well, where all are of both models."""
+    if judged is None or (queries and len(queries.get("new", ())) != len(queries.get("old", ()))):
+        return dict(queries)
+    return {
+        name: np.concatenate([*([queries[name]] if name in queries else []), rows])
+        for name, rows in (("new", judged.new), ("old", judged.old))
+    }
+
+
+@dataclass(frozen=True)
+class Measured:
+    """nDCG@10 of each question: by each of the weights, (q, w), and by the new model alone, (q,).
+
+    ``groups`` numbers the questions, those that are one observation alike; ``folds`` are rows of the questions that
+    were asked of one map.
+    """
+
+    gains: np.ndarray
+    alone: np.ndarray
+    groups: np.ndarray
+    folds: list[np.ndarray]
 
 
 def told(view: View, judged: Judged, keys: Mapping[Id, int]) -> tuple[Judged, list[np.ndarray]]:
@@ -109,6 +134,28 @@ def weigh(view: View, judged: Judged, relevant: Sequence[np.ndarray], taught: Ta
     """
     following = view.next
     assert following is not None
+    found = measure(view, judged, relevant, taught)
+    gains, groups = found.gains, found.groups
+    crossed = np.zeros(len(relevant))
+    for rows in found.folds:
+        rest = np.setdiff1d(np.arange(len(relevant)), rows)
+        crossed[rows] = gains[rows, choose(gains[rest], groups[rest])] if len(rest) else gains[rows, 0]
+    return {
+        "weight": WEIGHTS[choose(gains, groups)],
+        "questions": len(relevant),
+        "old": float(gains[:, 0].mean()),
+        "new": float(found.alone.mean()),
+        "both": float(crossed.mean()),
+        "among": _among(view, judged, relevant, groups),
+        "done": len(following.encoded(view)),
+        "learnt": following.meta["learnt"],
+    }
+
+
+def measure(view: View, judged: Judged, relevant: Sequence[np.ndarray], taught: Taught) -> Measured:
+    """What each weight makes of each question, asked of a map that did not know it."""
+    following = view.next
+    assert following is not None
     groups = _groups(judged, relevant)
     folds = _folds(groups)
     mixtures = [Mixture.of(following.meta, weight) for weight in WEIGHTS]
@@ -122,21 +169,7 @@ def weigh(view: View, judged: Judged, relevant: Sequence[np.ndarray], taught: Ta
                 both = mixture.scores(one.known, one.own, one.encoded)
                 gains[row, column] = _gain(both, right) / ideal
             alone[row] = _gain(one.own, right) / ideal
-    chosen = choose(gains, groups)
-    crossed = np.zeros(len(relevant))
-    for rows in folds:
-        rest = np.setdiff1d(np.arange(len(relevant)), rows)
-        crossed[rows] = gains[rows, choose(gains[rest], groups[rest])]
-    return {
-        "weight": WEIGHTS[chosen],
-        "questions": len(relevant),
-        "old": float(gains[:, 0].mean()),
-        "new": float(alone.mean()),
-        "both": float(crossed.mean()),
-        "among": _among(view, judged, relevant, groups),
-        "done": len(following.encoded(view)),
-        "learnt": following.meta["learnt"],
-    }
+    return Measured(gains, alone, groups, folds)
 
 
 def choose(gains: np.ndarray, groups: np.ndarray) -> int:
@@ -240,17 +273,17 @@ def _without(view: View, asked: Judged, taught: Taught) -> Any:
     """The map as it would be without these questions; None where they had no part in it."""
     following = view.next
     assert following is not None
-    choice, samples = following.meta["choice"], following.queries
-    if not choice["candidates"][0].get("queries") or not {"new", "old"} <= samples.keys():
+    choice = following.meta["choice"]
+    if not choice["candidates"][0].get("queries") or not {"new", "old"} <= taught.samples.keys():
         return None
     there = {row.tobytes() for row in asked.new}
-    rest = np.array([row.tobytes() not in there for row in samples["new"]])
+    rest = np.array([row.tobytes() not in there for row in taught.samples["new"]], bool)
     if rest.all():
         return None
     before, after = get_metric(view.shape.metric), get_metric(following.shape.metric)
     some = np.sort(np.random.default_rng(0).permutation(len(taught.old))[: choice["pairs"]])
-    old = np.concatenate([ready(taught.old[some], before), ready(samples["old"][rest], before)])
-    new = np.concatenate([ready(taught.new[some], after), ready(samples["new"][rest], after)])
+    old = np.concatenate([ready(taught.old[some], before), ready(taught.samples["old"][rest], before)])
+    new = np.concatenate([ready(taught.new[some], after), ready(taught.samples["new"][rest], after)])
     return clone(CANDIDATES[choice["name"]]).fit(old, new).export(unit=before.nonzero)
 
 
