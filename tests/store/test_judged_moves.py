@@ -17,6 +17,9 @@ import pytest
 
 from nearfield.common import CorruptFileError
 from nearfield.store import Store, upgrading, weighing
+from nearfield.store.fusing import nearest_both
+from nearfield.store.mixture import Mixture
+from nearfield.store.search import nearest
 from nearfield.store.tables import set_meta
 
 ITEMS, ROWS = 300, 500
@@ -34,7 +37,7 @@ class Model:
         self.vectors = (blurred @ np.linalg.qr(rng.standard_normal((dim, 6)))[0].T).astype(np.float32)
 
     def encode(self, items: Any, *, progress: bool | None = None) -> np.ndarray:
-        return self.vectors[[int(text) for text in items]]
+        return self.vectors[[int(text.split()[0]) for text in items]]
 
     def fingerprint(self) -> dict[str, Any]:
         return self._fingerprint
@@ -116,7 +119,7 @@ def test_a_worse_model_is_not_believed(worse: Move) -> None:
     assert "worse" in repr(upgrade) and worse.store.stats()["upgrade"]["judged"] == judged
     assert worse.store.stats()["upgrade"]["weight"] == upgrade.weight and worse.store.verify().ok
     upgrade.finish()
-    assert worse.store.upgrading is None and worse.store.verify().ok
+    assert worse.store.upgrading is None and worse.store.verify().ok and repr(upgrade).endswith("'dim': 12})")
     with worse.store._catalogue.reading() as connection:
         assert not connection.execute("SELECT COUNT(*) FROM arrays").fetchone()[0]
 
@@ -163,6 +166,26 @@ def test_weight_0_is_the_old_model_alone(worse: Move) -> None:
     for bad in ({"group_by": "year"}, {"max_false": 0.1}, {"after": "x"}):
         with pytest.raises(ValueError, match="old_queries: expected None with"):
             worse.both(**bad)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
+def test_what_is_measured_is_what_a_search_answers(make: Callable[..., Store], metric: str) -> None:
+    move = moving(make(embedding=OLD, attributes={"year": "int"}, metric=metric), 0.5, 0.8)
+    upgrade = move.begin(relevant=None)
+    upgrade.run(move.new, share=0.5)
+    upgrade.weigh(**move.given(move.scored))  # none of them taught the map, so it is the one that a search goes by
+    view, judged, relevant, known = upgrade._questions()
+    found = weighing.measure(view, judged, relevant, known)
+    assert upgrade.weight == weighing.WEIGHTS[weighing.choose(found.gains, found.groups)]
+    discount = 1 / np.log2(np.arange(2, 12))
+    ideal = discount[:3].sum()
+    for column, weight in enumerate(weighing.WEIGHTS):
+        hits = nearest_both(view, judged.new, judged.old, 10, mixture=Mixture.of(view.next.meta, weight))
+        gains = [np.isin(keys, right) @ discount / ideal for keys, right in zip(hits.keys, relevant, strict=True)]
+        np.testing.assert_allclose(np.mean(gains), found.gains[:, column].mean(), atol=0.01)
+    alone = nearest(view.newer, metric, judged.new, 10).keys
+    gains = [np.isin(keys, right) @ discount / ideal for keys, right in zip(alone, relevant, strict=True)]
+    np.testing.assert_allclose(np.mean(gains), found.alone.mean(), atol=0.01)
 
 
 def test_the_weight_is_kept_and_measured_again_as_more_is_encoded(worse: Move, tmp_path: Path) -> None:
@@ -317,7 +340,9 @@ def test_judged_queries_of_a_fusion_are_asked(make: Callable[..., Store]) -> Non
     store = make(embedding=OLD, attributes={"year": "int"}, text="text")
     move = moving(store, 0.3, 50.0)
     rows = move.judged
-    store.fit_fusion(move.old.vectors[np.array(rows)], [str(ids[0]) for ids in answers(rows)], answers(rows))
+    right = answers(rows)
+    texts = [f"{ids[0]} {other % ITEMS}" for ids, other in zip(right, rows, strict=True)]  # one right word, one wrong
+    store.fit_fusion(move.old.vectors[np.array(rows)], texts, right)
     upgrade = store.upgrade(move.new, pairs=60)
     assert upgrade.judged["questions"] == 120 and upgrade.weight <= 0.1
 

@@ -137,12 +137,13 @@ class Upgrade:
         ) + ("" if judged is None else f"; {told(judged)}")
 
     def __repr__(self) -> str:
-        judged = self.judged
+        name = f"Upgrade(dim={self.dim}, metric={self.metric!r}, embedding={self.embedding!r}"
+        try:
+            judged, weight = self.judged, self.weight
+        except ValueError:  # the move has ended, or the store is closed
+            return f"{name})"
         warning = "" if judged is None else worse(judged)
-        return (
-            f"Upgrade(dim={self.dim}, metric={self.metric!r}, embedding={self.embedding!r}, weight={self.weight:g})"
-            + (f"  # {warning}" if warning else "")
-        )
+        return f"{name}, weight={weight:g})" + (f"; {warning}" if warning else "")
 
     # -- going on -----------------------------------------------------------------------------------------------------
 
