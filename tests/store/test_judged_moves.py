@@ -89,7 +89,9 @@ def moving(store: Store, old: float, new: float) -> Move:
     before, after = Model(8, old, OLD), Model(12, new, NEW)
     ids = list(range(ITEMS))
     columns = {"year": ids}
-    store.add(ids, before.vectors[ids], payload=[{"text": str(number)} for number in ids], attributes=columns)
+    store.add(
+        ids, before.vectors[ids], payload=[{"text": f"{number} w{number % 5}"} for number in ids], attributes=columns
+    )
     return Move(store, before, after)
 
 
@@ -341,7 +343,7 @@ def test_judged_queries_of_a_fusion_are_asked(make: Callable[..., Store]) -> Non
     move = moving(store, 0.3, 50.0)
     rows = move.judged
     right = answers(rows)
-    texts = [f"{ids[0]} {other % ITEMS}" for ids, other in zip(right, rows, strict=True)]  # one right word, one wrong
+    texts = [f"{ids[0]} w{ids[0] % 5}" for ids in right]
     store.fit_fusion(move.old.vectors[np.array(rows)], texts, right)
     upgrade = store.upgrade(move.new, pairs=60)
     assert upgrade.judged["questions"] == 120 and upgrade.weight <= 0.1

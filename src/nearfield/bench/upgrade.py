@@ -224,7 +224,7 @@ def run_upgrade(out: Path, *, quick: bool = False, parts: Collection[str] | None
             keep("tasks", measure(task, pairs=pairs, step=step))
         for task in back if "back" in wanted else ():
             keep("tasks", measure(task, pairs=pairs, step=step, names=BACK))
-        for task in (back[0], claims, back[1], words) if "judged" in wanted else ():
+        for task in (claims, back[0], words, back[1]) if "judged" in wanted else ():
             keep("judged", judged_moves.measure(task, pairs=pairs, step=step, shares=SHARES))
     if "mapped" in wanted:
         result["mapped"] = measure_mapped(*glosses(6_000 if quick else None), pairs=pairs)
