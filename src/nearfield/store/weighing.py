@@ -3,7 +3,8 @@
 The questions are asked of the store as it is. Each weight of the new model (:class:`.mixture.Mixture`) makes an order
 of what the two models nominate, and an order has an nDCG@10. The weight is chosen by the gain over the old model alone
 that can be vouched for: the mean over the questions less so many of its standard errors. Weight 0 is the old model's
-own answers and gains nothing for certain, so the new model is believed where it is known to help, and no further.
+own answers and gains nothing for certain, so the new model is believed where it is known to help, and no further. It is
+not believed at all where weights that other questions chose gain nothing in the mean.
 
 A question that taught the map knows too much of mapped vectors: it is asked of a map that was learnt without it.
 Questions with the same answers are one observation, as are equal ones.
@@ -140,12 +141,15 @@ def weigh(view: View, judged: Judged, relevant: Sequence[np.ndarray], taught: Ta
     for rows in found.folds:
         rest = np.setdiff1d(np.arange(len(relevant)), rows)
         crossed[rows] = gains[rows, choose(gains[rest], groups[rest])] if len(rest) else gains[rows, 0]
+    old, both, chosen = float(gains[:, 0].mean()), float(crossed.mean()), choose(gains, groups)
+    if both <= old:  # what others chose gave a question nothing: the best of many that only seems sure
+        both, chosen = old, 0
     return {
-        "weight": WEIGHTS[choose(gains, groups)],
+        "weight": WEIGHTS[chosen],
         "questions": len(relevant),
-        "old": float(gains[:, 0].mean()),
+        "old": old,
         "new": float(found.alone.mean()),
-        "both": float(crossed.mean()),
+        "both": both,
         "among": _among(view, judged, relevant, groups),
         "done": len(following.encoded(view)),
         "learnt": following.meta["learnt"],
