@@ -1,9 +1,25 @@
 from __future__ import annotations
 
-import numpy as np
+import json
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
+import pytest
+
+from nearfield.bench import judged_moves
 from nearfield.bench.data import unit
-from nearfield.bench.upgrade import BACK, SHARES, Task, halfway, markdown, measure, measure_mapped, recall
+from nearfield.bench.upgrade import (
+    BACK,
+    SHARES,
+    Task,
+    halfway,
+    markdown,
+    measure,
+    measure_mapped,
+    recall,
+    run_upgrade,
+)
 
 
 def small(rows: int = 120) -> Task:
@@ -54,3 +70,46 @@ def test_back_is_the_other_way() -> None:
 def test_what_a_share_brings_of_the_whole_gain() -> None:
     points = [{"share": 0.0, "new": 0.2}, {"share": 0.2, "new": 0.3}, {"share": 1.0, "new": 0.6}]
     assert halfway(points, "new") == 0.25
+
+
+def test_judged_questions_by_share_and_by_number() -> None:
+    task = small()
+    nearest = np.argsort(-(task.new_samples @ task.new.T), axis=1)[:, :2].tolist()
+    hits = np.argsort(-(task.new_queries @ task.new.T), axis=1)[:, :1]
+
+    def each(answer: np.ndarray) -> np.ndarray:
+        return (answer == hits).any(axis=1).astype(float)
+
+    judged = replace(task, each=each, relevant=nearest)
+    found = judged_moves.measure(judged, pairs=40, step=0.5, shares=(0.0, 0.5, 1.0), counts=(10,))
+    assert [round(point["share"], 6) for point in found["points"]] == [0.0, 0.5, 1.0]
+    for point in found["points"]:
+        assert len(point["weights"]) == 11 and abs(point["weights"][0] - found["old"]) < 1e-9
+        assert abs(point["both"] - point["weights"][round(10 * point["weight"])]) < 1e-9
+        low, high = point["interval"]
+        assert low <= point["more"] <= high and len(point["fewer"]["10"]) == judged_moves.DRAWS
+    text = "\n".join(judged_moves.markdown([found]))
+    assert "| judged |" in text and "The least over the old model:" in text and "judged questions (20)" in text
+
+
+def test_parts_that_are_not_measured_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nearfield.bench import upgrade
+
+    with pytest.raises(ValueError, match="parts: expected some of orders, back, judged, mapped, got 'x'"):
+        run_upgrade(tmp_path, parts=["x"])
+    tasks = [small(), small(60)]
+    monkeypatch.setattr(upgrade, "scifact", lambda rows: tasks[0])
+    monkeypatch.setattr(upgrade, "wordnet", lambda rows, queries: tasks[1])
+    measured: list[str] = []
+
+    def stand_in(task: Task, **_: object) -> dict[str, object]:
+        measured.append(task.name)
+        return {"name": task.name, "mark": len(measured)}
+
+    monkeypatch.setattr(judged_moves, "measure", stand_in)
+    monkeypatch.setattr(upgrade, "markdown", lambda result: "")
+    (tmp_path / "upgrade.json").write_text(json.dumps({"tasks": [{"name": "kept"}], "mapped": {"items": 1}}))
+    run_upgrade(tmp_path, quick=True, parts=["judged"])
+    result = json.loads((tmp_path / "upgrade.json").read_text())
+    assert result["tasks"] == [{"name": "kept"}] and result["mapped"] == {"items": 1}
+    assert {task["name"] for task in result["judged"]} == {"small", "small, back"} and len(measured) == 4

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,32 @@ def test_the_old_model_encodes_the_sample_queries_too(
     with Store.open(place) as store:
         moving = store.upgrading
         assert moving is not None and any(tried["queries"] for tried in moving.choice["candidates"])
+
+
+def test_judged_questions_say_which_model_is_believed(
+    run, place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(upgrade, "make_encoder", lambda name: Same() if name == "old" else Turned())
+    nearest = np.argsort(-(ROWS[100:] @ (ROWS[:100] / np.linalg.norm(ROWS[:100], axis=1, keepdims=True)).T), axis=1)
+    lines = [
+        json.dumps({"text": str(number), "relevant": row[:2].tolist()})
+        for number, row in enumerate(nearest[:, :2], 100)
+    ]
+    (tmp_path / "judged.jsonl").write_text("\n".join([*lines[:10], "", *lines[10:]]) + "\n")
+    begin = ("upgrade", place, "--encoder", "x", "--pairs", 40, "--text", "body")
+    assert "--judged: expected with --old-encoder" in run(*begin, "--judged", "judged.jsonl").err
+    assert "--judged: expected with --encoder" in run("upgrade", place, "--judged", "judged.jsonl").err
+    judged = ("--judged", "judged.jsonl", "--old-encoder", "old")
+    begun = run(*begin, *judged, "--queries", "queries.txt")
+    assert begun.code == 0 and "judged questions (20): old 1." in begun.out
+    assert run("upgrade", place, "--json").json["judged"]["questions"] == 20
+    run("upgrade", place, "--abandon")
+    assert "judged" not in run(*begin).out
+    assert "judged questions (20)" in run(*begin, *judged).out  # a move that has begun
+    for bad in ("nothing", "[1]", '{"text": 1, "relevant": []}', '{"text": "a"}', '{"text": "a", "relevant": "b"}', ""):
+        (tmp_path / "judged.jsonl").write_text(bad)
+        said = run(*begin, *judged).err
+        assert ("in line 1" if bad else "found none") in said
 
 
 def test_giving_up(run, place: Path) -> None:

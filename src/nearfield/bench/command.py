@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 # Every benchmark is a module of its name with a function run_NAME. These are told nothing but whether to be quick.
-_PLAIN = ("cutoff", "maps", "scaling", "survival", "upgrade")
+_PLAIN = ("cutoff", "maps", "scaling", "survival")
 
 
 def _names(text: str) -> list[str]:
@@ -78,6 +78,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     filtered.add_argument("--rows", type=int, default=None, help="most rows (default: all 115,659)")
     filtered.add_argument("--peers", type=_names, default=None, metavar="NAMES", help="names as in the table")
     upgrade = commands.add_parser("upgrade", help="what a move to another model gains as items are encoded")
+    upgrade.add_argument(
+        "--parts", type=_names, default=None, metavar="LIST", help="orders,back,judged,mapped (default: all)"
+    )
     fusion = commands.add_parser("fusion", help="words, vectors and both on judged questions (some minutes)")
     fusion.add_argument("--times", action="store_true", help="measure latencies as well; only on a quiet machine")
     cutoff = commands.add_parser("cutoff", help="rules that cut a list of hits, at equal recall (some ten minutes)")
@@ -167,7 +170,7 @@ def _measured(arguments: argparse.Namespace, out: Path) -> Path:
     options: dict[str, Any] = {}
     if arguments.bench in _PLAIN:
         options = {"quick": quick}
-    elif arguments.bench == "multivector":
+    elif arguments.bench in ("multivector", "upgrade"):
         options = {"quick": quick, "parts": arguments.parts}
     elif arguments.bench == "fusion":
         options = {"quick": quick, "times": arguments.times}

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import machine
+from . import judged_moves, machine
 from .data import exact_neighbors, unit
 
 if TYPE_CHECKING:
@@ -31,13 +31,17 @@ SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 K = 10
 PAIRS = 1000
 STEP = 0.05
+PARTS = ("orders", "back", "judged", "mapped")
 BACK = ("sample queries of both", "random, sample queries of both")
 _COUNTED = 0.05
 
 
 @dataclass(frozen=True)
 class Task:
-    """Items, queries and sample queries, each by both models; ``score`` judges the rows of an answer."""
+    """Items, queries and sample queries, each by both models; ``score`` judges the rows of an answer.
+
+    ``each`` judges the answer to each query, and ``relevant`` are the rows that answer each sample query.
+    """
 
     name: str
     measure: str
@@ -48,11 +52,18 @@ class Task:
     old_samples: np.ndarray
     new_samples: np.ndarray
     score: Callable[[np.ndarray], float]
+    each: Callable[[np.ndarray], np.ndarray] | None = None
+    relevant: list[list[int]] | None = None
 
-    def back(self, score: Callable[[np.ndarray], float]) -> Task:
+    def back(
+        self,
+        score: Callable[[np.ndarray], float],
+        each: Callable[[np.ndarray], np.ndarray] | None = None,
+        relevant: list[list[int]] | None = None,
+    ) -> Task:
         """The same from the new model to the old one."""
         sides = (self.new, self.old, self.new_queries, self.old_queries, self.new_samples, self.old_samples)
-        return Task(f"{self.name}, back", self.measure, *sides, score)
+        return Task(f"{self.name}, back", self.measure, *sides, score, each, relevant)
 
 
 def scifact(rows: int | None = None) -> Task:
@@ -63,13 +74,16 @@ def scifact(rows: int | None = None) -> Task:
     from ..encode import OnnxText, WordLlama
 
     found = load("scifact")
-    samples = load("scifact_train").queries
+    trained = load("scifact_train")
+    samples, names = trained.queries, trained.query_ids
     place = {name: row for row, name in enumerate(found.document_ids)}
     judged = np.array(sorted({place[name] for grades in found.judgements.values() for name in grades}))
     chosen = np.arange(len(place))
     if rows is not None:
         rest = np.random.default_rng(0).permutation(np.setdiff1d(chosen, judged))
-        chosen, samples = np.sort(np.concatenate([judged, rest])[:rows]), samples[:60]
+        answering = np.array(sorted({place[name] for query in names[:60] for name in trained.judgements[query]}))
+        some = np.concatenate([judged, answering, np.setdiff1d(rest, answering)])[:rows]
+        chosen, samples, names = np.sort(some), samples[:60], names[:60]
     grades = np.zeros((len(found.queries), len(place)))
     for query, name in enumerate(found.query_ids):
         for document, grade in found.judgements[name].items():
@@ -80,6 +94,22 @@ def scifact(rows: int | None = None) -> Task:
         shown = np.zeros(grades.shape)
         np.put_along_axis(shown, answer, np.broadcast_to(1.0 / np.arange(1, K + 1), answer.shape), axis=1)
         return float(ndcg_score(grades, shown, k=K))
+
+    row_of = {int(row): number for number, row in enumerate(chosen)}
+    answers = [
+        sorted(
+            row_of[place[name]]
+            for name, grade in trained.judgements[query].items()
+            if grade > 0 and place[name] in row_of
+        )
+        for query in names
+    ]
+
+    def each(answer: np.ndarray) -> np.ndarray:
+        shown = np.zeros(grades.shape)
+        np.put_along_axis(shown, answer, np.broadcast_to(1.0 / np.arange(1, K + 1), answer.shape), axis=1)
+        lines = zip(grades[:, None], shown[:, None], strict=True)
+        return np.array([ndcg_score(truth, found, k=K) for truth, found in lines])
 
     words = WordLlama()
     sentences = OnnxText(Path(os.environ.get("NEARFIELD_MODELS", "models")) / "minilm", max_tokens=256)
@@ -93,6 +123,8 @@ def scifact(rows: int | None = None) -> Task:
         unit(words.encode(samples, progress=False)),
         unit(sentences.encode(samples, progress=False)),
         score,
+        each,
+        answers,
     )
 
 
@@ -116,6 +148,8 @@ def wordnet(rows: int = 5_000, queries: int = 500) -> Task:
         old[samples],
         new[samples],
         recall(new[items], new[asked]),
+        recalls(new[items], new[asked]),
+        exact_neighbors("cosine", new[items], new[samples], K)[1].tolist(),
     )
 
 
@@ -129,8 +163,22 @@ def recall(items: np.ndarray, asked: np.ndarray) -> Callable[[np.ndarray], float
     >>> judge(np.arange(5, 15)[None])
     0.5
     """
+    each = recalls(items, asked)
+    return lambda answer: float(each(answer).mean())
+
+
+def recalls(items: np.ndarray, asked: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """The same of each query.
+
+    Examples
+    --------
+    >>> items = np.eye(20, dtype=np.float32)
+    >>> judge = recalls(items, np.eye(20, dtype=np.float32)[:2] + items[:10].sum(axis=0, keepdims=True))
+    >>> judge(np.array([np.arange(10), np.arange(5, 15)])).tolist()
+    [1.0, 0.5]
+    """
     nearest = exact_neighbors("cosine", items, asked, K)[1]
-    return lambda answer: float(np.mean([np.isin(row, best).mean() for row, best in zip(answer, nearest, strict=True)]))
+    return lambda answer: np.array([np.isin(row, best).mean() for row, best in zip(answer, nearest, strict=True)])
 
 
 def glosses(rows: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -144,18 +192,43 @@ def glosses(rows: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     return unit(words), unit(found.vectors[chosen])
 
 
-def run_upgrade(out: Path, *, quick: bool = False) -> Path:
-    """Measure both tasks, write ``upgrade.json`` and ``upgrade.md`` under ``out``, return the Markdown file."""
-    tasks = [scifact(600), wordnet(800, 100)] if quick else [scifact(), wordnet()]
-    claims, words = tasks
-    backward = [claims.back(claims.score), words.back(recall(words.old, words.old_queries))]
+def run_upgrade(out: Path, *, quick: bool = False, parts: Collection[str] | None = None) -> Path:
+    """Measure both tasks, write ``upgrade.json`` and ``upgrade.md`` under ``out``, return the Markdown file.
+
+    ``parts`` are some of :data:`PARTS`; of those that are not measured now, the figures that ``out`` holds stay.
+    """
+    unknown = sorted(set(parts or ()) - set(PARTS))
+    if unknown:
+        raise ValueError(f"parts: expected some of {', '.join(PARTS)}, got {unknown[0]!r}")
     pairs, step = (200, 0.1) if quick else (PAIRS, STEP)
-    result: dict[str, Any] = {"machine": machine.describe(), "pairs": pairs, "step": step}
-    result["tasks"] = [measure(task, pairs=pairs, step=step) for task in tasks]
-    result["tasks"] += [measure(task, pairs=pairs, step=step, names=BACK) for task in backward]
-    result["mapped"] = measure_mapped(*glosses(6_000 if quick else None), pairs=pairs)
+    wanted = PARTS if parts is None else parts
+    kept = out / "upgrade.json"
     out.mkdir(parents=True, exist_ok=True)
-    (out / "upgrade.json").write_text(json.dumps(result, indent=1) + "\n")
+    result: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}
+    result |= {"machine": machine.describe(), "pairs": pairs, "step": step}
+
+    def keep(part: str, found: dict[str, Any]) -> None:
+        known = {task["name"]: task for task in result.get(part, [])}
+        result[part] = list((known | {found["name"]: found}).values())
+        kept.write_text(json.dumps(result, indent=1) + "\n")
+
+    if set(wanted) - {"mapped"}:
+        claims, words = (scifact(600), wordnet(800, 100)) if quick else (scifact(), wordnet())
+        asked = words.old, words.old_queries
+        nearest = exact_neighbors("cosine", words.old, words.old_samples, K)[1].tolist()
+        back = (
+            claims.back(claims.score, claims.each, claims.relevant),
+            words.back(recall(*asked), recalls(*asked), nearest),
+        )
+        for task in (claims, words) if "orders" in wanted else ():
+            keep("tasks", measure(task, pairs=pairs, step=step))
+        for task in back if "back" in wanted else ():
+            keep("tasks", measure(task, pairs=pairs, step=step, names=BACK))
+        for task in (claims, back[0], words, back[1]) if "judged" in wanted else ():
+            keep("judged", judged_moves.measure(task, pairs=pairs, step=step, shares=SHARES))
+    if "mapped" in wanted:
+        result["mapped"] = measure_mapped(*glosses(6_000 if quick else None), pairs=pairs)
+    kept.write_text(json.dumps(result, indent=1) + "\n")
     (out / "upgrade.md").write_text(markdown(result))
     return out / "upgrade.md"
 
@@ -350,6 +423,10 @@ def markdown(result: dict[str, Any]) -> str:
             f"to the queries a fifth of the items holds {held}; at random 0.20.",
             "",
         ]
+    if "judged" in result:
+        lines += judged_moves.markdown(result["judged"])
+    if "mapped" not in result:
+        return "\n".join(lines)
     found = result["mapped"]
     lines += [
         f"## Searching mapped rows, {found['items']:,} glosses of WordNet, {found['pairs']:,} pairs, nothing encoded",

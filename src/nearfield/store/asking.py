@@ -78,8 +78,9 @@ class Asking(Handle):
             vectors. While the store is moved to another model (:meth:`Store.upgrade`) it says which of the two the
             queries are of, as do "old" and "new"; None goes by their dimensions, which must then differ.
         old_queries : while the store is moved: the same queries by the old model, beside those of the new one. Both
-            then have a say on every item; best for as long as the old model can be called. Distances are on the scale
-            of the new model's.
+            then have a say on every item, by the weight that judged questions chose where there are any
+            (:attr:`Upgrade.weight`); best for as long as the old model can be called. Distances are on the scale of
+            the new model's; at weight 0 the answer is the old model's, distances as well.
         like : the id of an item, or several: hits are like them, and like ``queries`` where there are some, each
             counting as much as one item. The items themselves are left out.
         unlike : items to move away from, with half the weight: "like this, but not like that". They are left out too.

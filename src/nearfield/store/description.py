@@ -67,6 +67,14 @@ def check_next(following: Mapping[str, Any]) -> None:
     check_real(following["weight"], "next: weight", 0.0, 1.0)
     check_real(following["lift"], "next: lift", -1e9, 1e9)
     expect(isinstance(following["choice"], dict) and isinstance(following["choice"]["loss"], dict), "next: choice")
+    judged = following.get("judged")
+    if judged is not None:
+        check_real(judged["weight"], "next: judged: weight", 0.0, 1.0)
+        for name in ("questions", "done", "learnt", "since"):
+            check_int(judged[name], f"next: judged: {name}", 0, _LARGEST)
+        for name in ("old", "new", "both"):
+            expect(judged[name] is None or isinstance(judged[name], float), f"next: judged: {name}")
+        expect(judged["among"] is None or isinstance(judged["among"], dict), "next: judged: among")
 
 
 def check_description(number: int, description: Any) -> None:

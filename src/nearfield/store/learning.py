@@ -79,7 +79,7 @@ def learn(
     as well. ``rows`` is the number of items for which the loss is stated; None means as many as there are pairs.
     """
     before, after = get_metric(old_metric), get_metric(new_metric)
-    given = {name: _ready(asked, after if name == "new" else before) for name, asked in (queries or {}).items()}
+    given = {name: ready(asked, after if name == "new" else before) for name, asked in (queries or {}).items()}
     many, paired = len(given.get("new", ())) >= _FEW, _paired(given)
     rng = np.random.default_rng(random_state)
     drawn = np.sort(rng.permutation(len(old))[: most_pairs(given)])
@@ -94,7 +94,7 @@ def learn(
         rows=rows,
         random_state=random_state,
     )
-    old, new = _ready(old, before), _ready(new, after)
+    old, new = ready(old, before), ready(new, after)
     back = RidgeMap().fit(new, old).export(unit=after.nonzero)
     asking = Procrustes(center=False).fit(new, old).export(unit=after.nonzero)
     if before.native == "ip":
@@ -106,7 +106,7 @@ def learn(
     if paired:
         given = {name: asked[1::2] for name, asked in given.items()}
     some = np.sort(rng.permutation(len(old))[:_ROWS])
-    mapped = _ready(_crossed(choice.name, old, new, known, before, rng)[some], after)
+    mapped = ready(_crossed(choice.name, old, new, known, before, rng)[some], after)
     own, theirs = new[some], old[some]
 
     def scores(asked: np.ndarray, beside: np.ndarray | None, itself: Any) -> list[np.ndarray]:
@@ -136,7 +136,7 @@ def _paired(queries: Mapping[str, np.ndarray]) -> bool:
     return len(queries.get("new", ())) == len(queries.get("old", ())) >= _FEW
 
 
-def _ready(vectors: Any, metric: Metric) -> np.ndarray:
+def ready(vectors: Any, metric: Metric) -> np.ndarray:
     """Rows as the metric compares them: of length one for cosine."""
     rows = np.asarray(vectors, np.float32)
     if not metric.nonzero:

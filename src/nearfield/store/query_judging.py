@@ -42,8 +42,8 @@ class Labelled:
         """What a caller gave; ValueError or TypeError names the parameter."""
         nonzero = shape.metric == "cosine"
         array = check_vectors(queries, "queries", dim=shape.dim, nonzero=nonzero, min_rows=1)[0]
-        named = _ids(relevant, "relevant", len(array))
-        seen = None if shown is None else _ids(shown, "shown", len(array))
+        named = check_lists(relevant, "relevant", len(array))
+        seen = None if shown is None else check_lists(shown, "shown", len(array))
         return cls(array, named, seen, check_texts(text, len(array)))
 
     def to_dict(self) -> dict[str, Any]:
@@ -68,7 +68,8 @@ class Labelled:
         return replace(self, queries=queries, probe=probe)
 
 
-def _ids(lists: Any, name: str, count: int) -> list[list[Id]]:
+def check_lists(lists: Any, name: str, count: int, kind: str | None = None) -> list[list[Id]]:
+    """A list of ids for each of so many queries; ``kind`` is what the store holds, None for any."""
     if isinstance(lists, str | Mapping) or not isinstance(lists, Sequence):
         raise TypeError(f"{name}: expected a list with the ids of each query, got {type(lists).__name__}")
     if len(lists) != count:
@@ -77,7 +78,7 @@ def _ids(lists: Any, name: str, count: int) -> list[list[Id]]:
     for one in lists:
         if isinstance(one, str | int) or not hasattr(one, "__iter__"):
             raise TypeError(f"{name}: expected a list of ids for each query, got {type(one).__name__}")
-        checked.append(check_ids(list(one), None, unique=False)[0] if len(one) else [])
+        checked.append(check_ids(list(one), kind, unique=False)[0] if len(one) else [])
     return checked
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from ..common import files
 from .catalogue import FILE_NAME, Catalogue
 from .expiry import NEVER
+from .mixture import Mixture
 from .next_space import NextSpace
 from .segment import DERIVED, PRIMARY, Segment, file_names
 from .snapshot import Shape, View
@@ -106,6 +107,8 @@ def _upgrade(view: View, following: NextSpace, sizes: dict[str, int], memory: di
     return {
         **{name: following.meta[name] for name in ("dim", "metric", "embedding", "begun", "choice")},
         "loss": choice["loss"],
+        "weight": Mixture.of(following.meta).encoded,
+        "judged": following.meta.get("judged"),
         "done": done,
         "left": view.items - done,
         "files": names,

@@ -355,6 +355,7 @@ class Store(Asking, Fitting, Keeping, Moving):
         embedding: Mapping[str, Any] | None = None,
         queries: Any = None,
         old_queries: Any = None,
+        relevant: Sequence[Any] | None = None,
         random_state: int = 0,
     ) -> Upgrade:
         """Begin to move the store to another embedding model, while it serves.
@@ -378,6 +379,11 @@ class Store(Asking, Fitting, Keeping, Moving):
             items that their answers depend on are encoded first, and the loss is stated for them.
         old_queries : the same queries as vectors of the old model, row by row, which are pairs as well and raise the
             quality from the beginning; or others without ``queries``; "observed" takes those that were really asked.
+        relevant : beside both, for each query the ids of the items that answer it, an empty list where that is not
+            known; 20 known ones at least, some hundred are good. They decide how far the new model is believed in
+            ``search(old_queries=)``, so that a worse one takes nothing away (:attr:`Upgrade.weight`), and are asked
+            again as more is encoded. None takes those of a query judge or a fusion that keeps them with their texts,
+            where ``encoder`` can encode these; without any both models are believed alike.
         random_state : draws the pairs, and the folds by which the loss is measured.
 
         Returns
@@ -404,9 +410,9 @@ class Store(Asking, Fitting, Keeping, Moving):
         ([77], [77])
         >>> store.close(); folder.cleanup()
         """
-        from .upgrade import start
+        from .beginning import begin
 
-        return start(self, encoder, pairs, text, metric, embedding, queries, old_queries, random_state)
+        return begin(self, encoder, pairs, text, metric, embedding, queries, old_queries, relevant, random_state)
 
     def index_text(self, text: str | None = None, *, tokenizer: str = "porter") -> None:
         """Say where the items' texts are and how they become words, and index them all again, in one transaction.

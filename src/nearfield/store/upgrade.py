@@ -8,22 +8,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..common.checks import check_choice, check_int, check_random_state, check_real, check_vectors
+from ..common.decoding import decoding
 from ..common.progress import Progress
 from . import upgrading
 from .hits import Item
 from .ids import Id, check_ids, is_single
+from .mixture import Mixture
+from .segment import logger
 from .snapshot import Shape, View
 from .tables import find_keys, read_arrays
+from .verdict import told, worse
 from .writing import as_stored, check_embedding
 
 if TYPE_CHECKING:
     from ..encode import Encoder
     from .handle import Handle
+    from .weighing import Judged, Taught
 
-LEAST_PAIRS = 20
+PAIRS_KEPT = 5_000
 _ORDERS = ("gain", "random", "arrival")
-_QUERIES_KEPT = 2000
-_PAIRS_KEPT = 5_000
 
 
 class Upgrade:
@@ -41,6 +44,9 @@ class Upgrade:
         vectors alone misses, ``value`` from ``low`` to ``high``, measured on held-out pairs.
     choice : the map that was chosen, the loss by the number of pairs, and ``enough``, the number beyond which it stops
         falling; plain data.
+    weight : of the new model beside the old one, from 0 (the old one's answers) to 1 (the new one alone, where it
+        encoded an item), when both are asked; 0.7 unless judged questions were given.
+    judged : what these told; None without.
 
     Examples
     --------
@@ -87,6 +93,23 @@ class Upgrade:
         return dict(self.choice["loss"])
 
     @property
+    def weight(self) -> float:
+        """How far the new model is believed where both are asked."""
+        return self._look(lambda view: Mixture.of(self._following(view).meta).encoded)
+
+    @property
+    def judged(self) -> dict[str, Any] | None:
+        """What judged questions tell, measured when ``done`` items were encoded; None where there are none.
+
+        ``weight``, and nDCG@10 over ``questions``: by the ``old`` model alone, by the ``new`` one alone, and by
+        ``both``, each question by the weight that others chose. ``among`` compares the models by encoded items alone,
+        which no map blurs: ``old``, ``new``, over how many ``questions``, and which is ``better``, "old", "new" or None
+        where that cannot be told; None itself where fewer than 20 questions have an answer there.
+        """
+        found = self._look(lambda view: self._following(view).meta.get("judged"))
+        return None if found is None else dict(found)
+
+    @property
     def done(self) -> int:
         """How many living items the new model has encoded."""
         return self._look(lambda view: len(self._following(view).encoded(view)))
@@ -106,14 +129,21 @@ class Upgrade:
             enough = f"{loss['queries']:,} queries cannot tell whether more pairs would help"
         if choice["pairs"] <= self._store.dim:
             enough += f"; fewer pairs than the {self._store.dim} dimensions mapped, so the map is regularised"
+        judged = self.judged
         return (
             f"{done:,} of {done + left:,} items encoded by the new model; for the others a map ({choice['name']}, "
             f"{choice['pairs']:,} pairs) loses {loss['value']:.3f} [{loss['low']:.3f}, {loss['high']:.3f}] of the new "
             f"model's {loss['k']} nearest; {enough}"
-        )
+        ) + ("" if judged is None else f"; {told(judged)}")
 
     def __repr__(self) -> str:
-        return f"Upgrade(dim={self.dim}, metric={self.metric!r}, embedding={self.embedding!r})"
+        name = f"Upgrade(dim={self.dim}, metric={self.metric!r}, embedding={self.embedding!r}"
+        try:
+            judged, weight = self.judged, self.weight
+        except ValueError:  # the move has ended, or the store is closed
+            return f"{name})"
+        warning = "" if judged is None else worse(judged)
+        return f"{name}, weight={weight:g})" + (f"; {warning}" if warning else "")
 
     # -- going on -----------------------------------------------------------------------------------------------------
 
@@ -154,6 +184,8 @@ class Upgrade:
     def put(self, ids: Any, vectors: Any) -> int:
         """Take vectors of the new model for these items; returns how many items were not encoded before.
 
+        Where there are judged questions, they are asked again after it when that is due (:attr:`weigh_due`).
+
         Passed over are ids that are not there, items encoded already (:meth:`Store.upsert` replaces an item), and items
         that were replaced since :meth:`next` named them, for their vector is of what they were.
         """
@@ -166,6 +198,8 @@ class Upgrade:
         taken = upgrading.put(writer, shape, self._identity, named, as_stored(array, shape), self._handed)
         for identifier in named:
             self._handed.pop(identifier, None)
+        if self.weigh_due:
+            self._weigh()
         return taken
 
     def get(self, ids: Any) -> Any:
@@ -248,27 +282,126 @@ class Upgrade:
         Mapped vectors are computed again by the next search of every process (see ``docs/concepts-upgrade.md``).
         """
         from .learning import learn
+        from .weighing import samples
 
         writer = self._store._writing()[0]
         check_random_state(random_state)
 
         def known(view: View, connection: Any) -> tuple[Any, ...]:
             following = self._following(view)
-            keys = following.encoded(view)
-            keys = np.sort(np.random.default_rng(random_state).permutation(keys)[:_PAIRS_KEPT])
-            vectors = [space.gather_vectors(*space.locate(keys), space.shape) for space in (view, view.newer)]
             beside = read_arrays(connection, writer.catalogue.path, "pairs")
-            return vectors, beside, view, following.meta, dict(following.queries)
+            judged = self._kept(connection) if "judged" in following.meta else None
+            asked = samples(following.queries, judged)
+            return *_encoded(view, random_state), beside, view, following.meta, dict(following.queries), asked
 
-        (old, new), beside, view, meta, queries = self._store._reader.view(known, transaction=True)
+        old, new, beside, view, meta, queries, asked = self._store._reader.view(known, transaction=True)
         if beside:
             old, new = (np.concatenate([beside[name], rows]) for name, rows in (("old", old), ("new", new)))
-        learned = learn(old, new, view.shape.metric, self.metric, random_state, queries, rows=max(2, view.items))
+        learned = learn(old, new, view.shape.metric, self.metric, random_state, asked, rows=max(2, view.items))
         said = upgrading.settings(
             learned, self.dim, self.metric, self.embedding, self._identity, meta["learnt"] + 1, meta["begun"]
         )
-        said["beside"] = meta.get("beside", 0)
         upgrading.relearn(writer, said, upgrading.arrays_of(learned, queries, beside))
+        if self.judged is not None:
+            self._weigh()
+
+    @property
+    def weigh_due(self) -> bool:
+        """Whether judged questions were asked when another map was there, or much has been encoded since.
+
+        Much is half as much again, or a tenth of the store: the last items change answers as the first ones do. Once
+        all are encoded, they are asked for the last time.
+        """
+
+        def due(view: View) -> bool:
+            following = self._following(view)
+            judged = following.meta.get("judged")
+            if judged is None:
+                return False
+            done = len(following.encoded(view))
+            much = 1 if done == view.items else max(1, min(judged["done"] // 2, view.items // 10))
+            return bool(judged["learnt"] != following.meta["learnt"] or done - judged["done"] >= much)
+
+        return self._look(due)
+
+    def weigh(self, queries: Any = None, old_queries: Any = None, relevant: Sequence[Any] | None = None) -> float:
+        """Measure by judged questions how far the new model is to be believed; returns the weight, kept from now on.
+
+        The questions are asked of the store as it is. The weight is the one whose gain over the old model alone is the
+        largest that can be vouched for (see ``docs/concepts-upgrade.md``). :meth:`put`, :meth:`run` and
+        :meth:`relearn` do it again when that is due; call it after many items were replaced or deleted.
+
+        Parameters
+        ----------
+        queries, old_queries : (q, d_new) and (q, d_old) vectors, row by row the same questions; texts where the encoder
+            was given in this process, for ``queries``. None: those that there are.
+        relevant : for each the ids of the items that answer it, of 20 questions at least.
+
+        Raises
+        ------
+        ValueError : no judged questions, or fewer than 20 whose answers the store holds; nothing is changed.
+        """
+        from .beginning import asked
+
+        given = None
+        if not all(part is None for part in (queries, old_queries, relevant)):
+            store, shape = self._store, self._shape()
+            kept = asked(store, self._encoder, queries, old_queries, relevant, (shape.dim, shape.metric), store._shape)
+            if kept.judged is None:
+                raise ValueError("relevant: expected the ids that answer each of the queries, got None")
+            given = kept.judged
+        elif self.judged is None:
+            raise ValueError("relevant: expected judged questions, as this move has none")
+        self._weigh(given, strict=True)
+        return self.weight
+
+    def _kept(self, connection: Any) -> Judged:
+        """The judged questions."""
+        from .weighing import Judged
+
+        path = self._store._catalogue.path
+        with decoding(path, "the judged questions of the move"):
+            return Judged.of(read_arrays(connection, path, "judged"))
+
+    def _questions(self, given: Judged | None = None) -> tuple[View, Judged, list[np.ndarray], Taught]:
+        """The moment, the questions it holds answers to, the keys of these, and what the map was learnt from."""
+        from . import weighing
+
+        path = self._store._catalogue.path
+
+        def known(view: View, connection: Any) -> tuple[Any, ...]:
+            following = self._following(view)
+            judged = self._kept(connection) if given is None else given
+            keys = find_keys(connection, {name for ids in judged.relevant for name in ids})
+            beside = read_arrays(connection, path, "pairs")
+            # Those that came after the map was learnt had no part in it.
+            since = following.meta["learnt"] if given is not None else following.meta["judged"]["since"]
+            asked = weighing.samples(following.queries, judged if following.meta["learnt"] > since else None)
+            return view, weighing.told(view, judged, keys), _encoded(view, 0), beside, asked
+
+        view, (judged, relevant), (old, new), beside, asked = self._store._reader.view(known, transaction=True)
+        if beside:
+            old, new = (np.concatenate([beside[name], rows]) for name, rows in (("old", old), ("new", new)))
+        return view, judged, relevant, weighing.Taught(old, new, asked)
+
+    def _weigh(self, given: Judged | None = None, *, strict: bool = False) -> None:
+        """Ask the judged questions, and keep what they tell; where too few have an answer left, the weight stays."""
+        from . import weighing
+
+        writer = self._store._writing()[0]
+        view, judged, relevant, taught = self._questions(given)
+        meta = self._following(view).meta
+        if strict:
+            weighing.refuse_few(len(relevant))
+        if len(relevant) < weighing.LEAST:
+            logger.warning(
+                "%s: %d judged questions have an answer left; the weight stays", self._store.path, len(relevant)
+            )
+            said = {**meta["judged"], "done": len(self._following(view).encoded(view)), "learnt": meta["learnt"]}
+        else:
+            since = meta["learnt"] if given is not None else meta["judged"]["since"]
+            said = {**weighing.weigh(view, judged, relevant, taught), "since": since}
+        upgrading.weigh(writer, self._identity, said, {} if given is None else given.to_arrays())
 
     def finish(self, encoder: Encoder | None = None) -> None:
         """Drop the old model: from this one transaction on, the store holds the new vectors alone.
@@ -353,114 +486,10 @@ def _text_of(item: Item, text: str | Callable[[Item], str]) -> str:
     return found
 
 
-def start(
-    store: Handle,
-    encoder: Encoder | None,
-    pairs: Any,
-    text: str | Callable[[Item], str],
-    metric: str | None,
-    embedding: Any,
-    queries: Any,
-    old_queries: Any,
-    random_state: int,
-) -> Upgrade:
-    """See :meth:`Store.upgrade`."""
-    from .learning import learn
-
-    writer = store._writing()[0]
-    check_random_state(random_state)
-    if store._meta().get("next"):
-        raise ValueError("upgrade: the store is being moved already; go on with store.upgrading, or abandon() it")
-    own = store._shape
-    after = own.metric if metric is None else check_choice(metric, "metric", ("cosine", "ip", "l2"))
-    ids, old, new = _pairs(store, encoder, pairs, text, own, random_state)
-    new, _ = check_vectors(new, "pairs", dim=None if encoder is None else encoder.dim, nonzero=after == "cosine")
-    if len(old) != len(new):
-        raise ValueError(f"pairs: expected one new vector for each of {len(old)} items, got {len(new)}")
-    if len(old) < LEAST_PAIRS:
-        raise ValueError(f"pairs: expected at least {LEAST_PAIRS} items encoded by both models, got {len(old)}")
-    dim = new.shape[1]
-    fingerprint = check_embedding(encoder.fingerprint() if embedding is None and encoder else embedding, dim)
-    if fingerprint is not None and fingerprint == store._meta().get("embedding"):
-        raise ValueError(f"embedding: the store holds vectors of this model already: {fingerprint}")
-    kept = _queries(store, encoder, queries, old_queries, (dim, after), own)
-    learned = learn(old, new, own.metric, after, random_state, kept, rows=max(2, len(store)))
-    shape = Shape(dim, own.dtype, after, own.schema)
-    said = upgrading.settings(learned, dim, after, fingerprint, "", 1)
-    beside = {}
-    if not ids:
-        some = np.sort(np.random.default_rng(random_state).permutation(len(old))[:_PAIRS_KEPT])
-        beside = {"old": old[some], "new": new[some]}
-        said["beside"] = len(some)
-    arrays = upgrading.arrays_of(learned, kept, beside)
-    upgrading.begin(writer, said, arrays, ids, as_stored(new, shape) if ids else new)
-    begun = Upgrade(store, store._meta()["next"])
-    begun._encoder = encoder
-    return begun
-
-
-def _pairs(
-    store: Handle, encoder: Encoder | None, pairs: Any, text: Any, own: Shape, random_state: int
-) -> tuple[list[Id], np.ndarray, Any]:
-    """Ids (none where the pairs are no items), old vectors, new vectors."""
-    if isinstance(pairs, int) and not isinstance(pairs, bool):
-        check_int(pairs, "pairs", LEAST_PAIRS)
-        if encoder is None:
-            raise ValueError(f"encoder: expected the new model, to encode {pairs} items with, got None")
-        ids = store._reader.view(lambda view, _: _sample_ids(view, pairs, random_state))
-        ids, texts = texts_of(store, ids, text)
-        return ids, _old_vectors(store, ids), encoder.encode(texts) if texts else np.empty((0, encoder.dim), np.float32)
-    if not isinstance(pairs, Sequence) or len(pairs) != 2:
-        raise TypeError(
-            "pairs: expected a number of items, (ids, new vectors) or (old vectors, new vectors), got "
-            f"{type(pairs).__name__}"
-        )
-    first, new = pairs
-    if np.ndim(first) == 2:
-        old, _ = check_vectors(first, "pairs", dim=own.dim, nonzero=own.metric == "cosine")
-        return [], old, new
-    named, _ = check_ids(first, store._meta().get("id_type"))
-    return named, _old_vectors(store, named), new
-
-
-def _sample_ids(view: View, count: int, random_state: int) -> list[Any]:
-    keys = np.concatenate([np.empty(0, np.int64), *(live.part.keys[live.rows()] for live in view.parts)])
-    some = np.sort(np.random.default_rng(random_state).permutation(keys)[:count])
-    return view.gather_ids(*view.locate(some))
-
-
-def _old_vectors(store: Handle, ids: list[Id]) -> np.ndarray:
-    items = store._reader.get(ids) if ids else []
-    missing = [identifier for identifier, item in zip(ids, items, strict=True) if item is None]
-    if missing:
-        raise ValueError(f"pairs: {len(missing)} of the ids are not in the store, such as {missing[:5]!r}")
-    vectors = [item.vector for item in items]
-    return np.asarray(vectors, np.float32).reshape(len(ids), store._shape.dim)
-
-
-def _queries(
-    store: Handle, encoder: Encoder | None, queries: Any, old_queries: Any, of: tuple[int, str], own: Shape
-) -> dict[str, np.ndarray]:
-    """The sample queries that are kept with the store."""
-    from .store import LEAST_OBSERVED
-
-    found: dict[str, np.ndarray] = {}
-    if queries is not None:
-        if len(queries) and isinstance(queries[0], str):
-            if encoder is None:
-                raise ValueError("queries: expected vectors, as there is no encoder for texts")
-            queries = encoder.encode(list(queries))
-        found["new"], _ = check_vectors(queries, "queries", dim=of[0], nonzero=of[1] == "cosine")
-    if isinstance(old_queries, str):
-        check_choice(old_queries, "old_queries", ("observed",))
-        asked = store._watch.record.queries(store._viewer.current())
-        if len(asked) < LEAST_OBSERVED:
-            raise ValueError(f"old_queries: expected at least {LEAST_OBSERVED} observed queries, found {len(asked)}")
-        found["old"] = asked
-    elif old_queries is not None:
-        found["old"], _ = check_vectors(old_queries, "old_queries", dim=own.dim, nonzero=own.metric == "cosine")
-    chosen = np.random.default_rng(0).permutation(max((len(rows) for rows in found.values()), default=0))
-    return {
-        name: np.ascontiguousarray(rows[np.sort(chosen[chosen < len(rows)][:_QUERIES_KEPT])], np.float32)
-        for name, rows in found.items()
-    }
+def _encoded(view: View, random_state: int) -> tuple[np.ndarray, np.ndarray]:
+    """Old and new vectors of the encoded items, or of as many as a map is learnt from."""
+    assert view.next is not None
+    keys = view.next.encoded(view)
+    keys = np.sort(np.random.default_rng(random_state).permutation(keys)[:PAIRS_KEPT])
+    old, new = (space.gather_vectors(*space.locate(keys), space.shape) for space in (view, view.newer))
+    return old, new

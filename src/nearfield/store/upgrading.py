@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 _TABLES = ("encoded", "incoming")
 # Of the table ``arrays``.
-GROUPS = ("map", "back", "asking", "queries", "pairs")
+GROUPS = ("map", "back", "asking", "queries", "pairs", "judged")
 Arrays = Mapping[str, Mapping[str, np.ndarray]]
 
 
@@ -108,10 +108,23 @@ def begin(
 def relearn(writer: Writer, said: Mapping[str, Any], arrays: Arrays) -> None:
     """Another map in place of the one so far."""
     with writer.catalogue.writing() as connection:
-        _same(connection, writer.catalogue.path, said["identity"])
-        set_meta(connection, "next", dict(said))
-        for group in GROUPS:
-            write_arrays(connection, group, arrays.get(group, {}))
+        before = _same(connection, writer.catalogue.path, said["identity"])
+        kept = {name: before[name] for name in ("beside", "judged") if name in before}
+        set_meta(connection, "next", {**said, **kept})
+        for group, some in arrays.items():
+            write_arrays(connection, group, some)
+
+
+def weigh(writer: Writer, identity: str, judged: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    """What judged questions told in place of what was known; ``arrays`` are questions in place of those that are kept.
+
+    They were asked of a moment that may be over. Where the map was learnt again since, that shows, and is due again.
+    """
+    with writer.catalogue.writing() as connection:
+        before = _same(connection, writer.catalogue.path, identity)
+        set_meta(connection, "next", {**before, "judged": dict(judged)})
+        if arrays:
+            write_arrays(connection, "judged", arrays)
 
 
 def put(
@@ -132,10 +145,12 @@ def put(
     return taken
 
 
-def _same(connection: sqlite3.Connection, path: Path, identity: str) -> None:
-    stored = read_meta(connection, path, "next").get("next")
+def _same(connection: sqlite3.Connection, path: Path, identity: str) -> dict[str, Any]:
+    """The setting ``next``; ValueError unless it is that of this move."""
+    stored: dict[str, Any] | None = read_meta(connection, path, "next").get("next")
     if stored is None or stored["identity"] != identity:
         raise ValueError("upgrade: this move of the store has ended; look at store.upgrading")
+    return stored
 
 
 def _take(connection: sqlite3.Connection, ids: list[Id], vectors: np.ndarray, known: Mapping[Id, int]) -> int:
