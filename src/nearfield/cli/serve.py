@@ -64,11 +64,12 @@ def run(arguments: argparse.Namespace) -> int:
         return DONE
     if arguments.path is None:
         raise ValueError("PATH: expected a store or a folder of collections")
-    from ..common.checks import require
+    from ..common.checks import check_real, require
 
     require("fastapi", "serve")
     require("uvicorn", "serve")
     from ..serve import create_app
+    from ..serve.allocator import share_arenas
     from ..serve.server import address_of, bind, is_loopback
     from ..serve.server import run as serve
 
@@ -78,7 +79,9 @@ def run(arguments: argparse.Namespace) -> int:
             f"--host: {arguments.host} lets other machines in, and without --keys anybody could read and remove "
             "everything; give --keys FILE, or --insecure to mean it"
         )
+    share_arenas()
     limits = _limits(arguments)
+    check_real(arguments.grace, "--grace", 0, 86400)
     encoder = None if arguments.encoder is None else make_encoder(arguments.encoder)
     listening = bind(arguments.host, arguments.port)
     try:
