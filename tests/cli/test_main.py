@@ -111,6 +111,23 @@ def test_a_closed_pipe_is_no_error(store: Path) -> None:
     assert process.wait(60) == 141
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no disk that is always full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_behind_stdout_is_one_line(store: Path, unbuffered: str) -> None:
+    line = [sys.executable, "-m", "nearfield", "stats", str(store)]
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True, env=environment)
+    assert (done.returncode, done.stderr) == (2, "nearfield: No space left on device\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell")
+def test_a_closed_stdout_is_no_error(store: Path) -> None:
+    line = f"{sys.executable} -m nearfield stats {store} >&-"
+    done = subprocess.run(["sh", "-c", line], stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_in_a_pipe_there_is_the_document_alone(command, texts: Path) -> None:
     for line in (
         ("index", texts, "a.nf", "--attributes", "topic"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -133,3 +134,36 @@ def test_keys_from_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str
                 client.create("a", 3)
         with Client(url) as client, pytest.raises(PermissionError, match="a key is needed"):
             list(client)
+
+
+def test_it_says_where_it_answers_as_json(tmp_path: Path) -> None:
+    Store.create(tmp_path / "a.nf", dim=4).close()
+    command = [sys.executable, "-m", "nearfield", "serve", str(tmp_path / "a.nf"), "--port", "0", "--no-page", "--json"]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert running.stdout is not None
+        text = ""
+        while not text.endswith("}\n"):
+            text += running.stdout.readline()
+        told = json.loads(text)
+        with Client(told["url"]) as client:
+            assert list(client) == ["a"]
+        assert (told["collections"], told["keys"]) == (1, None)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(60) == 0 and running.stdout.read() == ""
+    finally:
+        running.kill()
+        running.wait()
+
+
+@pytest.mark.parametrize("grace", ["-1", "nan"])
+def test_a_grace_that_is_none(tmp_path: Path, grace: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Store.create(tmp_path / "a.nf", dim=4).close()
+    assert main(["serve", str(tmp_path / "a.nf"), "--port", "0", f"--grace={grace}"]) == 2
+    assert "--grace" in capsys.readouterr().err
+
+
+def test_keys_that_are_no_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "keys").write_bytes(b"\x93NUMPY")
+    assert main(["serve", str(tmp_path / "a.nf"), "--keys", str(tmp_path / "keys")]) == 2
+    assert f"{tmp_path / 'keys'}: expected lines" in capsys.readouterr().err

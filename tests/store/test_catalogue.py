@@ -85,6 +85,21 @@ def test_settings_carry_checksums(tmp_path: Path) -> None:
         read_meta(connection, tmp_path)
 
 
+def test_the_log_is_written_over(
+    make: Callable[..., Store], vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It grows to where it is folded in, and no further, however many commits there are."""
+    monkeypatch.setattr(catalogue, "_CHECKPOINT_PAGES", 64)
+    store = make()
+    log = store.path / "catalogue.sqlite-wal"
+    sizes = []
+    for turn in range(120):
+        store.upsert([turn % 8], vectors[:1])
+        sizes.append(log.stat().st_size)
+    assert len(set(sizes)) > 5 and max(sizes) < 2 * 64 * 8192
+    assert sizes[-1] == sizes[len(sizes) // 2]
+
+
 def test_digests_fit_sqlite() -> None:
     values = [digest(b"%d" % number) for number in range(200)]
     assert len(set(values)) == 200

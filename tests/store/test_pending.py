@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,9 @@ def test_batches_are_cut_into_blocks_and_come_back(
     # A part made early does not see what came later.
     assert len(early) == 40 and early.table().num_rows == 40 and len(early.vectors) == 40
     assert part.table().num_rows == 92
+    assert not buffer._columns._blobs  # what is decoded takes their place
+    buffer.append(replace(blocks[3], batch=5, keys=np.array([200, 201])))
+    assert buffer.part().table().num_rows == 94 and part.table().num_rows == 92 and early.table().num_rows == 40
     assert [block.batch for block in read_blocks(base, "x", 8, np.dtype(dtype), kind, after=2)] == [3, 4]
 
 

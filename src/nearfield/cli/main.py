@@ -29,19 +29,29 @@ def main(argv: Sequence[str] | None = None) -> int:
             namespace = parse(arguments)
             return int(importlib.import_module(f".{namespace.command}", __package__).run(namespace))
         finally:
-            sys.stdout.flush()
+            if sys.stdout is not None:  # None: closed by whoever called
+                sys.stdout.flush()
     except KeyboardInterrupt:
         note("interrupted")
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader has seen enough. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _end_output()  # the reader has seen enough
         return PIPE_CLOSED
     except (ValueError, TypeError, OSError, RuntimeError, ImportError, MemoryError) as error:
         if os.environ.get("NEARFIELD_DEBUG"):
             raise
         note(_one_line(error))
+        try:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except OSError:  # this is the error: the disk behind it is full
+            _end_output()
         return FAILED
+
+
+def _end_output() -> None:
+    """Leave what stdout still holds: Python would try once more at exit, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _one_line(error: BaseException) -> str:

@@ -12,11 +12,12 @@ Only programs of this machine reach it, unless --host says otherwise; then it wa
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .encoders import add_encoder_argument, make_encoder
-from .output import DONE, note, say
+from .output import DONE, note, print_json, say, telling
 
 if TYPE_CHECKING:
     from ..serve import Limits
@@ -46,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--read-only", action="store_true", help="open for reading, beside a writer elsewhere")
     parser.add_argument("--qdrant", action="store_true", help="answer as a Qdrant server does as well")
     parser.add_argument("--no-page", action="store_true", help="serve no page")
+    parser.add_argument("--json", action="store_true", help="say where it answers, or the new key, as JSON")
     parser.add_argument("--grace", type=float, default=30.0, metavar="S", help="seconds to finish in (default: 30)")
     limits = parser.add_argument_group("limits")
     for name, (kind, metavar, help) in _LIMITS.items():
@@ -59,16 +61,21 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.new_key is not None:
         if arguments.keys is None:
             raise ValueError("--keys: expected the file that the new key is added to")
-        say(Keys.new(arguments.keys, arguments.new_key, arguments.name))
+        secret = Keys.new(arguments.keys, arguments.new_key, arguments.name)
+        if arguments.json:
+            print_json({"key": secret, "right": arguments.new_key, "file": str(arguments.keys)})
+        else:
+            say(secret)
         note(f"the key is shown this once; {arguments.keys} holds its hash")
         return DONE
     if arguments.path is None:
         raise ValueError("PATH: expected a store or a folder of collections")
-    from ..common.checks import require
+    from ..common.checks import check_real, require
 
     require("fastapi", "serve")
     require("uvicorn", "serve")
     from ..serve import create_app
+    from ..serve.allocator import share_arenas
     from ..serve.server import address_of, bind, is_loopback
     from ..serve.server import run as serve
 
@@ -78,7 +85,9 @@ def run(arguments: argparse.Namespace) -> int:
             f"--host: {arguments.host} lets other machines in, and without --keys anybody could read and remove "
             "everything; give --keys FILE, or --insecure to mean it"
         )
+    share_arenas()
     limits = _limits(arguments)
+    check_real(arguments.grace, "--grace", 0, 86400)
     encoder = None if arguments.encoder is None else make_encoder(arguments.encoder)
     listening = bind(arguments.host, arguments.port)
     try:
@@ -97,9 +106,15 @@ def run(arguments: argparse.Namespace) -> int:
     hosted = app.state.hosted
     what = f"{arguments.path}" if hosted.single else f"{arguments.path}, {len(hosted)} collections"
     guard = f"{len(keys)} keys" if keys is not None else "no keys: whoever reaches it may do everything"
-    say(f"serving {what}  {address_of(listening)}  ({guard})")
+    if arguments.json:
+        counted = {"collections": len(hosted), "keys": None if keys is None else len(keys)}
+        print_json({"path": str(arguments.path), "url": address_of(listening), **counted})
+        if sys.stdout is not None:
+            sys.stdout.flush()  # a program reads it while this goes on
+    told = telling(arguments)
+    told(f"serving {what}  {address_of(listening)}  ({guard})")
     serve(app, listening, grace=arguments.grace)
-    say("stopped; everything acknowledged is on disk")
+    told("stopped; everything acknowledged is on disk")
     return DONE
 
 

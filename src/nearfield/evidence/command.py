@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         names = check_names(arguments.names)
     except ValueError as error:
-        print(error, file=sys.stderr)
+        print(f"nearfield: {error}", file=sys.stderr)
         return 2
     if arguments.list:
         titles = {name: importlib.import_module(f".{name}", __package__).PAPER.title for name in names}

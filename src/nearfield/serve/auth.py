@@ -74,7 +74,11 @@ class Keys:
         """Read a keys file; ValueError naming the line that is no key, or when there is none."""
         keys = cls(())
         found = []
-        for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            lines = Path(path).read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError:
+            raise ValueError(f"{path}: expected lines 'name right hash', got what is no text") from None
+        for number, line in enumerate(lines, 1):
             if line.strip() and not line.lstrip().startswith("#"):
                 found.append(_parse(line.split(), f"{path}: line {number}"))
         if not found:

@@ -118,7 +118,7 @@ def explain_item(
 
     rank, total = _rank(view, asked, condition, float(score), key)
     hits = nearest(view, metric, array, k, condition=condition, beam=beam)
-    place = f"the {_ordinal(rank)} nearest of {total}"
+    place = f"the {_ordinal(rank)} nearest of {total:,}"
     relevance, kept = None, hits
     if view.judge is not None:
         around = nearest(view, metric, array, view.judge.k, beam=beam)

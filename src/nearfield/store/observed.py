@@ -293,8 +293,9 @@ def _data_drift(stored: Sequence[Observation], plan: Mapping[str, Any] | None, v
     if plan is None:
         return []
     dead = sum(len(live.part) - live.count for live in view.parts)
+    segments = len(view.segments)
     text = (
-        f"data: {view.items:,} items, {plan['rows']:,} when planned; {len(view.segments)} segments, "
+        f"data: {view.items:,} items, {plan['rows']:,} when planned; {segments} segment{'s' * (segments != 1)}, "
         f"{view.pending:,} pending, {dead:,} deleted but kept"
     )
     early, late = _apart(stored)

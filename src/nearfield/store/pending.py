@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,25 +153,44 @@ def _coded(path: Path, batch: int, first_key: int, rows: int, kept: Any, check: 
 
 
 class _Columns:
-    """The attributes of the pending rows, decoded when a filter first asks for them."""
+    """The attributes of the pending rows, decoded when a filter first asks for them.
+
+    Of one row the bytes are hundreds, its columns a few numbers: what is decoded takes the place of the bytes.
+    """
 
     def __init__(self, schema: Mapping[str, str] | None) -> None:
-        self.blobs: list[bytes] = []
-        self.path: Path | None = None
         self.schema = schema
-        self._decoded: tuple[int, pa.Table | None] = (0, None)  # one tuple, so that threads see both or neither
+        self.blocks = 0
+        self._path: Path | None = None
+        self._blobs: dict[int, bytes] = {}  # by block, until they are decoded; whoever appends waits for no decoder
+        # The table of the first blocks, and its rows up to each of them: one tuple, so that both come or neither.
+        self._decoded: tuple[pa.Table | None, list[int]] = (None, [])
+        self._decoding = threading.Lock()
 
-    def table(self, blocks: int) -> pa.Table:
+    def append(self, blob: bytes, path: Path | None) -> None:
+        """The attributes of one more block."""
+        self._path = path
+        self._blobs[self.blocks] = blob
+        self.blocks += 1
+
+    def table(self, blocks: int) -> pa.Table | None:
+        """The attributes of the first ``blocks``; None of none."""
         import pyarrow as pa
 
-        decoded, table = self._decoded
-        if table is None or decoded > blocks:
-            decoded, table = 0, None
-        if decoded < blocks:
-            fresh = [attribute_columns.from_ipc(blob, self.path, self.schema) for blob in self.blobs[decoded:blocks]]
-            table = pa.concat_tables([*([] if table is None else [table]), *fresh]).combine_chunks()
-            self._decoded = (blocks, table)
-        return table
+        with self._decoding:
+            table, ends = self._decoded
+            fresh = [
+                attribute_columns.from_ipc(self._blobs[number], self._path, self.schema)
+                for number in range(len(ends), blocks)
+            ]
+            if fresh:
+                table = pa.concat_tables([*([] if table is None else [table]), *fresh]).combine_chunks()
+                last = ends[-1] if ends else 0
+                ends = [*ends, *(last + rows for rows in itertools.accumulate(map(len, fresh)))]
+                self._decoded = (table, ends)
+                for number in range(blocks - len(fresh), blocks):
+                    del self._blobs[number]
+        return None if table is None or not blocks else table.slice(0, ends[blocks - 1])
 
 
 class PendingPart(Part):
@@ -188,7 +208,7 @@ class PendingPart(Part):
     ):
         super().__init__(keys, ids, vectors, scale, metric)
         self._columns = columns
-        self._blocks = len(columns.blobs)
+        self._blocks = columns.blocks
         self._bags = bags
 
     @property
@@ -236,8 +256,7 @@ class PendingBuffer:
         if self._bags is not None:
             self._bags.append(len(block.keys), block.bags)
         if block.attributes is not None:
-            self._columns.blobs.append(block.attributes)
-            self._columns.path = block.path
+            self._columns.append(block.attributes, block.path)
         self.first_batch = self.first_batch or block.batch
         self.last_batch = block.batch
         self.rows = rows

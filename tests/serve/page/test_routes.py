@@ -65,6 +65,18 @@ def test_the_page_moves_and_can_be_left_out(folder: Path) -> None:
         assert http.get("/page/home", follow_redirects=False).headers["location"] == "../ui"
 
 
+def test_a_browser_finds_it_beside_qdrant(folder: Path) -> None:
+    browser = {"accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
+    for page in (True, False):
+        app = create_app(folder, qdrant=True, page=page)
+        with TestClient(app) as http:
+            sent = http.get("/", headers=browser, follow_redirects=False)
+            assert (sent.status_code, sent.headers.get("location")) == ((307, "ui") if page else (200, None))
+            assert "Qdrant" in http.get("/").json()["title"]  # to programs
+            if page:
+                assert "<title>Nearfield</title>" in http.get("/", headers=browser).text
+
+
 def test_facts(http: TestClient) -> None:
     told = http.get("/page/data/facts", params={"collection": "papers"}).json()
     assert told == {

@@ -189,7 +189,7 @@ class Asker:
         threshold: float | None,
     ) -> list[Hit]:
         """The best of the rows, larger values first, as far as the threshold lets them through."""
-        order = np.argsort(-values, kind="stable")[:count]
+        order = scores.largest(values, count)
         values, rows = values[order], rows[order]
         nearest = resolved.kind == "nearest"
         shown = resolved.space.shown(values) if nearest else values

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("nearfield.serve.qdrant")
 
+_PAGE = "/ui"  # of people, where it is served
 _ANY = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -52,6 +53,10 @@ def _saying(text: str) -> Any:
 
 
 async def _about(request: Any) -> Any:
+    if "text/html" in request.headers.get("accept", "") and any(
+        getattr(route, "path", None) == _PAGE for route in request.app.routes
+    ):  # a person's browser; relative, since a proxy may put a path before it
+        return _reply(b"", 307, {"Location": _PAGE[1:], "Vary": "Accept"})
     return _reply(to_json({"title": "nearfield - as a Qdrant server", "version": VERSION, "commit": ""}))
 
 

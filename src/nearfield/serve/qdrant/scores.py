@@ -32,6 +32,16 @@ class Hit(NamedTuple):
     value: float | None = None
 
 
+def largest(values: np.ndarray, count: int) -> np.ndarray:
+    """Places of the ``count`` largest values, best first, and among equal ones by place."""
+    if 8 * count < len(values):  # sorting all of them would take as long as making them
+        least = np.partition(values, len(values) - count)[len(values) - count] if count else np.inf
+        some = np.flatnonzero(values >= least)
+        if len(some) >= count:  # else there are values that are no numbers
+            return some[np.argsort(-values[some], kind="stable")[:count]]
+    return np.argsort(-values, kind="stable")[:count]
+
+
 def squash(values: np.ndarray) -> np.ndarray:
     """x / (1 + |x|): from -1 to 1, and it keeps the order; infinities stay."""
     with np.errstate(invalid="ignore"):

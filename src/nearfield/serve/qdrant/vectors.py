@@ -21,8 +21,8 @@ from .refusal import bad, unsupported
 DISTANCES = ("Cosine", "Dot", "Euclid", "Manhattan")
 # A vector shorter than this has no direction: it stays as it is under cosine.
 _SHORTEST = np.finfo(np.float32).eps
-# Numbers that are compared at a time.
-_BLOCK = 1 << 22
+# Numbers that are compared at a time: two megabytes, which stay in a processor's cache.
+_BLOCK = 1 << 19
 
 
 def similarities(rows: np.ndarray, query: np.ndarray, distance: str) -> np.ndarray:
@@ -205,6 +205,8 @@ class _HeldDense(Held):
 
     def score(self, query: np.ndarray, rows: np.ndarray) -> np.ndarray:
         places, vectors = self._places(rows), self._vectors.view()
+        if len(places) == len(vectors):  # rows ascend, so these are all
+            return similarities(vectors, query, self._space.distance)
         if 2 * len(places) > len(vectors):
             return similarities(vectors, query, self._space.distance)[places]
         step = max(1, _BLOCK // self._space.size)
@@ -269,17 +271,26 @@ class _HeldBags(Held):
         return self._vectors.view()[int(start[0]) : int(end[0])]
 
     def score(self, query: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        if not len(rows):
+            return np.empty(0, np.float32)
         starts, ends = self._spans(rows)
         vectors, distance = self._vectors.view(), self._space.distance
         found = np.zeros(len(rows), np.float32)
         # Bags that begin in one stretch of some thousand vectors are compared together.
         stretch = np.concatenate([[0], np.cumsum(ends - starts)[:-1]]) // max(1, _BLOCK // self._space.size)
-        for number in np.unique(stretch):
-            some = np.flatnonzero(stretch == number)
+        edges = [0, *(np.flatnonzero(np.diff(stretch)) + 1).tolist(), len(rows)]
+        for some in map(slice, edges[:-1], edges[1:]):
             sizes = ends[some] - starts[some]
             first = np.cumsum(sizes) - sizes
-            lines = np.arange(int(sizes.sum())) + np.repeat(starts[some] - first, sizes)
-            block = vectors[lines]
+            total = int(sizes.sum())
+            begin, end = starts[some][0], ends[some][-1]
+            if end - begin == total:  # one after the other: nothing is copied
+                block = vectors[begin:end]
+            else:
+                block = vectors[np.arange(total) + np.repeat(starts[some] - first, sizes)]
+            if distance in ("Cosine", "Dot"):  # all vectors of the query at once, so that a block is read once
+                found[some] = np.maximum.reduceat(block @ query.T, first, axis=0).sum(axis=1)
+                continue
             for one in query:
                 found[some] += np.maximum.reduceat(similarities(block, one, distance), first)
         return found

@@ -128,6 +128,7 @@ export function recall(said) {
           h("i", { class: one.alarm ? "poor" : undefined, vars: { low: at(one.low), high: at(one.high) } }), h("b", { vars: { at: at(one.recall) } })),
         h("span", { class: "number small" }, h("strong", {}, percent(one.recall, 1)), h("span", { class: "soft" }, ` of ${count(one.sampled)}`))))),
     h("p", { class: "tiny soft" }, `The scale begins at ${percent(from)}. ${said.target === null ? "" : `The line is the target, ${percent(said.target)}. `}${count(said.asked)} queries asked here; ${percent(said.share_of_time)} of one core repeats a sample of them.`),
+    said.drift.length || said.advice ? h("p", { class: "small soft" }, "Since the plan was made:") : null,
     said.drift.length || said.advice ? h("ul", { class: "points small" }, [...said.drift, said.advice].filter(Boolean).map((line) => h("li", {}, line))) : null,
   );
 }

@@ -367,7 +367,7 @@ export async function show(main, context) {
     const told = Object.entries(why).filter(([name, value]) => !["reason", "id", "verdict"].includes(name) && value !== null && typeof value !== "object");
     return h("div", { class: "notice stack" },
       h("p", {}, h("strong", {}, why.reason)),
-      told.length ? h("dl", { class: "facts" }, told.map(([name, value]) => [h("dt", {}, name.replaceAll("_", " ")), h("dd", { class: "number" }, typeof value === "number" ? number(value) : String(value))])) : null,
+      told.length ? h("dl", { class: "facts" }, told.map(([name, value]) => [h("dt", {}, name.replaceAll("_", " ")), h("dd", { class: "number" }, name === "relevance" ? percent(value) : typeof value === "number" ? number(value) : String(value))])) : null,
       why.verdict === "absent" ? null : h("div", {}, button("Look at it", () => inspect(collection, id))));
   }
 
