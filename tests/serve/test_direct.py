@@ -443,3 +443,29 @@ def test_who_does_not_read_is_not_written_to_for_ever(app: Any, vectors: np.ndar
             pytest.fail("all was written")
         (connection,) = server.server_state.connections
         assert connection.transport.get_write_buffer_size() < 1 << 18
+
+
+def test_who_asks_on_and_on_is_not_read_for_ever(app: Any, vectors: np.ndarray, held: threading.Event) -> None:
+    """Requests sent before the answer to the first: so many wait in the server, the others in the client's socket."""
+    health = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+    many = 60_000
+    with serving(app) as (url, server, _), Link(url) as link:
+        link.send(asking(vectors[3], k=1))
+        assert held.begun.wait(20)  # type: ignore[attr-defined]
+        sending = threading.Thread(target=link.socket.sendall, args=(health * many,), daemon=True)
+        sending.start()
+        (connection,) = server.server_state.connections
+        _until(lambda: len(connection.pipeline) > 16 and connection.flow.read_paused)
+        time.sleep(0.5)  # what was read at once is taken as a whole
+        before = len(connection.pipeline)
+        time.sleep(0.3)
+        assert len(connection.pipeline) == before < many / 4
+        held.set()
+        assert first(link.answer()[2]) == "p3"
+        most = 0
+        for _ in range(many):
+            assert link.answer()[0] == 200
+            most = max(most, len(connection.pipeline))
+        sending.join(20)
+        assert most < many / 3
+        assert first(link.send(asking(vectors[5], k=1)).answer()[2]) == "p5"

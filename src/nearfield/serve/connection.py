@@ -7,7 +7,8 @@ packet cost both sides more than finding the answer does.
 from __future__ import annotations
 
 import asyncio
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,6 +21,8 @@ _FULL = b"HTTP/1.1 503 Service Unavailable\r\n"
 _SLOW = b"HTTP/1.1 408 Request Timeout\r\n"
 _BAD = b"HTTP/1.1 400 Bad Request\r\n"
 _CONTINUE = b"HTTP/1.1 100 "
+# Requests of one connection that may wait for the answers before theirs; what is sent beyond is not read meanwhile.
+_AHEAD = 16
 
 
 def closing(line: bytes, message: str) -> bytes:
@@ -158,6 +161,9 @@ def protocol(most: int, head_seconds: float, gate: Gate) -> type[asyncio.Protoco
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
+            # uvicorn reads on with every answer, however many requests wait behind it.
+            flow: Any = self.flow
+            flow.resume_reading = partial(self._read_on, flow.resume_reading)
             self._joined = Joined(transport)
             self.transport = cast("asyncio.Transport", self._joined)
             if len(self.connections) > most:
@@ -236,6 +242,11 @@ def protocol(most: int, head_seconds: float, gate: Gate) -> type[asyncio.Protoco
             self._target = None
             self.transport.write(closing(_BAD, "this is not HTTP that can be understood"))
             self.transport.close()
+
+        def _read_on(self, resume: Callable[[], None]) -> None:
+            """Read more, unless too many requests wait already."""
+            if len(self.pipeline) < _AHEAD:
+                resume()
 
         def _idle(self) -> bool:
             """Whether no request waits for its answer."""
