@@ -13,6 +13,7 @@ mode="${1:-address}"
 shift || true
 python="${PYTHON:-python3}"
 work="${SANITIZE_DIR:-$(mktemp -d)}"
+mkdir -p "$work"
 case "$mode" in
   address) sanitize="address,undefined" library=libasan.so ;;
   thread) sanitize="thread" library=libtsan.so ;;
