@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..common.ndcg import discounts
 from ..store import Store
 from . import machine
 
@@ -68,7 +69,7 @@ class Questions:
 
     def ndcg(self, ids: list[list[Any]]) -> np.ndarray:
         """nDCG@10 of every question that has an answer here."""
-        discount = 1 / np.log2(np.arange(2, 12))
+        discount = discounts(10)
         values = []
         for grades, found in zip(self.grades, ids, strict=True):
             best = np.sort([grade for grade in grades.values() if grade > 0])[::-1][:10]

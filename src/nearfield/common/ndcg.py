@@ -7,6 +7,17 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 
+def discounts(k: int) -> np.ndarray:
+    """What a hit at each of the first ``k`` places counts: 1 over log2 of the place + 1, float64 (k,).
+
+    Examples
+    --------
+    >>> discounts(3).round(3).tolist()
+    [1.0, 0.631, 0.5]
+    """
+    return np.asarray(1 / np.log2(np.arange(2, k + 2)))
+
+
 def ndcg(
     rows: np.ndarray, document_ids: Sequence[str], query_ids: Sequence[str], judgements: Mapping[str, Mapping[str, int]]
 ) -> float:
@@ -18,11 +29,11 @@ def ndcg(
     1.0
     """
     values = []
-    discounts = 1 / np.log2(np.arange(2, rows.shape[1] + 2))
+    discount = discounts(rows.shape[1])
     for query, found in zip(query_ids, rows, strict=True):
         grades = judgements[query]
         gains = np.array([grades.get(document_ids[row], 0) if row >= 0 else 0 for row in found], float)
         best = np.sort(np.array(list(grades.values()), float))[::-1][: rows.shape[1]]
-        ideal = float((best * discounts[: len(best)]).sum())
-        values.append(float((gains * discounts).sum()) / ideal if ideal > 0 else 0.0)
+        ideal = float((best * discount[: len(best)]).sum())
+        values.append(float((gains * discount).sum()) / ideal if ideal > 0 else 0.0)
     return float(np.mean(values))

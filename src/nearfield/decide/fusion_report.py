@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..common.checks import check_int, check_random_state
+from ..common.ndcg import discounts
 from .fusion import MIN_QUERIES, Fusion, checked
 from .rank_fusion import normalized_sum, reciprocal_rank_fusion
 
@@ -192,7 +193,7 @@ class _Measure:
 
 
 def _ideals(numbers: np.ndarray, groups: np.ndarray, gain: np.ndarray, ideal: Any, k: int) -> np.ndarray:
-    discount = 1 / np.log2(np.arange(2, k + 2))
+    discount = discounts(k)
     best = np.empty(len(numbers))
     for place, number in enumerate(numbers.tolist()):
         known = gain[groups == place] if ideal is None else np.asarray(ideal[number], np.float64)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..common.ndcg import discounts
 from ..datasets import load
 from ..transform import Subspace
 from . import material
@@ -61,8 +62,8 @@ class World:
     def judged(self, queries: np.ndarray, some: slice) -> tuple[float, float]:
         """Share of unwanted items among the twenty nearest, and nDCG@20 of the wanted."""
         found = self.intent[exact(self.items, material.unit(queries), 20).rows]
-        discounts = 1 / np.log2(np.arange(2, 22))
-        wanted = (found == self.wanted[some, None]) @ discounts / discounts.sum()
+        discount = discounts(20)
+        wanted = (found == self.wanted[some, None]) @ discount / discount.sum()
         return float((found == self.unwanted[some, None]).mean()), float(wanted.mean())
 
     def projected(self, some: slice, width: int, strength: float) -> np.ndarray:

@@ -22,6 +22,7 @@ from scipy import special
 from sklearn.base import clone
 
 from ..common.decoding import expect
+from ..common.ndcg import discounts
 from ..metric import Metric, get_metric
 from ..tune.maps import CANDIDATES
 from .fusing import nominated
@@ -39,6 +40,7 @@ WEIGHTS = tuple(number / 10 for number in range(11))
 _CONFIDENCE = 0.95
 _FOLDS = 5
 _K = 10
+_DISCOUNTS = discounts(_K)
 
 
 @dataclass(frozen=True)
@@ -310,11 +312,11 @@ def _standing(scores: np.ndarray, usual: np.ndarray) -> np.ndarray:
 def _gain(scores: np.ndarray, right: np.ndarray) -> float:
     """DCG@10 of candidates that stand in the order of their keys, ties to the older."""
     top = np.argsort(scores, kind="stable")[:_K]
-    return float(right[top] @ (1 / np.log2(np.arange(2, 2 + len(top)))))
+    return float(right[top] @ _DISCOUNTS[: len(top)])
 
 
 def _ideal(relevant: int) -> float:
-    return float((1 / np.log2(np.arange(2, 2 + min(_K, relevant)))).sum())
+    return float(_DISCOUNTS[:relevant].sum())
 
 
 def _among(view: View, judged: Judged, relevant: Sequence[np.ndarray], groups: np.ndarray) -> dict[str, Any] | None:
@@ -336,7 +338,7 @@ def _among(view: View, judged: Judged, relevant: Sequence[np.ndarray], groups: n
         found = nearest(space, space.shape.metric, queries[rows], _K).keys
         gains[name] = np.array(
             [
-                float(np.isin(hits, there[row]) @ (1 / np.log2(np.arange(2, 2 + _K)))) / _ideal(len(there[row]))
+                float(np.isin(hits, there[row]) @ _DISCOUNTS) / _ideal(len(there[row]))
                 for row, hits in zip(rows.tolist(), found, strict=True)
             ]
         )
