@@ -42,7 +42,8 @@ def test_every_setting_is_measured_and_promises_are_kept() -> None:
     rows = measure(case, encode(1, 12), encode(2, 16), levels=(0.1, 0.5))
     names = [row["setting"] for row in rows]
     assert names[0] == "a filter that keeps the answers out" and "a filter that 1% pass" in names
-    assert sum("after a move" in name for name in names) == 4 and len(names) == 11
+    assert sum("after a move" in name for name in names) == 6 and len(names) == 13
+    assert [name for name in names if "refused" in name] == [name for name in names if "mapped" in name] != []
     for row in rows:
         value, low, high = row["false"]["0.1"]
         assert 0 <= low <= value <= high <= 1 and row["queries"] == 20

@@ -56,13 +56,14 @@ def test_queries_are_encoded_where_they_can_be_and_mapped_otherwise(
             return np.ones((len(texts), 24), np.float32)
 
     asked = topics[1200:]
-    mapped, probe = crossing.Crossing(view).queries(asked, ["a"] * 20)
+    found = crossing.Crossing(view).queries(asked, ["a"] * 20)
     true = asked / np.linalg.norm(asked, axis=1, keepdims=True) @ turn
-    assert np.abs(mapped - true).max() < 0.05 and probe is not None and len(probe.keys) == 240
-    encoded, none = crossing.Crossing(view, Encoder()).queries(asked, ["a"] * 20)
-    assert none is None and (encoded == 1).all()
-    assert crossing.Crossing(view, Encoder()).queries(asked, None)[1] is not None
-    assert crossing.Crossing(view).queries(asked[:0], None)[0].shape == (0, 24)
+    assert np.abs(found.queries - true).max() < 0.05 and found.mapped and len(found.probe.keys) == 240
+    encoded = crossing.Crossing(view, Encoder()).queries(asked, ["a"] * 20)
+    assert not encoded.mapped and (encoded.queries == 1).all() and len(encoded.rows) == 20
+    assert crossing.Crossing(view, Encoder()).queries(asked, None).mapped
+    none = crossing.Crossing(view).queries(asked[:0], None)
+    assert none.queries.shape == (0, 24) and not none.mapped
 
     class Broken(Encoder):
         def encode(self, texts: list[str], *, progress: bool | None = None) -> np.ndarray:
@@ -70,3 +71,22 @@ def test_queries_are_encoded_where_they_can_be_and_mapped_otherwise(
 
     with pytest.raises(ValueError, match="encoder"):
         crossing.Crossing(view, Broken()).queries(asked, ["a"] * 20)
+
+
+@pytest.mark.parametrize(("known", "mapped"), [(range(40), False), (range(0, 40, 2), False), (range(15), True)])
+def test_the_new_vectors_of_queries_that_both_models_encoded_are_known(
+    filled: Store, topics: np.ndarray, rng: np.random.Generator, known: range, mapped: bool
+) -> None:
+    """Enough of them, and of either kind, stand for all; there are no others in between."""
+    turn = np.linalg.qr(rng.standard_normal((24, 16)))[0].T.astype(np.float32)
+    asked, rows = topics[:40] + 0.1, np.array(known)
+    others = rng.standard_normal((60, 16)).astype(np.float32)
+    old = np.concatenate([asked[rows], others])
+    new = rng.standard_normal((len(old), 24)).astype(np.float32)  # what no map would find
+    filled.upgrade(pairs=(list(range(1200)), topics[:1200] @ turn), queries=new, old_queries=old)
+    found = crossing.Crossing(filled._viewer.current()).queries(asked, None, [row % 3 == 0 for row in range(40)])
+    assert found.mapped == mapped and len(found.rows) == (40 if mapped else len(rows))
+    if not mapped:
+        assert (found.rows == rows).all() and (found.queries == new[: len(rows)]).all()
+    one_kind = [row in known for row in range(40)]
+    assert crossing.Crossing(filled._viewer.current()).queries(asked, None, one_kind).mapped == (len(rows) < 40)

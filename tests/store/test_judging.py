@@ -73,11 +73,11 @@ def test_the_judge_is_kept(judged: Store, topics: np.ndarray, low_limits: None) 
 
 
 def test_stats_say_when_it_is_stale(judged: Store, topics: np.ndarray) -> None:
-    assert judged.stats()["judge"] == {"fitted_on_items": 1200, "changed_since": 0.0, "stale": False}
+    assert judged.stats()["judge"] == {"fitted_on_items": 1200, "changed_since": 0.0, "stale": False, "promises": True}
     judged.delete(list(range(300)))
-    assert judged.stats()["judge"] == {"fitted_on_items": 1200, "changed_since": 0.25, "stale": True}
+    assert judged.stats()["judge"] == {"fitted_on_items": 1200, "changed_since": 0.25, "stale": True, "promises": True}
     judged.fit_judge()
-    assert judged.stats()["judge"] == {"fitted_on_items": 900, "changed_since": 0.0, "stale": False}
+    assert judged.stats()["judge"] == {"fitted_on_items": 900, "changed_since": 0.0, "stale": False, "promises": True}
 
 
 def test_new_items_are_judged_too(judged: Store, topics: np.ndarray) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -80,7 +81,7 @@ def test_it_is_kept(judged: Store, topics: tuple[np.ndarray, np.ndarray]) -> Non
     with Store.open(judged.path, read_only=True) as reader:
         assert isinstance(reader.judge, QueryJudge)
         assert np.allclose(reader.search(topics[1], 5).relevance, before, atol=1e-5)
-    assert judged.stats()["judge"] == {"fitted_on_items": 600, "changed_since": 0.0, "stale": False}
+    assert judged.stats()["judge"] == {"fitted_on_items": 600, "changed_since": 0.0, "stale": False, "promises": True}
     assert judged.verify().ok
 
 
@@ -125,38 +126,111 @@ def test_labels_follow_ids_and_vanish_with_the_items(judged: Store, topics: tupl
     assert judged.judge.n_set_aside_ == 39 and judged.search(topics[1][190], 3).relevance is not None
 
 
-def test_a_move_fits_it_again_with_encoded_or_with_mapped_queries(
-    judged: Store, topics: tuple[np.ndarray, np.ndarray], rng: np.random.Generator
+class Turning:
+    """The new model: what the old one says, turned into more dimensions."""
+
+    dim = 32
+
+    def __init__(self, queries: np.ndarray, name: str = "new"):
+        rng = np.random.default_rng(len(name))
+        self.turn = np.linalg.qr(rng.standard_normal((32, 24)))[0].T.astype(np.float32)
+        self.name, self.queries, self.asked = name, queries, list[str]()
+
+    def encode(self, found: Any, *, progress: bool | None = None) -> np.ndarray:
+        self.asked += found
+        return self.queries[[int(text) for text in found]] @ self.turn
+
+    def fingerprint(self) -> dict[str, Any]:
+        return {"encoder": self.name, "dim": 32}
+
+
+def moved(store: Store, items: np.ndarray, model: Turning, encoder: Any = None, **given: Any) -> QueryJudge:
+    """The store's judge after a move of all items."""
+    new = items @ model.turn
+    upgrade = store.upgrade(pairs=(NAMES[:60], new[:60]), embedding=model.fingerprint(), **given)
+    upgrade.put(NAMES[60:], new[60:])
+    upgrade.finish(encoder)
+    assert isinstance(store.judge, QueryJudge)
+    return store.judge
+
+
+def test_a_move_with_the_new_model_keeps_the_promise(judged: Store, topics: tuple[np.ndarray, np.ndarray]) -> None:
+    items, queries = topics
+    model, texts = Turning(queries), [str(number) for number in range(120)]
+    judged.fit_query_judge(queries[:120], answers(120), text=texts)
+    judge = moved(judged, items, model, model)
+    assert model.asked == texts and judge.n_set_aside_ == 60 and not judge.mapped_
+    assert shown(judged, queries[120:] @ model.turn, 0.1) > 0.7
+    assert shown(judged, queries[120:] @ model.turn, 0.1, where="topic < 60") < 0.25
+
+
+def test_a_move_that_maps_the_labelled_queries_promises_nothing(
+    judged: Store, topics: tuple[np.ndarray, np.ndarray], caplog: pytest.LogCaptureFixture
 ) -> None:
     items, queries = topics
-    turn = np.linalg.qr(rng.standard_normal((32, 24)))[0].T.astype(np.float32)
-    texts = [str(number) for number in range(120)]
-
-    class Encoder:
-        dim = 32
-
-        def __init__(self) -> None:
-            self.asked: list[str] = []
-
-        def encode(self, found: Any, *, progress: bool | None = None) -> np.ndarray:
-            self.asked += found
-            return queries[[int(text) for text in found]] @ turn
-
-        def fingerprint(self) -> dict[str, Any]:
-            return {"encoder": "new", "dim": 32}
-
+    model, texts = Turning(queries), [str(number) for number in range(120)]
     judged.fit_query_judge(queries[:120], answers(120), text=texts)
-    for encoder in (Encoder(), None):
-        judged.tag("before")
-        upgrade = judged.upgrade(pairs=(NAMES[:60], items[:60] @ turn), embedding={"encoder": "new", "dim": 32})
-        upgrade.put(NAMES[60:], items[60:] @ turn)
-        upgrade.finish(encoder)
-        assert encoder is None or encoder.asked == texts
-        assert isinstance(judged.judge, QueryJudge) and judged.judge.n_set_aside_ == 60
-        assert shown(judged, queries[120:] @ turn, 0.1) > 0.7
-        assert shown(judged, queries[120:] @ turn, 0.1, where="topic < 60") < 0.25
-        judged.restore("before")
-        judged.untag("before")
+    with caplog.at_level(logging.WARNING, logger="nearfield"):
+        judge = moved(judged, items, model)
+    assert "the judge promises no rates any more, and max_false is refused" in caplog.text
+    asked = queries[120:] @ model.turn
+    for level in (0.05, 0.5):
+        with pytest.raises(ValueError, match="max_false: expected None, 0 or 1, as the labelled queries were mapped"):
+            judged.search(asked, 5, max_false=level)
+    for refused in (judge.expected_lost, judge.guarantee, judge.max_false_for):
+        with pytest.raises(ValueError, match="mapped"):
+            refused(0.1)
+    assert (judged.search(asked, 5).relevance[:, 0] > 0.2).mean() > 0.9  # it still is an estimate
+    assert shown(judged, asked, 0.0) == 0.0 and shown(judged, asked, 1.0) == 1.0
+    assert not judged.stats()["judge"]["promises"]
+    caplog.clear()
+    with caplog.at_level(logging.WARNING, logger="nearfield"):
+        assert judged.refit() == ["judge"] and judged.judge.mapped_  # vectors in the store are mapped ones now
+    assert not caplog.text
+    with Store.open(judged.path, read_only=True) as reader, pytest.raises(ValueError, match="mapped"):
+        reader.search(asked, 5, max_false=0.1)
+    further = Turning(queries, "third")
+    assert not moved(judged, items, further, further).mapped_  # it encodes the texts that were kept
+    assert judged.stats()["judge"]["promises"] and shown(judged, queries[120:] @ further.turn, 0.1) > 0.7
+
+
+def test_a_move_takes_what_both_models_said_of_the_labelled_queries(
+    judged: Store, topics: tuple[np.ndarray, np.ndarray]
+) -> None:
+    items, queries = topics
+    model = Turning(queries)
+    new = queries @ model.turn
+    judge = moved(judged, items, model, queries=new[30:], old_queries=queries[30:])  # 90 of the 120, and others
+    assert not judge.mapped_ and judge.n_set_aside_ == 45
+    assert len(judged._meta()["judge"]["fit"]["relevant"]) == 90
+    assert shown(judged, new[120:], 0.1) > 0.7
+    assert shown(judged, new[120:], 0.1, where="topic < 60") < 0.25
+
+
+def test_a_move_with_judged_questions_fits_it_to_these(judged: Store, topics: tuple[np.ndarray, np.ndarray]) -> None:
+    items, queries = topics
+    model = Turning(queries)
+    new = queries @ model.turn
+    relevant = answers(200)[120:]
+    judge = moved(judged, items, model, queries=new[120:], old_queries=queries[120:], relevant=relevant)
+    assert not judge.mapped_ and judge.n_set_aside_ == 40
+    assert shown(judged, new[:120], 0.1) > 0.7
+
+
+def test_a_move_that_changes_what_is_promised_says_so(
+    judged: Store, topics: tuple[np.ndarray, np.ndarray], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The questions without an answer were labelled, and those that both models encoded are fewer than it needs."""
+    items, queries = topics
+    noise = 4 * np.random.default_rng(5).standard_normal((60, 24)).astype(np.float32)
+    labelled, model = np.concatenate([queries[:120], noise]), Turning(queries)
+    some = np.concatenate([queries[:120], noise[:31]])
+    judge = judged.fit_query_judge(labelled, [*answers(120), *([] for _ in range(60))])
+    assert judge.unanswerable_ == "labelled"
+    with caplog.at_level(logging.WARNING, logger="nearfield"):
+        judge = moved(judged, items, model, queries=some @ model.turn, old_queries=some)
+    assert judge.unanswerable_ == "hidden" and not judge.mapped_
+    assert "max_false was about labelled queries without an answer, and is about hidden ones now" in caplog.text
 
 
 def test_few_items_are_enough(make: Callable[..., Store], topics: tuple[np.ndarray, np.ndarray]) -> None:

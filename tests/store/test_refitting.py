@@ -41,7 +41,7 @@ def test_both_are_fitted_again_and_stay_where_that_fails(
 ) -> None:
     filled.fit_judge()
     filled.fit_fusion(*asked)
-    assert filled.stats()["fusion"] == {"fitted_on_items": 400, "changed_since": 0.0, "stale": False}
+    assert filled.stats()["fusion"] == {"fitted_on_items": 400, "changed_since": 0.0, "stale": False, "promises": True}
     filled.delete(list(range(320, 400)))
     assert filled.refit() == ["judge", "fusion"]
     assert filled.stats()["fusion"]["fitted_on_items"] == filled.judge.n_items_ == 320
@@ -60,7 +60,10 @@ def test_readers_may_not(filled: Store) -> None:
 
 
 def test_a_move_takes_the_fusion_along(
-    filled: Store, asked: tuple[np.ndarray, list[str], list[list[int]]], rng: np.random.Generator
+    filled: Store,
+    asked: tuple[np.ndarray, list[str], list[list[int]]],
+    rng: np.random.Generator,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     queries, texts, relevant = asked
     filled.fit_fusion(queries[:40], texts[:40], relevant[:40], random_state=3)
@@ -68,12 +71,29 @@ def test_a_move_takes_the_fusion_along(
     items = np.stack([item.vector for item in filled.get(list(range(400)))]) @ turn
     upgrade = filled.upgrade(pairs=(list(range(100)), items[:100]))
     upgrade.put(list(range(100, 400)), items[100:])
-    upgrade.finish()
-    hits = filled.search(queries[40:] @ turn, 8, text=texts[40:], max_false=0.1)
-    assert hits.relevance is not None and np.mean([len(one) > 0 for one in hits]) > 0.8
+    with caplog.at_level(logging.WARNING, logger="nearfield"):
+        upgrade.finish()
+    assert "the fusion promises no rates any more" in caplog.text
+    asked_again = {"queries": queries[40:] @ turn, "k": 8, "text": texts[40:]}
+    assert filled.search(**asked_again).relevance is not None
+    with pytest.raises(ValueError, match="max_false: expected None, 0 or 1, as the labelled queries were mapped"):
+        filled.search(**asked_again, max_false=0.1)
     kept = filled._meta()["fusion"]["fit"]
     assert kept["random_state"] == 3 and len(kept["text"]) == 40
-    assert filled.refit() == ["fusion"]
+    assert filled.refit() == ["fusion"] and not filled.stats()["fusion"]["promises"]
+
+
+def test_a_move_keeps_what_the_fusion_promises_where_both_models_encoded_its_queries(
+    filled: Store, asked: tuple[np.ndarray, list[str], list[list[int]]], rng: np.random.Generator
+) -> None:
+    queries, texts, relevant = asked
+    filled.fit_fusion(queries[:40], texts[:40], relevant[:40])
+    turn = np.linalg.qr(rng.standard_normal((24, 16)))[0].T.astype(np.float32)
+    items = np.stack([item.vector for item in filled.get(list(range(400)))]) @ turn
+    sampled = {"queries": queries @ turn, "old_queries": queries}
+    filled.upgrade(pairs=(list(range(400)), items), **sampled).finish()
+    hits = filled.search(queries[40:] @ turn, 8, text=texts[40:], max_false=0.1)
+    assert hits.relevance is not None and np.mean([len(one) > 0 for one in hits]) > 0.8
 
 
 def test_a_fusion_stored_before_its_questions_were_kept_goes_with_a_move(

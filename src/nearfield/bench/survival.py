@@ -2,8 +2,10 @@
 
 A judge and a fusion are fitted to labelled queries and asked others: with a filter that lets a share of the items pass;
 with one that keeps the answers out; with an index over few bits; by words and vectors together; and after a move to
-another model, with the labelled queries encoded again or mapped. *False* is the share of queries without an answer
-that get one, which is what ``max_false`` promises; *lost* the share of the others that get nothing.
+another model, with the labelled queries encoded again, given to the move by both models, or mapped. *False* is the
+share of queries without an answer that get one, which is what ``max_false`` promises; *lost* the share of the others
+that get nothing. A store refuses ``max_false`` where the labelled queries were mapped: what it would have been worth is
+measured by the relevance of the hits.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import numpy as np
 
 from ..common.interval import mean_interval
 from ..common.lengths import unit_rows
+from ..decide import Fusion
 from ..store import Store
 from ..tune import Recipe
 from . import machine
@@ -92,12 +95,18 @@ def measure(case: Case, old: Encode, new: Encode, *, levels: Sequence[float] = L
         store.fit_fusion(labelled, case.labelled.texts, case.labelled.relevant)
         found += list(_asked(store, case, models["new"], [("words and vectors", {"text": True})], levels))
         store.close()
-        for name, given in (("queries encoded again", models["new"]), ("queries mapped", None)):
-            store = _filled(Path(folder) / f"{given is None}.nf", case, stored["old"])
-            before, text = models["old"].encode(case.labelled.texts), case.labelled.texts
+        before, text = models["old"].encode(case.labelled.texts), case.labelled.texts
+        sampled = {"queries": labelled, "old_queries": before}
+        moves: tuple[tuple[str, Any, dict[str, Any]], ...] = (
+            ("queries encoded again", models["new"], {}),
+            ("queries by both models", None, sampled),
+            ("queries mapped", None, {}),
+        )
+        for name, encoder, asked in moves:
+            store = _filled(Path(folder) / f"{name}.nf", case, stored["old"])
             store.fit_query_judge(before, case.labelled.relevant, text=text)
             store.fit_fusion(before, text, case.labelled.relevant)
-            _move(store, stored["new"], given)
+            _move(store, stored["new"], encoder, asked)
             moved = [(f"after a move, {name}", {}), (f"words and vectors after a move, {name}", {"text": True})]
             found += list(_asked(store, case, models["new"], moved, levels))
             store.close()
@@ -115,9 +124,9 @@ def _filled(path: Path, case: Case, vectors: np.ndarray) -> Store:
     return store
 
 
-def _move(store: Store, new: np.ndarray, encoder: Any) -> None:
-    pairs = np.sort(np.random.default_rng(0).permutation(len(new))[:_PAIRS])
-    upgrade = store.upgrade(pairs=(pairs.tolist(), new[pairs]), embedding={"encoder": "new", "dim": new.shape[1]})
+def _move(store: Store, new: np.ndarray, encoder: Any, asked: dict[str, Any]) -> None:
+    pairs, made = np.sort(np.random.default_rng(0).permutation(len(new))[:_PAIRS]), {"encoder": "new"}
+    upgrade = store.upgrade(pairs=(pairs.tolist(), new[pairs]), embedding={**made, "dim": new.shape[1]}, **asked)
     while ids := upgrade.next(4096, order="arrival"):
         upgrade.put(ids, new[np.array(ids)])
     upgrade.finish(encoder)
@@ -134,10 +143,15 @@ def _asked(
 ) -> Iterator[dict[str, Any]]:
     """``hiding`` asks with the answers kept out by a filter as well, where the answers are few."""
     asked = model.encode(case.answered.texts)
+    refused = not store.stats()["judge"]["promises"]
 
     def empty(vectors: np.ndarray, texts: list[str], level: float, **given: Any) -> np.ndarray:
-        if given.pop("text", False):
+        worded = given.pop("text", False)
+        if worded:
             given["text"] = texts
+        if refused:
+            relevance = np.asarray(store.search(vectors, K, **given).relevance)
+            return relevance[:, 0] < _unpromised(store, level, worded)
         return np.array([len(hits) == 0 for hits in store.search(vectors, K, max_false=level, **given)])
 
     lost = {name: [empty(asked, case.answered.texts, level, **given) for level in levels] for name, given in settings}
@@ -151,10 +165,18 @@ def _asked(
         store.delete(sorted({row for rows in case.answered.relevant for row in rows}))
     for name, given in settings:
         shown = [~empty(none, texts, level, **given) for level in levels]
-        yield _row(name, levels, shown, lost[name] if "where" not in given else None)
+        said = f"{name} (refused)" if refused else name
+        yield _row(said, levels, shown, lost[name] if "where" not in given else None)
     if not case.outside:
         store.restore("whole")
         store.untag("whole")
+
+
+def _unpromised(store: Store, level: float, worded: bool) -> float:
+    """The threshold that mapped queries would set."""
+    fitted: Any = Fusion.from_dict(store._meta()["fusion"]["both"]) if worded else store.judge
+    fitted.mapped_ = False
+    return float(fitted.threshold(level))
 
 
 def _row(name: str, levels: Sequence[float], false: list[np.ndarray], lost: list[np.ndarray] | None) -> dict[str, Any]:
@@ -171,7 +193,10 @@ def markdown(found: dict[str, list[dict[str, Any]]]) -> list[str]:
     lines += [
         "*False*: share of the queries without an answer that get one, with its 95% interval, at each `max_false`."
     ]
-    lines += ["*Lost*: share of the others that get nothing."]
+    lines += [
+        "*Lost*: share of the others that get nothing. *Refused*: the store takes no `max_false` there; the figures"
+    ]
+    lines += ["are what it would have been worth."]
     for name, rows in found.items():
         levels = list(rows[0]["false"])
         head = " | ".join(f"false at {float(level):.0%} | lost" for level in levels)

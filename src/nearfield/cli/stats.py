@@ -53,7 +53,8 @@ def _lines(stats: dict[str, Any]) -> list[tuple[str, str]]:
         judge = stats["judge"]
         stale = "; stale, fit it again" if judge["stale"] else ""
         changed = f"{judge['changed_since']:.1%} changed since"
-        lines[-1] = ("judge", f"fitted on {judge['fitted_on_items']:,} items, {changed}{stale}")
+        unsure = "" if judge["promises"] else "; fitted to mapped queries, promises no rates"
+        lines[-1] = ("judge", f"fitted on {judge['fitted_on_items']:,} items, {changed}{stale}{unsure}")
     lines += [("recall", text) for text in _recall(stats["recall"])]
     if stats["tags"]:
         lines.append(("tags", f"{', '.join(stats['tags'])} ({format_bytes(stats['tag_bytes'])} of their own)"))

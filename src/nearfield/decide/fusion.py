@@ -15,7 +15,7 @@ import numpy as np
 from ..common.checks import check_real
 from ..common.interval import mean_interval
 from .logistic import fit_logistic, sigmoid
-from .rate import Rate
+from .rate import Rate, refuse_mapped
 from .tail import ScoreDistribution
 
 MIN_QUERIES = 20
@@ -39,6 +39,7 @@ class Fusion:
     Attributes
     ----------
     n_legs_, n_queries_ : what it was fitted to.
+    mapped_ : whether the queries were mapped from another model's space; ``max_false`` between 0 and 1 is refused then.
     weights_ : of each leg's standing, then of each leg's distance from the query's best standing; intercept last.
 
     Notes
@@ -63,7 +64,7 @@ class Fusion:
     def __init__(self, *, penalty: float = 1.0):
         self.penalty = penalty
 
-    def fit(self, standing: Any, relevant: Any, queries: Any) -> Fusion:
+    def fit(self, standing: Any, relevant: Any, queries: Any, *, mapped: bool = False) -> Fusion:
         """Fit to judged candidates.
 
         Parameters
@@ -71,6 +72,7 @@ class Fusion:
         standing : (m, legs) of every candidate; NaN where a leg has no opinion, which counts as chance (0).
         relevant : (m,) bools.
         queries : (m,) ints, the query each candidate belongs to; all candidates of a query, not only judged ones.
+        mapped : whether a leg's queries are none of its space itself but mapped into it (see ``mapped_``).
 
         Raises
         ------
@@ -88,7 +90,7 @@ class Fusion:
             )
         if truth.all():
             raise ValueError("relevant: expected candidates that are not relevant as well, got none")
-        self.n_legs_, self.n_queries_ = values.shape[1], len(np.unique(groups))
+        self.n_legs_, self.n_queries_, self.mapped_ = values.shape[1], len(np.unique(groups)), bool(mapped)
         features = _features(values, groups)
         self.center_ = features.mean(axis=0)
         spread = features.std(axis=0)
@@ -117,6 +119,8 @@ class Fusion:
         rate = check_real(max_false, "max_false", 0.0, 1.0)
         if rate in (0.0, 1.0):
             return 2.0 if rate == 0.0 else 0.0
+        if self.mapped_:
+            refuse_mapped(rate)
         return float(sigmoid(np.array(self.unanswerable_.at(1.0 - rate))))
 
     def keep(self, standing: Any, max_false: float, queries: Any = None) -> np.ndarray:
@@ -132,7 +136,7 @@ class Fusion:
         """JSON-able state; :meth:`from_dict` gives back a fusion of exactly the same decisions."""
         self._check_fitted()
         state: dict[str, Any] = {name: getattr(self, name).tolist() for name in (*_ARRAYS, "answered_")}
-        state |= {"n_legs_": self.n_legs_, "n_queries_": self.n_queries_}
+        state |= {"n_legs_": self.n_legs_, "n_queries_": self.n_queries_, "mapped_": self.mapped_}
         state["unanswerable_"] = self.unanswerable_.to_dict()
         return {"kind": "Fusion", "version": _FORMAT, "params": {"penalty": self.penalty}, "state": state}
 
@@ -150,6 +154,7 @@ class Fusion:
             for name in (*_ARRAYS, "answered_"):
                 setattr(fusion, name, np.array(state[name], np.float64))
             fusion.n_legs_, fusion.n_queries_ = int(state["n_legs_"]), int(state["n_queries_"])
+            fusion.mapped_ = bool(state.get("mapped_", False))
             fusion.unanswerable_ = ScoreDistribution.from_dict(state["unanswerable_"])
         except (KeyError, TypeError) as error:
             raise ValueError(f"saved: expected a complete fusion: {error!r}") from error

@@ -17,7 +17,7 @@ from ..common.interval import mean_interval
 from .conformal import ConformalCut, conformal_cut
 from .inputs import rows
 from .query_calibration import MIN_QUERIES, WIDEST, QueryCalibrator
-from .rate import Rate
+from .rate import Rate, refuse_mapped
 
 _FORMAT = 1
 _PARAMS = ("form", "nearest", "set_aside", "hidden", "random_state")
@@ -51,6 +51,8 @@ class QueryJudge:
         "hidden": about queries like all the labelled ones, when what answers them is not in the store, or is in it and
         does not pass a filter.
     n_learnt_, n_set_aside_ : labelled queries that were learnt from, and queries without an answer that set the cut.
+    mapped_ : whether the labelled queries were mapped from another model's space. Relevance is an estimate then, and no
+        rate is promised: every ``max_false`` between 0 and 1 is refused.
 
     Notes
     -----
@@ -117,6 +119,7 @@ class QueryJudge:
         queries: Any = None,
         answered: Any = None,
         n_items: int | None = None,
+        mapped: bool = False,
     ) -> QueryJudge:
         """Learn from one part of the labelled queries, and set the cut by the other.
 
@@ -129,6 +132,8 @@ class QueryJudge:
         queries : (q, d) their vectors as the metric sees them, or None.
         answered : (q,) bool, whether the store holds an answer at all. None: where one is among the ``j``.
         n_items : of the store; needed where ``hidden`` is not 0.
+        mapped : whether the queries are none of the space itself but mapped into it, so that others are not drawn like
+            them (see ``mapped_``).
 
         Raises
         ------
@@ -157,6 +162,7 @@ class QueryJudge:
         vectors = None if queries is None else check_vectors(queries, "queries")[0]
         if vectors is not None and len(vectors) != len(near):
             raise ValueError(f"queries: expected {len(near)} rows, got {len(vectors)}")
+        self.mapped_ = bool(mapped)
         cut = _set_aside(known, aside, np.random.default_rng(self.random_state))
         if (~cut).sum() < MIN_QUERIES:
             raise ValueError(
@@ -273,6 +279,8 @@ class QueryJudge:
         threshold; None: on average over them, as :meth:`keep` has it.
         """
         self._check_fitted()
+        if self.mapped_:
+            refuse_mapped(max_false)
         return conformal_cut(self.false_, max_false=max_false, confidence=confidence)
 
     def threshold(self, max_false: float) -> float:
@@ -280,10 +288,12 @@ class QueryJudge:
 
         Raises
         ------
-        ValueError : too few queries were set aside to guarantee this rate.
+        ValueError : too few queries were set aside to guarantee this rate, or they were mapped.
         """
         self._check_fitted()
         rate = check_real(max_false, "max_false", 0.0, 1.0)
+        if self.mapped_:
+            refuse_mapped(rate)
         least = 1 / (self.n_set_aside_ + 1)
         if 0 < rate < least - 1e-9:
             raise ValueError(
@@ -299,6 +309,8 @@ class QueryJudge:
     def max_false_for(self, max_lost: float = 0.05) -> float:
         """The least ``max_false`` at which :meth:`expected_lost` is no more than ``max_lost``."""
         self._check_fitted()
+        if self.mapped_:
+            refuse_mapped()
         target = check_real(max_lost, "max_lost", 0.0, 1.0)
         allowed = int(np.floor(target * len(self.answered_) + 1e-9))
         if allowed >= len(self.answered_):
@@ -316,6 +328,7 @@ class QueryJudge:
             "calibrator": self.calibrator_.to_dict(),
             "unanswerable": self.unanswerable_,
             "learnt": self.n_learnt_,
+            "mapped": self.mapped_,
             "false": self.false_.tolist(),
             "answered": self.answered_.tolist(),
         }
@@ -332,6 +345,7 @@ class QueryJudge:
             judge = cls(**{name: saved["params"][name] for name in _PARAMS})
             judge.calibrator_ = QueryCalibrator.from_dict(saved["calibrator"])
             judge.unanswerable_, judge.n_learnt_ = str(saved["unanswerable"]), int(saved["learnt"])
+            judge.mapped_ = bool(saved.get("mapped", False))
             judge.false_, judge.answered_ = (np.array(saved[name], np.float64) for name in ("false", "answered"))
         except (KeyError, TypeError) as error:
             raise ValueError(f"saved: expected a complete judge: {error!r}") from error

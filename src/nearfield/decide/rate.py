@@ -28,3 +28,12 @@ class Rate:
 
     def __contains__(self, share: float) -> bool:
         return self.low <= share <= self.high
+
+
+def refuse_mapped(max_false: float = 0.5) -> None:
+    """ValueError for a rate that queries mapped from another model's space would have to promise; 0 and 1 need none."""
+    if 0 < max_false < 1:
+        raise ValueError(
+            "max_false: expected None, 0 or 1, as the labelled queries were mapped from another model's space, and "
+            "rates of such queries are not those of true ones; fit again with queries that this model encoded"
+        )

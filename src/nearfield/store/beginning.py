@@ -207,12 +207,13 @@ def _known(store: Handle, encoder: Encoder | None, of: tuple[int, str]) -> Judge
     stored, fusion = view.meta.get("judge"), view.meta.get("fusion")
     if isinstance(view.judge, QueryJudge) and stored is not None:
         labelled = Labelled.of(stored.get("fit") or {}, own, store.path)
-        if labelled.text is not None:
+        if labelled.text is not None and not labelled.mapped:
             kept = labelled.queries, labelled.text, labelled.relevant
     if kept is None and fusion is not None and "fit" in fusion:
         with decoding(store.path, "the judged queries of the fusion"):
             graded = Judgements.of(fusion["fit"], own)
-        kept = graded.queries, graded.text, [list(grades) for grades in graded.grades]
+        if not graded.mapped:
+            kept = graded.queries, graded.text, [list(grades) for grades in graded.grades]
     if kept is None:
         return None
     queries, texts, relevant = kept

@@ -1,8 +1,10 @@
 """Labelled queries of the old model in the space of the new one, at the end of a move.
 
-Where their texts are kept and the new model can be called, it encodes them. Otherwise they are mapped by what the items
-tell, of which both vectors are known. A mapped query lies nearer to the items than a true one, for the map was fitted
-to items; how much nearer is seen on items that the map did not learn from, and put right.
+Where their texts are kept and the new model can be called, it encodes them. Of those that are among the questions given
+to the move by both models, the new vectors are known. Otherwise they are mapped by what the items tell, of which both
+vectors are known. A mapped query lies nearer to the items than a true one, for the map was fitted to items; how much
+nearer is seen on items that the map did not learn from, and put right. That makes estimates better, and no promise: a
+cut fitted to mapped claims of SciFact let 13% through at 5%.
 """
 
 from __future__ import annotations
@@ -22,10 +24,13 @@ from .snapshot import Shape, View
 
 if TYPE_CHECKING:
     from ..encode import Encoder
+    from .weighing import Judged
 
 # Items that the map is learnt from, and others that tell how it blurs.
 _LEARNT, _PROBED = 4000, 1000
 _NEAREST = 10
+# So many labelled queries, and this share of either kind, must be known by both models to go on with these alone.
+_KNOWN, _SHARE = 20, 0.5
 
 
 class Probe(NamedTuple):
@@ -40,22 +45,59 @@ class Probe(NamedTuple):
         return Probe(self.keys[there], self.mapped[there])
 
 
+class Crossed(NamedTuple):
+    """Queries in the new space: which of the given ones, their vectors, and where they were mapped how that blurs."""
+
+    rows: np.ndarray
+    queries: np.ndarray
+    probe: Probe | None = None
+
+    @property
+    def mapped(self) -> bool:
+        """Whether they are no vectors of the new model."""
+        return self.probe is not None
+
+
 class Crossing:
-    """From the old space to the new one, whose items are all encoded; ``encoder`` is the new model, where it runs."""
+    """From the old space to the new one, whose items are all encoded.
 
-    def __init__(self, view: View, encoder: Encoder | None = None):
-        self.view, self.encoder = view, encoder
+    ``encoder`` is the new model, where it runs; ``judged`` the questions of the move of which it is known what answers
+    them. ``view.next.queries`` are its other sample queries.
+    """
 
-    def queries(self, queries: np.ndarray, text: Sequence[str] | None) -> tuple[np.ndarray, Probe | None]:
-        """The queries in the new space, and where they were mapped what tells how that blurs."""
+    def __init__(self, view: View, encoder: Encoder | None = None, judged: Judged | None = None):
+        self.view, self.encoder, self.judged = view, encoder, judged
+
+    def queries(self, queries: np.ndarray, text: Sequence[str] | None, kinds: Sequence[Any] | None = None) -> Crossed:
+        """The queries in the new space; ``kinds`` says of what kind each is, where there are several."""
         newer = self.view.newer.shape
+        every = np.arange(len(queries))
         if not len(queries):
-            return np.empty((0, newer.dim), np.float32), None
+            return Crossed(every, np.empty((0, newer.dim), np.float32))
         if self.encoder is not None and text is not None:
             vectors = self.encoder.encode(list(text), progress=False)
-            return check_vectors(vectors, "encoder", dim=newer.dim, nonzero=newer.metric == "cosine")[0], None
+            return Crossed(every, check_vectors(vectors, "encoder", dim=newer.dim, nonzero=newer.metric == "cosine")[0])
+        known = [self._known.get(row.tobytes()) for row in np.ascontiguousarray(queries, np.float32)]
+        there = np.array([vector is not None for vector in known])
+        named = np.zeros(len(queries)) if kinds is None else np.asarray(kinds)
+        much = there.sum() >= _KNOWN and all(there[named == kind].mean() >= _SHARE for kind in np.unique(named))
+        if there.all() or much:
+            return Crossed(np.flatnonzero(there), np.stack([vector for vector in known if vector is not None]))
         crossed, probe = self._map
-        return crossed.transform(get_metric(self.view.shape.metric).prepare_queries(queries)), probe
+        return Crossed(every, crossed.transform(get_metric(self.view.shape.metric).prepare_queries(queries)), probe)
+
+    @cached_property
+    def _known(self) -> dict[bytes, np.ndarray]:
+        """New vectors of questions by their old ones, as bytes."""
+        assert self.view.next is not None
+        samples = self.view.next.queries
+        found: dict[bytes, np.ndarray] = {}
+        if len(samples.get("new", ())) == len(samples.get("old", ())) and samples:
+            found = {old.tobytes(): new for old, new in zip(samples["old"], samples["new"], strict=True)}
+        if self.judged is not None:
+            pairs = zip(self.judged.old, self.judged.new, strict=True)
+            found |= {old.tobytes(): new for old, new in pairs}
+        return found
 
     @cached_property
     def _map(self) -> tuple[Any, Probe]:

@@ -59,8 +59,9 @@ class Fit:
 
     def crossed(self, crossing: Crossing) -> Fit:
         """The same with its queries in the space that the store is moved to."""
-        queries, probe = crossing.queries(self.queries, self.text)
-        return replace(self, queries=queries, probe=probe)
+        found = crossing.queries(self.queries, self.text, self.labels.tolist())
+        text = None if self.text is None else [self.text[row] for row in found.rows.tolist()]
+        return replace(self, queries=found.queries, labels=self.labels[found.rows], text=text, probe=found.probe)
 
 
 def packed(queries: np.ndarray) -> str:
@@ -190,6 +191,11 @@ def publish(judge: Any, view: View, catalogue: Catalogue, scales: Scales | None,
 
 
 def freshness(stored: Mapping[str, Any], view: View) -> dict[str, Any]:
-    """How far the store moved since something was fitted to it."""
+    """How far the store moved since something was fitted to it, and whether it promises rates (``max_false``)."""
     changed = (view.changes - stored["changes"]) / max(1, stored["items"])
-    return {"fitted_on_items": stored["items"], "changed_since": round(changed, 4), "stale": changed > STALE_SHARE}
+    return {
+        "fitted_on_items": stored["items"],
+        "changed_since": round(changed, 4),
+        "stale": changed > STALE_SHARE,
+        "promises": not (stored.get("fit") or {}).get("mapped", False),
+    }

@@ -7,7 +7,7 @@ is left in the store tells nothing any more and is passed over until one comes b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,12 +29,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Labelled:
-    """Queries (q, d), the ids of the items that answer each, and perhaps those that were shown, and the texts."""
+    """Queries (q, d), the ids of the items that answer each, and perhaps those that were shown, and the texts.
+
+    ``mapped``: the queries are no vectors of the store's model, but mapped from another's; ``probe`` says how blurred.
+    """
 
     queries: np.ndarray
     relevant: list[list[Id]]
     shown: list[list[Id]] | None = None
     text: list[str] | None = None
+    mapped: bool = False
     probe: Probe | None = None
 
     @classmethod
@@ -49,7 +53,7 @@ class Labelled:
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; :meth:`of` reads it."""
         lists = {"relevant": self.relevant, "shown": self.shown, "text": self.text}
-        return {"queries": packed(self.queries), **lists}
+        return {"queries": packed(self.queries), **lists, "mapped": self.mapped}
 
     @classmethod
     def of(cls, kept: Mapping[str, Any], shape: Shape, path: Any) -> Labelled:
@@ -60,12 +64,24 @@ class Labelled:
             for lists in (relevant, shown):
                 expect(lists is None or all(isinstance(one, list) for one in lists), "expected lists of ids")
             expect(shown is None or len(shown) == len(relevant), "expected as many lists shown as queries")
-            return cls(queries, relevant, shown, check_texts(kept["text"], len(queries)))
+            text, mapped = check_texts(kept["text"], len(queries)), bool(kept.get("mapped", False))
+            return cls(queries, relevant, shown, text, mapped)
 
-    def crossed(self, crossing: Crossing) -> Labelled:
-        """The same with its queries in the space that the store is moved to."""
-        queries, probe = crossing.queries(self.queries, self.text)
-        return replace(self, queries=queries, probe=probe)
+    def crossed(self, crossing: Crossing, *, instead: bool = False) -> Labelled:
+        """The same with its queries in the space that the store is moved to.
+
+        ``instead`` takes the judged questions of the move, if there are any, before these would be mapped.
+        """
+        found = crossing.queries(self.queries, self.text, [len(names) > 0 for names in self.relevant])
+        judged = crossing.judged
+        if found.mapped and instead and judged is not None:
+            return Labelled(judged.new, judged.relevant)
+
+        def some(rows: list[Any] | None) -> list[Any] | None:
+            return None if rows is None else [rows[row] for row in found.rows.tolist()]
+
+        relevant, shown, text = some(self.relevant), some(self.shown), some(self.text)
+        return Labelled(found.queries, relevant or [], shown, text, found.mapped, found.probe)
 
 
 def check_lists(lists: Any, name: str, count: int, kind: str | None = None) -> list[list[Id]]:
@@ -121,6 +137,7 @@ def fit(judge: QueryJudge, view: View, shape: Shape, how: Labelled, keys: Mappin
         queries=get_metric(shape.metric).prepare_queries(queries),
         answered=np.array([len(own) > 0 for own in relevant]),
         n_items=view.items,
+        mapped=how.mapped,
     )
 
 

@@ -60,12 +60,31 @@ def _judge(store: Handle, view: View, crossing: Crossing | None) -> Callable[[],
     if isinstance(old, QueryJudge):
         labelled = query_judging.Labelled.of(stored.get("fit") or {}, view.shape, store.path)
         if crossing is not None:
-            labelled = labelled.crossed(crossing)
-        return lambda: query_judging.fit_and_publish(_afresh(old), maintenance, store._shape, labelled)
+            labelled = labelled.crossed(crossing, instead=old.unanswerable_ == "hidden")
+
+        def learn() -> None:
+            judge = _afresh(old)
+            query_judging.fit_and_publish(judge, maintenance, store._shape, labelled)
+            if judge.mapped_ and not old.mapped_:
+                _warn(store, "judge")
+            elif judge.unanswerable_ != old.unanswerable_:
+                text = "%s: max_false was about %s queries without an answer, and is about %s ones now"
+                logger.warning(text, store.path, old.unanswerable_, judge.unanswerable_)
+
+        return learn
     how = judging.fit_of(stored, view.shape, store.path)
     if crossing is not None:
         how = how.crossed(crossing)
     return lambda: judging.fit_and_publish(_afresh(old), maintenance, store._shape, how)
+
+
+def _warn(store: Handle, name: str) -> None:
+    logger.warning(
+        "%s: the %s promises no rates any more, and max_false is refused: its labelled queries were mapped to the new "
+        "model's space; fit it again with queries that the new model encoded",
+        store.path,
+        name,
+    )
 
 
 def _afresh(judge: Any) -> Any:
@@ -81,10 +100,13 @@ def _fusion(store: Handle, view: View, crossing: Crossing | None) -> Callable[[]
         return None
     with decoding(store.path, "the judged queries of the fusion"):
         judged = Judgements.of(stored["fit"], view.shape)
+    before = judged.mapped
     if crossing is not None:
         judged = judged.crossed(crossing)
 
     def fit() -> None:
         fit_fusion(store._reader, judged)
+        if judged.mapped and not before:
+            _warn(store, "fusion")
 
     return fit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -183,6 +183,7 @@ class Judgements:
     text: list[str]
     grades: list[dict[Id, float]]
     random_state: int = 0
+    mapped: bool = False
     probe: Probe | None = None
     bags: Any = None
 
@@ -203,7 +204,8 @@ class Judgements:
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; :meth:`of` reads it. Bags are megabytes, and stay out."""
         grades = [list(map(list, graded.items())) for graded in self.grades]
-        return {"queries": packed(self.queries), "text": self.text, "grades": grades, "random_state": self.random_state}
+        told = {"text": self.text, "grades": grades, "random_state": self.random_state, "mapped": self.mapped}
+        return {"queries": packed(self.queries), **told}
 
     @classmethod
     def of(cls, kept: Mapping[str, Any], shape: Shape) -> Judgements:
@@ -212,12 +214,15 @@ class Judgements:
         expect(text is not None, "expected the texts of the queries")
         grades = [{name: float(grade) for name, grade in graded} for graded in kept["grades"]]
         queries = unpacked(kept["queries"], len(grades), shape.dim)
-        return cls(queries, text or [], grades, check_random_state(kept["random_state"]))
+        mapped = bool(kept.get("mapped", False))
+        return cls(queries, text or [], grades, check_random_state(kept["random_state"]), mapped)
 
     def crossed(self, crossing: Crossing) -> Judgements:
         """The same with its queries in the space that the store is moved to."""
-        queries, probe = crossing.queries(self.queries, self.text)
-        return replace(self, queries=queries, probe=probe)
+        found = crossing.queries(self.queries, self.text)
+        rows = found.rows.tolist()
+        text, grades = [self.text[row] for row in rows], [self.grades[row] for row in rows]
+        return Judgements(found.queries, text, grades, self.random_state, found.mapped, found.probe)
 
 
 def fit_fusion(reader: Reader, judged: Judgements) -> FusionReport:
@@ -245,7 +250,7 @@ def fit_fusion(reader: Reader, judged: Judgements) -> FusionReport:
         held = standing[:, 1] > 0
         models = {
             "text": Fusion().fit(standing[held, 1:], gain[held] > 0, numbers[held]),
-            "both": Fusion().fit(standing[:, :2], gain > 0, numbers),
+            "both": Fusion().fit(standing[:, :2], gain > 0, numbers, mapped=judged.mapped),
         }
         # Bags are not kept to fit them again: what was learnt of them stays until others are shown.
         before = view.meta.get("fusion") or {}

@@ -410,8 +410,11 @@ class Upgrade:
         along. The plan was of the old distances and goes: ``optimize()`` makes a new one. So do the judge and the
         fusion, and where there were any, they are fitted again right after the transaction: to the new vectors, by the
         same settings, with the labelled queries they had. Those whose texts are kept are encoded by ``encoder``, the
-        new model; None takes the one that :meth:`Store.upgrade` or :meth:`run` was given in this process. The others
-        are mapped to the new space. (A kill in between leaves none; fit them anew.)
+        new model; None takes the one that :meth:`Store.upgrade` or :meth:`run` was given in this process. Of those that
+        were given to the move by both models (``queries`` and ``old_queries``) the new vectors are known. A query judge
+        that has neither takes the judged questions of the move, if there are any. All others are mapped to the new
+        space, and rates of mapped queries are not those of true ones: a query judge and a fusion then refuse
+        ``max_false``, and the log says so. (A kill in between leaves none; fit them anew.)
         Other handles follow at their next call. ValueError, and nothing changed, while an item is not encoded.
         """
         from . import refitting
@@ -423,12 +426,12 @@ class Upgrade:
             self._refuse_encoder(encoder)
             self._encoder = encoder
 
-        def learnt(view: View) -> list[refitting.Fit]:
-            self._following(view)
-            return refitting.learnt(store, view, Crossing(view, self._encoder))
+        def learnt(view: View, connection: Any) -> list[refitting.Fit]:
+            judged = self._kept(connection) if "judged" in self._following(view).meta else None
+            return refitting.learnt(store, view, Crossing(view, self._encoder, judged))
 
         upgrading.refuse_unencoded(self._look(self._checked))
-        fits = self._look(learnt)
+        fits = store._reader.view(learnt, transaction=True)
         upgrading.finish(maintenance, self._identity)
         refitting.run(store, fits)
 

@@ -101,7 +101,7 @@ class Page:
             return {
                 **{name: stats[name] for name in names},
                 "text": stats["text"] is not None,
-                "judge": stats["judge"] is not None,
+                "judge": stats["judge"] is not None and stats["judge"]["promises"],
                 "encodes": encodes,
             }
 
