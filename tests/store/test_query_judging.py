@@ -194,6 +194,19 @@ def test_a_move_that_maps_the_labelled_queries_promises_nothing(
     assert judged.stats()["judge"]["promises"] and shown(judged, queries[120:] @ further.turn, 0.1) > 0.7
 
 
+def test_what_was_mapped_is_encoded_later(judged: Store, topics: tuple[np.ndarray, np.ndarray]) -> None:
+    items, queries = topics
+    model = Turning(queries)
+    judged.fit_query_judge(queries[:120], answers(120), text=[str(number) for number in range(120)])
+    assert moved(judged, items, model).mapped_
+    with pytest.raises(ValueError, match=r"encoder: expected the model of .*'new'.*, got that of .*'other'"):
+        judged.refit(Turning(queries, "other"))
+    assert judged.refit(model) == ["judge"] and not judged.judge.mapped_
+    assert shown(judged, queries[120:] @ model.turn, 0.1) > 0.7
+    judged.fit_query_judge(queries[:120] @ model.turn, answers(120))
+    assert judged.refit(model) == ["judge"]  # there are no texts: their vectors stay
+
+
 def test_a_move_takes_what_both_models_said_of_the_labelled_queries(
     judged: Store, topics: tuple[np.ndarray, np.ndarray]
 ) -> None:

@@ -82,6 +82,16 @@ def test_a_move_takes_the_fusion_along(
     assert kept["random_state"] == 3 and len(kept["text"]) == 40
     assert filled.refit() == ["fusion"] and not filled.stats()["fusion"]["promises"]
 
+    class Model:
+        def encode(self, found: list[str], *, progress: bool | None = None) -> np.ndarray:
+            return queries[[texts.index(text) for text in found]] @ turn
+
+        def fingerprint(self) -> dict[str, object]:
+            return {"encoder": "new", "dim": 24}
+
+    assert filled.refit(Model()) == ["fusion"] and filled.stats()["fusion"]["promises"]
+    assert np.mean([len(one) > 0 for one in filled.search(**asked_again, max_false=0.1)]) > 0.8
+
 
 def test_a_move_keeps_what_the_fusion_promises_where_both_models_encoded_its_queries(
     filled: Store, asked: tuple[np.ndarray, list[str], list[list[int]]], rng: np.random.Generator

@@ -75,8 +75,7 @@ class Crossing:
         if not len(queries):
             return Crossed(every, np.empty((0, newer.dim), np.float32))
         if self.encoder is not None and text is not None:
-            vectors = self.encoder.encode(list(text), progress=False)
-            return Crossed(every, check_vectors(vectors, "encoder", dim=newer.dim, nonzero=newer.metric == "cosine")[0])
+            return Crossed(every, encoded(self.encoder, text, newer))
         known = [self._known.get(row.tobytes()) for row in np.ascontiguousarray(queries, np.float32)]
         there = np.array([vector is not None for vector in known])
         named = np.zeros(len(queries)) if kinds is None else np.asarray(kinds)
@@ -112,6 +111,12 @@ class Crossing:
         new = after.prepare_queries(item_vectors(newer, newer.shape, keys[:cut]))
         crossed = RidgeMap().fit(old[:cut], new).export(unit=after.nonzero)
         return crossed, Probe(keys[cut:], crossed.transform(old[cut:]))
+
+
+def encoded(encoder: Encoder, text: Sequence[str], shape: Shape) -> np.ndarray:
+    """Queries by their texts, as vectors of a space of this shape; ValueError where the model gives others."""
+    vectors = encoder.encode(list(text), progress=False)
+    return check_vectors(vectors, "encoder", dim=shape.dim, nonzero=shape.metric == "cosine")[0]
 
 
 def unblurred(distances: np.ndarray, view: View, shape: Shape, probe: Probe | None) -> np.ndarray:

@@ -9,9 +9,11 @@ import numpy as np
 
 from ..common.checks import check_int, check_random_state
 from .handle import Handle
+from .writing import check_embedding
 
 if TYPE_CHECKING:
     from ..decide import FusionReport, Judge, QueryJudge
+    from ..encode import Encoder
     from ..transform import Aspects
 
 
@@ -225,10 +227,16 @@ class Fitting(Handle):
         query_judging.fit_and_publish(judge, maintenance, self._shape, labelled)
         return judge
 
-    def refit(self) -> list[str]:
+    def refit(self, encoder: Encoder | None = None) -> list[str]:
         """Fit again what was learnt: the judge and the fusion, by their settings and labels, to the items as they are.
 
         Worth it when a fifth of the items has changed; :meth:`compact` and :meth:`optimize` do it by themselves then.
+        And after a move to another model that could only map the labelled queries, so that ``max_false`` is refused.
+
+        Parameters
+        ----------
+        encoder : the store's model, to encode the labelled queries again whose texts are kept; None takes their vectors
+            as they are.
 
         Returns
         -------
@@ -237,7 +245,11 @@ class Fitting(Handle):
         from . import refitting
 
         self._writing()
-        return refitting.run(self, self._reader.view(lambda view, _: refitting.learnt(self, view)))
+        if encoder is not None:
+            made_by, known = check_embedding(encoder.fingerprint(), self.dim), self._meta().get("embedding")
+            if known is not None and made_by != known:
+                raise ValueError(f"encoder: expected the model of {known}, got that of {made_by}")
+        return refitting.run(self, self._reader.view(lambda view, _: refitting.learnt(self, view, None, encoder)))
 
     def _refit_stale(self) -> None:
         from . import refitting
