@@ -121,13 +121,14 @@ class Batcher:
     def _told(
         self, loop: asyncio.AbstractEventLoop, key: Hashable, taken: list[Waiting], working: Future[list[Any]]
     ) -> None:
-        self._next(loop, key)  # before anything else, so that the thread has work while the answers are sent
         if working.cancelled():
             answers: Sequence[Any] = [Problem(503, "the server is stopping")] * len(taken)
         else:
             error = working.exception()
             answers = working.result() if error is None else [error] * len(taken)
         _tell(taken, answers)
+        # Not before they are told: the next search would first want the interpreter, while these wait for it.
+        self._next(loop, key)
 
 
 def _tell(taken: list[Waiting], answers: Sequence[Any]) -> None:

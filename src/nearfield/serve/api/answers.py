@@ -67,15 +67,18 @@ def texts_of(hits: Hits, cursor: bool, counts: Sequence[int | None]) -> list[byt
     Hits that are but ids and distances, as most are, are written by the core.
     """
     more = hits.relevance, hits.attributes, hits.payload, hits.groups, hits.text
-    every: list[Any]
-    one: Callable[[Any], bytes]
-    several: Callable[[list[Any]], bytes]
     if cursor or hits.legs or any(column is not None for column in more):
-        every = answers_of(hits, cursor)
-        one, several = to_json, _several
-    else:
-        every = list(zip(native.write_hits(hits.ids, hits.distances), hits.status, strict=True))
-        one, several = _one_written, _several_written
+        return _spans(answers_of(hits, cursor), counts, to_json, _several)
+    written = list(zip(native.write_hits(hits.ids, hits.distances), hits.status, strict=True))
+    return _spans(written, counts, _one_written, _several_written)
+
+
+def _spans(
+    every: list[Any],
+    counts: Sequence[int | None],
+    one: Callable[[Any], bytes],
+    several: Callable[[list[Any]], bytes],
+) -> list[bytes]:
     texts = []
     start = 0
     for count in counts:
