@@ -177,9 +177,8 @@ def judge_hits(
 
 def explain(view: View, hits: Nearest, k: int, condition: Filter | None, max_false: float | None) -> list[str]:
     """Per query ``"ok"``, or why there are fewer than ``k`` hits."""
-    if hits.keys.shape[1] == k and (
-        not len(hits.keys) or hits.keys[:, -1].min() >= 0
-    ):  # what is missing stands behind what is there
+    # What is missing stands behind what is there.
+    if hits.keys.shape[1] == k and (not len(hits.keys) or hits.keys[:, -1].min() >= 0):
         return ["ok"] * len(hits.keys)
     counts = (hits.keys >= 0).sum(axis=1)
     reachable = min(k, hits.allowed)
