@@ -233,27 +233,30 @@ def protocol(most: int, head_seconds: float, gate: Gate) -> type[asyncio.Protoco
             self._expect()
 
         def data_received(self, data: bytes) -> None:
-            between, self._between, self._taken = self._between, False, None
-            if between and self._take(data):
-                return
+            between = self._between
+            if between:
+                if self._take(data):
+                    return
+                self._between = False
             count = self._heads
             super().data_received(data)
             if self._target is not None:
                 self._go_by_asgi()
-            if self._taken is not None and is_whole(data, self._taken[1]):
-                self._between = True
-                if between:
-                    heads.keep(data, *self._taken)
+            if self._taken is not None:
+                taken, self._taken = self._taken, None
+                if is_whole(data, taken[1]):
+                    self._between = True
+                    if between:
+                        heads.keep(data, *taken)
             if self._heads == count and self._waiting is None and self._idle():
                 self._expect()
 
         def _take(self, data: bytes) -> bool:
             """Answer ``data`` without the parser, if that has seen the like of it."""
             known = heads.find(data)
-            if known is None or not self._free() or self.timeout_keep_alive_task is not None:
+            if known is None or not self._idle() or self.flow.write_paused or self.timeout_keep_alive_task is not None:
                 return False
             self._arrived()
-            self._between = True
             cycle = Direct(self, True)
             self.cycle = cast("Any", cycle)
             cycle.begin(gate, known.head, data[known.body :])
@@ -262,7 +265,7 @@ def protocol(most: int, head_seconds: float, gate: Gate) -> type[asyncio.Protoco
         def on_headers_complete(self) -> None:
             self._heads += 1
             self._arrived()
-            if not self.expect_100_continue and not self.root_path and self._free():
+            if self._idle() and not self.expect_100_continue and not self.flow.write_paused and not self.root_path:
                 parser = self.parser
                 target = gate.target(parser.get_method(), self.url)
                 if target is not None and parser.get_http_version() == "1.1" and not parser.should_upgrade():
@@ -334,10 +337,6 @@ def protocol(most: int, head_seconds: float, gate: Gate) -> type[asyncio.Protoco
         def _idle(self) -> bool:
             """Whether no request waits for its answer."""
             return self.cycle is None or self.cycle.response_complete
-
-        def _free(self) -> bool:
-            """Whether a request may be answered at once, when it is there."""
-            return self._idle() and not self.flow.write_paused
 
         def _go_by_asgi(self) -> None:
             """What has not come as a whole is read by the application."""
