@@ -14,7 +14,7 @@ def parse_numbers(texts: Sequence[bytes]) -> list[np.ndarray | None]:
 
     Numbers are rounded as ``np.float32(float(text))`` does it. None where a text is anything else: empty, no JSON, not
     only numbers, or with one that float32 cannot hold or that vanishes in double precision. Reads several texts in one
-    call without the GIL, which takes a seventh of the time of making Python numbers of them.
+    call without the GIL, which takes half of the time that orjson and struct do.
 
     Examples
     --------
