@@ -29,6 +29,7 @@ NB_MODULE(_core, m) {
   bind_graph(m);
   bind_maxsim(m);
   bind_numbers(m);
+  bind_hits(m);
   if (const char* forced = std::getenv("NEARFIELD_SIMD"); forced && *forced) force_level(forced);
 
   nb::class_<PySpace>(m, "Space",

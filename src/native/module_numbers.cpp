@@ -5,23 +5,24 @@
 namespace nearfield {
 
 void bind_numbers(nb::module_& m) {
-  m.def("parse_numbers", [](nb::bytes text, In<int64_t, 1> ends, Out<float, 1> values, Out<int64_t, 1> counts) {
-    const size_t rows = ends.shape(0);
-    int64_t before = 0;
-    for (size_t i = 0; i < rows; before = ends.data()[i++])
-      demand(ends.data()[i] >= before, "ends: expected to ascend from 0");
-    demand(static_cast<size_t>(before) <= text.size(), "ends: expected to end within the text");
-    demand(counts.shape(0) == rows, "counts: expected one a row");
-    demand(values.shape(0) >= (static_cast<size_t>(before) + rows) / 2, "values: expected room for all numbers");
-    const char* const begin = text.c_str();
+  m.def("parse_numbers", [](nb::tuple texts, Out<float, 1> values, Out<int64_t, 1> counts) {
+    std::vector<std::pair<const char*, size_t>> rows;
+    size_t room = 0;
+    for (nb::handle text : texts) {
+      demand(PyBytes_Check(text.ptr()), "texts: expected bytes");
+      rows.emplace_back(PyBytes_AS_STRING(text.ptr()), static_cast<size_t>(PyBytes_GET_SIZE(text.ptr())));
+      room += (rows.back().second + 1) / 2;
+    }
+    demand(counts.shape(0) == rows.size(), "counts: expected one a text");
+    demand(values.shape(0) >= room, "values: expected room for all numbers");
     nb::gil_scoped_release release;
     float* next = values.data();
-    for (size_t i = 0; i < rows; ++i) {
-      const int64_t count = parse_numbers(begin + (i ? ends.data()[i - 1] : 0), begin + ends.data()[i], next);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const int64_t count = parse_numbers(rows[i].first, rows[i].first + rows[i].second, next);
       counts.data()[i] = count;
       if (count > 0) next += count;
     }
-  }, nb::arg("text"), nb::arg("ends"), nb::arg("values"), nb::arg("counts"));
+  }, nb::arg("texts"), nb::arg("values"), nb::arg("counts"));
 }
 
 }  // namespace nearfield

@@ -12,6 +12,7 @@ namespace nearfield {
 namespace {
 
 constexpr size_t kGroup = 32;  // queries that share one pass over the rows
+constexpr size_t kWorthAThread = 512;  // rows to score
 
 }  // namespace
 
@@ -83,8 +84,10 @@ void exact_search(const Space& space, Measure measure, const float* queries, siz
 
 void rescore(const Space& space, Measure measure, const float* queries, size_t nq, const int64_t* candidates, size_t c,
              size_t k, unsigned threads, float* scores, int64_t* rows, const Check& check) {
+  // A thread is not woken for less: that takes as long as scoring some hundred rows.
+  const size_t grain = std::max<size_t>(8, kWorthAThread / std::max<size_t>(c, 1));
   parallel_for(
-      nq, 8, threads,
+      nq, grain, threads,
       [&](size_t begin, size_t end, unsigned) {
         Targets target(space, measure);
         std::vector<uint32_t> ids;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,11 +63,32 @@ def test_rounding_and_zeros() -> None:
     assert parse_numbers([]) == []
 
 
-def test_the_binding_refuses_what_would_reach_beyond() -> None:
-    def read(ends: list[int], room: int, counts: int) -> None:
-        _core.parse_numbers(b"1,2", np.array(ends), np.empty(room, np.float32), np.empty(counts, np.int64))
+def test_numbers_near_the_middle_of_two_floats() -> None:
+    """Where the quick way is in doubt, and where digits or powers of ten are too many for it."""
+    rng = np.random.default_rng(0)
+    low = rng.integers(1, 0x7F000000, 20_000).astype(np.uint32).view(np.float32)
+    middle = (low.astype(np.float64) + np.nextafter(low, np.float32(np.inf)).astype(np.float64)) / 2
+    numbers = np.concatenate([middle, np.nextafter(middle, 0), np.nextafter(middle, np.inf), -low.astype(np.float64)])
+    for digits in (5, 9, 16, 17, 18, 19, 20, 25):
+        text = ",".join(f"{number:.{digits}e}" for number in numbers.tolist())
+        (found,) = parse_numbers([text.encode()])
+        np.testing.assert_array_equal(found, np.array(text.split(","), np.float64).astype(np.float32))
+    plain = [
+        "0.00000000000000000000000012345678901234567890",
+        "12345678901234567890.5",
+        "1" * 38,
+        "0.1" + "0" * 40 + "1",
+    ]
+    plain += ["100000000", "12345678", "123456781234567812345678", "0.12345678", "1e22", "1e23", "1E-22", "1e-0000001"]
+    (found,) = parse_numbers([" , ".join(plain).encode()])
+    np.testing.assert_array_equal(found, np.array(plain, np.float64).astype(np.float32))
 
-    read([3], 2, 1)
-    for ends, room, counts in (([4], 9, 1), ([2, 1], 9, 2), ([-1], 9, 1), ([3], 1, 1), ([3], 9, 2)):
+
+def test_the_binding_refuses_what_would_reach_beyond() -> None:
+    def read(texts: tuple[Any, ...], room: int, counts: int) -> None:
+        _core.parse_numbers(texts, np.empty(room, np.float32), np.empty(counts, np.int64))
+
+    read((b"1,2", b"3"), 3, 2)
+    for texts, room, counts in (((b"1,2", b"3"), 2, 2), ((b"1",), 9, 2), ((b"1", b"2"), 9, 1), (("1",), 9, 1)):
         with pytest.raises(ValueError, match="expected"):
-            read(ends, room, counts)
+            read(texts, room, counts)

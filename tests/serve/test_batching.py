@@ -54,6 +54,38 @@ def test_what_arrives_meanwhile_is_the_next_batch(tmp_path: Path) -> None:
     assert sorted(batches) == [("a", 1), ("a", 1), ("a", 3), ("b", 1)]
 
 
+def test_what_each_turn_brings_comes_along_for_some_turns(tmp_path: Path) -> None:
+    sizes: list[int] = []
+
+    def answer(key: str, queries: list[Asked]) -> list[Any]:
+        sizes.append(len(queries))
+        return [b""] * len(queries)
+
+    async def main() -> None:
+        hosted = Hosted(tmp_path / "all")
+        batcher = Batcher(hosted, Metrics(), answer)
+        loop = asyncio.get_running_loop()
+        told: list[Any] = []
+
+        def bring(turns: int) -> None:
+            if turns > 1:
+                loop.call_soon(bring, turns - 1)
+            batcher.put("a", asked(turns), told.append)
+
+        for turns in (1, 2, 1000):
+            bring(turns)
+            while len(told) < turns:
+                await asyncio.sleep(0.001)
+            told.clear()
+        assert not batcher._waiting
+        hosted.close()
+
+    asyncio.run(main())
+    assert sizes[:2] == [1, 2]
+    assert 1 < sizes[2] <= module.TURNS + 2  # not until there are no more
+    assert sum(sizes) == 1003
+
+
 def test_a_batch_is_bounded_and_its_failure_is_everybodys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST", 10)
     sizes: list[int] = []

@@ -228,6 +228,79 @@ def test_a_request_in_pieces(url: str, vectors: np.ndarray) -> None:
         assert first(link.send(body).answer()[2]) == "p3"
 
 
+@pytest.fixture
+def parsed(app: Any, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The request lines that a parser took apart for the gate."""
+    found: list[bytes] = []
+    target = app.gate.target
+
+    def noting(method: bytes, url: bytes) -> Any:
+        found.append(url)
+        return target(method, url)
+
+    monkeypatch.setattr(app.gate, "target", noting)
+    return found
+
+
+def test_a_head_that_was_seen_is_not_parsed_again(app: Any, vectors: np.ndarray, parsed: list[bytes]) -> None:
+    def raw(number: int) -> bytes:
+        return post(vectors[number].tobytes(), path=f"{SEARCH}?k=1", media=RAW)
+
+    with running(app) as url, Link(url) as link, Link(url) as other:
+        for number in range(6):
+            assert first((link if number % 2 else other).send(raw(number)).answer()[2]) == f"p{number}"
+        assert len(parsed) == 1
+        assert app.state.service.metrics.requests["search", "POST", 200] == 6
+        link.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert link.answer()[0] == 200
+        for number in range(6):  # one that is parsed, since another kind came before
+            assert first(link.send(raw(number)).answer()[2]) == f"p{number}"
+        assert parsed[1:] == [b"/health", parsed[0]]
+
+
+def test_a_known_head_before_something_else(app: Any, vectors: np.ndarray, parsed: list[bytes]) -> None:
+    one, two = asking(vectors[3], k=1), asking(vectors[4], k=1)
+    head = one[: one.index(b"{")]
+    garbage = head + b"x" * (len(one) - len(head))
+    with running(app) as url:
+        for pieces, answers in (
+            ((one[:9], one[9:]), ["p3"]),
+            ((head, one[len(head) :]), ["p3"]),
+            ((one[:-1], one[-1:]), ["p3"]),
+            ((one + two,), ["p3", "p4"]),
+            ((one + two[:30], two[30:]), ["p3", "p4"]),
+            ((b"\r\n" + one,), ["p3"]),
+            ((garbage,), [None]),
+        ):
+            with Link(url) as link:
+                for _ in range(2):
+                    assert first(link.send(one).answer()[2]) == "p3"
+                link.send(*pieces)
+                for expected in answers:
+                    status, _, found = link.answer()
+                    assert (first(found) if status == 200 else None) == expected
+                count = len(parsed)
+                for request, expected in ((one, "p3"), (two, "p4"), (one, "p3"), (two, "p4")):
+                    assert first(link.send(request).answer()[2]) == expected
+                assert len(parsed) <= count + 1
+        with Link(url) as link:
+            assert first(link.send(one).answer()[2]) == "p3"
+            assert link.send(one + b"garbage\r\n\r\n").answer()[0] in (200, 400)
+
+
+def test_a_known_head_with_another_key(folder: Path, tmp_path: Path, vectors: np.ndarray) -> None:
+    secret = Keys.new(tmp_path / "keys", "read")
+    keys = Keys.load(tmp_path / "keys")
+    app = create_app(folder, keys=keys)
+    ask = asking(vectors[0]).replace(b"Host: x", b"Host: x\r\nX-API-Key: " + secret.encode())
+    with running(app) as url, Link(url) as link:
+        for _ in range(2):
+            for request, expected in ((ask, 200), (ask.replace(b"nf_", b"no_"), 401), (asking(vectors[0]), 401)):
+                assert link.send(request).answer()[0] == expected
+        app.state.service.keys = Keys([("other", "read", "sha256:" + "0" * 64)])
+        assert link.send(ask).answer()[0] == 401  # what a head says is known, not what it may
+
+
 def test_the_end_of_a_connection(url: str, vectors: np.ndarray) -> None:
     for request in (
         asking(vectors[3], k=1).replace(b"Host: x", b"Host: x\r\nConnection: close"),

@@ -66,6 +66,8 @@ def check_vectors(
             return array, single
     with np.errstate(invalid="ignore", over="ignore"):
         squares = np.einsum("ij,ij->i", array, array)
+    if len(squares) and squares.min() > 0 and squares.max() <= MAX_LENGTH**2:
+        return array, single
     doubtful = (squares == 0) | ~np.isfinite(squares) if nonzero else ~(squares <= MAX_LENGTH**2)
     if doubtful.any():
         _refuse(array, np.flatnonzero(doubtful), name, nonzero, first_row)

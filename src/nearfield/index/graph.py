@@ -261,8 +261,9 @@ class Graph(Index):
         threads: int | None,
     ) -> None:
         """Scan for queries with fewer answers than there are rows: several estimates of a row may crowd out others."""
-        short = np.flatnonzero(found.rows[:, min(k, self._n) - 1] < 0)
-        if short.size:
+        last = found.rows[:, min(k, self._n) - 1]
+        if last.size and last.min() < 0:
+            short = np.flatnonzero(last < 0)
             scanned = self._scan(mapped[short], prepared[short], k, candidates, None, threads)
             found.scores[short], found.rows[short] = scanned
 

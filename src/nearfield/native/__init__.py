@@ -22,6 +22,7 @@ from ..common.checks import check_choice, check_int, check_vectors
 from . import _core
 from ._core import Space
 from .bits import allow_words, count_bits, pack_bits, unpack_bits
+from .hits import write_hits
 from .numbers import parse_numbers
 from .pool import set_threads, threads
 from .pool import thread_count as _threads
@@ -61,6 +62,7 @@ __all__ = [
     "threads",
     "unit",
     "unpack_bits",
+    "write_hits",
 ]
 
 MAX_DIM = 16384

@@ -14,17 +14,16 @@ def parse_numbers(texts: Sequence[bytes]) -> list[np.ndarray | None]:
 
     Numbers are rounded as ``np.float32(float(text))`` does it. None where a text is anything else: empty, no JSON, not
     only numbers, or with one that float32 cannot hold or that vanishes in double precision. Reads several texts in one
-    call without the GIL, which takes a fifth of the time of making Python numbers of them.
+    call without the GIL, which takes half of the time that orjson and struct do.
 
     Examples
     --------
     >>> parse_numbers([b"1, -2.5e0", b"1, nan"])
     [array([ 1. , -2.5], dtype=float32), None]
     """
-    ends = np.cumsum([len(text) for text in texts], dtype=np.int64)
-    values = np.empty((int(ends[-1]) + len(texts)) // 2 if texts else 0, np.float32)
+    values = np.empty(sum([(len(text) + 1) // 2 for text in texts]), np.float32)
     counts = np.empty(len(texts), np.int64)
-    _core.parse_numbers(b"".join(texts), ends, values, counts)
+    _core.parse_numbers(tuple(texts), values, counts)
     found: list[np.ndarray | None] = []
     start = 0
     for count in counts.tolist():

@@ -1,8 +1,9 @@
 """Queries that arrive together are searched together.
 
 While one search of a collection runs, those that ask the same of it in the same way wait, and are the next search: no
-time is added by waiting for company, and the busier the server the larger the batch. One call into the store for many
-queries costs less than as many calls, and answers each as it would alone.
+time is added by waiting for company, but for a few turns of the event loop while each of them brings some, and the
+busier the server the larger the batch. One call into the store for many queries costs less than as many calls, and
+answers each as it would alone.
 
 Who asks is told by a call, all those of one search in one turn of the event loop: a task and a future for each of them
 would cost more than a tenth of the query.
@@ -26,6 +27,8 @@ logger = logging.getLogger("nearfield.serve")
 
 # Most numbers in the queries that are searched at once: an answer must not wait for too many others.
 MOST = 1 << 18
+# Turns of the event loop that a search waits for more of its kind, while each of them brings some.
+TURNS = 4
 
 Tell = Callable[[Any], None]
 
@@ -64,7 +67,7 @@ class Batcher:
             self._waiting[key] = deque((waiting,))
             loop = asyncio.get_running_loop()
             # What else this turn of the loop reads from other connections comes along.
-            loop.call_soon(self._next, loop, key)
+            loop.call_soon(self._gather, loop, key, 1, TURNS)
         else:
             line.append(waiting)
         return waiting
@@ -86,6 +89,17 @@ class Batcher:
             return await future
         finally:
             waiting.withdraw()
+
+    def _gather(self, loop: asyncio.AbstractEventLoop, key: Hashable, before: int, turns: int) -> None:
+        """Begin the next search for ``key`` after a turn of the loop that brought none of its kind, or after so many.
+
+        Earlier, it would want the interpreter while that reads those, and both would take longer.
+        """
+        count = len(self._waiting[key])
+        if count > before and turns:
+            loop.call_soon(self._gather, loop, key, count, turns - 1)
+        else:
+            self._next(loop, key)
 
     def _next(self, loop: asyncio.AbstractEventLoop, key: Hashable) -> None:
         """Begin the next search for ``key``, if anybody waits."""
@@ -121,13 +135,16 @@ class Batcher:
     def _told(
         self, loop: asyncio.AbstractEventLoop, key: Hashable, taken: list[Waiting], working: Future[list[Any]]
     ) -> None:
-        self._next(loop, key)  # before anything else, so that the thread has work while the answers are sent
         if working.cancelled():
             answers: Sequence[Any] = [Problem(503, "the server is stopping")] * len(taken)
         else:
             error = working.exception()
             answers = working.result() if error is None else [error] * len(taken)
         _tell(taken, answers)
+        if self._waiting[key]:
+            loop.call_soon(self._gather, loop, key, len(self._waiting[key]), TURNS)
+        else:
+            del self._waiting[key]
 
 
 def _tell(taken: list[Waiting], answers: Sequence[Any]) -> None:

@@ -79,14 +79,19 @@ class Call:
     """A request to one operation: its path's names, its parameters, its body."""
 
     def __init__(
-        self, service: Service, operation: Operation, path: dict[str, str], scope: Any, receive: Any, key: Key
+        self,
+        service: Service,
+        operation: Operation,
+        path: dict[str, str],
+        headers: dict[bytes, bytes],
+        receive: Any,
+        key: Key,
     ):
         self.service = service
         self.operation = operation
         self.path = path
-        self.scope = scope
         self.key = key
-        self.headers = dict(scope["headers"])
+        self.headers = headers
         self.raw = b""
         self._receive = receive
         self.query: dict[str, Any] = {}

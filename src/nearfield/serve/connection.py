@@ -10,9 +10,10 @@ import asyncio
 from collections.abc import Callable
 from functools import cache, partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from .calls import Gone, Reply, to_json
+from .calls import JSON, Gone, Reply, to_json
+from .gate import Head
 
 if TYPE_CHECKING:
     from .gate import Gate, Target
@@ -23,6 +24,9 @@ _BAD = b"HTTP/1.1 400 Bad Request\r\n"
 _CONTINUE = b"HTTP/1.1 100 "
 # Requests of one connection that may wait for the answers before theirs; what is sent beyond is not read meanwhile.
 _AHEAD = 16
+# So many heads are remembered, of so many bytes: a client's requests have heads that differ in their length at most.
+_KNOWN, _SHORT = 1024, 1024
+_END = b"\r\n\r\n"
 
 
 def closing(line: bytes, message: str) -> bytes:
@@ -85,9 +89,10 @@ class Direct:
         self.keep_alive = keep_alive
         self.response_complete = False
 
-    def begin(self, gate: Gate, target: Target, scope: Any, body: bytes) -> None:
+    def begin(self, gate: Gate, head: Head, body: bytes) -> None:
         """Ask the gate."""
-        visit = gate.answer(target, scope, body, self.send, self._connection.loop)
+        connection = self._connection
+        visit = gate.answer(head, connection.client, body, self.send, connection.loop)
         if not self.response_complete:
             self._visit = visit
 
@@ -115,8 +120,51 @@ class Direct:
             visit.end(Gone())
 
 
+class Heads:
+    """Heads of requests that were parsed once: the same bytes at the same place of a connection mean the same again.
+
+    Most requests have the head of one before them, byte for byte. ``find`` and ``keep`` are given all that came at
+    once. Only what is the whole of one request is kept: one head, which ends with the first empty line, and a body of
+    the length that it names.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, _Whole] = {}
+
+    def find(self, data: bytes) -> _Whole | None:
+        """What ``data`` is, if it is the whole of a request whose head is known."""
+        end = data.find(_END, 0, _SHORT) + 4
+        known = self._known.get(data[:end])
+        return known if known is not None and len(data) == known.size else None
+
+    def keep(self, data: bytes, head: Head, length: int) -> None:
+        """``data``, which the parser took for this head and ``length`` bytes of body, and for nothing else."""
+        end = data.find(_END, 0, _SHORT) + 4
+        if end > 3:
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            self._known[data[:end]] = _Whole(head, end, end + length)
+
+
+class _Whole(NamedTuple):
+    """A request of so many bytes, and where its body begins."""
+
+    head: Head
+    body: int
+    size: int
+
+
+def is_whole(data: bytes, length: int) -> bool:
+    """Whether ``data`` ends with a head and its body of ``length`` bytes: no chunks, nothing that came after it."""
+    end = data.find(_END) + 4
+    # A parser that ends a line where there is but a line feed may see another end of the head: those are left alone.
+    return end > 3 and len(data) == end + length and data.count(b"\n", 0, end) == data.count(b"\r\n", 0, end)
+
+
 def whole(reply: Reply, keep_alive: bool) -> bytes:
     """Head and body of an answer."""
+    if keep_alive and reply.media is JSON and not reply.headers:  # as nearly all are
+        return b"%scontent-length: %d\r\n\r\n%s" % (_json_line(reply.status), len(reply.body), reply.body)
     more = b"".join(b"%s: %s\r\n" % header for header in reply.headers)
     if not keep_alive:
         more += b"connection: close\r\n"
@@ -127,6 +175,11 @@ def whole(reply: Reply, keep_alive: bool) -> bytes:
         more,
         reply.body,
     )
+
+
+@cache
+def _json_line(status: int) -> bytes:
+    return b"%scontent-type: %s\r\n" % (_line(status), JSON)
 
 
 @cache
@@ -148,8 +201,15 @@ def protocol(most: int, head_seconds: float, gate: Gate) -> type[asyncio.Protoco
 
         return H11Protocol
 
+    heads = Heads()
+
     class Connection(Base):
         """One connection."""
+
+        # Whether the parser stands between two requests, and the direct one that it has just taken in, as
+        # head and length of the body.
+        _between = True
+        _taken: tuple[Head, int] | None = None
 
         _waiting: asyncio.TimerHandle | None = None
         _resting: asyncio.TimerHandle | None = None
@@ -173,12 +233,34 @@ def protocol(most: int, head_seconds: float, gate: Gate) -> type[asyncio.Protoco
             self._expect()
 
         def data_received(self, data: bytes) -> None:
-            heads = self._heads
+            between = self._between
+            if between:
+                if self._take(data):
+                    return
+                self._between = False
+            count = self._heads
             super().data_received(data)
             if self._target is not None:
                 self._go_by_asgi()
-            if self._heads == heads and self._waiting is None and self._idle():
+            if self._taken is not None:
+                taken, self._taken = self._taken, None
+                if is_whole(data, taken[1]):
+                    self._between = True
+                    if between:
+                        heads.keep(data, *taken)
+            if self._heads == count and self._waiting is None and self._idle():
                 self._expect()
+
+        def _take(self, data: bytes) -> bool:
+            """Answer ``data`` without the parser, if that has seen the like of it."""
+            known = heads.find(data)
+            if known is None or not self._idle() or self.flow.write_paused or self.timeout_keep_alive_task is not None:
+                return False
+            self._arrived()
+            cycle = Direct(self, True)
+            self.cycle = cast("Any", cycle)
+            cycle.begin(gate, known.head, data[known.body :])
+            return True
 
         def on_headers_complete(self) -> None:
             self._heads += 1
@@ -202,9 +284,13 @@ def protocol(most: int, head_seconds: float, gate: Gate) -> type[asyncio.Protoco
                 super().on_message_complete()
                 return
             target, body, self._target, self._body = self._target, self._body, None, b""
-            cycle = Direct(self, self.parser.should_keep_alive())
+            keep_alive = self.parser.should_keep_alive()
+            head = Head(target, self.headers, dict(self.headers))
+            if keep_alive:
+                self._taken = head, len(body)
+            cycle = Direct(self, keep_alive)
             self.cycle = cast("Any", cycle)
-            cycle.begin(gate, target, self.scope, body)
+            cycle.begin(gate, head, body)
 
         def on_response_complete(self) -> None:
             self._joined.end()

@@ -42,6 +42,14 @@ class Target(NamedTuple):
     memo: dict[Any, Any]
 
 
+class Head(NamedTuple):
+    """What a gate knows of a request before its body: its target, its headers as they came and by their names."""
+
+    target: Target
+    headers: list[tuple[bytes, bytes]]
+    named: dict[bytes, bytes]
+
+
 class Gate:
     """The outermost layer of the application."""
 
@@ -92,7 +100,7 @@ class Gate:
             visit.name = path[1:]
             await self._answer_open(path, visit)
             return
-        key = self._enter(scope, visit)
+        scope[SCOPE_KEY] = key = self._enter(scope["headers"], scope.get("client"))
         loop = asyncio.get_running_loop()
         visit.task = asyncio.current_task(loop)  # without being told, it would look for the loop again
         self._watch(visit, loop)
@@ -131,21 +139,22 @@ class Gate:
 
     def answer(
         self,
-        target: Target,
-        scope: Any,
+        head: Head,
+        client: tuple[str, int] | None,
         body: bytes,
         send: Callable[[Reply], None],
         loop: asyncio.AbstractEventLoop,
     ) -> DirectVisit:
-        """Answer a request to ``target`` by one call of ``send``, now or later; by the same rules as all others.
+        """Answer a request of ``client`` by one call of ``send``, now or later; by the same rules as all others.
 
-        ``scope`` has "headers" and "client". The visit returned is to be ended with :class:`Gone` if the client leaves.
+        The visit returned is to be ended with :class:`Gone` if the client leaves.
         """
+        target = head.target
         visit = DirectVisit(target.method, target.path, send, self._finish)
         self.visits.add(visit)
         try:
-            key = self._enter(scope, visit)
-            call = self._call(target.operation, target.values, scope, None, visit, key)
+            key = self._enter(head.headers, client)
+            call = self._call(target.operation, target.values, head.named, None, visit, key)
             if len(body) > self.limits.body:
                 raise too_large(self.limits.body)
             call.raw, call.query, call.memo = body, target.parameters, target.memo
@@ -174,20 +183,25 @@ class Gate:
 
     # -- the rules ----------------------------------------------------------------------------------------------------
 
-    def _enter(self, scope: Any, visit: Visit) -> Key | None:
+    def _enter(self, headers: list[tuple[bytes, bytes]], client: tuple[str, int] | None) -> Key | None:
         """Find out who asks, and refuse what is too much."""
         if len(self.visits) > self.limits.active:
             raise Problem(
                 503, f"{self.limits.active} requests are being answered already; come back in a second", _SOON
             )
-        scope[SCOPE_KEY] = key = self._who(scope)
+        key = self._who(headers)
         if self.buckets is not None:
-            client = scope.get("client")
             self.buckets.take(key.name if key is not None and key is not ANYONE else client[0] if client else "")
         return key
 
     def _call(
-        self, operation: Operation, values: dict[str, str], scope: Any, receive: Any, visit: Visit, key: Key | None
+        self,
+        operation: Operation,
+        values: dict[str, str],
+        headers: dict[bytes, bytes],
+        receive: Any,
+        visit: Visit,
+        key: Key | None,
     ) -> Call:
         """The call of an operation, if it may be called."""
         visit.name = operation.name
@@ -195,7 +209,7 @@ class Gate:
             key = allow(key, operation.right)
         if operation.writes and self.service.read_only:
             raise Problem(403, "this server only reads (--read-only)")
-        return Call(self.service, operation, values, scope, receive, key or ANYONE)
+        return Call(self.service, operation, values, headers, receive, key or ANYONE)
 
     def _count(self, visit: Visit) -> None:
         self.service.metrics.request(visit.name, visit.method, visit.status, time.perf_counter() - visit.began)
@@ -230,11 +244,11 @@ class Gate:
             return Problem(408, late, {"Connection": "close"})
         return Problem(503, f"no answer within {self.limits.request_seconds:g} s, the most this server takes", _SOON)
 
-    def _who(self, scope: Any) -> Key | None:
+    def _who(self, headers: list[tuple[bytes, bytes]]) -> Key | None:
         keys = self.service.keys
         if keys is None:
             return ANYONE
-        secret = secret_of(scope["headers"])
+        secret = secret_of(headers)
         key = keys.identify(secret)
         if secret is not None and key is None:
             raise Problem(401, "the key is none that this server knows", {"WWW-Authenticate": "Bearer"})
@@ -256,7 +270,7 @@ class Gate:
         if root and raw.startswith(root.encode()):
             raw = raw[len(root.encode()) :]
         operation, values = self.router.find(visit.method, raw)
-        call = self._call(operation, values, scope, receive, visit, key)
+        call = self._call(operation, values, dict(scope["headers"]), receive, visit, key)
         if scope["query_string"]:
             call.query = parameters_of(operation, scope["query_string"])
         if not operation.streams and visit.method not in ("GET", "HEAD"):

@@ -220,8 +220,9 @@ class Part(ABC):
         if index.rescore != "vectors":  # its distances are those of codes: look at the vectors themselves
             again = native.rescore(self.space, queries.prepared, rows, k, metric=metric.native)
             distances, rows = metric.distances_from_scores(again.scores), again.rows
-        short = np.flatnonzero(rows[:, min(k, allowed) - 1] < 0)
-        if short.size:  # the walk met too few allowed rows: these queries are answered by a scan
+        last = rows[:, min(k, allowed) - 1]
+        if last.size and last.min() < 0:  # the walk met too few allowed rows: these queries are answered by a scan
+            short = np.flatnonzero(last < 0)
             again = native.scan(self.space, queries.prepared[short], k, metric=metric.native, allow=allow)
             distances[short], rows[short] = metric.distances_from_scores(again.scores), again.rows
         return Found(distances, rows)

@@ -74,9 +74,11 @@ def nearest(
         total += allowed
         wanted = min(k, allowed)
         found = live.part.search(asked, wanted, allow=words, allowed=allowed, beam=beam, exact=exact)
+        keys, numbers = live.part.keys[found.rows], np.full(found.rows.shape, number)
         missing = found.rows < 0
-        keys = np.where(missing, -1, live.part.keys[found.rows])
-        answers.append((found.distances, keys, np.where(missing, -1, number), found.rows))
+        if missing.any():
+            keys[missing] = numbers[missing] = -1
+        answers.append((found.distances, keys, numbers, found.rows))
     return merge(view, asked, answers, k, total)
 
 
@@ -175,7 +177,8 @@ def judge_hits(
 
 def explain(view: View, hits: Nearest, k: int, condition: Filter | None, max_false: float | None) -> list[str]:
     """Per query ``"ok"``, or why there are fewer than ``k`` hits."""
-    if hits.keys.shape[1] == k and (hits.keys[:, -1] >= 0).all():  # what is missing stands behind what is there
+    # What is missing stands behind what is there.
+    if hits.keys.shape[1] == k and (not len(hits.keys) or hits.keys[:, -1].min() >= 0):
         return ["ok"] * len(hits.keys)
     counts = (hits.keys >= 0).sum(axis=1)
     reachable = min(k, hits.allowed)

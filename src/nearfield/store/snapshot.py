@@ -207,7 +207,7 @@ class View:
 
     def gather_ids(self, where: np.ndarray, rows: np.ndarray) -> list[Id | None]:
         """The ids at ``(part, row)``; None where the part is -1."""
-        if len(self.parts) == 1 and (where == 0).all():
+        if len(self.parts) == 1 and not where.any():
             return list(self.parts[0].part.take_ids(rows))
         ids: list[Id | None] = [None] * len(where)
         for number in range(len(self.parts)):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from ... import native
 from ...store import Hits
 from ..calls import to_json
 
@@ -59,24 +61,44 @@ def together(answers: list[dict[str, Any]]) -> dict[str, Any]:
     )
 
 
-def one_by_one(hits: Hits, cursor: bool) -> list[bytes]:
-    """Hits of many queries as JSON, a text for each; where hits are but ids and distances, in half of the time."""
-    if (
-        cursor
-        or hits.legs
-        or not (hits.relevance is hits.attributes is hits.payload is hits.groups is hits.text is None)
-    ):
-        return [to_json(answer) for answer in answers_of(hits, cursor)]
-    return [
-        to_json(
-            {
-                "hits": [
-                    {"id": identifier, "distance": distance}
-                    for identifier, distance in zip(ids, distances, strict=True)
-                    if identifier is not None
-                ],
-                "status": status,
-            }
-        )
-        for ids, distances, status in zip(hits.ids, hits.distances.tolist(), hits.status, strict=True)
-    ]
+def texts_of(hits: Hits, cursor: bool, counts: Sequence[int | None]) -> list[bytes]:
+    """Hits of many queries as JSON, a text for each who asked: for so many of the queries, None: for one by itself.
+
+    Hits that are but ids and distances, as most are, are written by the core.
+    """
+    more = hits.relevance, hits.attributes, hits.payload, hits.groups, hits.text
+    if cursor or hits.legs or any(column is not None for column in more):
+        return _spans(answers_of(hits, cursor), counts, to_json, _several)
+    written = list(zip(native.write_hits(hits.ids, hits.distances), hits.status, strict=True))
+    return _spans(written, counts, _one_written, _several_written)
+
+
+def _spans(
+    every: list[Any],
+    counts: Sequence[int | None],
+    one: Callable[[Any], bytes],
+    several: Callable[[list[Any]], bytes],
+) -> list[bytes]:
+    texts = []
+    start = 0
+    for count in counts:
+        texts.append(one(every[start]) if count is None else several(every[start : start + count]))
+        start += 1 if count is None else count
+    return texts
+
+
+def _several(answers: list[dict[str, Any]]) -> bytes:
+    return to_json(together(answers))
+
+
+def _one_written(answer: tuple[bytes, str]) -> bytes:
+    hits, status = answer
+    return b'{"hits":%s,"status":%s}' % (hits, _OK if status == "ok" else to_json(status))
+
+
+def _several_written(answers: list[tuple[bytes, str]]) -> bytes:
+    statuses = [status for _, status in answers]
+    return b'{"hits":[%s],"status":%s}' % (b",".join(hits for hits, _ in answers), to_json(statuses))
+
+
+_OK = to_json("ok")

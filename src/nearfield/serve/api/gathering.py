@@ -15,12 +15,12 @@ import numpy as np
 from ... import native
 from ...store import Store
 from ..batching import Tell, Waiting
-from ..calls import Call, read_json, to_json
+from ..calls import Call, read_json
 from ..errors import Problem
 from ..fields import from_bytes
 from ..hosted import Hosted
 from ..limits import Limits
-from .answers import answers_of, one_by_one, together
+from .answers import texts_of
 from .items import shaped
 
 BINARY = "application/octet-stream"
@@ -168,13 +168,6 @@ def _answer(
             for line in lines:
                 _answer(store, width, [line], options, cursor, answers)
         return
-    if all(line.single for line in lines):
-        for line, text in zip(lines, one_by_one(hits, cursor), strict=True):
-            answers[line.place] = text
-        return
-    found = answers_of(hits, cursor)
-    start = 0
-    for line in lines:
-        own = found[start : start + line.queries]
-        answers[line.place] = to_json(own[0] if line.single else together(own))
-        start += line.queries
+    counts = [None if line.single else line.queries for line in lines]
+    for line, text in zip(lines, texts_of(hits, cursor, counts), strict=True):
+        answers[line.place] = text

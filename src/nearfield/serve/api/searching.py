@@ -27,7 +27,7 @@ from ..fields import (
     from_bytes,
 )
 from ..routing import Operation
-from .answers import answers_of, together
+from .answers import answers_of, texts_of, together
 from .gathering import BINARY, Asked, key_of, search_directly
 from .items import bags_of, shaped
 
@@ -101,7 +101,8 @@ async def _search_many(call: Call) -> Reply:
                 raise Problem(422, "queries: expected vectors, text_query or bags, got none of them")
             _bags(store, fields)
             asked_by = None if queries is None else np.atleast_2d(queries)
-            return to_json(together(answers_of(store.search_many(asked_by, **fields), False)))
+            hits = store.search_many(asked_by, **fields)
+            return texts_of(hits, False, [len(hits)])[0]
 
     return Reply(await service.hosted.run(work))
 
