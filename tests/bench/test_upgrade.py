@@ -113,10 +113,13 @@ def test_parts_that_are_not_measured_stay(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(judged_moves, "measure", stand_in)
     monkeypatch.setattr(upgrade, "markdown", lambda result: "")
-    (tmp_path / "upgrade.json").write_text(json.dumps({"tasks": [{"name": "kept"}], "mapped": {"items": 1}}))
+    (tmp_path / "upgrade.json").write_text(
+        json.dumps({"machine": "then", "tasks": [{"name": "kept"}], "mapped": {"items": 1}})
+    )
     run_upgrade(tmp_path, quick=True, parts=["judged"])
     result = json.loads((tmp_path / "upgrade.json").read_text())
     assert result["tasks"] == [{"name": "kept"}] and result["mapped"] == {"items": 1}
+    assert result["machine"] == "then"  # of what is timed, which was not measured again
     assert {task["name"] for task in result["judged"]} == {"small", "small, back"} and len(measured) == 4
 
     monkeypatch.setattr(upgrade, "nouns", lambda rows, questions: replace(small(), name="nouns"))
