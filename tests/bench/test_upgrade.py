@@ -90,12 +90,17 @@ def test_judged_questions_by_share_and_by_number() -> None:
         assert low <= point["more"] <= high and len(point["fewer"]["10"]) == judged_moves.DRAWS
     text = "\n".join(judged_moves.markdown([found]))
     assert "| judged |" in text and "The least over the old model:" in text and "judged questions (20)" in text
+    found |= {"old": 0.2, "new": 0.6}
+    found["points"][1] |= {"share": 0.2, "more": 0.1, "interval": [0.04, 0.2]}
+    text = "\n".join(judged_moves.markdown([found]))
+    assert "By 20% it has 0.25 [0.10, 0.50] of what the new model alone gains over the old one." in text
+    assert "By 20%" not in "\n".join(judged_moves.markdown([found | {"new": 0.1}]))
 
 
 def test_parts_that_are_not_measured_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from nearfield.bench import upgrade
 
-    with pytest.raises(ValueError, match="parts: expected some of orders, back, judged, mapped, got 'x'"):
+    with pytest.raises(ValueError, match="parts: expected some of orders, back, judged, nouns, mapped, got 'x'"):
         run_upgrade(tmp_path, parts=["x"])
     tasks = [small(), small(60)]
     monkeypatch.setattr(upgrade, "scifact", lambda rows: tasks[0])
@@ -108,8 +113,18 @@ def test_parts_that_are_not_measured_stay(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(judged_moves, "measure", stand_in)
     monkeypatch.setattr(upgrade, "markdown", lambda result: "")
-    (tmp_path / "upgrade.json").write_text(json.dumps({"tasks": [{"name": "kept"}], "mapped": {"items": 1}}))
+    (tmp_path / "upgrade.json").write_text(
+        json.dumps({"machine": "then", "tasks": [{"name": "kept"}], "mapped": {"items": 1}})
+    )
     run_upgrade(tmp_path, quick=True, parts=["judged"])
     result = json.loads((tmp_path / "upgrade.json").read_text())
     assert result["tasks"] == [{"name": "kept"}] and result["mapped"] == {"items": 1}
+    assert result["machine"] == "then"  # of what is timed, which was not measured again
     assert {task["name"] for task in result["judged"]} == {"small", "small, back"} and len(measured) == 4
+
+    monkeypatch.setattr(upgrade, "nouns", lambda rows, questions: replace(small(), name="nouns"))
+    monkeypatch.setattr(upgrade, "measure", stand_in)
+    run_upgrade(tmp_path, quick=True, parts=["nouns"])
+    result = json.loads((tmp_path / "upgrade.json").read_text())
+    assert [task["name"] for task in result["tasks"]] == ["kept", "nouns"]
+    assert {"nouns", "nouns, back"} < {task["name"] for task in result["judged"]} and len(measured) == 7

@@ -79,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     filtered.add_argument("--peers", type=_names, default=None, metavar="NAMES", help="names as in the table")
     upgrade = commands.add_parser("upgrade", help="what a move to another model gains as items are encoded")
     upgrade.add_argument(
-        "--parts", type=_names, default=None, metavar="LIST", help="orders,back,judged,mapped (default: all)"
+        "--parts", type=_names, default=None, metavar="LIST", help="orders,back,judged,nouns,mapped (default: all)"
     )
     fusion = commands.add_parser("fusion", help="words, vectors and both on judged questions (some minutes)")
     fusion.add_argument("--times", action="store_true", help="measure latencies as well; only on a quiet machine")

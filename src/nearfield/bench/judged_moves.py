@@ -119,6 +119,17 @@ def _interval(values: np.ndarray) -> list[float]:
     return [float(end) for end in np.quantile(drawn @ values / len(values), (0.025, 0.975))]
 
 
+def _share_of_gain(move: dict[str, Any], share: float = 0.2) -> str:
+    """Which part of what the new model gains over the old one a share of encoded items brings; empty without gain."""
+    whole = move["new"] - move["old"]
+    if whole <= 0:
+        return ""
+    here = min(move["points"], key=lambda point: abs(point["share"] - share))
+    low, high = (end / whole for end in here["interval"])
+    part = f"{here['more'] / whole:.2f} [{low:.2f}, {high:.2f}]"
+    return f" By {100 * share:.0f}% it has {part} of what the new model alone gains over the old one."
+
+
 def markdown(moves: Sequence[dict[str, Any]]) -> list[str]:
     """The figures as lines of Markdown."""
     lines = [
@@ -157,7 +168,7 @@ def markdown(moves: Sequence[dict[str, Any]]) -> list[str]:
         low, high = least["interval"]
         lines += [
             f"The least over the old model: {least['more']:+.3f} [{low:+.3f}, {high:+.3f}], at "
-            f"{100 * least['share']:.0f}%.",
+            f"{100 * least['share']:.0f}%." + _share_of_gain(move),
             "",
             "| questions | share of draws over 0.005 below the old model | least of all | mean over all shares |",
             "| ---: | ---: | ---: | ---: |",
