@@ -7,7 +7,7 @@ import json
 import numpy as np
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nearfield.native import _core, write_hits
@@ -15,6 +15,7 @@ from nearfield.native import _core, write_hits
 _IDS = st.integers(-(2**63), 2**63 - 1) | st.text() | st.none()
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.tuples(_IDS, st.floats(width=32)), min_size=3, max_size=3)))
 def test_what_is_written_reads_back(rows: list[list[tuple[int | str | None, float]]]) -> None:
     distances = np.array([[distance for _, distance in row] for row in rows], np.float32).reshape(-1, 3)

@@ -139,9 +139,9 @@ def measure(setting: Setting) -> Iterator[Finding]:
         f"{n} {', '.join(map(str, found))}" for n, found in some.items()
     )
     text += (
-        f". Times fewer than 'first': {', '.join(f'{one:.1f}' for one in fewer)}; 'sum' has all but computed MaxSim."
+        f". Times fewer than 'first': {', '.join(f'{one:.2f}' for one in fewer)}; 'sum' has all but computed MaxSim."
     )
-    why = f"it is {min(fewer):.1f} to {max(fewer):.1f} times"
+    why = f"it is {min(fewer):.2f} to {max(fewer):.2f} times"
     yield Finding(FEWEST, text, Verdict.of(min(fewer) >= 2, in_part=max(fewer) >= 2, why=why), {"needed": some})
 
     scores = {"all, exact": _ndcg(papers, whole.rows, documents, numbers)}
