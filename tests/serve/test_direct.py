@@ -166,6 +166,16 @@ BODIES = [
     b'{"k": 2, "query": [1,1,1,1,1,1,1,1]}',
     b'{"queries": [[1,1,1,1,1,1,1,1], [2,1,1,1,1,1,1,1]], "k": 2}',
     b'{"query": {"f32": "AACAPwAAgD8AAIA/AACAPwAAgD8AAIA/AACAPwAAgD8="}, "k": 2}',
+    b'{"query":{"f32":"AACAPwAAgD8AAIA/AACAPwAAgD8AAIA/AACAPwAAgD8="},"k":2,"where":"year > 2003"}',
+    b'{"query":{"f32":"AADAfwAAgD8AAIA/AACAPwAAgD8AAIA/AACAPwAAgD8="},"k":2}',
+    b'{"query":{"f32":"AACAPwAAgD8="},"k":2}',
+    b'{"query":{"f32":"AACAPwA="},"k":2}',
+    b'{"query":{"f32":"AACAPwA"},"k":2}',
+    b'{"query":{"f32":"AACAPwAAgD8AAIA/AACAPwAAgD8AAIA/AACAPwAAgD9="},"k":2}',
+    b'{"query":{"f32":"AACAPw==","f32":"AACAPw=="},"k":2}',
+    b'{"query":{"f32":"AACAPwAAgD8AAIA/AACAPwAAgD8AAIA/AACAPwAAgD8="},"query":[1]}',
+    b'{"query":{"f32":"AACAPwAAgD8AAIA/AACAPwAAgD8AAIA/AACAPwAAgD8="}',
+    b'{ "query" : { "f32" : "AACAPwAAgD8AAIA/AACAPwAAgD8AAIA/AACAPwAAgD8=" } , "k" : 2 }',
     b'{"query": [1,1,1,1,1,1,1,1], "k": 2, "where": "' + b"year > 2000 and " * 30 + b'year > 2003"}',
 ]
 

@@ -1,14 +1,15 @@
 """The server under load, beside the engine in the same process and the servers of its peers.
 
-One run measures, in turn and several times over: empty health requests, single queries as JSON and as raw float32,
-batches of 64 queries, all over kept connections from a load process of its own; and the same batches asked of the
-store directly, by threads of a process that has nothing else to do. What counts are the ratios within a run: everything
-runs on the same cores, the load process included. :func:`soak` mixes searches, writes, deletes and look-ups for as long
-as is asked, and watches the server's memory.
+One run measures, in turn and several times over: empty health requests; single queries as numbers in JSON, as packed
+ones (which the Python client sends), and as raw float32; batches of 64 queries, all over kept connections from a load
+process of its own; and the same batches asked of the store directly, by threads of a process that has nothing else to
+do. What counts are the ratios within a run: everything runs on the same cores, the load process included. :func:`soak`
+mixes searches, writes, deletes and look-ups for as long as is asked, and watches the server's memory.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -108,12 +109,18 @@ def requests_of(queries: np.ndarray, name: str) -> dict[str, list[bytes]]:
         "single": [
             request("bench", "POST", path, json.dumps({"query": query.tolist(), "k": K}).encode()) for query in queries
         ],
+        "single_packed": [request("bench", "POST", path, _packed(query)) for query in queries],
         "single_raw": [request("bench", "POST", f"{path}?k={K}", query.tobytes(), _BINARY) for query in queries],
         "batch": [
             request("bench", "POST", f"{path}?k={K}&queries={BATCH}", queries[at : at + BATCH].tobytes(), _BINARY)
             for at in starts
         ],
     }
+
+
+def _packed(query: np.ndarray) -> bytes:
+    """A body as the Python client sends it."""
+    return json.dumps({"query": {"f32": base64.b64encode(query.tobytes()).decode()}, "k": K}).encode()
 
 
 def engine_rate(path: Path, queries: Path, seconds: float, threads: int = 2) -> float:
@@ -146,6 +153,7 @@ def measure(path: Path, queries_path: Path, *, rounds: int, seconds: float) -> d
         "rounds": found,
         "engine_batches": engine,
         "single_to_health": _ratio(found["single"], found["health"]),
+        "single_packed_to_health": _ratio(found["single_packed"], found["health"]),
         "single_raw_to_health": _ratio(found["single_raw"], found["health"]),
         "batch_to_engine": float(
             np.median([one["rate"] / own for one, own in zip(found["batch"], engine, strict=True)])
@@ -291,7 +299,9 @@ def markdown(result: dict[str, Any]) -> str:
         lines += [
             f"| batch, in process | {np.median(ours['engine_batches']):,.0f} | | | | |",
             "",
-            f"- single queries (JSON) over health requests: {ours['single_to_health']:.2f}",
+            f"- single queries (numbers in JSON) over health requests: {ours['single_to_health']:.2f}",
+            "- single queries (packed in JSON, as the Python client sends them) over health requests: "
+            f"{ours['single_packed_to_health']:.2f}",
             f"- single queries (raw float32) over health requests: {ours['single_raw_to_health']:.2f}",
             f"- batches over the engine in process: {ours['batch_to_engine']:.2f}",
             "",

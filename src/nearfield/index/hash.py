@@ -205,7 +205,9 @@ class Hash(Index):
                 probes = buckets  # no more than an unfiltered search would read: they are scanned
             mask = np.unpackbits(words.view(np.uint8), bitorder="little")[: self._n].view(bool)
         first = True
-        while len(todo) and probes < buckets and (first or probes <= _SHARE * buckets):
+        # Looking into more buckets than there are rows would take longer than scoring all of these.
+        most = min(_SHARE * buckets, self._n / self.tables)
+        while len(todo) and probes < buckets and (first or probes <= most):
             short = []
             for at, left, right in self._tables.mates(signed[todo], probes):
                 counts = np.bincount(left, minlength=len(at))

@@ -251,8 +251,8 @@ class RemoteStore:
         if fields.get("bags") is not None:
             bags = fields["bags"]
             fields["bags"] = _packed_bags([bags] if isinstance(bags, np.ndarray) else bags)
-        fields |= _asked(queries)
-        return _hits(self._post("search", without(fields)), k * int(options.get("group_size") or 1))
+        asked = _asked(queries) | fields  # the query stands first: a server reads what follows it but once
+        return _hits(self._post("search", without(asked)), k * int(options.get("group_size") or 1))
 
     def search_many(
         self, queries: Any = None, k: int = 10, *, where: Any = None, bags: Any = None, **options: Any

@@ -2,11 +2,12 @@
 
 What a request asks for beside its query is the same in most, so it is read once and remembered with the request's
 target. The numbers of a JSON query are not looked at by the event loop: the thread that searches reads those of a whole
-batch in one call that leaves the loop running.
+batch in one call that leaves the loop running. Packed numbers, as the Python client sends them, are there at once.
 """
 
 from __future__ import annotations
 
+import binascii
 import re
 from typing import Any, NamedTuple
 
@@ -29,6 +30,8 @@ _ALONE = frozenset(
     {"text", "text_query", "like", "unlike", "aspect", "to", "after", "old_queries", "bags", "candidates", "embedding"}
 )
 _BEFORE = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"query"[ \t\r\n]*:[ \t\r\n]*\[')
+# A query as the Python client sends it.
+_PACKED = re.compile(rb'\{"query": ?\{"f32": ?"([A-Za-z0-9+/]+={0,2})"\}')
 # So many ways to ask are remembered for each target, of so many bytes.
 _KNOWN, _SHORT = 64, 256
 
@@ -79,13 +82,28 @@ def search_directly(call: Call, tell: Tell) -> Waiting | None:
             key = call.memo[BINARY] = key_of(call, call.query)
         asked: Any = Asked(from_bytes(raw, "the body"), True)
     else:
-        begun = None if media != "application/json" or call.query or call.long else _BEFORE.match(raw)
-        end = raw.find(b"]") if begun else -1
-        if begun is None or end < 0 or len(raw) - end > _SHORT:
+        found = None if media != "application/json" or call.query or call.long else _query_of(call)
+        if found is None or len(raw) - found[1] > _SHORT:
             return None
-        key = _known_rest(call, raw[end + 1 :])
-        asked = Written(raw[begun.end() : end], call)
+        asked, end = found
+        key = _known_rest(call, raw[end:])
     return None if key is None else call.service.batcher.put(key, asked, tell)
+
+
+def _query_of(call: Call) -> tuple[Any, int] | None:
+    """The query with which a JSON body begins, and where it ends; None where that is to be read as a whole."""
+    raw = call.raw
+    begun = _BEFORE.match(raw)
+    if begun is not None:
+        end = raw.find(b"]")
+        return None if end < 0 else (Written(raw[begun.end() : end], call), end + 1)
+    packed = _PACKED.match(raw)
+    if packed is None:
+        return None
+    try:
+        return Asked(from_bytes(binascii.a2b_base64(packed[1], strict_mode=True), "query"), True), packed.end()
+    except (binascii.Error, Problem):
+        return None
 
 
 def _known_rest(call: Call, rest: bytes) -> Any:
