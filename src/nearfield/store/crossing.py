@@ -75,7 +75,7 @@ class Crossing:
         if not len(queries):
             return Crossed(every, np.empty((0, newer.dim), np.float32))
         if self.encoder is not None and text is not None:
-            return Crossed(every, encoded(self.encoder, text, newer))
+            return Crossed(every, _encoded(self.encoder, text, newer))
         known = [self._known.get(row.tobytes()) for row in np.ascontiguousarray(queries, np.float32)]
         there = np.array([vector is not None for vector in known])
         named = np.zeros(len(queries)) if kinds is None else np.asarray(kinds)
@@ -113,7 +113,24 @@ class Crossing:
         return crossed, Probe(keys[cut:], crossed.transform(old[cut:]))
 
 
-def encoded(encoder: Encoder, text: Sequence[str], shape: Shape) -> np.ndarray:
+class Recoding:
+    """From a space to itself: queries whose texts are kept as the store's model encodes them."""
+
+    judged = None
+
+    def __init__(self, shape: Shape, encoder: Encoder):
+        self.shape, self.encoder = shape, encoder
+
+    def queries(
+        self, queries: np.ndarray, text: Sequence[str] | None, kinds: Sequence[Any] | None = None
+    ) -> Crossed | None:
+        """As :meth:`Crossing.queries`; None where there are no texts, and all stays as it is."""
+        if text is None or not len(queries):
+            return None
+        return Crossed(np.arange(len(queries)), _encoded(self.encoder, text, self.shape))
+
+
+def _encoded(encoder: Encoder, text: Sequence[str], shape: Shape) -> np.ndarray:
     """Queries by their texts, as vectors of a space of this shape; ValueError where the model gives others."""
     vectors = encoder.encode(list(text), progress=False)
     return check_vectors(vectors, "encoder", dim=shape.dim, nonzero=shape.metric == "cosine")[0]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..common.checks import check_int, check_random_state
+from .crossing import Recoding
 from .handle import Handle
 from .writing import check_embedding
 
@@ -249,7 +250,8 @@ class Fitting(Handle):
             made_by, known = check_embedding(encoder.fingerprint(), self.dim), self._meta().get("embedding")
             if known is not None and made_by != known:
                 raise ValueError(f"encoder: expected the model of {known}, got that of {made_by}")
-        return refitting.run(self, self._reader.view(lambda view, _: refitting.learnt(self, view, None, encoder)))
+        recoding = None if encoder is None else Recoding(self._shape, encoder)
+        return refitting.run(self, self._reader.view(lambda view, _: refitting.learnt(self, view, recoding)))
 
     def _refit_stale(self) -> None:
         from . import refitting

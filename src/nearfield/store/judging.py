@@ -19,14 +19,13 @@ from ..common.decoding import decoding, expect
 from ..common.progress import Progress
 from ..metric import get_metric
 from .catalogue import Catalogue
-from .crossing import Crossing, Probe, encoded, item_vectors, itself, unblurred
+from .crossing import Crossing, Probe, Recoding, item_vectors, itself, unblurred
 from .search import nearest
 from .snapshot import Scales, Shape, View
 from .tables import digest, set_meta
 
 if TYPE_CHECKING:
     from ..decide import Judge
-    from ..encode import Encoder
     from .maintenance import Maintenance
 
 # A store that changed by more than this share of the items it had when the judge was fitted is another store.
@@ -58,13 +57,11 @@ class Fit:
             "text": self.text,
         }
 
-    def encoded(self, encoder: Encoder, shape: Shape) -> Fit:
-        """The same with its queries as the store's model encodes them, where their texts are kept."""
-        return self if self.text is None else replace(self, queries=encoded(encoder, self.text, shape), probe=None)
-
-    def crossed(self, crossing: Crossing) -> Fit:
+    def crossed(self, crossing: Crossing | Recoding) -> Fit:
         """The same with its queries in the space that the store is moved to."""
         found = crossing.queries(self.queries, self.text, self.labels.tolist())
+        if found is None:
+            return self
         text = None if self.text is None else [self.text[row] for row in found.rows.tolist()]
         return replace(self, queries=found.queries, labels=self.labels[found.rows], text=text, probe=found.probe)
 

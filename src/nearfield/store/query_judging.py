@@ -7,7 +7,7 @@ is left in the store tells nothing any more and is passed over until one comes b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from ..common.checks import check_vectors
 from ..common.decoding import decoding, expect
 from ..metric import get_metric
-from .crossing import Crossing, Probe, encoded, unblurred
+from .crossing import Crossing, Probe, Recoding, unblurred
 from .ids import Id, check_ids
 from .judging import check_texts, packed, publish, unpacked
 from .search import nearest
@@ -24,7 +24,6 @@ from .tables import find_keys
 
 if TYPE_CHECKING:
     from ..decide import QueryJudge
-    from ..encode import Encoder
     from .maintenance import Maintenance
 
 
@@ -68,18 +67,14 @@ class Labelled:
             text, mapped = check_texts(kept["text"], len(queries)), bool(kept.get("mapped", False))
             return cls(queries, relevant, shown, text, mapped)
 
-    def encoded(self, encoder: Encoder, shape: Shape) -> Labelled:
-        """The same as the store's model encodes them, where their texts are kept."""
-        if self.text is None:
-            return self
-        return replace(self, queries=encoded(encoder, self.text, shape), mapped=False, probe=None)
-
-    def crossed(self, crossing: Crossing, *, instead: bool = False) -> Labelled:
+    def crossed(self, crossing: Crossing | Recoding, *, instead: bool = False) -> Labelled:
         """The same with its queries in the space that the store is moved to.
 
         ``instead`` takes the judged questions of the move, if there are any, before these would be mapped.
         """
         found = crossing.queries(self.queries, self.text, [len(names) > 0 for names in self.relevant])
+        if found is None:
+            return self
         judged = crossing.judged
         if found.mapped and instead and judged is not None:
             return Labelled(judged.new, judged.relevant)

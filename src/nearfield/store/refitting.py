@@ -11,24 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 from ..common.decoding import decoding
 from . import judging, query_judging
-from .crossing import Crossing
+from .crossing import Crossing, Recoding
 from .segment import logger
 from .snapshot import View
 
 if TYPE_CHECKING:
-    from ..encode import Encoder
     from .handle import Handle
 
 Fit = tuple[str, Callable[[], None]]
 
 
-def learnt(store: Handle, view: View, crossing: Crossing | None = None, encoder: Encoder | None = None) -> list[Fit]:
+def learnt(store: Handle, view: View, crossing: Crossing | Recoding | None = None) -> list[Fit]:
     """What there is, by name, and how it is fitted again: to the items there are when that is called.
 
-    ``crossing`` takes the labelled queries to the space that the store is moved to; ``encoder``, the store's model,
-    encodes those again whose texts are kept.
+    ``crossing`` takes the labelled queries to the space that the store is moved to, or encodes them again.
     """
-    fits = [_judge(store, view, crossing, encoder), _fusion(store, view, crossing, encoder)]
+    fits = [_judge(store, view, crossing), _fusion(store, view, crossing)]
     return [(name, fit) for name, fit in zip(("judge", "fusion"), fits, strict=True) if fit is not None]
 
 
@@ -52,7 +50,7 @@ def stale(store: Handle, view: View) -> list[Fit]:
     return [fit for fit in learnt(store, view) if fit[0] in old] if old else []
 
 
-def _judge(store: Handle, view: View, crossing: Crossing | None, encoder: Encoder | None) -> Callable[[], None] | None:
+def _judge(store: Handle, view: View, crossing: Crossing | Recoding | None) -> Callable[[], None] | None:
     from ..decide import QueryJudge
 
     stored, old = view.meta.get("judge"), view.judge
@@ -61,8 +59,6 @@ def _judge(store: Handle, view: View, crossing: Crossing | None, encoder: Encode
     maintenance = store._writing()[1]
     if isinstance(old, QueryJudge):
         labelled = query_judging.Labelled.of(stored.get("fit") or {}, view.shape, store.path)
-        if encoder is not None:
-            labelled = labelled.encoded(encoder, view.shape)
         if crossing is not None:
             labelled = labelled.crossed(crossing, instead=old.unanswerable_ == "hidden")
 
@@ -77,8 +73,6 @@ def _judge(store: Handle, view: View, crossing: Crossing | None, encoder: Encode
 
         return learn
     how = judging.fit_of(stored, view.shape, store.path)
-    if encoder is not None:
-        how = how.encoded(encoder, view.shape)
     if crossing is not None:
         how = how.crossed(crossing)
     return lambda: judging.fit_and_publish(_afresh(old), maintenance, store._shape, how)
@@ -98,7 +92,7 @@ def _afresh(judge: Any) -> Any:
     return type(judge)(**judge.to_dict()["params"])
 
 
-def _fusion(store: Handle, view: View, crossing: Crossing | None, encoder: Encoder | None) -> Callable[[], None] | None:
+def _fusion(store: Handle, view: View, crossing: Crossing | Recoding | None) -> Callable[[], None] | None:
     from .text_search import Judgements, fit_fusion
 
     stored = view.meta.get("fusion")
@@ -107,8 +101,6 @@ def _fusion(store: Handle, view: View, crossing: Crossing | None, encoder: Encod
     with decoding(store.path, "the judged queries of the fusion"):
         judged = Judgements.of(stored["fit"], view.shape)
     before = judged.mapped
-    if encoder is not None:
-        judged = judged.encoded(encoder, view.shape)
     if crossing is not None:
         judged = judged.crossed(crossing)
 

@@ -12,7 +12,7 @@ import numpy as np
 from ..common.checks import check_random_state, check_vectors
 from ..common.decoding import decoding, expect
 from .conditions import Compound
-from .crossing import Crossing, Probe, encoded, outstanding
+from .crossing import Crossing, Probe, Recoding, outstanding
 from .filters import Filter
 from .grouping import explain_groups
 from .hits import Hits, split
@@ -28,7 +28,6 @@ from .texts import DamagedWordsError, Wording
 
 if TYPE_CHECKING:
     from ..decide import Fusion, FusionReport
-    from ..encode import Encoder
     from .reading import Reader
 
 # The names of what was fitted for these legs.
@@ -218,14 +217,11 @@ class Judgements:
         mapped = bool(kept.get("mapped", False))
         return cls(queries, text or [], grades, check_random_state(kept["random_state"]), mapped)
 
-    def encoded(self, encoder: Encoder, shape: Shape) -> Judgements:
-        """The same as the store's model encodes them."""
-        queries = encoded(encoder, self.text, shape)
-        return Judgements(queries, self.text, self.grades, self.random_state)
-
-    def crossed(self, crossing: Crossing) -> Judgements:
+    def crossed(self, crossing: Crossing | Recoding) -> Judgements:
         """The same with its queries in the space that the store is moved to."""
         found = crossing.queries(self.queries, self.text)
+        if found is None:
+            return self
         rows = found.rows.tolist()
         text, grades = [self.text[row] for row in rows], [self.grades[row] for row in rows]
         return Judgements(found.queries, text, grades, self.random_state, found.mapped, found.probe)
