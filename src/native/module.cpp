@@ -30,6 +30,7 @@ NB_MODULE(_core, m) {
   bind_maxsim(m);
   bind_numbers(m);
   bind_hits(m);
+  bind_sockets(m);
   if (const char* forced = std::getenv("NEARFIELD_SIMD"); forced && *forced) force_level(forced);
 
   nb::class_<PySpace>(m, "Space",

@@ -188,5 +188,6 @@ void bind_graph(nb::module_& m);
 void bind_maxsim(nb::module_& m);
 void bind_numbers(nb::module_& m);
 void bind_hits(nb::module_& m);
+void bind_sockets(nb::module_& m);
 
 }  // namespace nearfield

@@ -1,28 +1,48 @@
 // The binding of numbers.hpp.
+#include <memory>
+
 #include "module.hpp"
 #include "numbers.hpp"
 
 namespace nearfield {
 
+constexpr size_t kKept = 1 << 20;  // numbers that a thread keeps room for
+
 void bind_numbers(nb::module_& m) {
-  m.def("parse_numbers", [](nb::tuple texts, Out<float, 1> values, Out<int64_t, 1> counts) {
+  m.def("parse_numbers", [](nb::tuple texts) {
+    // Room for as many numbers as there could be is many times what they take: kept from call to call, since memory that
+    // is asked for anew is made anew.
+    static thread_local std::unique_ptr<float[]> values;
+    static thread_local size_t room = 0;
     std::vector<std::pair<const char*, size_t>> rows;
-    size_t room = 0;
+    size_t wanted = 0;
     for (nb::handle text : texts) {
       demand(PyBytes_Check(text.ptr()), "texts: expected bytes");
       rows.emplace_back(PyBytes_AS_STRING(text.ptr()), static_cast<size_t>(PyBytes_GET_SIZE(text.ptr())));
-      room += (rows.back().second + 1) / 2;
+      wanted += (rows.back().second + 1) / 2;
     }
-    demand(counts.shape(0) == rows.size(), "counts: expected one a text");
-    demand(values.shape(0) >= room, "values: expected room for all numbers");
-    nb::gil_scoped_release release;
-    float* next = values.data();
-    for (size_t i = 0; i < rows.size(); ++i) {
-      const int64_t count = parse_numbers(rows[i].first, rows[i].first + rows[i].second, next);
-      counts.data()[i] = count;
-      if (count > 0) next += count;
+    if (wanted > room) {
+      values.reset(new float[wanted]);
+      room = wanted;
     }
-  }, nb::arg("texts"), nb::arg("values"), nb::arg("counts"));
+    std::vector<int64_t> counts;
+    float* next = values.get();
+    {
+      nb::gil_scoped_release release;
+      for (const auto& [text, size] : rows) {
+        const bool packed = size >= 2 && text[0] == '"' && text[size - 1] == '"';
+        counts.push_back(packed ? unpack_numbers(text + 1, text + size - 1, next)
+                                : parse_numbers(text, text + size, next));
+        if (counts.back() > 0) next += counts.back();
+      }
+    }
+    nb::bytes read(values.get(), static_cast<size_t>(next - values.get()) * sizeof(float));
+    if (room > kKept) {
+      values.reset();
+      room = 0;
+    }
+    return nb::make_tuple(read, counts);
+  }, nb::arg("texts"));
 }
 
 }  // namespace nearfield

@@ -11,4 +11,7 @@ namespace nearfield {
 // `values` has room for (end - text + 1) / 2 of them.
 int64_t parse_numbers(const char* text, const char* end, float* values);
 
+// The same for the base64 of little-endian floats: -1 where it is none, or where these are not.
+int64_t unpack_numbers(const char* text, const char* end, float* values);
+
 }  // namespace nearfield

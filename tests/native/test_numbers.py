@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import math
-from typing import Any
 
 import numpy as np
 import pytest
@@ -84,11 +85,55 @@ def test_numbers_near_the_middle_of_two_floats() -> None:
     np.testing.assert_array_equal(found, np.array(plain, np.float64).astype(np.float32))
 
 
-def test_the_binding_refuses_what_would_reach_beyond() -> None:
-    def read(texts: tuple[Any, ...], room: int, counts: int) -> None:
-        _core.parse_numbers(texts, np.empty(room, np.float32), np.empty(counts, np.int64))
+def test_the_binding_takes_bytes_alone() -> None:
+    for texts in ((b"1", "1"), (None,), (1,), (bytearray(b"1"),)):
+        with pytest.raises(ValueError, match="texts: expected bytes"):
+            _core.parse_numbers(texts)  # type: ignore[arg-type]
 
-    read((b"1,2", b"3"), 3, 2)
-    for texts, room, counts in (((b"1,2", b"3"), 2, 2), ((b"1",), 9, 2), ((b"1", b"2"), 9, 1), (("1",), 9, 1)):
-        with pytest.raises(ValueError, match="expected"):
-            read(texts, room, counts)
+
+def test_many_and_long_texts_one_after_another() -> None:
+    """Room is kept from call to call: nothing of one call is in the next, and little is kept of much."""
+    for size in (3, 3_000_000, 5, 0, 700):
+        rows = np.arange(size, dtype=np.float32)
+        text = ",".join(map(str, range(size))).encode()
+        first, second = parse_numbers([text, text + b" "])
+        for found in (first, second):
+            assert found is None if not size else np.array_equal(found, rows)
+
+
+@given(st.binary(max_size=70))
+def test_base64_as_python_reads_it(raw: bytes) -> None:
+    text = base64.b64encode(raw)
+    (found,) = parse_numbers([b'"%s"' % text])
+    if len(raw) % 4 or not raw:
+        assert found is None
+    else:
+        assert found is not None and found.tobytes() == raw
+
+
+@given(
+    st.binary(min_size=4, max_size=24).filter(lambda raw: len(raw) % 4 == 0), st.integers(0, 40), st.integers(0, 255)
+)
+def test_what_is_not_base64(raw: bytes, place: int, byte: int) -> None:
+    text = bytearray(base64.b64encode(raw))
+    text[place % len(text)] = byte
+    (found,) = parse_numbers([b'"%s"' % bytes(text)])
+    try:
+        expected = binascii.a2b_base64(bytes(text), strict_mode=True)
+    except binascii.Error:
+        expected = b""
+    if expected and len(expected) % 4 == 0:
+        assert found is not None and found.tobytes() == expected
+    else:
+        assert found is None
+
+
+@given(st.floats(-2, 2), st.integers(0, 21), st.sampled_from([b"%s", b" %s\n", b"1,%s", b"%s,0.25", b"1, %s ,2"]))
+def test_fractions_of_any_length(value: float, digits: int, around: bytes) -> None:
+    """The quick way is taken, or not, by how many digits there are and by what stands before them."""
+    text = f"{value:.{digits}f}"
+    (found,) = parse_numbers([around % text.encode()])
+    expected = [np.float32(float(one)) for one in (around % text.encode()).decode().split(",")]
+    if text.lstrip("-").strip("0") in ("", "."):  # "-0" is an integer, and those have no negative zero
+        expected = [abs(one) if "." not in text else one for one in expected]
+    assert found is not None and found.tobytes() == np.array(expected, np.float32).tobytes()

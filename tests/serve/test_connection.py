@@ -1,14 +1,12 @@
-"""The head of an answer waits for its body; a request's head is known again; nothing is kept for ever."""
+"""The head of an answer waits for its body."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pytest
 
 pytest.importorskip("orjson", reason="needs nearfield[serve]")
 
-from nearfield.serve.connection import Heads, Joined, is_whole
+from nearfield.serve.connection import Joined
 
 
 class Transport:
@@ -64,43 +62,3 @@ def test_who_waits_to_be_told_to_go_on_is_told_at_once() -> None:
     joined.write(b"HTTP/1.1 200 OK\r\n\r\n")
     joined.write(b"body")
     assert transport.written[1:] == [b"HTTP/1.1 200 OK\r\n\r\nbody"]
-
-
-HEAD = b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n"
-KNOWN: Any = "what is known of it"
-
-
-def test_a_head_is_known_by_all_of_its_bytes() -> None:
-    heads = Heads()
-    assert heads.find(HEAD + b"abc") is None
-    heads.keep(HEAD + b"abc", KNOWN, 3)
-    found = heads.find(HEAD + b"xyz")
-    assert found is not None
-    assert (found.head, (HEAD + b"xyz")[found.body :]) == (KNOWN, b"xyz")
-    for other in (HEAD + b"ab", HEAD + b"abcd", HEAD, HEAD[:-1], b"", b" " + HEAD + b"abc", HEAD.lower() + b"abc"):
-        assert heads.find(other) is None
-
-
-def test_so_many_heads_are_known_and_none_that_is_long() -> None:
-    heads = Heads()
-    for number in range(5000):
-        heads.keep(b"GET /%d HTTP/1.1\r\n\r\n" % number, KNOWN, 0)
-        assert heads.find(b"GET /%d HTTP/1.1\r\n\r\n" % number)
-        assert len(heads._known) <= 1024
-    long = b"GET /%s HTTP/1.1\r\n\r\n" % (b"a" * 2000)
-    heads.keep(long, KNOWN, 0)
-    assert heads.find(long) is None
-
-
-def test_what_is_the_whole_of_a_request() -> None:
-    assert is_whole(HEAD + b"abc", 3)
-    assert is_whole(HEAD + b"\r\n\r\n", 4)
-    chunked = HEAD.replace(b"Content-Length: 3", b"Transfer-Encoding: chunked")
-    for data, length in (
-        (HEAD + b"abcGET", 3),  # another begins
-        (HEAD, 3),
-        (b"abc", 3),
-        (chunked + b"3\r\nabc\r\n0\r\n\r\n", 3),
-        (HEAD.replace(b"\r\n", b"\n") + b"\r\n\r\nGET ", 4),  # where this head ends is not what it seems
-    ):
-        assert not is_whole(data, length)

@@ -27,6 +27,7 @@ from .numbers import parse_numbers
 from .pool import set_threads, threads
 from .pool import thread_count as _threads
 from .rows import rotate, unit
+from .sockets import read_sockets, write_sockets
 
 __all__ = [
     "Signs",
@@ -44,6 +45,7 @@ __all__ = [
     "pack_bits",
     "parse_numbers",
     "reachable",
+    "read_sockets",
     "rescore",
     "rotate",
     "row_values",
@@ -63,6 +65,7 @@ __all__ = [
     "unit",
     "unpack_bits",
     "write_hits",
+    "write_sockets",
 ]
 
 MAX_DIM = 16384

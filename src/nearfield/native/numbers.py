@@ -10,23 +10,23 @@ from . import _core
 
 
 def parse_numbers(texts: Sequence[bytes]) -> list[np.ndarray | None]:
-    """What stands between the brackets of JSON arrays of numbers, each as float32 ``(n,)``.
+    """What stands between the brackets of JSON arrays of numbers, each as float32 ``(n,)``, read-only.
 
-    Numbers are rounded as ``np.float32(float(text))`` does it. None where a text is anything else: empty, no JSON, not
-    only numbers, or with one that float32 cannot hold or that vanishes in double precision. Reads several texts in one
-    call without the GIL, which takes half of the time that orjson and struct do.
+    Numbers are rounded as ``np.float32(float(text))`` does it. A text in quotes is base64 of little-endian float32.
+    None where a text is anything else: empty, no JSON, not only numbers, or with one that float32 cannot hold or that
+    vanishes in double precision. Reads several texts in one call without the GIL, numbers in less than half of the
+    time that orjson and struct take, base64 in half of binascii's.
 
     Examples
     --------
-    >>> parse_numbers([b"1, -2.5e0", b"1, nan"])
-    [array([ 1. , -2.5], dtype=float32), None]
+    >>> parse_numbers([b"1, -2.5e0", b"1, nan", b'"AAAAPwAAgD8="'])
+    [array([ 1. , -2.5], dtype=float32), None, array([0.5, 1. ], dtype=float32)]
     """
-    values = np.empty(sum([(len(text) + 1) // 2 for text in texts]), np.float32)
-    counts = np.empty(len(texts), np.int64)
-    _core.parse_numbers(tuple(texts), values, counts)
+    read, counts = _core.parse_numbers(tuple(texts))
+    values = np.frombuffer(read, np.float32)
     found: list[np.ndarray | None] = []
     start = 0
-    for count in counts.tolist():
+    for count in counts:
         found.append(None if count < 0 else values[start : start + count])
         start += max(count, 0)
     return found

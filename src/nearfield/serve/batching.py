@@ -53,7 +53,7 @@ class Batcher:
     def __init__(self, hosted: Hosted, metrics: Metrics, answer: Any):
         self._hosted = hosted
         self._metrics = metrics
-        self._answer = answer
+        self.answer = answer
         self._waiting: dict[Hashable, deque[Waiting]] = {}
 
     def put(self, key: Hashable, queries: Any, tell: Tell) -> Waiting:
@@ -114,9 +114,9 @@ class Batcher:
         if not taken:
             del self._waiting[key]
             return
-        self._metrics.batches.observe(len(taken))
+        self._metrics.batch(len(taken))
         try:
-            working = self._hosted.submit(self._answer, key, [one.queries for one in taken])
+            working = self._hosted.submit(self.answer, key, [one.queries for one in taken])
         except Problem as problem:
             loop.call_soon(self._next, loop, key)
             _tell(taken, [problem] * len(taken))

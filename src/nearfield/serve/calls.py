@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS | orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
 # Bytes of JSON that are read in a millisecond or so.
-_LONG = 1 << 18
+LONG = 1 << 18
 # Query strings of so many bytes are remembered.
 _SHORT = 256
 JSON = b"application/json"
@@ -144,7 +144,7 @@ class Call:
     @property
     def long(self) -> bool:
         """Whether reading the body as JSON takes so long that other requests would notice."""
-        return len(self.raw) > _LONG and self.media == "application/json"
+        return len(self.raw) > LONG and self.media == "application/json"
 
     def json(self) -> dict[str, Any]:
         """The body as checked JSON fields."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import cache, partial
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
-from .calls import JSON, Gone, Reply, to_json
+from .calls import Gone, Reply
+from .fastpath import FastPath, Loan
 from .gate import Head
+from .heads import Heads, closing, is_whole, whole
 
 if TYPE_CHECKING:
     from .gate import Gate, Target
@@ -24,18 +25,8 @@ _BAD = b"HTTP/1.1 400 Bad Request\r\n"
 _CONTINUE = b"HTTP/1.1 100 "
 # Requests of one connection that may wait for the answers before theirs; what is sent beyond is not read meanwhile.
 _AHEAD = 16
-# So many heads are remembered, of so many bytes: a client's requests have heads that differ in their length at most.
-_KNOWN, _SHORT = 1024, 1024
-_END = b"\r\n\r\n"
-
-
-def closing(line: bytes, message: str) -> bytes:
-    """A whole answer after which the connection is closed."""
-    _, status, phrase = line.decode().strip().split(" ", 2)
-    error = {"status": int(status), "type": phrase.replace(" ", ""), "message": message}
-    body = to_json({"error": error})
-    head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n" % len(body)
-    return line + head + b"\r\n" + body
+# After so many searches in a row of one connection the next are left to the fast path.
+_IN_A_ROW = 2
 
 
 class Joined:
@@ -95,8 +86,10 @@ class Direct:
         visit = gate.answer(head, connection.client, body, self.send, connection.loop)
         if not self.response_complete:
             self._visit = visit
+            if visit.waiting is not None:
+                connection.in_a_row += 1
 
-    def send(self, reply: Reply) -> None:
+    def send(self, reply: Reply | bytes) -> None:
         """Write the answer, and let the connection go on."""
         self._visit = None
         self.response_complete = True
@@ -120,73 +113,6 @@ class Direct:
             visit.end(Gone())
 
 
-class Heads:
-    """Heads of requests that were parsed once: the same bytes at the same place of a connection mean the same again.
-
-    Most requests have the head of one before them, byte for byte. ``find`` and ``keep`` are given all that came at
-    once. Only what is the whole of one request is kept: one head, which ends with the first empty line, and a body of
-    the length that it names.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[bytes, _Whole] = {}
-
-    def find(self, data: bytes) -> _Whole | None:
-        """What ``data`` is, if it is the whole of a request whose head is known."""
-        end = data.find(_END, 0, _SHORT) + 4
-        known = self._known.get(data[:end])
-        return known if known is not None and len(data) == known.size else None
-
-    def keep(self, data: bytes, head: Head, length: int) -> None:
-        """``data``, which the parser took for this head and ``length`` bytes of body, and for nothing else."""
-        end = data.find(_END, 0, _SHORT) + 4
-        if end > 3:
-            if len(self._known) >= _KNOWN:
-                self._known.clear()
-            self._known[data[:end]] = _Whole(head, end, end + length)
-
-
-class _Whole(NamedTuple):
-    """A request of so many bytes, and where its body begins."""
-
-    head: Head
-    body: int
-    size: int
-
-
-def is_whole(data: bytes, length: int) -> bool:
-    """Whether ``data`` ends with a head and its body of ``length`` bytes: no chunks, nothing that came after it."""
-    end = data.find(_END) + 4
-    # A parser that ends a line where there is but a line feed may see another end of the head: those are left alone.
-    return end > 3 and len(data) == end + length and data.count(b"\n", 0, end) == data.count(b"\r\n", 0, end)
-
-
-def whole(reply: Reply, keep_alive: bool) -> bytes:
-    """Head and body of an answer."""
-    if keep_alive and reply.media is JSON and not reply.headers:  # as nearly all are
-        return b"%scontent-length: %d\r\n\r\n%s" % (_json_line(reply.status), len(reply.body), reply.body)
-    more = b"".join(b"%s: %s\r\n" % header for header in reply.headers)
-    if not keep_alive:
-        more += b"connection: close\r\n"
-    return b"%scontent-type: %s\r\ncontent-length: %d\r\n%s\r\n%s" % (
-        _line(reply.status),
-        reply.media,
-        len(reply.body),
-        more,
-        reply.body,
-    )
-
-
-@cache
-def _json_line(status: int) -> bytes:
-    return b"%scontent-type: %s\r\n" % (_line(status), JSON)
-
-
-@cache
-def _line(status: int) -> bytes:
-    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
-
-
 def protocol(most: int, head_seconds: float, gate: Gate) -> type[asyncio.Protocol]:
     """The protocol class for ``uvicorn.Config(http=)``: ``most`` connections, each request's head within a time.
 
@@ -202,9 +128,15 @@ def protocol(most: int, head_seconds: float, gate: Gate) -> type[asyncio.Protoco
         return H11Protocol
 
     heads = Heads()
+    fast = gate.fast = FastPath.make(gate, heads)
 
     class Connection(Base):
         """One connection."""
+
+        # Searches since the last request of another kind, and whether the next are left to the fast path now.
+        in_a_row = 0
+        _loan: Loan | None = None
+        _ending = False
 
         # Whether the parser stands between two requests, and the direct one that it has just taken in, as
         # head and length of the body.
@@ -254,7 +186,9 @@ def protocol(most: int, head_seconds: float, gate: Gate) -> type[asyncio.Protoco
         def _take(self, data: bytes) -> bool:
             """Answer ``data`` without the parser, if that has seen the like of it."""
             known = heads.find(data)
-            if known is None or not self._idle() or self.flow.write_paused or self.timeout_keep_alive_task is not None:
+            if known is None or len(data) != known.size or not self._idle() or self.flow.write_paused:
+                return False
+            if self.timeout_keep_alive_task is not None:
                 return False
             self._arrived()
             cycle = Direct(self, True)
@@ -271,6 +205,7 @@ def protocol(most: int, head_seconds: float, gate: Gate) -> type[asyncio.Protoco
                 if target is not None and parser.get_http_version() == "1.1" and not parser.should_upgrade():
                     self._target, self._body = target, b""
                     return
+            self.in_a_row = 0
             super().on_headers_complete()
 
         def on_body(self, body: bytes) -> None:
@@ -285,7 +220,7 @@ def protocol(most: int, head_seconds: float, gate: Gate) -> type[asyncio.Protoco
                 return
             target, body, self._target, self._body = self._target, self._body, None, b""
             keep_alive = self.parser.should_keep_alive()
-            head = Head(target, self.headers, dict(self.headers))
+            head = Head(target, self.headers)
             if keep_alive:
                 self._taken = head, len(body)
             cycle = Direct(self, keep_alive)
@@ -302,7 +237,53 @@ def protocol(most: int, head_seconds: float, gate: Gate) -> type[asyncio.Protoco
                 super().on_response_complete()
                 return
             self.server_state.total_requests += 1
+            if self.in_a_row > _IN_A_ROW and self._between and not self.flow.write_paused and self._lend():
+                return
             self.flow.resume_reading()
+            self._rest()
+
+        def _lend(self) -> bool:
+            """Leave what comes next to the fast path, if there is one that takes it."""
+            self.in_a_row = 0
+            if fast is None or self.scheme != "http":
+                return False
+            self.flow.pause_reading()
+            try:
+                self._loan = fast.lend(self, self.transport.get_extra_info("socket").fileno())
+            except OSError:
+                return False
+            if self._resting is not None:
+                self._resting.cancel()
+                self._resting = None
+            return True
+
+        def returned(self, data: bytes, reply: bytes) -> None:
+            """Back from the fast path, with what it has read and not answered, and what it has not sent."""
+            self._loan = None
+            if self.transport.is_closing():
+                return
+            if reply:
+                self._joined.send_whole(reply)
+            if self._ending and not data:
+                super().shutdown()
+                return
+            self.flow.resume_reading()
+            self._rest()
+            if data:
+                self.data_received(data)
+                if self._ending:
+                    super().shutdown()
+
+        def shutdown(self) -> None:
+            """The server stops: what is being answered is the last of this connection."""
+            self._ending = True
+            if self._loan is not None and fast is not None:
+                fast.recall(self._loan)
+            else:
+                super().shutdown()
+
+        def _rest(self) -> None:
+            """Nothing is asked: that may last a while."""
             self._since = self.loop.time()
             if self._resting is None:
                 self._resting = self.loop.call_later(self.timeout_keep_alive, self._rested)

@@ -10,17 +10,21 @@ import asyncio
 import logging
 import math
 import time
+from collections import defaultdict
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
-from .auth import ANYONE, SCOPE_KEY, Key, allow, secret_of
+from .auth import ANYONE, SCOPE_KEY, Key, Keys, allow, secret_of
 from .calls import Call, Gone, Reply, parameters_of, to_json, too_large
 from .errors import Problem, describe, status_of
 from .limits import Buckets
 from .routing import Operation, Router
 from .service import Service
 from .visits import AwaitedVisit, DirectVisit, Visit
+
+if TYPE_CHECKING:
+    from .fastpath import FastPath
 
 logger = logging.getLogger("nearfield.serve")
 
@@ -42,12 +46,21 @@ class Target(NamedTuple):
     memo: dict[Any, Any]
 
 
-class Head(NamedTuple):
-    """What a gate knows of a request before its body: its target, its headers as they came and by their names."""
+class Head:
+    """What a gate knows of a request before its body: its target, its headers as they came and by their names.
 
-    target: Target
-    headers: list[tuple[bytes, bytes]]
-    named: dict[bytes, bytes]
+    ``call`` is what requests with this head have in common, once one was let in by the fast path, and ``keys`` those by
+    which it was.
+    """
+
+    __slots__ = ("call", "headers", "keys", "named", "target")
+
+    def __init__(self, target: Target, headers: list[tuple[bytes, bytes]]):
+        self.target = target
+        self.headers = headers
+        self.named = dict(headers)
+        self.call: Call | None = None
+        self.keys: Keys | None = None
 
 
 class Gate:
@@ -59,6 +72,7 @@ class Gate:
         self.router = router
         self.limits = service.limits
         self.visits: set[Visit] = set()
+        self.fast: FastPath | None = None
         self._period = min(0.25, self.limits.body_seconds / 4, self.limits.request_seconds / 4)
         self._sweeping: asyncio.AbstractEventLoop | None = None
         self._targets: dict[tuple[bytes, bytes], Target | None] = {}
@@ -89,7 +103,10 @@ class Gate:
             if visit.started:  # too late for another answer: the server closes the connection
                 logger.exception("%s %s: failed in the middle of an answer", visit.method, visit.path)
                 raise
-            await visit.reply(self._refusal(error, visit))
+            refusal = self._refusal(error, visit.method, visit.path)
+            if not visit.received and visit.method not in ("GET", "HEAD"):  # the rest of the body is not waited for
+                refusal.headers.append((b"connection", b"close"))
+            await visit.reply(refusal)
         finally:
             self._count(visit)
 
@@ -131,7 +148,7 @@ class Gate:
         path, _, query = url.partition(b"?")
         try:
             operation, values = self.router.find(method.decode(), path)
-            if operation.direct is None:
+            if operation.gathered is None:
                 return None
             return Target(operation, values, parameters_of(operation, query), method.decode(), path.decode(), {})
         except (Problem, UnicodeDecodeError):  # by ASGI it is told so
@@ -142,57 +159,108 @@ class Gate:
         head: Head,
         client: tuple[str, int] | None,
         body: bytes,
-        send: Callable[[Reply], None],
+        send: Callable[[Reply | bytes], None],
         loop: asyncio.AbstractEventLoop,
     ) -> DirectVisit:
         """Answer a request of ``client`` by one call of ``send``, now or later; by the same rules as all others.
 
         The visit returned is to be ended with :class:`Gone` if the client leaves.
         """
-        target = head.target
-        visit = DirectVisit(target.method, target.path, send, self._finish)
+        visit = DirectVisit(head.target.method, head.target.path, send, self._finish)
         self.visits.add(visit)
         try:
             key = self._enter(head.headers, client)
-            call = self._call(target.operation, target.values, head.named, None, visit, key)
-            if len(body) > self.limits.body:
-                raise too_large(self.limits.body)
-            call.raw, call.query, call.memo = body, target.parameters, target.memo
+            visit.name = head.target.operation.name
+            call = self._call_of(head, key)
+            call.raw = self._checked(body)
             self._watch(visit, loop)
             self._arrived(visit)
-            assert target.operation.direct is not None
-            visit.waiting = waiting = target.operation.direct(call, visit.tell)
-            if waiting is None:  # it asks for something that takes longer
+            assert call.operation.gathered is not None
+            found = call.operation.gathered(call, body)
+            if found is None:  # it asks for something that takes longer
                 visit.task = loop.create_task(_awaited(call, visit))
+            else:
+                visit.waiting = self.service.batcher.put(*found, visit.tell)
         except Exception as error:
             visit.tell(error)
         return visit
+
+    def gathered(self, head: Head, client: tuple[str, int] | None, body: bytes) -> Any:
+        """The key and the queries of a search that :meth:`told` will be told the answer to; None where it is no such.
+
+        Called by the threads of the fast path, as is :meth:`told`.
+        """
+        self._check_room()
+        call = head.call
+        if call is None or head.keys is not self.service.keys:
+            head.keys = self.service.keys
+            call = head.call = self._call_of(head, self._enter(head.headers, client))
+        assert call.operation.gathered is not None
+        return call.operation.gathered(call, self._checked(body))
+
+    def told(self, heads: list[Head], seconds: list[float], answers: list[Any]) -> list[Reply | bytes]:
+        """What is sent as the answers to requests that took so long; bytes are JSON as it was asked for."""
+        replies = []
+        counted: dict[tuple[str, str, int], list[float]] = defaultdict(list)
+        for head, took, answer in zip(heads, seconds, answers, strict=True):
+            target = head.target
+            reply = answer if isinstance(answer, bytes) else self._reply(answer, target.method, target.path)
+            status = 200 if isinstance(reply, bytes) else reply.status
+            counted[target.operation.name, target.method, status].append(took)
+            replies.append(reply)
+        for key, times in counted.items():
+            self.service.metrics.request(*key, *times)
+        return replies
+
+    def too_late(self) -> Problem:
+        """What is said to who has waited for too long."""
+        return Problem(503, f"no answer within {self.limits.request_seconds:g} s, the most this server takes", _SOON)
+
+    def close(self) -> None:
+        """Nothing more will be asked."""
+        if self.fast is not None:
+            self.fast.close()
+
+    def _call_of(self, head: Head, key: Key | None) -> Call:
+        target = head.target
+        call = self._call(target.operation, target.values, head.named, None, key)
+        call.query, call.memo = target.parameters, target.memo
+        return call
+
+    def _checked(self, body: bytes) -> bytes:
+        if len(body) > self.limits.body:
+            raise too_large(self.limits.body)
+        return body
+
+    def _reply(self, answer: Any, method: str, path: str) -> Reply:
+        return self._refusal(answer, method, path) if isinstance(answer, BaseException) else answer
 
     def _finish(self, visit: DirectVisit, answer: Any) -> None:
         self.visits.discard(visit)
         if isinstance(answer, Gone):
             visit.status = CLIENT_LEFT
-        else:
-            if isinstance(answer, bytes):
-                answer = Reply(answer)
-            elif isinstance(answer, BaseException):
-                answer = self._refusal(answer, visit)
-            visit.status = answer.status
-            visit.send(answer)
+            self._count(visit)
+            return
+        reply = answer if isinstance(answer, bytes) else self._reply(answer, visit.method, visit.path)
+        visit.status = 200 if isinstance(reply, bytes) else reply.status
         self._count(visit)
+        visit.send(reply)
 
     # -- the rules ----------------------------------------------------------------------------------------------------
 
     def _enter(self, headers: list[tuple[bytes, bytes]], client: tuple[str, int] | None) -> Key | None:
         """Find out who asks, and refuse what is too much."""
-        if len(self.visits) > self.limits.active:
-            raise Problem(
-                503, f"{self.limits.active} requests are being answered already; come back in a second", _SOON
-            )
+        self._check_room()
         key = self._who(headers)
         if self.buckets is not None:
             self.buckets.take(key.name if key is not None and key is not ANYONE else client[0] if client else "")
         return key
+
+    def _check_room(self) -> None:
+        if len(self.visits) + (0 if self.fast is None else self.fast.active) > self.limits.active:
+            raise Problem(
+                503, f"{self.limits.active} requests are being answered already; come back in a second", _SOON
+            )
 
     def _call(
         self,
@@ -200,11 +268,9 @@ class Gate:
         values: dict[str, str],
         headers: dict[bytes, bytes],
         receive: Any,
-        visit: Visit,
         key: Key | None,
     ) -> Call:
         """The call of an operation, if it may be called."""
-        visit.name = operation.name
         if operation.right is not None and key is not ANYONE:
             key = allow(key, operation.right)
         if operation.writes and self.service.read_only:
@@ -242,7 +308,7 @@ class Gate:
         if not visit.received:
             late = f"the request did not arrive within {self.limits.body_seconds:g} s"
             return Problem(408, late, {"Connection": "close"})
-        return Problem(503, f"no answer within {self.limits.request_seconds:g} s, the most this server takes", _SOON)
+        return self.too_late()
 
     def _who(self, headers: list[tuple[bytes, bytes]]) -> Key | None:
         keys = self.service.keys
@@ -270,7 +336,8 @@ class Gate:
         if root and raw.startswith(root.encode()):
             raw = raw[len(root.encode()) :]
         operation, values = self.router.find(visit.method, raw)
-        call = self._call(operation, values, dict(scope["headers"]), receive, visit, key)
+        visit.name = operation.name
+        call = self._call(operation, values, dict(scope["headers"]), receive, key)
         if scope["query_string"]:
             call.query = parameters_of(operation, scope["query_string"])
         if not operation.streams and visit.method not in ("GET", "HEAD"):
@@ -298,15 +365,13 @@ class Gate:
 
         return bounded
 
-    def _refusal(self, error: BaseException, visit: Visit) -> Reply:
+    def _refusal(self, error: BaseException, method: str, path: str) -> Reply:
         status = status_of(error)
         if status == 500:
-            logger.error("%s %s", visit.method, visit.path, exc_info=error)
+            logger.error("%s %s", method, path, exc_info=error)
         headers = error.headers if isinstance(error, Problem) else {}
         reply = Reply(to_json(describe(error, self.hide)), status)
         reply.headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        if not visit.received and visit.method not in ("GET", "HEAD"):  # what is left of the body is not waited for
-            reply.headers.append((b"connection", b"close"))
         return reply
 
 

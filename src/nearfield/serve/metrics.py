@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import os
+import threading
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -40,24 +41,34 @@ class Histogram:
 
 
 class Metrics:
-    """What one server counts of itself: requests by operation and status, their times, batches, memory.
-
-    Written by the event loop alone.
-    """
+    """What one server counts of itself: requests by operation and status, their times, batches, memory."""
 
     def __init__(self) -> None:
         self.started = time.time()
         self.requests: dict[tuple[str, str, int], int] = defaultdict(int)
         self.seconds: dict[str, Histogram] = defaultdict(lambda: Histogram(BUCKETS))
         self.batches = Histogram(_SIZES)
+        self._lock = threading.Lock()
 
-    def request(self, operation: str, method: str, status: int, seconds: float) -> None:
-        """Count an answered request."""
-        self.requests[operation, method if method in _METHODS else "other", status] += 1
-        self.seconds[operation].observe(seconds)
+    def request(self, operation: str, method: str, status: int, *seconds: float) -> None:
+        """Count answered requests, one for each of ``seconds``."""
+        with self._lock:
+            self.requests[operation, method if method in _METHODS else "other", status] += len(seconds)
+            observe = self.seconds[operation].observe
+            for took in seconds:
+                observe(took)
+
+    def batch(self, requests: int) -> None:
+        """Count a search that was made for so many requests."""
+        with self._lock:
+            self.batches.observe(requests)
 
     def text(self, gauges: dict[str, float]) -> str:
         """All of it, with ``gauges`` (name -> value) beside it."""
+        with self._lock:
+            return self._text(gauges)
+
+    def _text(self, gauges: dict[str, float]) -> str:
         lines = [
             "# HELP nearfield_requests_total Requests answered, by operation, method and status.",
             "# TYPE nearfield_requests_total counter",

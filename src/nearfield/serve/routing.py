@@ -10,7 +10,6 @@ from urllib.parse import unquote_to_bytes
 from .errors import Problem
 
 if TYPE_CHECKING:
-    from .batching import Tell, Waiting
     from .calls import Call, Reply
     from .fields import Body, Field
 
@@ -26,8 +25,8 @@ class Operation:
     ``handler`` is awaited with the :class:`Call`; a ``streams`` operation reads its body itself, without the limits of
     a body and of time, an ``untimed`` one takes as long as it takes; ``answers`` are further statuses it gives.
 
-    ``direct`` is called with a :class:`Call` whose body is there and with who is to be told of the answer, and returns
-    what waits for it; None where this call has to be awaited after all.
+    ``gathered`` is called with a :class:`Call` and the body, and returns what it has in common with others that can be
+    answered together, and what it asks; None where this call has to be awaited after all.
     """
 
     method: str
@@ -48,7 +47,7 @@ class Operation:
     media: str = "application/json"
     accepts: tuple[str, ...] = ()
     tag: str = "items"
-    direct: Callable[[Call, Tell], Waiting | None] | None = None
+    gathered: Callable[[Call, bytes], tuple[Any, Any] | None] | None = None
 
     name: str = field(init=False)
 

@@ -70,11 +70,14 @@ def is_loopback(host: str) -> bool:
 
 
 def raise_file_limit(connections: int) -> int:
-    """Let this process have as many descriptors as it may, and return how many connections that is enough for."""
+    """Let this process have as many descriptors as it may, and return how many connections that is enough for.
+
+    Each takes one, and another while the fast path has it, which leaves it to the event loop where there are no more.
+    """
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + _SPARE_FILES
+    wanted = 2 * connections + _SPARE_FILES
     if soft < wanted:
         wanted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         with contextlib.suppress(ValueError, OSError):

@@ -88,7 +88,7 @@ class DirectVisit(Visit):
     __slots__ = ("_finish", "send", "task", "waiting")
 
     def __init__(
-        self, method: str, path: str, send: Callable[[Reply], None], finish: Callable[[DirectVisit, Any], None]
+        self, method: str, path: str, send: Callable[[Reply | bytes], None], finish: Callable[[DirectVisit, Any], None]
     ):
         super().__init__(method, path)
         self.received = True

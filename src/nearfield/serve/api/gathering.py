@@ -2,12 +2,11 @@
 
 What a request asks for beside its query is the same in most, so it is read once and remembered with the request's
 target. The numbers of a JSON query are not looked at by the event loop: the thread that searches reads those of a whole
-batch in one call that leaves the loop running. Packed numbers, as the Python client sends them, are there at once.
+batch in one call that leaves the loop running.
 """
 
 from __future__ import annotations
 
-import binascii
 import re
 from typing import Any, NamedTuple
 
@@ -15,12 +14,12 @@ import numpy as np
 
 from ... import native
 from ...store import Store
-from ..batching import Tell, Waiting
-from ..calls import Call, read_json
+from ..calls import LONG, Call, read_json
 from ..errors import Problem
 from ..fields import from_bytes
 from ..hosted import Hosted
 from ..limits import Limits
+from ..routing import Operation
 from .answers import texts_of
 from .items import shaped
 
@@ -29,9 +28,9 @@ BINARY = "application/octet-stream"
 _ALONE = frozenset(
     {"text", "text_query", "like", "unlike", "aspect", "to", "after", "old_queries", "bags", "candidates", "embedding"}
 )
-_BEFORE = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"query"[ \t\r\n]*:[ \t\r\n]*\[')
-# A query as the Python client sends it.
-_PACKED = re.compile(rb'\{"query": ?\{"f32": ?"([A-Za-z0-9+/]+={0,2})"\}')
+# How a query begins as numbers, and as the Python client sends it.
+_BEGUN = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"query"[ \t\r\n]*:[ \t\r\n]*(?:\[|\{"f32": ?(?="))')
+_BRACKET = ord("[")
 # So many ways to ask are remembered for each target, of so many bytes.
 _KNOWN, _SHORT = 64, 256
 
@@ -54,56 +53,51 @@ class Asked(NamedTuple):
 
 
 class Written(NamedTuple):
-    """One query whose numbers nobody has read yet: their text, and the call it is part of."""
+    """One query that nobody has read yet: its numbers or its base64, and the request it is part of."""
 
     text: bytes
-    call: Call
+    operation: Operation
+    raw: bytes
     single: bool = True
 
     @property
     def size(self) -> int:
-        """How many numbers it may be: most have ten digits or more."""
+        """How many numbers it may be: most have ten digits or more, in base64 they are shorter."""
         return len(self.text) // 8
 
     def read(self) -> np.ndarray:
         """The query, read the long way; Problem where it is none."""
-        query: np.ndarray = self.call.json()["query"]
+        assert self.operation.body is not None
+        query: np.ndarray = read_json(self.operation.body, self.raw)["query"]
         return query
 
 
-def search_directly(call: Call, tell: Tell) -> Waiting | None:
-    """Have one query answered that comes alone with the likes of ``k``; None where a search is anything else."""
-    raw, media = call.raw, call.media
+def gathered(call: Call, raw: bytes) -> tuple[Any, Asked | Written] | None:
+    """One query that comes with nothing but the likes of ``k``, and their :func:`key_of`; None where it is else.
+
+    ``call`` may be one of several with the same head, ``raw`` is the body of this one.
+    """
+    media = call.media
     if media == BINARY:
         if "queries" in call.query:
             return None
         key = call.memo.get(BINARY)
         if key is None:
             key = call.memo[BINARY] = key_of(call, call.query)
-        asked: Any = Asked(from_bytes(raw, "the body"), True)
-    else:
-        found = None if media != "application/json" or call.query or call.long else _query_of(call)
-        if found is None or len(raw) - found[1] > _SHORT:
-            return None
-        asked, end = found
-        key = _known_rest(call, raw[end:])
-    return None if key is None else call.service.batcher.put(key, asked, tell)
-
-
-def _query_of(call: Call) -> tuple[Any, int] | None:
-    """The query with which a JSON body begins, and where it ends; None where that is to be read as a whole."""
-    raw = call.raw
-    begun = _BEFORE.match(raw)
-    if begun is not None:
-        end = raw.find(b"]")
-        return None if end < 0 else (Written(raw[begun.end() : end], call), end + 1)
-    packed = _PACKED.match(raw)
-    if packed is None:
+        return None if key is None else (key, Asked(from_bytes(raw, "the body"), True))
+    if media != "application/json" or call.query or len(raw) > LONG:
         return None
-    try:
-        return Asked(from_bytes(binascii.a2b_base64(packed[1], strict_mode=True), "query"), True), packed.end()
-    except (binascii.Error, Problem):
+    begun = _BEGUN.match(raw)
+    if begun is None:
         return None
+    start = begun.end()
+    numbers = raw[start - 1] == _BRACKET
+    end = raw.find(b"]", start) if numbers else raw.find(b'"', start + 1) + 1
+    rest = raw[end + 1 :]
+    if end < 1 or len(rest) > _SHORT or not (numbers or raw[end : end + 1] == b"}"):
+        return None
+    key = _known_rest(call, rest)
+    return None if key is None else (key, Written(raw[start:end], call.operation, raw))
 
 
 def _known_rest(call: Call, rest: bytes) -> Any:

@@ -28,7 +28,7 @@ from ..fields import (
 )
 from ..routing import Operation
 from .answers import answers_of, texts_of, together
-from .gathering import BINARY, Asked, key_of, search_directly
+from .gathering import BINARY, Asked, gathered, key_of
 from .items import bags_of, shaped
 
 
@@ -297,7 +297,7 @@ OPERATIONS = [
         reply=_EITHER,
         example=_EXAMPLE,
         accepts=(BINARY,),
-        direct=search_directly,
+        gathered=gathered,
     ),
     _operation(
         "search_many",

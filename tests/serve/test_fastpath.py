@@ -1,10 +1,13 @@
-"""Requests that are answered without a task: by the rules of all others, in order, each by itself."""
+"""Requests that are answered without a task, by the event loop or by the fast path: by the rules of all others, in
+order, each by itself."""
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
+import select
 import socket
 import threading
 import time
@@ -18,7 +21,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from nearfield.serve import Keys, Limits, create_app
+from nearfield.serve import Keys, Limits, connection, create_app, fastpath
 from nearfield.serve.server import address_of, bind, make_server, running
 from nearfield.store import Store
 
@@ -94,6 +97,15 @@ def serving(app: Any) -> Iterator[tuple[str, Any, threading.Thread]]:
 
 def first(found: Any) -> Any:
     return found["hits"][0]["id"]
+
+
+@pytest.fixture(params=[False, True], ids=["loop", "fast"], autouse=True)
+def fast(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether a connection is left to the fast path after its first search, or never."""
+    if request.param and not hasattr(select, "epoll"):
+        pytest.skip("needs epoll")
+    monkeypatch.setattr(connection, "_IN_A_ROW", 0 if request.param else 1 << 30)
+    return bool(request.param)
 
 
 @pytest.fixture
@@ -351,7 +363,7 @@ def test_a_client_that_leaves_is_not_searched_for(app: Any, vectors: np.ndarray,
         counts = app.state.service.metrics.requests
         assert (counts["search", "POST", 499], counts["search", "POST", 200]) == (6, 3)
         assert app.state.service.metrics.batches.sum == 3  # who had left was not searched for
-        assert not app.gate.visits and not app.state.service.batcher._waiting
+        _until(lambda: not app.gate.visits and not app.state.service.batcher._waiting)
         for link in others[6:]:
             link.socket.close()
 
@@ -561,3 +573,273 @@ def test_who_asks_on_and_on_is_not_read_for_ever(app: Any, vectors: np.ndarray, 
         sending.join(20)
         assert most < many / 3
         assert first(link.send(asking(vectors[5], k=1)).answer()[2]) == "p5"
+
+
+# -- connections that the event loop has lent --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def only_fast(fast: bool) -> None:
+    if not fast:
+        pytest.skip("of connections that are lent")
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Searches for seven hits wait for this event, which is set."""
+    release, search = threading.Event(), Store.search
+    release.set()
+
+    def waiting(self: Store, queries: Any, k: int = 10, **options: Any) -> Any:
+        if k == 7:
+            release.wait(20)
+        return search(self, queries, k, **options)
+
+    monkeypatch.setattr(Store, "search", waiting)
+    yield release
+    release.set()
+
+
+def raw(vector: np.ndarray, k: int = 1) -> bytes:
+    return post(vector.tobytes(), path=f"{SEARCH}?k={k}", media=RAW)
+
+
+def lent(app: Any, url: str, vectors: np.ndarray) -> Link:
+    """A connection that has been lent, to a server that knows the heads of raw queries for one hit and for seven."""
+    before = len(app.gate.fast._loans)
+    link = Link(url)
+    for request in (raw(vectors[0], 7), raw(vectors[0]), asking(vectors[0], k=1)) if not before else ():
+        assert first(link.send(request).answer()[2]) == "p0"
+    assert first(link.send(raw(vectors[0])).answer()[2]) == "p0"
+    _until(lambda: len(app.gate.fast._loans) == before + 1)
+    return link
+
+
+@pytest.mark.usefixtures("only_fast")
+def test_the_loop_has_no_part_in_it(app: Any, vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(app) as url, lent(app, url, vectors) as link:
+        monkeypatch.setattr(app.gate, "answer", None)
+        for number in range(50):
+            assert first(link.send(raw(vectors[number])).answer()[2]) == f"p{number}"
+            assert first(link.send(asking(vectors[0], k=1)).answer()[2]) == "p0"
+        assert len(app.gate.fast._loans) == 1
+        assert app.state.service.metrics.requests["search", "POST", 200] == 104
+        assert not app.gate.fast.active
+
+
+@pytest.mark.usefixtures("only_fast")
+def test_what_is_no_known_search_goes_back_to_the_loop(app: Any, vectors: np.ndarray) -> None:
+    one, two = asking(vectors[0], k=1), asking(vectors[4], k=1)
+    health = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+    with running(app) as url:
+        for pieces, expected in (
+            ((health,), [None]),
+            ((raw(vectors[3], 2),), ["p3"]),
+            ((one + two,), ["p0", "p4"]),
+            ((one + health + two,), ["p0", None, "p4"]),
+            ((one + two[:70], two[70:]), ["p0", "p4"]),
+            ((one[:20], one[20:]), ["p0"]),
+            ((b"\r\n" + one,), ["p0"]),
+            ((asking(vectors[5], k=1, text="number"),), ["p5"]),
+        ):
+            with lent(app, url, vectors) as link:
+                link.send(*pieces)
+                for wanted in expected:
+                    status, _, found = link.answer()
+                    assert status == 200
+                    assert found is None or wanted in [hit["id"] for hit in found["hits"]] or "text" in str(pieces)
+                for number in range(6):
+                    assert first(link.send(asking(vectors[number], k=1)).answer()[2]) == f"p{number}"
+            _until(lambda: not app.gate.fast._loans)
+        with lent(app, url, vectors) as link:
+            assert link.send(b"no HTTP\r\n\r\n").answer()[0] == 400
+            assert link.closed()
+
+
+@pytest.mark.usefixtures("only_fast")
+def test_a_lent_request_in_pieces(app: Any, vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = asking(vectors[0], k=1)
+    body = one.index(b"\r\n\r\n") + 4
+    with running(app) as url, lent(app, url, vectors) as link:
+        for cut in (body, body + 1, len(one) - 1):
+            assert first(link.send(one[:cut], one[cut:]).answer()[2]) == "p0"
+        assert first(link.send(one[: body + 9], one[body + 9 : -5], one[-5:]).answer()[2]) == "p0"
+        assert len(app.gate.fast._loans) == 1
+        monkeypatch.setattr(fastpath, "_REST", 0.05)
+        link.send(one[:-3])
+        _until(lambda: not app.gate.fast._loans)
+        assert first(link.send(one[-3:]).answer()[2]) == "p0"
+        gone = lent(app, url, vectors).send(one[:-3])
+        time.sleep(0.02)
+        gone.socket.close()
+        _until(lambda: not app.gate.fast._loans)
+
+
+@pytest.mark.usefixtures("only_fast")
+def test_asked_on_before_the_answer(app: Any, vectors: np.ndarray, held: threading.Event) -> None:
+    held.set()
+    with running(app) as url, lent(app, url, vectors) as link:
+        held.clear()
+        held.begun.clear()  # type: ignore[attr-defined]
+        link.send(asking(vectors[0], k=1))
+        assert held.begun.wait(20)  # type: ignore[attr-defined]
+        time.sleep(0.05)  # another thread leads
+        for number in range(1, 4):
+            link.send(asking(vectors[number], k=1))
+            time.sleep(0.02)
+        held.set()
+        assert [first(link.answer()[2]) for _ in range(4)] == ["p0", "p1", "p2", "p3"]
+
+
+@pytest.mark.usefixtures("only_fast")
+def test_a_lent_client_that_leaves(app: Any, vectors: np.ndarray, held: threading.Event) -> None:
+    held.set()
+    with serving(app) as (url, server, _):
+        links = [lent(app, url, vectors) for _ in range(5)]
+        held.clear()
+        for link in links:
+            link.send(asking(vectors[0], k=1))
+        _until(lambda: app.gate.fast.active == 5)
+        for link in links[1:]:
+            link.socket.close()
+        time.sleep(0.05)
+        held.set()
+        assert first(links[0].answer()[2]) == "p0"
+        _until(lambda: len(app.gate.fast._loans) == len(server.server_state.connections) == 1)
+        assert not app.gate.fast.active
+        links[0].socket.close()
+        _until(lambda: not app.gate.fast._loans and not server.server_state.connections)
+
+
+@pytest.mark.usefixtures("only_fast")
+def test_a_search_that_lasts_holds_no_other_up(app: Any, vectors: np.ndarray, slow: threading.Event) -> None:
+    with running(app) as url:
+        held_up = [lent(app, url, vectors) for _ in range(4)]
+        with lent(app, url, vectors) as link:
+            slow.clear()
+            for number, one in enumerate(held_up):  # each takes the lead along
+                one.send(raw(vectors[number], 7))
+                _until(lambda: app.gate.fast.active == number + 1)  # noqa: B023
+                for at in range(5):
+                    assert first(link.send(raw(vectors[at])).answer()[2]) == f"p{at}"
+                assert len(app.gate.fast._loans) == 5
+        slow.set()
+        for number, one in enumerate(held_up):
+            assert first(one.answer()[2]) == f"p{number}"
+            one.socket.close()
+        assert 1 < len(app.gate.fast._threads) <= app.state.service.limits.threads + 1
+
+
+@pytest.mark.usefixtures("only_fast")
+def test_a_late_answer_of_a_lent_connection(folder: Path, vectors: np.ndarray, slow: threading.Event) -> None:
+    app = create_app(folder, limits=Limits(request_seconds=0.3))
+    with running(app) as url, lent(app, url, vectors) as link:
+        slow.clear()
+        began = time.monotonic()
+        status, headers, found = link.send(raw(vectors[0], 7)).answer()
+        assert (status, headers["retry-after"], "0.3 s" in found["error"]["message"]) == (503, "1", True)
+        assert 0.2 < time.monotonic() - began < 5
+        slow.set()
+        for k in (7, 1):
+            assert first(link.send(raw(vectors[3], k)).answer()[2]) == "p3"
+        _until(lambda: not app.gate.fast.active)
+        assert app.state.service.metrics.requests["search", "POST", 503] == 1
+
+
+@pytest.mark.usefixtures("only_fast")
+def test_a_graceful_stop_answers_what_was_lent(app: Any, vectors: np.ndarray, slow: threading.Event) -> None:
+    with serving(app) as (url, server, thread):
+        links = [lent(app, url, vectors) for _ in range(6)]
+        slow.clear()
+        for number, link in enumerate(links[:3]):
+            link.send(raw(vectors[number], 7))
+        _until(lambda: app.gate.fast.active == 3)
+        server.should_exit = True
+        assert all(link.closed() for link in links[3:])
+        assert thread.is_alive()
+        slow.set()
+        for number, link in enumerate(links[:3]):
+            assert first(link.answer()[2]) == f"p{number}"
+            assert link.closed()
+        thread.join(20)
+        assert not thread.is_alive()
+        _until(lambda: not any(worker.is_alive() for worker in app.gate.fast._threads))
+
+
+@pytest.mark.usefixtures("only_fast")
+def test_a_connection_that_rests_goes_back(app: Any, vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fastpath, "_REST", 0.1)
+    with running(app) as url, lent(app, url, vectors) as link:
+        for _ in range(2):
+            _until(lambda: not app.gate.fast._loans)
+            assert first(link.send(asking(vectors[0], k=1)).answer()[2]) == "p0"
+            _until(lambda: app.gate.fast._loans)
+
+
+@pytest.mark.usefixtures("only_fast")
+def test_what_fails_within_is_answered_by_the_loop(
+    app: Any, vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = app.gate.told
+    with running(app) as url, lent(app, url, vectors) as link:
+        for _ in range(2):
+            monkeypatch.setattr(app.gate, "told", None)
+            assert first(link.send(raw(vectors[3])).answer()[2]) == "p3"
+            monkeypatch.setattr(app.gate, "told", told)
+            _until(lambda: app.gate.fast._loans)
+            assert first(link.send(raw(vectors[4])).answer()[2]) == "p4"
+        assert not app.gate.fast.active
+    assert "the fast path failed" in caplog.text
+
+
+@pytest.mark.usefixtures("only_fast")
+def test_where_there_are_no_more_descriptors(app: Any, vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(number: int) -> int:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(fastpath.os, "dup", none_left)
+    with running(app) as url, Link(url) as link:
+        for number in range(5):
+            assert first(link.send(asking(vectors[number], k=1)).answer()[2]) == f"p{number}"
+
+
+@pytest.mark.usefixtures("only_fast")
+def test_many_at_once(app: Any, vectors: np.ndarray) -> None:
+    """Forty clients ask in different ways, a few rest, some leave and come again."""
+
+    def ask(number: int) -> None:
+        own = np.random.default_rng(number)
+        link = Link(url)
+        for _ in range(60):
+            row, k = int(own.integers(200)), int(own.integers(1, 4))
+            packed = base64.b64encode(vectors[row].tobytes()).decode()
+            request = [
+                asking(vectors[row], k=k),
+                raw(vectors[row], k),
+                post(b'{"query": {"f32": "%s"}, "k": %d}' % (packed.encode(), k)),
+                asking(vectors[row][:7], k=k),
+            ][int(own.choice(4, p=[0.3, 0.3, 0.3, 0.1]))]
+            status, _, found = link.send(request).answer()
+            if status == 200:
+                assert (found["hits"][0]["id"], len(found["hits"])) == (f"p{row}", k)
+            else:
+                assert "expected 8 dimensions, got 7" in found["error"]["message"]
+            if own.random() < 0.03:
+                link.socket.close()
+                link = Link(url)
+        link.socket.close()
+
+    with running(app) as url, ThreadPoolExecutor(40) as pool:
+        list(pool.map(ask, range(40)))
+        counts = app.state.service.metrics.requests
+        assert counts["search", "POST", 200] + counts["search", "POST", 422] == 2400
+        _until(lambda: not app.gate.fast._loans)
+        assert not app.gate.fast.active and not app.gate.visits
+
+
+def test_where_requests_are_counted_for_their_rate_there_is_none(folder: Path, vectors: np.ndarray) -> None:
+    app = create_app(folder, limits=Limits(rate=1000.0))
+    with running(app) as url, Link(url) as link:
+        for number in range(5):
+            assert first(link.send(asking(vectors[number], k=1)).answer()[2]) == f"p{number}"
+        assert app.gate.fast is None
