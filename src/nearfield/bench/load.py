@@ -103,8 +103,8 @@ def drive(
 ) -> dict[str, Any]:
     """``clients`` connections ask ``requests`` in turn for ``seconds``, after ``warm`` seconds that do not count.
 
-    Returns ``rate`` (answers a second), ``p50``, ``p99`` and ``max`` in milliseconds, ``answers``, ``statuses``, and
-    ``load_ms``, what an answer cost this process.
+    Returns ``rate`` (answers a second), ``p50``, ``p99`` and ``max`` in milliseconds, ``answers``, those that were
+    ``warm`` and do not count, ``statuses``, and ``load_ms``, what an answer cost this process.
     """
     heads: dict[bytes, _Head] = {}
     everyone = {}
@@ -162,6 +162,7 @@ def drive(
     return {
         "rate": len(latencies) / seconds,
         "answers": len(latencies),
+        "warm": answered - len(latencies),
         "p50": float(np.median(times)),
         "p99": float(np.quantile(times, 0.99)),
         "max": float(times.max()),

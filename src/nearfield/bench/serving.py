@@ -146,7 +146,7 @@ def measure(path: Path, queries_path: Path, *, rounds: int, seconds: float) -> d
                 clients = BATCH_CLIENTS if kind == "batch" else CLIENTS
                 before = _processor(pid)
                 one = loaded(address, requests, clients, seconds)
-                one["server_ms"] = 1000 * (_processor(pid) - before) / max(1, one["answers"])
+                one["server_ms"] = 1000 * (_processor(pid) - before) / max(1, one["answers"] + one["warm"])
                 found[kind].append(one)
             engine.append(engine_rate(path, queries_path, seconds))
     return {
