@@ -6,7 +6,20 @@
 
 namespace nearfield {
 
+namespace {
+
 constexpr size_t kKept = 1 << 20;  // numbers that a thread keeps room for
+
+// What lends its bytes to a call.
+struct Views {
+  std::vector<Py_buffer> held;
+
+  ~Views() {
+    for (Py_buffer& view : held) PyBuffer_Release(&view);
+  }
+};
+
+}  // namespace
 
 void bind_numbers(nb::module_& m) {
   m.def("parse_numbers", [](nb::tuple texts) {
@@ -16,9 +29,16 @@ void bind_numbers(nb::module_& m) {
     static thread_local size_t room = 0;
     std::vector<std::pair<const char*, size_t>> rows;
     size_t wanted = 0;
+    Views views;
+    views.held.reserve(texts.size());
     for (nb::handle text : texts) {
-      demand(PyBytes_Check(text.ptr()), "texts: expected bytes");
-      rows.emplace_back(PyBytes_AS_STRING(text.ptr()), static_cast<size_t>(PyBytes_GET_SIZE(text.ptr())));
+      Py_buffer& view = views.held.emplace_back();
+      if (PyObject_GetBuffer(text.ptr(), &view, PyBUF_SIMPLE) != 0) {
+        views.held.pop_back();
+        PyErr_Clear();
+        throw nb::value_error("texts: expected bytes");
+      }
+      rows.emplace_back(static_cast<const char*>(view.buf), static_cast<size_t>(view.len));
       wanted += (rows.back().second + 1) / 2;
     }
     if (wanted > room) {

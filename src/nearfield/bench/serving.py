@@ -360,7 +360,6 @@ def run_serving(
 
 def _compared(folder: Path, rows: int | None, rounds: int, seconds: float, peers: bool) -> dict[str, Any]:
     from ..store import Store
-    from ..tune import Recipe
 
     workload = wordnet(rows, 2000)
     base, queries = workload.base, np.ascontiguousarray(workload.queries["wordnet"], "<f4")
@@ -369,7 +368,7 @@ def _compared(folder: Path, rows: int | None, rounds: int, seconds: float, peers
     with Store.create(path, base.shape[1]) as store:
         for start in range(0, len(base), 10_000):
             store.add(np.arange(start, min(start + 10_000, len(base))), base[start : start + 10_000])
-        store.optimize(recall=0.95, recipes=[Recipe("graph", layout="fast")] if len(base) > 20_000 else None)
+        store.optimize(recall=0.95)
         truth = [set(ids) for ids in np.argsort(-(queries[:200] @ base.T), axis=1)[:, :K].tolist()]
         found = store.search(queries[:200], K).ids
     recall = float(np.mean([len(own & set(ids)) / K for own, ids in zip(truth, found, strict=True)]))

@@ -9,7 +9,7 @@ import numpy as np
 from . import _core
 
 
-def parse_numbers(texts: Sequence[bytes]) -> list[np.ndarray | None]:
+def parse_numbers(texts: Sequence[bytes | memoryview]) -> list[np.ndarray | None]:
     """What stands between the brackets of JSON arrays of numbers, each as float32 ``(n,)``, read-only.
 
     Numbers are rounded as ``np.float32(float(text))`` does it. A text in quotes is base64 of little-endian float32.

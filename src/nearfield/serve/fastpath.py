@@ -297,7 +297,7 @@ class FastPath:
         open_ones: dict[Any, _Batch] = {}
         for asked in taken:
             try:
-                found = gathered(asked.head, asked.loan.connection.client, asked.data[asked.body :])
+                found = gathered(asked.head, asked.loan.connection.client, asked.data, asked.body)
             except Exception as error:
                 self._send([asked], [error])
                 continue

@@ -172,11 +172,13 @@ class Gate:
             key = self._enter(head.headers, client)
             visit.name = head.target.operation.name
             call = self._call_of(head, key)
-            call.raw = self._checked(body)
+            if len(body) > self.limits.body:
+                raise too_large(self.limits.body)
+            call.raw = body
             self._watch(visit, loop)
             self._arrived(visit)
             assert call.operation.gathered is not None
-            found = call.operation.gathered(call, body)
+            found = call.operation.gathered(call, body, 0)
             if found is None:  # it asks for something that takes longer
                 visit.task = loop.create_task(_awaited(call, visit))
             else:
@@ -185,8 +187,10 @@ class Gate:
             visit.tell(error)
         return visit
 
-    def gathered(self, head: Head, client: tuple[str, int] | None, body: bytes) -> Any:
+    def gathered(self, head: Head, client: tuple[str, int] | None, data: bytes, body: int) -> Any:
         """The key and the queries of a search that :meth:`told` will be told the answer to; None where it is no such.
+
+        ``data`` is the request as it came, whose body begins at ``body``.
 
         Called by the threads of the fast path, as is :meth:`told`.
         """
@@ -196,7 +200,9 @@ class Gate:
             head.keys = self.service.keys
             call = head.call = self._call_of(head, self._enter(head.headers, client))
         assert call.operation.gathered is not None
-        return call.operation.gathered(call, self._checked(body))
+        if len(data) - body > self.limits.body:
+            raise too_large(self.limits.body)
+        return call.operation.gathered(call, data, body)
 
     def told(self, heads: list[Head], seconds: list[float], answers: list[Any]) -> list[Reply | bytes]:
         """What is sent as the answers to requests that took so long; bytes are JSON as it was asked for."""
@@ -226,11 +232,6 @@ class Gate:
         call = self._call(target.operation, target.values, head.named, None, key)
         call.query, call.memo = target.parameters, target.memo
         return call
-
-    def _checked(self, body: bytes) -> bytes:
-        if len(body) > self.limits.body:
-            raise too_large(self.limits.body)
-        return body
 
     def _reply(self, answer: Any, method: str, path: str) -> Reply:
         return self._refusal(answer, method, path) if isinstance(answer, BaseException) else answer

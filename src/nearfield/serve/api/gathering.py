@@ -53,11 +53,12 @@ class Asked(NamedTuple):
 
 
 class Written(NamedTuple):
-    """One query that nobody has read yet: its numbers or its base64, and the request it is part of."""
+    """One query that nobody has read yet: its numbers or its base64, within the request that it is part of."""
 
-    text: bytes
+    text: memoryview
     operation: Operation
-    raw: bytes
+    data: bytes
+    body: int
     single: bool = True
 
     @property
@@ -68,14 +69,15 @@ class Written(NamedTuple):
     def read(self) -> np.ndarray:
         """The query, read the long way; Problem where it is none."""
         assert self.operation.body is not None
-        query: np.ndarray = read_json(self.operation.body, self.raw)["query"]
+        query: np.ndarray = read_json(self.operation.body, self.data[self.body :])["query"]
         return query
 
 
-def gathered(call: Call, raw: bytes) -> tuple[Any, Asked | Written] | None:
+def gathered(call: Call, data: bytes, body: int) -> tuple[Any, Asked | Written] | None:
     """One query that comes with nothing but the likes of ``k``, and their :func:`key_of`; None where it is else.
 
-    ``call`` may be one of several with the same head, ``raw`` is the body of this one.
+    ``call`` may be one of several with the same head; the body of this one begins at ``body`` of ``data``, of which
+    nothing long is copied.
     """
     media = call.media
     if media == BINARY:
@@ -84,20 +86,20 @@ def gathered(call: Call, raw: bytes) -> tuple[Any, Asked | Written] | None:
         key = call.memo.get(BINARY)
         if key is None:
             key = call.memo[BINARY] = key_of(call, call.query)
-        return None if key is None else (key, Asked(from_bytes(raw, "the body"), True))
-    if media != "application/json" or call.query or len(raw) > LONG:
+        return None if key is None else (key, Asked(from_bytes(data[body:], "the body"), True))
+    if media != "application/json" or call.query or len(data) - body > LONG:
         return None
-    begun = _BEGUN.match(raw)
+    begun = _BEGUN.match(data, body)
     if begun is None:
         return None
     start = begun.end()
-    numbers = raw[start - 1] == _BRACKET
-    end = raw.find(b"]", start) if numbers else raw.find(b'"', start + 1) + 1
-    rest = raw[end + 1 :]
-    if end < 1 or len(rest) > _SHORT or not (numbers or raw[end : end + 1] == b"}"):
+    numbers = data[start - 1] == _BRACKET
+    end = data.find(b"]", start) if numbers else data.find(b'"', start + 1) + 1
+    rest = data[end + 1 : end + 2 + _SHORT]
+    if end < 1 or len(rest) > _SHORT or not (numbers or data[end : end + 1] == b"}"):
         return None
     key = _known_rest(call, rest)
-    return None if key is None else (key, Written(raw[start:end], call.operation, raw))
+    return None if key is None else (key, Written(memoryview(data)[start:end], call.operation, data, body))
 
 
 def _known_rest(call: Call, rest: bytes) -> Any:
