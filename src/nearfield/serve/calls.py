@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -103,7 +103,7 @@ class Call:
         """The collection's name in the path."""
         return self.path["name"]
 
-    @property
+    @cached_property
     def media(self) -> str:
         """The media type of the body, without its parameters."""
         return media_type(self.headers.get(b"content-type", b""))
