@@ -1,6 +1,5 @@
 #include "numbers.hpp"
 
-#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <cmath>
@@ -54,25 +53,6 @@ const char* take_digits(const char* p, const char* end, uint64_t& number) {
   return p;
 }
 
-constexpr uint64_t kWholeTens[] = {1,
-                                   10,
-                                   100,
-                                   1000,
-                                   10000,
-                                   100000,
-                                   1000000,
-                                   10000000,
-                                   100000000,
-                                   1000000000,
-                                   10000000000,
-                                   100000000000,
-                                   1000000000000,
-                                   10000000000000,
-                                   100000000000000,
-                                   1000000000000000,
-                                   10000000000000000,
-                                   100000000000000000,
-                                   1000000000000000000};
 // The first are exact in double precision, the others the nearest to what they say.
 constexpr double kTens[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                             1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
@@ -81,27 +61,30 @@ constexpr double kTenths[] = {1e0,   1e-1,  1e-2,  1e-3,  1e-4,  1e-5,  1e-6,  1
 constexpr int64_t kMostTens = 22;
 constexpr int64_t kMostDigits = 19;  // that 64 bits hold
 
-// number * 10^exponent as float, where that is beyond doubt; else NaN. Three roundings leave the product within four
-// units of the double next to the true value, so both round to one float unless half of the way between two floats,
+// Whether doubles within so many steps of this one round to the same float: unless half of the way between two floats,
 // in the 29 bits that a float has not, is as near.
+template <uint64_t steps>
+bool sure(double value) {
+  const uint64_t rest = std::bit_cast<uint64_t>(value) & 0x1FFFFFFF;
+  return rest - (0x10000000 - steps) > 2 * steps;
+}
+
+// number * 10^exponent as float, where that is beyond doubt; else NaN. Three roundings leave the product within four
+// steps of the double next to the true value.
 float quick(uint64_t number, int64_t exponent) {
   if (exponent < -kMostTens || exponent > kMostTens) return NAN;
   const double rounded = static_cast<double>(number);
   const double value = rounded * (exponent < 0 ? kTenths[-exponent] : kTens[exponent]);
-  const uint64_t rest = std::bit_cast<uint64_t>(value) & 0x1FFFFFFF;
-  const bool sure = rest + 8 < 0x10000000 || rest > 0x10000000 + 8;
-  return sure && value >= 0x1p-126 && value < 0x1p127 ? static_cast<float>(value) : NAN;
+  return sure<8>(value) && value >= 0x1p-126 && value < 0x1p127 ? static_cast<float>(value) : NAN;
 }
 
 #if defined(__SSE2__)
 
-// The sixteen digits at `p` as a number, of which those where `kept` has no bits count as zeros; `wrong` is set where
-// one that counts is no digit.
-uint64_t sixteen_digits(const char* p, const char* kept, bool& wrong) {
+// Sixteen digits as a number; `wrong` has bits where one is none.
+uint64_t sixteen_digits(const char* p, __m128i& wrong) {
   const __m128i zero = _mm_setzero_si128();
-  __m128i digits = _mm_sub_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)), _mm_set1_epi8('0'));
-  digits = _mm_and_si128(digits, _mm_loadu_si128(reinterpret_cast<const __m128i*>(kept)));
-  wrong |= _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_subs_epu8(digits, _mm_set1_epi8(9)), zero)) != 0xFFFF;
+  const __m128i digits = _mm_sub_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)), _mm_set1_epi8('0'));
+  wrong = _mm_or_si128(wrong, _mm_subs_epu8(digits, _mm_set1_epi8(9)));
   const __m128i tens = _mm_set1_epi32(1 << 16 | 10), hundreds = _mm_set1_epi32(1 << 16 | 100);
   const __m128i pairs = _mm_packs_epi32(_mm_madd_epi16(_mm_unpacklo_epi8(digits, zero), tens),
                                         _mm_madd_epi16(_mm_unpackhi_epi8(digits, zero), tens));
@@ -111,39 +94,26 @@ uint64_t sixteen_digits(const char* p, const char* kept, bool& wrong) {
   return (both & 0xFFFFFFFF) * 100000000 + (both >> 32);
 }
 
-constexpr char kKept[] =
-    "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF";
-
-// A number such as 0.0351878553628921, which embeddings mostly have: one digit, a point, and up to 20 digits to `end`,
-// with 16 bytes to read before that. As it is known where they end, nothing is looked for and no branch is guessed. NaN
-// where it is another, or in doubt.
+// A number such as 0.03518785536289215, which embeddings mostly have: one digit, a point, and 16 digits or more to
+// `end`. As it is known where they end, nothing is looked for and no branch is guessed; those beyond the sixteenth are
+// but looked at, and add less than 1e-16. NaN where it is another, or in doubt.
 float quick_fraction(const char* p, const char* end) {
-  const char* const fraction = p + 2;
-  const int64_t size = end - fraction;
   const uint64_t ones = static_cast<unsigned char>(*p - '0');
-  // Digits that 64 bits hold with the one before the point; a zero is none.
-  const int64_t most = 18 + !ones + (!ones & (*fraction == '0'));
-  if (size < 4 || size > most || p[1] != '.') return NAN;
-  bool wrong = ones > 9;
-  const int64_t last = std::min<int64_t>(size, 16), before = size - last;
-  uint64_t number = sixteen_digits(end - 16, kKept + last, wrong);
-  // Those before the last sixteen, up to four, behind as many zeros as are missing.
-  uint32_t four;
-  std::memcpy(&four, fraction, 4);
-  const uint64_t counted = uint64_t{0xFFFFFFFF} << (32 - 8 * before) & 0xFFFFFFFF;
-  const uint64_t lead = uint64_t{four} << (32 - 8 * before) & 0xFFFFFFFF;
-  const uint64_t high = 0xF0F0F0F0 & counted, zeros = 0x30303030 & counted;
-  wrong |= (((lead & high) ^ zeros) | (((lead + (0x06060606 & counted)) & high) ^ zeros)) != 0;
-  const uint64_t pairs = (lead & 0x0F0F0F0F) * 10 + (lead >> 8 & 0x0F0F0F);
-  number += ((pairs & 0xFF) * 100 + (pairs >> 16 & 0xFF)) * 10000000000000000;
-  number += ones * kWholeTens[std::min<int64_t>(size, 18)];
-  return wrong ? NAN : quick(number, -size);
+  if (p[1] != '.' || ones > 9 || end - p > 34) return NAN;
+  __m128i wrong = _mm_setzero_si128();
+  const auto number = static_cast<int64_t>(sixteen_digits(p + 2, wrong));
+  const __m128i last = _mm_loadu_si128(reinterpret_cast<const __m128i*>(end - 16));
+  wrong = _mm_or_si128(wrong, _mm_subs_epu8(_mm_sub_epi8(last, _mm_set1_epi8('0')), _mm_set1_epi8(9)));
+  if (_mm_movemask_epi8(_mm_cmpeq_epi8(wrong, _mm_setzero_si128())) != 0xFFFF) return NAN;
+  const double value = static_cast<double>(ones) + static_cast<double>(number) * 1e-16;
+  // From a thousandth on, 1e-16 is less than 462 of the steps between doubles, and what was rounded less than 4.
+  return sure<1024>(value) && value >= 0x1p-10 ? static_cast<float>(value) : NAN;
 }
 
 #endif
 
-// What stands between two commas of `text`; false where it is no number that float32 can hold.
-bool read_number(const char* text, const char* p, const char* end, float& read) {
+// What stands between two commas; false where it is no number that float32 can hold.
+bool read_number(const char* p, const char* end, float& read) {
   while (p != end && is_space(*p)) ++p;
   while (p != end && is_space(end[-1])) --end;
   if (p == end) return false;
@@ -153,8 +123,8 @@ bool read_number(const char* text, const char* p, const char* end, float& read) 
   p += minus;  // half of all numbers have one: a branch would be guessed wrong
   const float sign = minus ? -1.0f : 1.0f;
 #if defined(__SSE2__)
-  if (const float sure = end - text >= 16 && end - p >= 6 ? quick_fraction(p, end) : NAN; !std::isnan(sure)) {
-    read = std::copysign(sure, sign);
+  if (const float value = end - p >= 18 ? quick_fraction(p, end) : NAN; !std::isnan(value)) {
+    read = std::copysign(value, sign);
     return true;
   }
 #endif
@@ -186,8 +156,8 @@ bool read_number(const char* text, const char* p, const char* end, float& read) 
     exponent += negative ? -static_cast<int64_t>(power) : static_cast<int64_t>(power);
   }
   if (p != end) return false;
-  if (const float sure = significant <= kMostDigits ? quick(number, exponent) : NAN; !std::isnan(sure)) {
-    read = std::copysign(sure, sign);
+  if (const float value = significant <= kMostDigits ? quick(number, exponent) : NAN; !std::isnan(value)) {
+    read = std::copysign(value, sign);
     return true;
   }
   double value;
@@ -215,7 +185,7 @@ int64_t parse_numbers(const char* text, const char* end, float* values) {
     }
     for (; commas; commas &= commas - 1) {
       const char* const at = p + std::countr_zero(commas);
-      if (!read_number(text, begin, at, values[count])) return -1;
+      if (!read_number(begin, at, values[count])) return -1;
       ++count;
       begin = at + 1;
     }
@@ -224,7 +194,7 @@ int64_t parse_numbers(const char* text, const char* end, float* values) {
   for (;;) {
     const void* const found = std::memchr(begin, ',', static_cast<size_t>(end - begin));
     const char* const at = found ? static_cast<const char*>(found) : end;
-    if (!read_number(text, begin, at, values[count])) return -1;
+    if (!read_number(begin, at, values[count])) return -1;
     ++count;
     if (at == end) return count;
     begin = at + 1;

@@ -26,7 +26,7 @@ class Operation:
     a body and of time, an ``untimed`` one takes as long as it takes; ``answers`` are further statuses it gives.
 
     ``gathered`` is called with a :class:`Call`, bytes and where the body begins in them, and returns what it has in
-    common with others that can be answered together, and what it asks; None where this call has to be awaited after all.
+    common with others that can be answered together, and what it asks; None where this call is to be awaited after all.
     """
 
     method: str
