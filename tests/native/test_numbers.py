@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nearfield.native import _core, parse_numbers
+from nearfield.native import _core, parse_numbers, parse_rows
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -130,7 +130,11 @@ def test_what_is_not_base64(raw: bytes, place: int, byte: int) -> None:
         assert found is None
 
 
-@given(st.floats(-20, 20) | st.floats(-0.01, 0.01), st.integers(0, 40), st.sampled_from([b"%s", b" %s\n", b"1,%s", b"%s,0.25", b"1, %s ,2"]))
+@given(
+    st.floats(-20, 20) | st.floats(-0.01, 0.01),
+    st.integers(0, 40),
+    st.sampled_from([b"%s", b" %s\n", b"1,%s", b"%s,0.25", b"1, %s ,2"]),
+)
 def test_fractions_of_any_length(value: float, digits: int, around: bytes) -> None:
     """The quick way is taken, or not, by how many digits there are and by what stands before them."""
     text = f"{value:.{digits}f}"
@@ -139,3 +143,11 @@ def test_fractions_of_any_length(value: float, digits: int, around: bytes) -> No
     if text.lstrip("-").strip("0") in ("", "."):  # "-0" is an integer, and those have no negative zero
         expected = [abs(one) if "." not in text else one for one in expected]
     assert found is not None and found.tobytes() == np.array(expected, np.float32).tobytes()
+
+
+def test_rows_of_one_length() -> None:
+    packed = b'"%s"' % base64.b64encode(np.float32([5, 6]).tobytes())
+    found = parse_rows([b"1,2", memoryview(b"[3,4]")[1:-1], packed])
+    assert found is not None and found.tolist() == [[1, 2], [3, 4], [5, 6]]
+    for texts in ([], [b""], [b"1,2", b"3"], [b"1,2", b"3,4,5"], [b"1,2", b"x"], [b"x", b"1,2"], [b"1", b"2,3", b""]):
+        assert parse_rows(texts) is None

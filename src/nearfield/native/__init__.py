@@ -23,7 +23,7 @@ from . import _core
 from ._core import Space
 from .bits import allow_words, count_bits, pack_bits, unpack_bits
 from .hits import write_hits
-from .numbers import parse_numbers
+from .numbers import parse_numbers, parse_rows
 from .pool import set_threads, threads
 from .pool import thread_count as _threads
 from .rows import rotate, unit
@@ -44,6 +44,7 @@ __all__ = [
     "make_space",
     "pack_bits",
     "parse_numbers",
+    "parse_rows",
     "reachable",
     "read_sockets",
     "rescore",

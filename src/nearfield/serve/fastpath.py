@@ -305,14 +305,15 @@ class FastPath:
                 self._decline([asked])
                 continue
             key, queries = found
+            size = queries.size
             batch = open_ones.get(key)
             # No answer must wait for too many others.
-            if batch is None or batch.size + queries.size > MOST:
+            if batch is None or batch.size + size > MOST:
                 batch = open_ones[key] = _Batch(key)
                 batches.append(batch)
             batch.asked.append(asked)
             batch.queries.append(queries)
-            batch.size += queries.size
+            batch.size += size
         return batches
 
     def _answer_batch(self, batch: _Batch) -> None:

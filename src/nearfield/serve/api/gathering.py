@@ -8,6 +8,7 @@ batch in one call that leaves the loop running.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -144,6 +145,11 @@ def answer_batch(limits: Limits, hosted: Hosted, key: Any, asked: list[Asked | W
     cursor = options.pop("cursor", False)
     answers: list[Any] = [None] * len(asked)
     with hosted.open(name) as store:
+        queries = _one_each(asked)
+        if queries is not None:
+            # Where one does not fit, as seldom as that is, each is looked at by itself.
+            with suppress(ValueError, TypeError):
+                return texts_of(store.search(queries, **options), cursor, [None] * len(asked))
         written = [one for one in asked if isinstance(one, Written)]
         numbers = iter(native.parse_numbers([one.text for one in written])) if written else iter(())
         lines: dict[int, list[_Line]] = {}  # by dimensions: what is of other ones than the store fails by itself
@@ -167,6 +173,17 @@ def answer_batch(limits: Limits, hosted: Hosted, key: Any, asked: list[Asked | W
         for width, those in lines.items():
             _answer(store, width, those, options, cursor, answers)
     return answers
+
+
+def _one_each(asked: list[Asked | Written]) -> np.ndarray | None:
+    """The queries as one array (q, d) where each is one, came in the same way and has as many dimensions, as most do."""
+    kind = type(asked[0])
+    if not all(one.single and type(one) is kind for one in asked):
+        return None
+    if kind is Written:
+        return native.parse_rows([one.text for one in asked if isinstance(one, Written)])
+    values = [one.values for one in asked if isinstance(one, Asked)]
+    return np.array(values) if len({len(one) for one in values}) == 1 else None
 
 
 def _answer(
