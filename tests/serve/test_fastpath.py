@@ -22,7 +22,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from nearfield.serve import Keys, Limits, connection, create_app, fastpath
-from nearfield.serve.server import address_of, bind, make_server, running
+from nearfield.serve.server import address_of, bind, make_server, raise_file_limit, running
 from nearfield.store import Store
 
 SEARCH = "/v1/collections/papers/search"
@@ -797,10 +797,36 @@ def test_where_there_are_no_more_descriptors(app: Any, vectors: np.ndarray, monk
     def none_left(number: int) -> int:
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(fastpath.os, "dup", none_left)
-    with running(app) as url, Link(url) as link:
+    with running(app) as url, lent(app, url, vectors) as link, Link(url) as other:
+        app.gate.fast._most = 1
         for number in range(5):
-            assert first(link.send(asking(vectors[number], k=1)).answer()[2]) == f"p{number}"
+            assert first(other.send(raw(vectors[number])).answer()[2]) == f"p{number}"
+        app.gate.fast._most = 9
+        monkeypatch.setattr(fastpath.os, "dup", none_left)
+        for number in range(5):
+            assert first(other.send(raw(vectors[number])).answer()[2]) == f"p{number}"
+        assert len(app.gate.fast._loans) == 1
+        monkeypatch.undo()
+        assert first(link.send(raw(vectors[7])).answer()[2]) == "p7"
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "connections", "expected"),
+    [
+        (1024, 1 << 20, 20_000, (20_000, 20_000)),
+        (1024, 4096, 20_000, (2688, 896)),
+        (1024, 1024, 100, (100, 100)),
+        (64, 64, 20_000, (24, 8)),
+    ],
+)
+def test_how_many_connections_there_may_be(
+    soft: int, hard: int, connections: int, expected: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import resource
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
+    assert raise_file_limit(connections) == expected
 
 
 @pytest.mark.usefixtures("only_fast")

@@ -113,8 +113,9 @@ class Direct:
             visit.end(Gone())
 
 
-def protocol(most: int, head_seconds: float, gate: Gate) -> type[asyncio.Protocol]:
-    """The protocol class for ``uvicorn.Config(http=)``: ``most`` connections, each request's head within a time.
+def protocol(most: int, lent: int, head_seconds: float, gate: Gate) -> type[asyncio.Protocol]:
+    """The protocol class for ``uvicorn.Config(http=)``: ``most`` connections, ``lent`` of them to the fast path, each
+    request's head within a time.
 
     A request that arrives in one piece, for an operation that ``gate`` takes without a task, is answered by a call: it
     costs half of what it does by ASGI. What arrives in several pieces, before the answer to another, or unlike most
@@ -128,7 +129,7 @@ def protocol(most: int, head_seconds: float, gate: Gate) -> type[asyncio.Protoco
         return H11Protocol
 
     heads = Heads()
-    fast = gate.fast = FastPath.make(gate, heads)
+    fast = gate.fast = FastPath.make(gate, heads, lent)
 
     class Connection(Base):
         """One connection."""

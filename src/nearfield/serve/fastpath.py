@@ -16,6 +16,7 @@ have left, and all when the server stops.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import select
@@ -88,8 +89,9 @@ class _Batch:
 class FastPath:
     """The threads, and the connections that they have."""
 
-    def __init__(self, gate: Gate, heads: Heads):
+    def __init__(self, gate: Gate, heads: Heads, most: int):
         self._gate = gate
+        self._most = most
         self._heads = heads
         self._lock = threading.Lock()  # of all below
         self._free = threading.Condition(self._lock)  # nobody leads, or it is over
@@ -108,9 +110,11 @@ class FastPath:
         self.active = 0
 
     @classmethod
-    def make(cls, gate: Gate, heads: Heads) -> FastPath | None:
-        """A fast path, where the system has what it takes; none where every request has to be counted for its rate."""
-        return cls(gate, heads) if hasattr(select, "epoll") and gate.buckets is None else None
+    def make(cls, gate: Gate, heads: Heads, most: int) -> FastPath | None:
+        """A fast path for so many connections at a time, where the system has what it takes; none where every request
+        has to be counted for its rate.
+        """
+        return cls(gate, heads, most) if most and hasattr(select, "epoll") and gate.buckets is None else None
 
     # -- for the event loop -------------------------------------------------------------------------------------------
 
@@ -118,9 +122,11 @@ class FastPath:
         """Take over a connection, whose socket has this number, between two requests; the loop reads it no more.
 
         ``connection.returned(data, reply)`` will be called by the loop, with what has been read and not answered, and
-        what has not been sent. OSError where there are no more descriptors: each connection takes another one here,
-        which no other socket can get while it is lent.
+        what has not been sent. OSError where there are too many, or no more descriptors: each connection takes another
+        one here, which no other socket can get while it is lent.
         """
+        if len(self._loans) >= self._most:
+            raise OSError(errno.EMFILE, f"{self._most} connections are lent already")
         if self._loop is None:
             self._begin(connection.loop)
         loan = Loan(connection, os.dup(number))

@@ -69,10 +69,11 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def raise_file_limit(connections: int) -> int:
-    """Let this process have as many descriptors as it may, and return how many connections that is enough for.
+def raise_file_limit(connections: int) -> tuple[int, int]:
+    """Let this process have as many descriptors as it may.
 
-    Each takes one, and another while the fast path has it, which leaves it to the event loop where there are no more.
+    Returns how many connections that is enough for, and how many of these the fast path may have, where each takes
+    another one.
     """
     import resource
 
@@ -83,7 +84,9 @@ def raise_file_limit(connections: int) -> int:
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             soft = wanted
-    return max(16, min(connections, soft - min(_SPARE_FILES, soft // 2)))
+    room = soft - min(_SPARE_FILES, soft // 2)
+    allowed = max(16, min(connections, room * 3 // 4))
+    return allowed, max(0, min(allowed, room - allowed))
 
 
 def make_server(app: FastAPI, grace: float = 30.0) -> Any:
@@ -94,9 +97,10 @@ def make_server(app: FastAPI, grace: float = 30.0) -> Any:
     from .connection import protocol
 
     limits = app.state.service.limits
+    connections, lent = raise_file_limit(limits.connections)
     config = uvicorn.Config(
         app,
-        http=protocol(raise_file_limit(limits.connections), limits.body_seconds, app.state.gate),
+        http=protocol(connections, lent, limits.body_seconds, app.state.gate),
         ws="none",
         lifespan="on",
         log_level="warning",

@@ -176,7 +176,7 @@ def answer_batch(limits: Limits, hosted: Hosted, key: Any, asked: list[Asked | W
 
 
 def _one_each(asked: list[Asked | Written]) -> np.ndarray | None:
-    """The queries as one array (q, d) where each is one, came in the same way and has as many dimensions, as most do."""
+    """The queries as one array (q, d), where each is one, came in the same way and has as many dimensions."""
     kind = type(asked[0])
     if not all(one.single and type(one) is kind for one in asked):
         return None
