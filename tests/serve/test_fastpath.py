@@ -548,6 +548,31 @@ def test_who_does_not_read_is_not_written_to_for_ever(app: Any, vectors: np.ndar
         assert connection.transport.get_write_buffer_size() < 1 << 18
 
 
+def test_who_reads_late_reads_in_order(app: Any, vectors: np.ndarray) -> None:
+    """Answers that wait in the server for a client that does not read are not overtaken by later ones."""
+    counts = app.state.service.metrics.requests
+    asked = 0
+    with serving(app) as (url, _, _), Link(url) as link:
+        for _ in range(2):
+            waits = False
+            for _ in range(1000 if not asked else 5):
+                request = post(vectors[asked % 200].tobytes(), path=f"{SEARCH}?k=200", media=RAW)
+                link.send(request)
+                asked += 1
+                end = time.monotonic() + (0.2 if waits else 1.0)
+                while counts["search", "POST", 200] < asked and time.monotonic() < end:
+                    time.sleep(0.0002)
+                waits = waits or counts["search", "POST", 200] < asked
+                if waits and asked > 20:
+                    break
+            link.socket.settimeout(60)
+        found = [first(link.answer()[2]) for _ in range(asked)]
+        assert found == [f"p{number % 200}" for number in range(asked)]
+        for number in range(5):
+            link.send(post(vectors[number].tobytes(), path=f"{SEARCH}?k=200", media=RAW))
+            assert first(link.answer()[2]) == f"p{number}"
+
+
 def test_who_asks_on_and_on_is_not_read_for_ever(app: Any, vectors: np.ndarray, held: threading.Event) -> None:
     """Requests sent before the answer to the first: so many wait in the server, the others in the client's socket."""
     health = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"

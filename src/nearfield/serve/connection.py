@@ -238,25 +238,30 @@ def protocol(most: int, lent: int, head_seconds: float, gate: Gate) -> type[asyn
                 super().on_response_complete()
                 return
             self.server_state.total_requests += 1
-            if self.in_a_row > _IN_A_ROW and self._between and not self.flow.write_paused and self._lend():
-                return
             self.flow.resume_reading()
             self._rest()
+            if fast is not None and self.in_a_row > _IN_A_ROW:
+                self.in_a_row = 0
+                # Not now: the answer leaves at the end of this turn of the loop, and must not be overtaken.
+                self.loop.call_soon(self._lend, fast)
 
-        def _lend(self) -> bool:
-            """Leave what comes next to the fast path, if there is one that takes it."""
-            self.in_a_row = 0
-            if fast is None or self.scheme != "http":
-                return False
+        def _lend(self, fast: FastPath) -> None:
+            """Leave what comes next to the fast path, if it takes it and nothing has come or is still to leave."""
+            transport = self.transport
+            idle = self._idle() and self._between and self._waiting is None and self.timeout_keep_alive_task is None
+            if not idle or self._loan is not None or self._ending or self.scheme != "http":
+                return
+            if transport.is_closing() or transport.get_write_buffer_size():
+                return
             self.flow.pause_reading()
             try:
-                self._loan = fast.lend(self, self.transport.get_extra_info("socket").fileno())
+                self._loan = fast.lend(self, transport.get_extra_info("socket").fileno())
             except OSError:
-                return False
+                self.flow.resume_reading()
+                return
             if self._resting is not None:
                 self._resting.cancel()
                 self._resting = None
-            return True
 
         def returned(self, data: bytes, reply: bytes) -> None:
             """Back from the fast path, with what it has read and not answered, and what it has not sent."""
