@@ -48,7 +48,7 @@ class Waiting:
 
 
 class Batcher:
-    """Gathers searches by collection and parameters."""
+    """Gathers searches by collection and parameters; ``answer(key, queries)`` answers those that are gathered."""
 
     def __init__(self, hosted: Hosted, metrics: Metrics, answer: Any):
         self._hosted = hosted
