@@ -172,8 +172,7 @@ class Gate:
             key = self._enter(head.headers, client)
             visit.name = head.target.operation.name
             call = self._call_of(head, key)
-            if len(body) > self.limits.body:
-                raise too_large(self.limits.body)
+            self._check_size(len(body))
             call.raw = body
             self._watch(visit, loop)
             self._arrived(visit)
@@ -200,18 +199,16 @@ class Gate:
             head.keys = self.service.keys
             call = head.call = self._call_of(head, self._enter(head.headers, client))
         assert call.operation.gathered is not None
-        if len(data) - body > self.limits.body:
-            raise too_large(self.limits.body)
+        self._check_size(len(data) - body)
         return call.operation.gathered(call, data, body)
 
     def told(self, heads: list[Head], seconds: list[float], answers: list[Any]) -> list[Reply | bytes]:
-        """What is sent as the answers to requests that took so long; bytes are JSON as it was asked for."""
+        """What is sent as the answers to requests that took so long."""
         replies = []
         counted: dict[tuple[str, str, int], list[float]] = defaultdict(list)
         for head, took, answer in zip(heads, seconds, answers, strict=True):
             target = head.target
-            reply = answer if isinstance(answer, bytes) else self._reply(answer, target.method, target.path)
-            status = 200 if isinstance(reply, bytes) else reply.status
+            reply, status = self._reply(answer, target.method, target.path)
             counted[target.operation.name, target.method, status].append(took)
             replies.append(reply)
         for key, times in counted.items():
@@ -233,8 +230,12 @@ class Gate:
         call.query, call.memo = target.parameters, target.memo
         return call
 
-    def _reply(self, answer: Any, method: str, path: str) -> Reply:
-        return self._refusal(answer, method, path) if isinstance(answer, BaseException) else answer
+    def _reply(self, answer: Any, method: str, path: str) -> tuple[Reply | bytes, int]:
+        """What is sent for bytes, a reply or an exception, and its status; bytes are JSON as it was asked for."""
+        if isinstance(answer, bytes):
+            return answer, 200
+        reply = self._refusal(answer, method, path) if isinstance(answer, BaseException) else answer
+        return reply, reply.status
 
     def _finish(self, visit: DirectVisit, answer: Any) -> None:
         self.visits.discard(visit)
@@ -242,8 +243,7 @@ class Gate:
             visit.status = CLIENT_LEFT
             self._count(visit)
             return
-        reply = answer if isinstance(answer, bytes) else self._reply(answer, visit.method, visit.path)
-        visit.status = 200 if isinstance(reply, bytes) else reply.status
+        reply, visit.status = self._reply(answer, visit.method, visit.path)
         self._count(visit)
         visit.send(reply)
 
@@ -256,6 +256,10 @@ class Gate:
         if self.buckets is not None:
             self.buckets.take(key.name if key is not None and key is not ANYONE else client[0] if client else "")
         return key
+
+    def _check_size(self, size: int) -> None:
+        if size > self.limits.body:
+            raise too_large(self.limits.body)
 
     def _check_room(self) -> None:
         if len(self.visits) + (0 if self.fast is None else self.fast.active) > self.limits.active:
@@ -358,8 +362,7 @@ class Gate:
             nonlocal length
             message = await receive()
             length += len(message.get("body", b""))
-            if length > self.limits.body:
-                raise too_large(self.limits.body)
+            self._check_size(length)
             if not message.get("more_body") and not visit.received:
                 self._arrived(visit)
             return message
