@@ -54,3 +54,21 @@ def test_wrong_lines_end_with_2(line: str, capsys: pytest.CaptureFixture[str]) -
         parse(line.split())
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith("usage: nearfield")
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        (["index", "", "a.nf"], "SOURCE"),
+        (["index", "a.npy", ""], "STORE"),
+        (["index", "a.npy", "a.nf", "--ids", ""], "--ids"),
+        (["tag", "", "monday"], "STORE"),
+        (["bench", "peers", "--out", ""], "--out"),
+        (["serve", ""], "PATH"),
+    ],
+)
+def test_an_empty_path_is_not_the_folder_here(line: list[str], name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(line)
+    assert ended.value.code == 2
+    assert f"argument {name}: expected a path, got an empty text" in capsys.readouterr().err

@@ -113,7 +113,8 @@ def main(folder: str) -> None:
     import nearfield.store.restoring
     import nearfield.tune.recipe  # noqa: F401
 
-    writing.PENDING_ROWS, maintenance.MIN_INDEXED, maintenance.SCANNED_ROWS = 40, 20, 20
+    writing.PENDING_ROWS, writing.REPLACED_ROWS = 40, 16
+    maintenance.MIN_INDEXED, maintenance.SCANNED_ROWS = 20, 20
     native.set_threads(1)
     for line in sys.stdin:
         seed, stamp, model, tags = json.loads(line)

@@ -12,7 +12,7 @@ from nearfield.common import CorruptFileError
 from nearfield.store import Store, pending
 from nearfield.store.attributes import to_table
 from nearfield.store.ids import IdColumn
-from nearfield.store.pending import PendingBuffer, read_blocks, write_blocks
+from nearfield.store.pending import PendingBuffer, merged, read_blocks, write_blocks
 from nearfield.store.rows import inverse_lengths
 
 SCHEMA = {"year": "int"}
@@ -63,6 +63,24 @@ def test_batches_are_cut_into_blocks_and_come_back(
     buffer.append(replace(blocks[3], batch=5, keys=np.array([200, 201])))
     assert buffer.part().table().num_rows == 94 and part.table().num_rows == 92 and early.table().num_rows == 40
     assert [block.batch for block in read_blocks(base, "x", 8, np.dtype(dtype), kind, after=2)] == [3, 4]
+
+
+def test_small_blocks_are_merged_into_few_parts(
+    base: sqlite3.Connection, vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pending, "BLOCK_BYTES", 40 * vectors[0].nbytes)
+    monkeypatch.setattr(pending, "_DECODED", 7)
+    for row in range(100):
+        write(base, 3 * row + 1, vectors[row : row + 1])
+    write(base, 500, vectors[100:140])
+    parts = list(merged(read_blocks(base, "x", 8, np.dtype(np.float32), "str"), 8, np.dtype(np.float32)))
+    assert [len(part) for part in parts] == [40, 40, 20, 40]
+    keys = [*range(1, 301, 3), *range(500, 540)]
+    assert [key for part in parts for key in part.keys.tolist()] == keys
+    assert [year for part in parts for year in part.table().column("year").to_pylist()] == keys
+    assert [name for part in parts for name in part.take_ids(np.arange(len(part)))] == [f"id{key}" for key in keys]
+    assert np.array_equal(np.concatenate([part.vectors for part in parts]), vectors[:140])
+    assert list(merged([], 8, np.dtype(np.float32))) == []
 
 
 @pytest.mark.parametrize("column", ["first_key", "rows", "ids", "vectors", "attributes", "xxh3"])

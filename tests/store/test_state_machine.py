@@ -94,6 +94,7 @@ class StoreMachine(RuleBasedStateMachine):
         super().__init__()
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(writing, "PENDING_ROWS", 45)
+        self.patch.setattr(writing, "REPLACED_ROWS", 15)
         self.patch.setattr(maintenance, "MIN_INDEXED", 15)
         self.patch.setattr(maintenance, "SCANNED_ROWS", 15)
         shm = Path("/dev/shm")

@@ -85,6 +85,66 @@ def test_replacing_again_and_again_leaves_no_trail(
     assert {path.name for path in (store.path / "segments").iterdir()} == named
 
 
+@pytest.mark.parametrize("kind", ["int", "str"])
+def test_pending_rows_that_were_replaced_are_not_kept_for_long(
+    make: Callable[..., Store], vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch, content: Any, kind: str
+) -> None:
+    monkeypatch.setattr(writing, "REPLACED_ROWS", 20)
+    store = make(attributes={"year": "int"})
+    ids: list[Any] = list(range(100)) if kind == "int" else [f"ü/{i}" for i in range(100)]
+    expected, stored = {}, []
+    for number in range(150):  # eight items, again and again, one at a time
+        row, name = number % 100, ids[number % 8]
+        store.upsert([name], vectors[row : row + 1], attributes={"year": [number]}, payload=[number])
+        expected.pop(name, None)
+        expected[name] = (vectors[row].tobytes(), {"year": number}, number)
+        stats = store.stats()
+        stored.append(stats["pending"] + stats["deleted"] + sum(segment["rows"] for segment in stats["segments"]))
+        if number % 7 == 0:
+            assert content(store) == expected
+    assert max(stored) < 2 * 20 + 8 + 8
+    assert len(store.stats()["segments"]) == 1
+    with store._catalogue.reading() as connection:
+        dead, first = connection.execute("SELECT COUNT(*), MIN(key) FROM deleted").fetchone()
+        assert dead < 30 and first >= min(int(live.part.keys[0]) for live in store._viewer.current().parts)
+    assert store.verify().ok
+
+
+def test_pending_rows_that_live_are_left_alone(
+    make: Callable[..., Store], vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "REPLACED_ROWS", 20)
+    store = make()
+    for number in range(90):
+        store.add([number], vectors[number : number + 1])
+        if number % 3 == 0:
+            store.delete([number])
+    assert not store.stats()["segments"] and store.stats()["pending"] == 60
+
+
+def test_a_write_costs_no_more_beside_many_pending_rows(make: Callable[..., Store], vectors: np.ndarray) -> None:
+    """By the steps of SQLite's machine, which are the same in every run."""
+    store = make(attributes={"year": "int"}, bags={"dim": 8})
+    bag = [vectors[:3]]
+
+    def steps(number: int) -> int:
+        counted = [0]
+
+        def count() -> None:
+            counted[0] += 1
+
+        connection = store._catalogue._writer
+        connection.set_progress_handler(count, 1)
+        store.upsert([number], vectors[number : number + 1], attributes={"year": [number]}, bags=bag)
+        connection.set_progress_handler(None, 0)
+        return counted[0]
+
+    few = [steps(number) for number in range(5, 10)]
+    for number in range(10, 240):
+        store.upsert([number], vectors[number : number + 1], attributes={"year": [number]}, bags=bag)
+    assert max(steps(number) for number in range(240, 245)) <= 1.2 * max(few)
+
+
 def test_one_large_add_goes_straight_into_a_segment(
     make: Callable[..., Store], vectors: np.ndarray, low_limits: None
 ) -> None:

@@ -219,7 +219,7 @@ def models() -> list[dict[int, float] | None]:
 
 def lower_limits() -> None:
     """So that a few rows reach every path."""
-    writing.PENDING_ROWS = 40
+    writing.PENDING_ROWS, writing.REPLACED_ROWS = 40, 16
     maintenance.MIN_INDEXED = 20
     maintenance.SCANNED_ROWS = 20
     native.set_threads(1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 COMMANDS = {
     "demo": "the whole of it on the documentation of your Python packages, in two minutes",
@@ -40,6 +42,20 @@ progress bars, which are shown on a terminal only; NEARFIELD_DEBUG=1 shows where
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """Paths are named: an empty one, as a variable of the shell that is not set leaves it, is not the folder here."""
+
+    def __init__(self, *arguments: Any, **options: Any):
+        super().__init__(*arguments, **options)
+        self.register("type", Path, _path)
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("expected a path, got an empty text")
+    return Path(text)
+
+
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The arguments of one command, ``namespace.command`` its name; SystemExit for help and for what is wrong.
 
@@ -61,7 +77,7 @@ def top_parser() -> argparse.ArgumentParser:
     """The parser of ``nearfield`` itself: it knows the names of the commands, not their arguments."""
     from .. import __version__
 
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="nearfield",
         description="Bring vectors (or the things themselves), a target and a budget; get measured answers.",
         epilog=_EPILOG,
@@ -77,7 +93,7 @@ def top_parser() -> argparse.ArgumentParser:
 def command_parser(name: str) -> argparse.ArgumentParser:
     """The parser of one command, as its module describes it."""
     module = importlib.import_module(f".{name}", __package__)
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f"nearfield {name}",
         description=(module.__doc__ or "").strip(),
         formatter_class=argparse.RawDescriptionHelpFormatter,

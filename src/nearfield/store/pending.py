@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .coded_bags import BagBuffer, CodedBags
 
 BLOCK_BYTES = 6 << 20
+_DECODED = 1024  # tables of attributes that are held at a time: one of a single row takes kilobytes
 _COLUMNS = "first_key, rows, ids, vectors, attributes, xxh3"
 _BAG_COLUMNS = "bags, bags_xxh3"
 
@@ -46,24 +47,9 @@ class Block:
     path: Path | None = None  # of the catalogue it comes from, for errors
     bags: CodedBags | None = None
 
-    def part(self) -> Part:
-        """These rows as a part of their own, to be copied into a segment."""
-        return _BlockPart(self)
-
-
-class _BlockPart(Part):
-    def __init__(self, block: Block):
-        super().__init__(block.keys, block.ids, block.vectors, None, "")
-        self._block = block
-
-    @property
-    def bags(self) -> CodedBags | None:
-        """The bags of these rows."""
-        return self._block.bags
-
     def table(self) -> pa.Table:
         """The attributes of these rows."""
-        return attribute_columns.from_ipc(self._block.attributes, self._block.path)
+        return attribute_columns.from_ipc(self.attributes, self.path)
 
 
 def _check(first_key: int, rows: int, ids: bytes, vectors: bytes | memoryview, attributes: Any) -> int:
@@ -179,16 +165,17 @@ class _Columns:
 
         with self._decoding:
             table, ends = self._decoded
-            fresh = [
-                attribute_columns.from_ipc(self._blobs[number], self._path, self.schema)
-                for number in range(len(ends), blocks)
-            ]
-            if fresh:
-                table = pa.concat_tables([*([] if table is None else [table]), *fresh]).combine_chunks()
-                last = ends[-1] if ends else 0
-                ends = [*ends, *(last + rows for rows in itertools.accumulate(map(len, fresh)))]
+            known = len(ends)
+            if known < blocks:
+                tables, ends = [] if table is None else [table], list(ends)
+                for start in range(known, blocks, _DECODED):
+                    numbers = range(start, min(start + _DECODED, blocks))
+                    fresh = [attribute_columns.from_ipc(self._blobs[at], self._path, self.schema) for at in numbers]
+                    ends += itertools.accumulate(map(len, fresh[1:]), initial=(ends[-1] if ends else 0) + len(fresh[0]))
+                    tables.append(pa.concat_tables(fresh).combine_chunks())
+                table = pa.concat_tables(tables).combine_chunks()
                 self._decoded = (table, ends)
-                for number in range(blocks - len(fresh), blocks):
+                for number in range(known, blocks):
                     del self._blobs[number]
         return None if table is None or not blocks else table.slice(0, ends[blocks - 1])
 
@@ -273,6 +260,18 @@ class PendingBuffer:
             self._columns,
             None if self._bags is None else self._bags.bags(),
         )
+
+
+def merged(blocks: Iterable[Block], dim: int, dtype: np.dtype) -> Iterator[PendingPart]:
+    """These rows as parts to be copied into a segment, small blocks together: a part takes as much as many rows do."""
+    buffer, most = PendingBuffer(dim, dtype, ""), BLOCK_BYTES // (dim * dtype.itemsize)
+    for block in blocks:
+        if buffer.rows and buffer.rows + len(block.keys) > most:
+            yield buffer.part()
+            buffer = PendingBuffer(dim, dtype, "")
+        buffer.append(block)
+    if buffer.rows:
+        yield buffer.part()
 
 
 def _grown(array: np.ndarray, capacity: int, used: int) -> np.ndarray:

@@ -383,7 +383,7 @@ def _late(
         for run in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1):
             if len(run):
                 first, last = np.searchsorted(wanted, block.keys[run[[0, -1]]])
-                table = block.part().table().take(run) if block.attributes is not None else None
+                table = block.table().take(run) if block.attributes is not None else None
                 own = None if block.bags is None else block.bags.take(run)
                 found.append((int(wanted[first]), block.ids.select(run), vectors[first : last + 1], table, own))
     if not seen.all() or sum(len(run[2]) for run in found) < len(wanted):  # sealed or folded already

@@ -21,7 +21,7 @@ from .catalogue import Catalogue
 from .coded_bags import CodedBags
 from .ids import Id, IdColumn, check_ids
 from .incoming import write_incoming
-from .pending import Block, read_blocks, write_blocks
+from .pending import Block, merged, read_blocks, write_blocks
 from .rows import Live, Part
 from .segment import Segment, file_names, gather, write_segment
 from .snapshot import Shape
@@ -41,6 +41,11 @@ from .tables import (
 # milliseconds, and more would make the catalogue the bulk of the store.
 PENDING_ROWS = 65_536
 PENDING_BYTES = 256 << 20
+# And so does one after each so many pending rows, where half of them or more are deleted or replaced by now: items that
+# are written again and again would otherwise be scanned in all their past versions.
+REPLACED_ROWS = 8_192
+# The bytes of pending bags, which take a walk over the table, are looked at after so many rows.
+_WEIGHED_ROWS = 256
 MAX_DEPTH = 200
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
@@ -228,7 +233,7 @@ class Writer:
             rows = len(batch)
             connection.execute("UPDATE state SET items = items + ?, changes = changes + ?", (rows - gone, rows + gone))
             column = IdColumn.from_list(batch.ids, batch.kind)
-            if self._overflows(connection, batch):
+            if self._overflows(connection, batch, first_key + rows):
                 replaced = self._seal_with(connection, first_key, column, batch)
             else:
                 write_blocks(connection, first_key, column, batch.vectors, batch.table, batch.bags)
@@ -348,39 +353,68 @@ class Writer:
 
     # -- pending that grew too large becomes a segment ----------------------------------------------------------------
 
-    def _overflows(self, connection: sqlite3.Connection, batch: Batch) -> bool:
-        pending = connection.execute(
-            "SELECT COALESCE(SUM(rows), 0) FROM pending WHERE batch > ?", (self._claimed_batch,)
-        ).fetchone()[0]
-        rows = pending + len(batch)
+    def _overflows(self, connection: sqlite3.Connection, batch: Batch, next_key: int) -> bool:
+        """Whether the pending rows with this batch, whose keys end before ``next_key``, are to become a segment.
+
+        A look at two places of the tables for most writes: what walks over them would make each write slower than the
+        one before.
+        """
+        first_key = self._first_pending(connection, next_key - len(batch))
+        # Keys count up, so these are all rows, and those of segments in between, which the next one takes over.
+        rows = next_key - first_key
         size = rows * self.shape.dim * self.shape.dtype.itemsize
+        if rows > PENDING_ROWS or size > PENDING_BYTES:
+            return True
+
+        def passes(step: int) -> bool:
+            return rows // step > (rows - len(batch)) // step
+
         if batch.bags is not None:
-            size += int(batch.bags.sizes().sum())
-            query = "SELECT COALESCE(SUM(LENGTH(bags)), 0) FROM pending WHERE batch > ?"
-            size += connection.execute(query, (self._claimed_batch,)).fetchone()[0]
-        return rows > PENDING_ROWS or size > PENDING_BYTES
+            own = int(batch.bags.sizes().sum())
+            if passes(_WEIGHED_ROWS) or own > PENDING_BYTES // _WEIGHED_ROWS:
+                query = "SELECT COALESCE(SUM(LENGTH(bags)), 0) FROM pending WHERE batch > ?"
+                size += own + connection.execute(query, (self._claimed_batch,)).fetchone()[0]
+                if size > PENDING_BYTES:
+                    return True
+        if not passes(REPLACED_ROWS):
+            return False
+        living = connection.execute("SELECT COUNT(*) FROM items WHERE key >= ?", (first_key,)).fetchone()[0]
+        return 2 * living <= rows
+
+    def _first_pending(self, connection: sqlite3.Connection, otherwise: int) -> int:
+        """The first key of the pending rows that no compaction has taken."""
+        query = "SELECT first_key FROM pending WHERE batch > ? ORDER BY batch LIMIT 1"
+        row = connection.execute(query, (self._claimed_batch,)).fetchone()
+        return int(row[0]) if row else otherwise
 
     def _seal_with(self, connection: sqlite3.Connection, first_key: int, ids: IdColumn, batch: Batch) -> list[str]:
         """Write the pending rows and this batch as one segment without an index; returns files to remove after."""
         shape, claimed, path = self.shape, self._claimed_batch, self.catalogue.path
         columns = None if batch.table is None else bytes(attribute_columns.to_ipc(batch.table))
-        blocks = list(read_blocks(connection, path, shape.dim, shape.dtype, batch.kind, after=claimed, bags=True))
-        keys = np.arange(first_key, first_key + len(batch))
-        blocks.append(Block(0, keys, ids, batch.vectors, columns, bags=batch.bags))
         dead = np.sort(read_deleted(connection, path)[1])
-        parts: list[Part] = [block.part() for block in blocks]
-        old = self._taken_over(connection, dead, int(parts[0].keys[0]))
-        parts = [
+        first = self._first_pending(connection, first_key)
+
+        def living() -> Iterator[Block]:
+            for block in read_blocks(connection, path, shape.dim, shape.dtype, batch.kind, after=claimed, bags=True):
+                gone = np.searchsorted(dead, (block.keys[0], block.keys[-1] + 1))
+                if gone[1] - gone[0] < len(block.keys):
+                    yield block
+            keys = np.arange(first_key, first_key + len(batch))
+            yield Block(0, keys, ids, batch.vectors, columns, bags=batch.bags)
+
+        old = self._taken_over(connection, dead, first)
+        parts: list[Part] = [
             Segment(self.catalogue.segments, *item, dim=shape.dim, dtype=shape.dtype, schema=shape.schema)
             for item in old
-        ] + parts
-        first_key = min(int(part.keys[0]) for part in parts)
+        ]
+        parts += merged(living(), shape.dim, shape.dtype)
+        first = min(first, *(int(part.keys[0]) for part in parts))
         rows = gather([Live.of(part, part.rows_of(dead)) for part in parts], batch.kind, bool(shape.schema))
         number = self.next_number()
         description = write_segment(self.catalogue.segments, number, rows, metric=shape.metric)
         with removing_on_error(self.catalogue, description):
             connection.execute("DELETE FROM pending WHERE batch > ?", (claimed,))
-            connection.execute("DELETE FROM deleted WHERE key >= ?", (first_key,))
+            connection.execute("DELETE FROM deleted WHERE key >= ?", (first,))
             connection.executemany("DELETE FROM segments WHERE number = ?", [(number,) for number, _ in old])
             insert_segment(connection, number, description)
         return [name for _, description in old for name in file_names(description)]
