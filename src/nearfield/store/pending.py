@@ -155,7 +155,7 @@ class _Columns:
 
     def append(self, blob: bytes, path: Path | None) -> None:
         """The attributes of one more block."""
-        self._path = path
+        self._path = path or self._path
         self._blobs[self.blocks] = blob
         self.blocks += 1
 

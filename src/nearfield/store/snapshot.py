@@ -405,7 +405,9 @@ class Viewer:
     def _read_pending(self, connection: sqlite3.Connection) -> bool:
         """Bring the buffer up to date; returns whether it had to begin anew."""
         shape = self.shape
-        first, last = connection.execute("SELECT MIN(batch), MAX(batch) FROM pending").fetchone()
+        # One by one: SQLite finds either end at once, and both in one query by a walk over the table.
+        (first,) = connection.execute("SELECT MIN(batch) FROM pending").fetchone()
+        (last,) = connection.execute("SELECT MAX(batch) FROM pending").fetchone()
         # A compaction takes blocks from the front; a segment written while one is under way takes them from the back.
         kept = connection.execute("SELECT 1 FROM pending WHERE batch = ?", (self._buffer.last_batch,)).fetchone()
         renewed = self._buffer.rows > 0 and (first != self._buffer.first_batch or kept is None)
