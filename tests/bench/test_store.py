@@ -14,10 +14,12 @@ def test_the_store_is_measured_and_written(tmp_path: Path, monkeypatch) -> None:
 
     monkeypatch.setattr(store, "wordnet", make)
     monkeypatch.setattr(store, "BATCHES", (100, 500))
+    monkeypatch.setattr(store, "SINGLE", 50)
     path = store.run_store(tmp_path, rows=600, folder=tmp_path)
     result = json.loads((tmp_path / "store.json").read_text())
     assert result["rows"] == 600 and [added["batch"] for added in result["adds"]] == [100, 500]
     assert all(added["rows_per_second"] > 0 and added["recall"] == 1.0 for added in result["adds"])
     assert result["compacted"]["recall"] > 0.9
-    assert "compacted in" in path.read_text()
+    assert 0 < result["single"]["first_ms"] < 1000 * result["single"]["slowest_s"]
+    assert "compacted in" in path.read_text() and "50 upserts" in path.read_text()
     assert not (tmp_path / "nearfield-bench-store").exists()

@@ -3,7 +3,8 @@
 Two states are measured: as the adds left it (rows pending or in segments without an index, found by exact scan), and
 compacted (one segment with a graph). Opening and searching happen in a process of their own that has imported the
 package and read nothing of the store; the files are in the operating system's cache, as they are after a restart of a
-service. Every batch is one synced transaction, so adds depend on the disk.
+service. Every batch is one synced transaction, so adds depend on the disk. Of single upserts, the same few items again
+and again, the first are held against the last.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from .curves import tie_aware_hits
 from .data import exact_distances, exact_neighbors, wordnet
 
 BATCHES = (1_000, 10_000)
+SINGLE, SINGLE_ITEMS = 40_000, 5_000
 K = 10
 
 _READER = """
@@ -98,7 +100,30 @@ def measure_store(vectors: np.ndarray, queries: np.ndarray, folder: Path) -> dic
         store.compact()
         found["compact_s"] = time.perf_counter() - clock
     found["compacted"] = {"disk_bytes": _size(path)} | _read(path, queries_path, vectors, kth)
+    found["single"] = single_upserts(folder / "single.nf", vectors)
     return found
+
+
+def single_upserts(path: Path, vectors: np.ndarray) -> dict[str, float]:
+    """``SINGLE`` upserts of ``SINGLE_ITEMS`` items with an attribute: medians of the first and last tenth, in ms."""
+    from ..store import Store
+
+    chosen = np.random.default_rng(0).integers(min(SINGLE_ITEMS, len(vectors)), size=SINGLE).tolist()
+    times = []
+    with Store.create(path, int(vectors.shape[1]), attributes={"group": "int"}) as store:
+        for row in chosen:
+            clock = time.perf_counter()
+            store.upsert(row, vectors[row], attributes={"group": row % 7})
+            times.append(time.perf_counter() - clock)
+    tenth = SINGLE // 10
+    return {
+        "upserts": SINGLE,
+        "items": SINGLE_ITEMS,
+        "first_ms": 1000 * float(np.median(times[:tenth])),
+        "last_ms": 1000 * float(np.median(times[-tenth:])),
+        "slowest_s": max(times),
+        "disk_bytes": _size(path),
+    }
 
 
 def markdown(result: dict[str, Any]) -> str:
@@ -121,6 +146,7 @@ def markdown(result: dict[str, Any]) -> str:
             [f"added by {added['batch']:,}", f"{added['rows_per_second']:,.0f}", f"{added['slowest_batch_s']:.2f}"]
         )
         rows[-1] += _reading(added)
+    single = result["single"]
     rows.append([f"compacted in {result['compact_s']:.1f} s", "-", "-", *_reading(result["compacted"])])
     lines = [
         "# The store's own speed",
@@ -132,6 +158,10 @@ def markdown(result: dict[str, Any]) -> str:
         "| " + " | ".join(head) + " |",
         "| --- |" + " ---: |" * (len(head) - 1),
         *("| " + " | ".join(row) + " |" for row in rows),
+        "",
+        f"{single['upserts']:,} upserts of {single['items']:,} items, one a call: median {single['first_ms']:.2f} ms "
+        f"for the first tenth, {single['last_ms']:.2f} ms for the last, the slowest {single['slowest_s']:.2f} s, "
+        f"{single['disk_bytes'] / 1e6:.0f} MB on disk afterwards.",
         "",
     ]
     return "\n".join(lines)
