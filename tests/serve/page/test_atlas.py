@@ -83,3 +83,26 @@ def test_times_truths_lists_and_nothing_at_all() -> None:
     assert told["values"] == ["x", "y"] and told["missing"] == 2
     nothing = atlas.colored(column([None, None], pa.float64()), "float")
     assert (nothing["low"], nothing["high"]) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "tells"),
+    [
+        ([None, None, None], pa.timestamp("us", "UTC"), False),
+        (["papers"] * 3, pa.large_string(), False),
+        (["a", "b", "c"], pa.large_string(), False),  # each its own, as an address is
+        (["a", "b", "c", None, "a"], pa.large_string(), True),
+        ([1, 2, 3], pa.int64(), True),
+        ([True, None], pa.bool_(), False),
+        ([True, False], pa.bool_(), True),
+        ([["a", "b"], None, ["a"]], pa.large_list(pa.large_string()), True),
+        ([[], None], pa.large_list(pa.large_string()), False),
+        (
+            [{"lat": 1.0, "lon": 2.0}, {"lat": 3.0, "lon": 2.0}],
+            pa.struct([("lat", pa.float64()), ("lon", pa.float64())]),
+            False,
+        ),
+    ],
+)
+def test_what_tells_items_apart(values: list, kind: pa.DataType, tells: bool) -> None:
+    assert atlas.tells(column(values, kind)) is tells

@@ -158,6 +158,7 @@ def test_the_map_is_drawn_coloured_and_taken_apart(page: Open) -> None:
     seen = page("#map?c=papers")
     seen.click("button:has-text('Draw the map')")
     seen.wait_for_selector(".plane canvas", state="attached", timeout=60_000)
+    assert seen.locator("aside select >> nth=0").input_value() == "year"
     seen.select_option("aside select >> nth=0", "topic")
     seen.wait_for_selector(".keys li")
     pixels = "document.querySelector('.plane canvas').getContext('2d').getImageData(0, 0, 800, 700).data.buffer"
@@ -301,7 +302,10 @@ def test_what_items_say_is_shown_and_never_run(page: Open) -> None:
     seen.wait_for_selector(".chip")
     seen.click("nav a:has-text('Map')")
     seen.click("button:has-text('Draw the map')")
-    seen.wait_for_selector(".keys li", timeout=60_000)
+    seen.wait_for_selector(".plane canvas", state="attached", timeout=60_000)
+    assert seen.locator("aside select >> nth=0").input_value() == ""  # all have one value, which tells none apart
+    seen.select_option("aside select >> nth=0", "<i>a</i>")
+    seen.wait_for_selector(".keys li")
     assert seen.locator(".keys li span").first.inner_text() == HOSTILE
     assert seen.title() == f"Map · {PLACE} · Nearfield"
     assert seen.locator("main script, main img, .bar b").count() == 0

@@ -47,6 +47,9 @@ class Atlas:
             "y": encoded(self.positions[:, 1], "<f4"),
             "trust": encoded(np.round(255 * self.trust), "u1"),
             "kept": float(self.trust.mean()) if len(self.trust) else 0.0,
+            "telling": [name for name in self.attributes.column_names if tells(self.attributes[name])]
+            if self.attributes is not None
+            else [],
         }
 
 
@@ -124,6 +127,20 @@ def colored(column: pa.ChunkedArray, kind: str) -> dict[str, Any]:
         "missing": int(missing.sum()),
         "data": encoded(codes, "u1"),
     }
+
+
+def tells(column: pa.ChunkedArray) -> bool:
+    """Whether colours by this attribute tell items apart: not where all have one value, or none, or each its own."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_struct(column.type):
+        return False
+    if pa.types.is_large_list(column.type):
+        column = pc.list_flatten(column)
+    different = pc.count_distinct(column).as_py()
+    text = pa.types.is_large_string(column.type)
+    return bool(different > 1 and not (text and different == len(column) - column.null_count))
 
 
 def values_of(column: pa.ChunkedArray) -> list[tuple[Any, int]]:

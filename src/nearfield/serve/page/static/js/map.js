@@ -97,7 +97,7 @@ function view(main, context, drawn, { sample, sizes, query }) {
   });
 
   const colorable = Object.entries(schema).filter(([, type]) => type !== "geo").map(([name]) => [name, name]);
-  const by = select([["", "Nothing"], ...colorable, [TRUST, "How far to trust the map"]], given.get("color") ?? colorable[0]?.[0] ?? "", (name) => color(name), {});
+  const by = select([["", "Nothing"], ...colorable, [TRUST, "How far to trust the map"]], given.get("color") ?? drawn.telling[0] ?? "", (name) => color(name), {});
   const modes = ["pan", "lasso"].map((mode) => button("", () => setMode(mode), { icon: mode === "pan" ? "hand" : "lasso", class: "quiet icon", title: mode === "pan" ? "Move" : "Lasso: draw around items", "aria-label": mode === "pan" ? "Move the map" : "Draw a lasso", "aria-pressed": String(mode === "pan") }));
   const tools = h("div", { class: "tools", role: "toolbar", "aria-label": "Map" }, modes,
     button("", () => points.zoom(1.5), { icon: "plus", class: "quiet icon", "aria-label": "Zoom in", title: "Zoom in" }),
@@ -184,6 +184,7 @@ function view(main, context, drawn, { sample, sizes, query }) {
 
   function drawLegend(colors) {
     if (column === null) fill(legend);
+    else if (column.kind === "number" && column.of.every(Number.isNaN)) fill(legend, h("p", { class: "tiny soft" }, `No item on the map has a value of ${column.name}.`));
     else if (column.kind === "number") {
       const scale = h("canvas", { width: STEPS, height: 1, class: "ramp", role: "img", "aria-label": `Colours from ${column.low} to ${column.high}` });
       const context = scale.getContext("2d");
