@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nearfield.common import CorruptFileError
 from nearfield.store import Store, writing
 
 
@@ -150,6 +151,16 @@ def test_a_write_costs_no_more_beside_many_pending_rows(make: Callable[..., Stor
     many = [both(number) for number in range(240, 245)][1:]  # the first is seen together with those before
     for column in (0, 1):
         assert max(steps[column] for steps in many) <= 1.2 * max(steps[column] for steps in few)
+
+
+def test_a_write_beside_damaged_pending_rows_is_refused(make: Callable[..., Store], vectors: np.ndarray) -> None:
+    store = make()
+    store.add([1], vectors[:1])
+    with store._catalogue.writing() as connection:
+        connection.execute("UPDATE pending SET first_key = 'x'")
+    with pytest.raises(CorruptFileError, match="table pending: expected integers"):
+        store.add([2], vectors[1:2])
+    assert len(store) == 1
 
 
 def test_one_large_add_goes_straight_into_a_segment(

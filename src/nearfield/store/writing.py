@@ -35,6 +35,7 @@ from .tables import (
     read_id_type,
     read_meta,
     set_meta,
+    whole,
 )
 
 # An add that would leave more pending than this writes a segment instead: a scan of so many rows still takes
@@ -385,13 +386,13 @@ class Writer:
         """The first key of the pending rows that no compaction has taken."""
         query = "SELECT first_key FROM pending WHERE batch > ? ORDER BY batch LIMIT 1"
         row = connection.execute(query, (self._claimed_batch,)).fetchone()
-        return int(row[0]) if row else otherwise
+        return whole(self.catalogue.path, "table pending", *row)[0] if row else otherwise
 
     def _seal_with(self, connection: sqlite3.Connection, first_key: int, ids: IdColumn, batch: Batch) -> list[str]:
         """Write the pending rows and this batch as one segment without an index; returns files to remove after."""
         shape, claimed, path = self.shape, self._claimed_batch, self.catalogue.path
         columns = None if batch.table is None else bytes(attribute_columns.to_ipc(batch.table))
-        dead = np.sort(read_deleted(connection, path)[1])
+        dead = np.unique(read_deleted(connection, path)[1])
         first = self._first_pending(connection, first_key)
 
         def living() -> Iterator[Block]:
