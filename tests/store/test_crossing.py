@@ -72,6 +72,13 @@ def test_queries_are_encoded_where_they_can_be_and_mapped_otherwise(
     with pytest.raises(ValueError, match="encoder"):
         crossing.Crossing(view, Broken()).queries(asked, ["a"] * 20)
 
+    class Fewer(Encoder):
+        def encode(self, texts: list[str], *, progress: bool | None = None) -> np.ndarray:
+            return super().encode(texts[1:])
+
+    with pytest.raises(ValueError, match="encoder: expected a vector for each of 20 texts, got 19"):
+        crossing.Crossing(view, Fewer()).queries(asked, ["a"] * 20)
+
 
 @pytest.mark.parametrize(("known", "mapped"), [(range(40), False), (range(0, 40, 2), False), (range(15), True)])
 def test_the_new_vectors_of_queries_that_both_models_encoded_are_known(

@@ -12,6 +12,7 @@ from ..common.checks import check_choice, check_int, check_random_state, check_v
 from ..common.decoding import decoding
 from ..decide import QueryJudge
 from . import upgrading
+from .crossing import encoded
 from .hits import Item
 from .ids import Id, check_ids
 from .query_judging import Labelled, check_lists
@@ -221,7 +222,6 @@ def _known(store: Handle, encoder: Encoder | None, of: tuple[int, str]) -> Judge
     rows = sorted(np.random.default_rng(0).permutation(np.array(rows, np.int64))[:KEPT].tolist())
     if len(rows) < LEAST:
         return None
-    new = encoder.encode([texts[row] for row in rows], progress=False)
-    new, _ = check_vectors(new, "encoder", dim=of[0], nonzero=of[1] == "cosine")
+    new = encoded(encoder, [texts[row] for row in rows], *of)
     judged = Judged.drawn(new, queries[rows], [relevant[row] for row in rows])
     return judged if _held(store, judged) >= LEAST else None

@@ -75,7 +75,7 @@ class Crossing:
         if not len(queries):
             return Crossed(every, np.empty((0, newer.dim), np.float32))
         if self.encoder is not None and text is not None:
-            return Crossed(every, _encoded(self.encoder, text, newer))
+            return Crossed(every, encoded(self.encoder, text, newer.dim, newer.metric))
         known = [self._known.get(row.tobytes()) for row in np.ascontiguousarray(queries, np.float32)]
         there = np.array([vector is not None for vector in known])
         named = np.zeros(len(queries)) if kinds is None else np.asarray(kinds)
@@ -127,13 +127,16 @@ class Recoding:
         """As :meth:`Crossing.queries`; None where there are no texts, and all stays as it is."""
         if text is None or not len(queries):
             return None
-        return Crossed(np.arange(len(queries)), _encoded(self.encoder, text, self.shape))
+        return Crossed(np.arange(len(queries)), encoded(self.encoder, text, self.shape.dim, self.shape.metric))
 
 
-def _encoded(encoder: Encoder, text: Sequence[str], shape: Shape) -> np.ndarray:
-    """Queries by their texts, as vectors of a space of this shape; ValueError where the model gives others."""
-    vectors = encoder.encode(list(text), progress=False)
-    return check_vectors(vectors, "encoder", dim=shape.dim, nonzero=shape.metric == "cosine")[0]
+def encoded(encoder: Encoder, texts: Sequence[str], dim: int, metric: str) -> np.ndarray:
+    """Queries by their texts, as vectors of such a space; ValueError where the model gives others, or not one each."""
+    found = encoder.encode(list(texts), progress=False)
+    vectors, _ = check_vectors(found, "encoder", dim=dim, nonzero=metric == "cosine")
+    if len(vectors) != len(texts):
+        raise ValueError(f"encoder: expected a vector for each of {len(texts)} texts, got {len(vectors)}")
+    return vectors
 
 
 def unblurred(distances: np.ndarray, view: View, shape: Shape, probe: Probe | None) -> np.ndarray:
