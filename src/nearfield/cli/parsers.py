@@ -77,7 +77,7 @@ def top_parser() -> argparse.ArgumentParser:
     """The parser of ``nearfield`` itself: it knows the names of the commands, not their arguments."""
     from .. import __version__
 
-    parser = _Parser(
+    parser = argparse.ArgumentParser(
         prog="nearfield",
         description="Bring vectors (or the things themselves), a target and a budget; get measured answers.",
         epilog=_EPILOG,

@@ -167,12 +167,15 @@ class _Columns:
             table, ends = self._decoded
             known = len(ends)
             if known < blocks:
-                tables, ends = [] if table is None else [table], list(ends)
+                tables = [] if table is None else [table]
+                sizes: list[int] = []
                 for start in range(known, blocks, _DECODED):
                     numbers = range(start, min(start + _DECODED, blocks))
                     fresh = [attribute_columns.from_ipc(self._blobs[at], self._path, self.schema) for at in numbers]
-                    ends += itertools.accumulate(map(len, fresh[1:]), initial=(ends[-1] if ends else 0) + len(fresh[0]))
+                    sizes += map(len, fresh)
                     tables.append(pa.concat_tables(fresh).combine_chunks())
+                last = ends[-1] if ends else 0
+                ends = [*ends, *(last + rows for rows in itertools.accumulate(sizes))]
                 table = pa.concat_tables(tables).combine_chunks()
                 self._decoded = (table, ends)
                 for number in range(known, blocks):

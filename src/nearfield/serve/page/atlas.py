@@ -31,13 +31,14 @@ MISSING = 11
 @dataclass(frozen=True)
 class Atlas:
     """A drawn map. ``revision`` is that of the collection, ``positions`` (n, 2), ``trust`` (n,) the share of each
-    item's nearest that are nearest on the map."""
+    item's nearest that are nearest on the map, ``telling`` the attributes that tell its items apart."""
 
     revision: str
     ids: list[Any]
     positions: np.ndarray
     trust: np.ndarray
     attributes: pa.Table | None
+    telling: list[str]
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON; arrays as base64 of little-endian numbers, ``trust`` in 255ths."""
@@ -47,9 +48,7 @@ class Atlas:
             "y": encoded(self.positions[:, 1], "<f4"),
             "trust": encoded(np.round(255 * self.trust), "u1"),
             "kept": float(self.trust.mean()) if len(self.trust) else 0.0,
-            "telling": [name for name in self.attributes.column_names if tells(self.attributes[name])]
-            if self.attributes is not None
-            else [],
+            "telling": self.telling,
         }
 
 
@@ -80,7 +79,9 @@ def draw(revision: str, batch: Batch, metric: str, report: Report) -> Atlas:
         report=lambda done, total: report("Laying out", done / total),
     )
     report("Measuring the map", 0.0)
-    return Atlas(revision, batch.ids, positions, neighbors_kept(positions, neighbors), batch.attributes)
+    trust, table = neighbors_kept(positions, neighbors), batch.attributes
+    telling = [] if table is None else [name for name in table.column_names if tells(table[name])]
+    return Atlas(revision, batch.ids, positions, trust, table, telling)
 
 
 def _neighbors(vectors: np.ndarray, metric: str) -> np.ndarray:
