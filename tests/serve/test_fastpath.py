@@ -406,15 +406,15 @@ def test_a_client_that_asks_twice_and_leaves(app: Any, vectors: np.ndarray, held
 
 
 def test_a_late_answer(folder: Path, vectors: np.ndarray, held: threading.Event) -> None:
-    app = create_app(folder, limits=Limits(request_seconds=0.3))
+    app = create_app(folder, limits=Limits(request_seconds=1.5))
     with running(app) as url, Link(url) as link, Link(url) as alone:
         began = time.monotonic()
         link.send(asking(vectors[0]))
         alone.send(asking(vectors[0], like="p3"))  # is awaited, in a task
         for one in (link, alone):
             status, headers, found = one.answer()
-            assert (status, headers["retry-after"], "0.3 s" in found["error"]["message"]) == (503, "1", True)
-        assert 0.2 < time.monotonic() - began < 5
+            assert (status, headers["retry-after"], "1.5 s" in found["error"]["message"]) == (503, "1", True)
+        assert 1.4 < time.monotonic() - began < 30
         held.set()
         assert first(link.send(asking(vectors[0])).answer()[2]) == "p0"
         assert first(alone.send(asking(vectors[0])).answer()[2]) == "p0"
@@ -431,7 +431,7 @@ def test_a_body_over_the_limit(folder: Path, vectors: np.ndarray) -> None:
 
 
 def test_a_slow_body(folder: Path, vectors: np.ndarray) -> None:
-    app = create_app(folder, limits=Limits(body_seconds=0.3))
+    app = create_app(folder, limits=Limits(body_seconds=1.5))
     with running(app) as url:
         for cut in (5, -3):
             with Link(url) as link:
@@ -439,20 +439,20 @@ def test_a_slow_body(folder: Path, vectors: np.ndarray) -> None:
                 assert link.closed()
         with Link(url) as link:  # who has an answer and asks no more is not late
             link.send(asking(vectors[0])).answer()
-            time.sleep(0.6)
+            time.sleep(2)
             assert link.send(asking(vectors[0])).answer()[0] == 200
 
 
 def test_a_connection_at_rest_is_closed(app: Any, vectors: np.ndarray) -> None:
     with serving(app) as (url, server, _):
-        server.config.timeout_keep_alive = 1
+        server.config.timeout_keep_alive = 2
         with Link(url) as link:
             for _ in range(4):
                 began = time.monotonic()
                 assert link.send(asking(vectors[0])).answer()[0] == 200
-                time.sleep(0.4)
+                time.sleep(0.8)
             assert link.closed()
-            assert 0.8 < time.monotonic() - began < 5
+            assert 1.8 < time.monotonic() - began < 30
 
 
 def test_keys_rates_and_how_many(folder: Path, tmp_path: Path, vectors: np.ndarray, held: threading.Event) -> None:
@@ -757,13 +757,13 @@ def test_a_search_that_lasts_holds_no_other_up(app: Any, vectors: np.ndarray, sl
 
 @pytest.mark.usefixtures("only_fast")
 def test_a_late_answer_of_a_lent_connection(folder: Path, vectors: np.ndarray, slow: threading.Event) -> None:
-    app = create_app(folder, limits=Limits(request_seconds=0.3))
+    app = create_app(folder, limits=Limits(request_seconds=1.5))
     with running(app) as url, lent(app, url, vectors) as link:
         slow.clear()
         began = time.monotonic()
         status, headers, found = link.send(raw(vectors[0], 7)).answer()
-        assert (status, headers["retry-after"], "0.3 s" in found["error"]["message"]) == (503, "1", True)
-        assert 0.2 < time.monotonic() - began < 5
+        assert (status, headers["retry-after"], "1.5 s" in found["error"]["message"]) == (503, "1", True)
+        assert 1.4 < time.monotonic() - began < 30
         slow.set()
         for k in (7, 1):
             assert first(link.send(raw(vectors[3], k)).answer()[2]) == "p3"

@@ -189,7 +189,7 @@ def test_something_that_is_not_http(url: str) -> None:
 @pytest.fixture
 def strict(folder: Path) -> Iterator[str]:
     """A server with low limits."""
-    limits = Limits(body=20_000, batch=50, body_seconds=0.5, hits=1000, rate=1000.0, connections=32)
+    limits = Limits(body=20_000, batch=50, body_seconds=1.5, hits=1000, rate=1000.0, connections=32)
     with running(create_app(folder, limits=limits)) as address:
         yield address
 
@@ -212,7 +212,7 @@ def test_too_much_at_once(strict: str) -> None:
 
 def test_slow_clients_are_told_so(strict: str) -> None:
     status, found = answer(strict, b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{" % SEARCH.encode())
-    assert (status, "0.5 s" in found["error"]["message"]) == (408, True)
+    assert (status, "1.5 s" in found["error"]["message"]) == (408, True)
     status, found = answer(strict, b"POST /v1/coll")
     assert status == 408
 
@@ -256,13 +256,35 @@ def test_more_connections_than_are_taken(strict: str) -> None:
 
 
 def test_an_answer_that_takes_too_long(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    app = create_app(folder, limits=Limits(request_seconds=0.2))
+    app = create_app(folder, limits=Limits(request_seconds=1.5))
     from nearfield.store import Store
 
-    monkeypatch.setattr(Store, "get", lambda self, ids, **_: time.sleep(0.8))
+    monkeypatch.setattr(Store, "get", lambda self, ids, **_: time.sleep(2.5))
     with TestClient(app) as client:
-        refused(client.post("/v1/collections/papers/get", json={"ids": ["p1"]}), 503, "0.2 s")
+        refused(client.post("/v1/collections/papers/get", json={"ids": ["p1"]}), 503, "1.5 s")
         assert client.post(SEARCH, json={"query": [1] * 8}).status_code == 200
+
+
+class LeavesOut:
+    """An encoder that returns a vector less than it got texts."""
+
+    dim = 8
+
+    def encode(self, items: list[str]) -> np.ndarray:
+        return np.ones((len(items) - 1, self.dim), np.float32)
+
+    def fingerprint(self) -> dict[str, Any]:
+        return {"encoder": "LeavesOut", "dim": self.dim, "digest": "0"}
+
+
+def test_an_encoder_that_leaves_texts_out(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Is the server's fault, and nothing is stored or found by the wrong text."""
+    with TestClient(create_app(folder, encoder=LeavesOut())) as client:  # type: ignore[arg-type]
+        row = {"ids": ["x", "y"], "text": ["one", "two"]}
+        refused(client.post("/v1/collections/papers/add", json=row), 500, "its log says where")
+        assert "the encoder returned 1 vectors for 2 texts" in caplog.text
+        refused(client.post(SEARCH, json={"text_query": "what"}), 500, "its log says where")
+        assert client.get("/v1/collections/papers").json()["items"] == 200
 
 
 def test_a_rate_that_is_kept(folder: Path) -> None:

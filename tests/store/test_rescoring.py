@@ -162,7 +162,7 @@ def test_a_scorer_that_does_not_come_back(store: Store, vectors: np.ndarray) -> 
         return [1.0] * len(hits)
 
     try:
-        hits = store.search(vectors[0], k=3, rescore=Rescore(score, batch=5, timeout=0.3))
+        hits = store.search(vectors[0], k=3, rescore=Rescore(score, batch=5, timeout=1.5))
     finally:
         over.set()
     assert hits.status.startswith("partial: 5 of 100 hits scored: timeout: ")

@@ -375,6 +375,31 @@ def test_bad_input_changes_nothing(filled: Store, new: Model, given: dict[str, A
     assert filled.upgrading is None and filled._catalogue.committed_generation() == generation
 
 
+class Fewer(Model):
+    """Leaves the first text out."""
+
+    def encode(self, items: Any, *, progress: bool | None = None) -> np.ndarray:
+        return super().encode(list(items)[1:])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"pairs": 50}, {"pairs": (list(range(10, 60)), np.ones((50, 12), np.float32)), "queries": ["6", "7"]}],
+    ids=["pairs", "queries"],
+)
+def test_an_encoder_that_leaves_texts_out_is_named(filled: Store, given: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="encoder: expected a vector for each of"):
+        filled.upgrade(Fewer(12, 2, NEW), **given)
+    assert filled.upgrading is None
+
+
+def test_an_encoder_that_leaves_texts_out_later_is_named(filled: Store, new: Model) -> None:
+    upgrade = filled.upgrade(new, pairs=50)
+    with pytest.raises(ValueError, match="encoder: expected a vector for each of"):
+        upgrade.run(Fewer(12, 2, NEW), share=0.5, progress=False)
+    assert upgrade.done == 50
+
+
 def test_pairs_that_tell_nothing(make: Callable[..., Store], rng: np.random.Generator) -> None:
     """Fewer pairs than dimensions, rank one, copies: it works, and the loss says how badly."""
     store = make(dim=64)

@@ -4,8 +4,6 @@ Choose :class:`WordLlama` for speed without any download (static word vectors, s
 :class:`OnnxText` for the quality of a sentence transformer from a folder on disk without torch, and
 :class:`SentenceTransformers` when that library is installed anyway. :class:`PairScorer` gives no vectors: it judges a
 query and an item together. :func:`load_encoder` rebuilds the encoder a store
-was made with from its fingerprint, and refuses when the weights are no longer the same.
-:class:`SentenceTransformers` when that library is installed anyway. :func:`load_encoder` rebuilds the encoder a store
 was made with from its fingerprint, and refuses when the weights are no longer the same. :class:`OnnxTokens` gives a
 vector for every token, as :class:`Bags`, for late interaction.
 """

@@ -58,7 +58,10 @@ class Service:
         """Texts as vectors for ``store``, (n, d), and the fingerprint of what encoded them; called in a thread."""
         with self._encoding:
             encoder = self.encoder or self._of(store)
-            return encoder.encode(texts), encoder.fingerprint()
+            vectors = encoder.encode(texts)
+            if len(vectors) != len(texts):
+                raise Problem(500, f"the encoder returned {len(vectors)} vectors for {len(texts)} texts")
+            return vectors, encoder.fingerprint()
 
     def _of(self, store: Store) -> Encoder:
         fingerprint = store.embedding

@@ -53,7 +53,7 @@ def begin(
         raise ValueError("upgrade: the store is being moved already; go on with store.upgrading, or abandon() it")
     own = store._shape
     after = own.metric if metric is None else check_choice(metric, "metric", ("cosine", "ip", "l2"))
-    ids, old, new = _pairs(store, encoder, pairs, text, own, random_state)
+    ids, old, new = _pairs(store, encoder, pairs, text, own, after, random_state)
     new, _ = check_vectors(new, "pairs", dim=None if encoder is None else encoder.dim, nonzero=after == "cosine")
     if len(old) != len(new):
         raise ValueError(f"pairs: expected one new vector for each of {len(old)} items, got {len(new)}")
@@ -86,7 +86,7 @@ def begin(
 
 
 def _pairs(
-    store: Handle, encoder: Encoder | None, pairs: Any, text: Any, own: Shape, random_state: int
+    store: Handle, encoder: Encoder | None, pairs: Any, text: Any, own: Shape, metric: str, random_state: int
 ) -> tuple[list[Id], np.ndarray, Any]:
     """Ids (none where the pairs are no items), old vectors, new vectors."""
     if isinstance(pairs, int) and not isinstance(pairs, bool):
@@ -95,7 +95,7 @@ def _pairs(
             raise ValueError(f"encoder: expected the new model, to encode {pairs} items with, got None")
         ids = store._reader.view(lambda view, _: _sample_ids(view, pairs, random_state))
         ids, texts = texts_of(store, ids, text)
-        return ids, _old_vectors(store, ids), encoder.encode(texts) if texts else np.empty((0, encoder.dim), np.float32)
+        return ids, _old_vectors(store, ids), encoded(encoder, texts, encoder.dim, metric)
     if not isinstance(pairs, Sequence) or len(pairs) != 2:
         raise TypeError(
             "pairs: expected a number of items, (ids, new vectors) or (old vectors, new vectors), got "
@@ -149,7 +149,7 @@ def asked(
         if len(queries) and isinstance(queries[0], str):
             if encoder is None:
                 raise ValueError("queries: expected vectors, as there is no encoder for texts")
-            queries = encoder.encode(list(queries))
+            queries = encoded(encoder, queries, *of)
         found["new"], _ = check_vectors(queries, "queries", dim=of[0], nonzero=of[1] == "cosine")
     if isinstance(old_queries, str):
         check_choice(old_queries, "old_queries", ("observed",))

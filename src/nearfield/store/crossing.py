@@ -131,7 +131,9 @@ class Recoding:
 
 
 def encoded(encoder: Encoder, texts: Sequence[str], dim: int, metric: str) -> np.ndarray:
-    """Queries by their texts, as vectors of such a space; ValueError where the model gives others, or not one each."""
+    """Texts as vectors of such a space; ValueError where the model gives others, or not one each."""
+    if not len(texts):
+        return np.empty((0, dim), np.float32)
     found = encoder.encode(list(texts), progress=False)
     vectors, _ = check_vectors(found, "encoder", dim=dim, nonzero=metric == "cosine")
     if len(vectors) != len(texts):

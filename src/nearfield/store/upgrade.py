@@ -11,6 +11,7 @@ from ..common.checks import check_choice, check_int, check_random_state, check_r
 from ..common.decoding import decoding
 from ..common.progress import Progress
 from . import upgrading
+from .crossing import encoded as encoded_texts
 from .hits import Item
 from .ids import Id, check_ids, is_single
 from .mixture import Mixture
@@ -256,7 +257,7 @@ class Upgrade:
                 if not ids:
                     break
                 there, texts = texts_of(self._store, ids, text)
-                encoded += self.put(there, encoder.encode(texts, progress=False)) if there else 0
+                encoded += self.put(there, encoded_texts(encoder, texts, self.dim, self.metric))
                 bar.update(len(ids))
                 if relearn and self.relearn_due:
                     self.relearn()
