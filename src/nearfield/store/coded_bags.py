@@ -29,6 +29,7 @@ import numpy as np
 from ..common.container import Pieces, container_bytes, read_container, root_of, write_container
 from ..common.decoding import decoding, expect
 from ..common.errors import CorruptFileError
+from ..common.growing import GrowingArray
 
 KIND = "store.bags"
 VERSION = 1
@@ -150,8 +151,6 @@ class BagBuffer:
 
     def __init__(self, rows: int, like: CodedBags):
         """``rows`` without a bag come first; ``like`` says how many bytes codes take."""
-        from ..index.multivector.growing import GrowingArray
-
         self._offsets = GrowingArray(np.zeros(rows + 1, np.int64))
         self._codes, self._centers = GrowingArray(like.codes[:0]), GrowingArray(like.centers[:0])
 

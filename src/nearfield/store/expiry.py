@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..common.errors import CorruptFileError
+from ..common.growing import GrowingArray
 from .attributes import parse_timestamp
 from .clock import Clock
 from .tables import whole
@@ -214,23 +215,22 @@ class Expiry:
 class ExpiryBuffer:
     """Follows the table ``expiry`` as items arrive. Whoever reads holds a lock; what :meth:`view` gives needs none."""
 
-    keys: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
-    at: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    keys: GrowingArray = field(default_factory=lambda: GrowingArray(np.empty(0, np.int64)))
+    at: GrowingArray = field(default_factory=lambda: GrowingArray(np.empty(0, np.int64)))
     soonest: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
-    rows: int = 0
     gone: int = 0
 
     def forget(self, keys: np.ndarray) -> bool:
         """These items were deleted; returns whether so many are gone that it is time to begin anew."""
-        if self.rows and len(keys):
-            known = self.keys[: self.rows]
-            places = np.minimum(np.searchsorted(known, keys), self.rows - 1)
+        known = self.keys.rows
+        if len(known) and len(keys):
+            places = np.minimum(np.searchsorted(known, keys), len(known) - 1)
             self.gone += int((known[places] == keys).sum())
-        return 2 * self.gone > self.rows
+        return 2 * self.gone > len(known)
 
     def read(self, connection: sqlite3.Connection, path: Path) -> None:
         """Take over what was added since the last time. Keys only grow, and an item's expiry does not change."""
-        after = int(self.keys[self.rows - 1]) if self.rows else -1
+        after = int(self.keys.rows[-1]) if len(self.keys) else -1
         found = connection.execute("SELECT key, at FROM expiry WHERE key > ? ORDER BY key", (after,))
         try:
             pairs = np.fromiter(itertools.chain.from_iterable(found), np.int64).reshape(-1, 2)
@@ -238,20 +238,11 @@ class ExpiryBuffer:
             raise CorruptFileError(path, "table expiry: expected integers") from None
         if not len(pairs):
             return
-        rows = self.rows + len(pairs)
-        if rows > len(self.keys):
-            self.keys, self.at = (_grown(array, max(rows, 2 * self.rows, 64)) for array in (self.keys, self.at))
-        self.keys[self.rows : rows], self.at[self.rows : rows] = pairs[:, 0], pairs[:, 1]
-        self.rows = rows
-        if rows - len(self.soonest) > max(1024, len(self.soonest) // 4):
-            self.soonest = np.argsort(self.at[:rows], kind="stable")
+        self.keys.append(pairs[:, 0])
+        self.at.append(pairs[:, 1])
+        if len(self.at) - len(self.soonest) > max(1024, len(self.soonest) // 4):
+            self.soonest = np.argsort(self.at.rows, kind="stable")
 
     def view(self) -> Expiry | None:
         """What is known now; None when nothing expires."""
-        return Expiry(self.keys[: self.rows], self.at[: self.rows], self.soonest) if self.rows else None
-
-
-def _grown(array: np.ndarray, capacity: int) -> np.ndarray:
-    larger = np.empty(capacity, array.dtype)
-    larger[: len(array)] = array
-    return larger
+        return Expiry(self.keys.rows, self.at.rows, self.soonest) if len(self.keys) else None

@@ -23,14 +23,14 @@ from .ids import check_ids, is_single
 from .maintenance import Maintenance
 from .observed import Record
 from .reading import Reader
-from .segment import check_files, file_names
+from .segment import check_files, file_names, remove_files
 from .sizing import check_limit
 from .snapshot import Shape, Viewer
 from .tables import read_meta, read_segments
 from .tags import open_tag, remove_half_made
 from .texts import Wording
 from .watch import Watch
-from .writing import Writer, check_embedding, remove_files
+from .writing import Writer, check_embedding
 
 if TYPE_CHECKING:
     from ..decide import Judge, QueryJudge
@@ -178,7 +178,7 @@ class Handle:
             if not read_only:
                 named = {name for description in described.values() for name in file_names(description)}
                 present = files.list_directory(catalogue.segments)
-                remove_files(catalogue, [name for name in present if name not in named])
+                remove_files(catalogue.segments, [name for name in present if name not in named])
                 remove_half_made(catalogue.folder)
             return cls(catalogue, watch if at is None else 0.0, limit)
         except BaseException:

@@ -1,46 +1,60 @@
-"""Vectors of the next model that are not yet in a segment: blocks of the table ``incoming``, each with its keys."""
+"""Vectors of the next model that are not yet in a segment: blocks of the table ``incoming``, each with its keys.
+
+The table ``encoded`` says whose they are: a key that is not in it belongs to a row that is dead.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..common.container import Pieces
 from ..common.decoding import decoding, expect
 from ..common.errors import CorruptFileError
+from ..common.growing import GrowingArray
+from .ids import IdColumn
 from .pending import BLOCK_BYTES
-from .tables import digest, whole
+from .rows import inverse_lengths
+from .segment import Rows, removing_on_error, write_segment
+from .tables import digest, find_ids, insert_segment, whole
+
+if TYPE_CHECKING:
+    from .catalogue import Catalogue
+
+# Blocks of fewer rows are weighed once in so many of them.
+_WEIGHED_ROWS, _WEIGHED_BLOCKS = 256, 64
 
 
 def _check(rows: int, keys: bytes, vectors: bytes | memoryview) -> int:
     return digest(b"%d %d" % (rows, len(keys)), keys, vectors)
 
 
-def write_incoming(connection: sqlite3.Connection, keys: np.ndarray, vectors: np.ndarray) -> None:
-    """Insert vectors of items with these keys, cut into blocks; within a block keys ascend."""
+def write_incoming(connection: sqlite3.Connection, keys: np.ndarray, vectors: np.ndarray) -> int:
+    """Insert vectors of items with these keys, cut into blocks, within which keys ascend; returns the last's number."""
     order = np.argsort(keys, kind="stable")
     keys, vectors = np.asarray(keys, np.int64)[order], np.ascontiguousarray(vectors[order])
-    step = max(1, BLOCK_BYTES // (vectors.shape[1] * vectors.itemsize))
+    step, last = max(1, BLOCK_BYTES // (vectors.shape[1] * vectors.itemsize)), None
     for start in range(0, len(keys), step):
         some = keys[start : start + step].astype("<i8").tobytes()
         blob = vectors[start : start + step].reshape(-1).view(np.uint8).data
         rows = len(keys[start : start + step])
-        connection.execute(
+        last = connection.execute(
             "INSERT INTO incoming(rows, keys, vectors, xxh3) VALUES (?, ?, ?, ?)",
             (rows, some, blob, _check(rows, some, blob)),
-        )
+        ).lastrowid
+    return last or 0
 
 
 def read_incoming(
-    connection: sqlite3.Connection, path: Path, dim: int, dtype: np.dtype, *, first: int | None = 0
+    connection: sqlite3.Connection, path: Path, dim: int, dtype: np.dtype, *, after: int = 0
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Batch, keys and vectors of the blocks from number ``first`` on, their checksums verified; None reads none."""
-    if first is None:
-        return
-    query = "SELECT batch, rows, keys, vectors, xxh3 FROM incoming WHERE batch >= ? ORDER BY batch"
-    for batch, rows, some, blob, check in connection.execute(query, (first,)):
+    """Batch, keys and vectors of the blocks with a number above ``after``, ascending, their checksums verified."""
+    query = "SELECT batch, rows, keys, vectors, xxh3 FROM incoming WHERE batch > ? ORDER BY batch"
+    for batch, rows, some, blob, check in connection.execute(query, (after,)):
         whole(path, "table incoming", batch, rows, check)
         if not isinstance(some, bytes) or not isinstance(blob, bytes):
             raise CorruptFileError(path, f"incoming block {batch}: expected bytes")
@@ -51,3 +65,100 @@ def read_incoming(
             vectors = np.frombuffer(blob, dtype).reshape(rows, dim)
             expect(len(keys) == rows and bool((np.diff(keys) > 0).all()), "keys that do not ascend")
         yield batch, keys, vectors
+
+
+class IncomingBuffer:
+    """Follows the table as blocks arrive. Whoever reads holds a lock; the arrays it gives need none."""
+
+    def __init__(self, dim: int, dtype: np.dtype, metric: str):
+        self.first_batch = self.last_batch = 0
+        self.metric = metric
+        self._keys = GrowingArray(np.empty(0, np.int64))
+        self._vectors = GrowingArray(np.empty((0, dim), dtype))
+        self._scale = GrowingArray(np.empty(0, np.float32))
+
+    def read(self, connection: sqlite3.Connection, path: Path) -> None:
+        """Take over the blocks that came since the last time."""
+        dim, dtype = self._vectors.rows.shape[1], self._vectors.rows.dtype
+        blocks = list(read_incoming(connection, path, dim, dtype, after=self.last_batch))
+        if not blocks:
+            return
+        keys, vectors = (np.concatenate([block[part] for block in blocks]) for part in (1, 2))
+        scale = inverse_lengths(vectors) if self.metric == "cosine" else np.empty(0, np.float32)
+        if len(keys) > 1 and not (np.diff(keys) > 0).all():
+            order = np.argsort(keys, kind="stable")
+            keys, vectors, scale = keys[order], vectors[order], scale[order[: len(scale)]]
+        known = self._keys.rows
+        if len(known) and keys[0] <= known[-1]:  # items encoded in an order of their own: all of them are sorted again
+            every = np.concatenate([known, keys])
+            order = np.argsort(every, kind="stable")
+            self._keys = GrowingArray(every[order])
+            self._vectors = GrowingArray(np.concatenate([self._vectors.rows, vectors])[order])
+            scale = np.concatenate([self._scale.rows, scale])
+            self._scale = GrowingArray(scale[order] if self.metric == "cosine" else scale)
+        else:  # items added meanwhile
+            self._keys.append(keys)
+            self._vectors.append(vectors)
+            self._scale.append(scale)
+        self.first_batch = self.first_batch or blocks[0][0]
+        self.last_batch = blocks[-1][0]
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Keys, ascending, vectors and, for cosine, 1 / length."""
+        return self._keys.rows, self._vectors.rows, self._scale.rows if self.metric == "cosine" else None
+
+
+def insert_encoded(connection: sqlite3.Connection, keys: np.ndarray, vectors: np.ndarray, *, born: bool) -> int:
+    """Vectors of the next model for these items, which have none yet; returns the number of the last block."""
+    connection.executemany("INSERT INTO encoded VALUES (?, ?)", [(key, int(born)) for key in keys.tolist()])
+    return write_incoming(connection, keys, vectors)
+
+
+def many(connection: sqlite3.Connection, last: int, vectors: np.ndarray, rows: int, size: int) -> bool:
+    """Whether there are more than so many rows or bytes, after vectors that ended with the block ``last``.
+
+    Small blocks are weighed once in a while: that takes a walk over the table.
+    """
+    if len(vectors) < _WEIGHED_ROWS and last % max(1, min(_WEIGHED_BLOCKS, rows // 1024)):
+        return False
+    found = connection.execute("SELECT COALESCE(SUM(rows), 0) FROM incoming").fetchone()[0]
+    return bool(found > rows or found * vectors.shape[1] * vectors.itemsize > size)
+
+
+def fold(
+    connection: sqlite3.Connection, catalogue: Catalogue, number: int, dim: int, dtype: np.dtype, metric: str
+) -> None:
+    """All incoming vectors as a segment of the next space, without an index."""
+    path = catalogue.path
+    buffer = IncomingBuffer(dim, dtype, "")
+    buffer.read(connection, path)
+    keys, vectors, _ = buffer.arrays()
+    alive = np.isin(keys, np.array(sorted(encoded_among(connection, keys.tolist())), np.int64))
+    connection.execute("DELETE FROM incoming")
+    if not alive.any():
+        return
+    keys, vectors = keys[alive], vectors[alive]
+    pieces = Pieces(vectors.dtype, vectors.shape, lambda: iter([vectors]))
+    rows = Rows(keys, _ids_of(connection, path, keys), pieces, None)
+    description = write_segment(catalogue.segments, number, rows, metric=metric)
+    with removing_on_error(catalogue.segments, description):
+        insert_segment(connection, number, {**description, "space": "next"})
+
+
+def encoded_among(connection: sqlite3.Connection, keys: Iterable[int]) -> set[int]:
+    """Those of the keys whose items are encoded."""
+    wanted = list(keys)
+    found: set[int] = set()
+    for start in range(0, len(wanted), 500):
+        some = wanted[start : start + 500]
+        marks = ",".join("?" * len(some))
+        found.update(key for (key,) in connection.execute(f"SELECT key FROM encoded WHERE key IN ({marks})", some))
+    return found
+
+
+def _ids_of(connection: sqlite3.Connection, path: Path, keys: np.ndarray) -> IdColumn:
+    found = {key: identifier for identifier, key in find_ids(connection, keys.tolist()).items()}
+    if len(found) != len(keys):
+        raise CorruptFileError(path, f"{len(keys) - len(found)} encoded items are not there")
+    ids = [found[key] for key in keys.tolist()]
+    return IdColumn.from_list(ids, "str" if isinstance(ids[0], str) else "int")

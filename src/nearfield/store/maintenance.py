@@ -19,12 +19,21 @@ from ..common.decoding import decoding
 from . import partitioned, texts
 from .catalogue import Catalogue
 from .mending import Missed, mend_index
-from .segment import Segment, copied_rows, file_names, gather, logger, write_segment
+from .segment import (
+    Segment,
+    copied_rows,
+    file_names,
+    gather,
+    logger,
+    remove_files,
+    removing_on_error,
+    write_segment,
+)
 from .sizing import Limit
 from .snapshot import Shape, View, Viewer
 from .tables import insert_segment, read_segments, set_meta
 from .workload import Workload
-from .writing import Writer, remove_files, removing_on_error
+from .writing import Writer
 
 # Fewer rows than this are scanned whatever the plan says: a scan of them takes some ten microseconds.
 MIN_INDEXED = 1_000
@@ -118,7 +127,7 @@ class Maintenance:
             rows = gather(parts, view.meta["id_type"], bool(self.shape.schema))
             number = self.writer.next_number()
             description = write_segment(self.catalogue.segments, number, rows, metric=self.shape.metric, recipe=recipe)
-        with self.catalogue.writing() as connection, removing_on_error(self.catalogue, description or {}):
+        with self.catalogue.writing() as connection, removing_on_error(self.catalogue.segments, description or {}):
             if plan is not None:
                 set_meta(connection, "plan", dict(plan))
             if rewrite and parts:
@@ -131,7 +140,7 @@ class Maintenance:
             if description is not None:
                 insert_segment(connection, number, description)
         for part in old:
-            remove_files(self.catalogue, file_names(part.description))
+            remove_files(self.catalogue.segments, file_names(part.description))
 
     def partition(self, workload: Workload | None = None) -> int:
         """Learn a partition of every large segment from past queries, of those without one when none are given.
@@ -209,14 +218,14 @@ class Maintenance:
 
         Returns the new description; None when the segment was replaced meanwhile, and the new file is removed.
         """
-        with self.catalogue.writing() as connection, removing_on_error(self.catalogue, {part: entry}):
+        with self.catalogue.writing() as connection, removing_on_error(self.catalogue.segments, {part: entry}):
             there = read_segments(connection, self.catalogue.path).get(number) == before
             if there:
                 connection.execute("DELETE FROM segments WHERE number = ?", (number,))
                 insert_segment(connection, number, {**before, part: entry})
         stale = before.get(part) if there else entry
         if stale:
-            remove_files(self.catalogue, [stale["file"]])
+            remove_files(self.catalogue.segments, [stale["file"]])
         return {**before, part: entry} if there else None
 
 

@@ -26,14 +26,15 @@ import numpy as np
 
 from .. import native
 from ..common.decoding import decoding
+from ..common.growing import GrowingArray
 from .calibration import Calibration
 from .conditions import Bound
 from .filters import Filter
 from .ids import Id
-from .incoming import read_incoming
+from .incoming import IncomingBuffer
 from .rows import Found, Live, Part, Queries, inverse_lengths
 from .segment import Segment
-from .tables import next_segments, read_arrays
+from .tables import next_segments, read_arrays, still_ahead
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -110,8 +111,7 @@ class MappedPart(Part):
 class Vectors(Part):
     """Encoded rows by key, alone."""
 
-    def __init__(self, keys: np.ndarray, vectors: np.ndarray, metric: str):
-        scale = inverse_lengths(vectors) if metric == "cosine" else None
+    def __init__(self, keys: np.ndarray, vectors: np.ndarray, scale: np.ndarray | None, metric: str):
         super().__init__(keys, (), vectors, scale, metric)
 
     def table(self) -> pa.Table:
@@ -200,50 +200,50 @@ class Mapped:
         self._lock = threading.Lock()
         self._known: weakref.WeakKeyDictionary[Part, tuple[np.ndarray, np.ndarray | None]] = weakref.WeakKeyDictionary()
         self._pairs: weakref.WeakKeyDictionary[Part, Any] = weakref.WeakKeyDictionary()
-        self._pending: tuple[np.ndarray, np.ndarray] | None = None
+        # Of the pending rows: keys, mapped vectors and, for cosine, 1 / length.
+        self._pending = tuple(GrowingArray(empty) for empty in self._new())
 
     def memory(self) -> int:
         """Bytes of all that was mapped."""
-        held = sum(vectors.nbytes for vectors, _ in list(self._known.values()))
-        return held + (0 if self._pending is None else self._pending[1].nbytes)
+        held = sum(vectors.nbytes for part, (vectors, _) in list(self._known.items()) if isinstance(part, Segment))
+        return held + self._pending[1].rows.nbytes
 
     def of(self, part: Part, calibration: Calibration) -> MappedPart:
         """A part's rows as the map shows them."""
         with self._lock:
             found = self._known.get(part)
             if found is None:
-                vectors = self._vectors(part)
-                scale = None
-                if self._shape.metric == "cosine":
-                    with np.errstate(divide="ignore"):
-                        scale = inverse_lengths(vectors)
-                    scale[~np.isfinite(scale)] = 0.0  # mapped to nothing: as far from everything as can be
-                found = vectors, scale
+                found = self._map(part.vectors) if isinstance(part, Segment) else self._map_pending(part)
                 self._known[part] = found
         return MappedPart(part, *found, self._shape.metric, calibration, self._asking)
 
-    def _vectors(self, part: Part) -> np.ndarray:
-        if isinstance(part, Segment):
-            return self._map(part.vectors)
-        # Pending rows are appended to, and only what is new among them is mapped.
-        known = 0
-        if self._pending is not None:
-            keys, done = self._pending
-            if len(keys) <= len(part) and (part.keys[: len(keys)] == keys).all():
-                known = len(keys)
-        vectors = np.empty((len(part), self._shape.dim), self._dtype)
-        if known:
-            vectors[:known] = done
-        vectors[known:] = self._map(part.vectors[known:])
-        self._pending = part.keys, vectors
-        return vectors
+    def _new(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return np.empty(0, np.int64), np.empty((0, self._shape.dim), self._dtype), np.empty(0, np.float32)
 
-    def _map(self, old: np.ndarray) -> np.ndarray:
+    def _map_pending(self, part: Part) -> tuple[np.ndarray, np.ndarray | None]:
+        """Pending rows are appended to, and only what is new among them is mapped."""
+        known = self._pending[0].rows[: len(part)]
+        if not (part.keys[: len(known)] == known).all():
+            self._pending, known = tuple(GrowingArray(empty) for empty in self._new()), known[:0]
+        if len(known) < len(part):
+            vectors, scale = self._map(part.vectors[len(known) :])
+            fresh = part.keys[len(known) :], vectors, np.empty(0, np.float32) if scale is None else scale
+            for rows, more in zip(self._pending, fresh, strict=True):
+                rows.append(more)
+        _, vectors, lengths = (rows.rows[: len(part)] for rows in self._pending)
+        return vectors, lengths if self._shape.metric == "cosine" else None
+
+    def _map(self, old: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         vectors = np.empty((len(old), self._shape.dim), self._dtype)
         for start in range(0, len(old), _MAPPED_ROWS):
             some = np.ascontiguousarray(old[start : start + _MAPPED_ROWS], np.float32)
             vectors[start : start + _MAPPED_ROWS] = self._transform(some)
-        return vectors
+        if self._shape.metric != "cosine":
+            return vectors, None
+        with np.errstate(divide="ignore"):
+            scale = inverse_lengths(vectors)
+        scale[~np.isfinite(scale)] = 0.0  # mapped to nothing: as far from everything as can be
+        return vectors, scale
 
     def pairs(self, part: Part, source: Part) -> tuple[np.ndarray, np.ndarray]:
         """The rows of ``part`` whose items have a row in ``source``, and those rows."""
@@ -270,7 +270,7 @@ class NextSpace:
     meta : the setting ``next``.
     shape : of the next space.
     map, back : from the old space to the next, and from there back.
-    sources : encoded rows, by key; ``batches`` are the blocks of those that are in no segment.
+    sources : encoded rows, by key; ``batches`` are the first and last block of those that are in no segment, 0 without.
     mapped : the rows of the others.
     queries : sample queries of both models, by which the order of re-encoding is found; None where there are none.
     """
@@ -280,7 +280,7 @@ class NextSpace:
     map: Any
     back: Any
     sources: tuple[Part, ...]
-    batches: tuple[int, ...]
+    batches: tuple[int, int]
     mapped: Mapped
     queries: Mapping[str, np.ndarray]
 
@@ -335,8 +335,7 @@ class NextReader:
         self._known: Any = None
         self._space: tuple[Any, ...] = ()
         self._segments: dict[int, Segment] = {}
-        self._blocks: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        self._buffer: Vectors | None = None
+        self._buffer: IncomingBuffer | None = None
 
     def read(
         self, connection: sqlite3.Connection, path: Path, folder: Path, meta: Mapping[str, Any], old: Shape
@@ -359,7 +358,7 @@ class NextReader:
                 asking = VectorMap.from_arrays(asking_).transform if asking_ else None
             self._space = there, back, Mapped(there.transform, shape, asking), queries
             if self._known is None or known[0] != self._known[0]:
-                self._segments, self._blocks, self._buffer = {}, {}, None
+                self._segments, self._buffer = {}, None
             self._known = known
         described = next_segments(connection, path)
         before, self._segments = self._segments, {}
@@ -368,24 +367,18 @@ class NextReader:
             if segment is None or segment.description != description:
                 segment = Segment(folder, number, description, dim=shape.dim, dtype=shape.dtype, schema=None)
             self._segments[number] = segment
-        self._read_blocks(connection, path, shape)
-        sources = (*self._segments.values(), *([] if self._buffer is None else [self._buffer]))
+        buffer = self._read_blocks(connection, path, shape)
+        keys, vectors, scale = buffer.arrays()
+        waiting = [Vectors(keys, vectors, scale, shape.metric)] if len(keys) else []
         there, back, mapped, queries = self._space
-        return NextSpace(stored, shape, there, back, sources, tuple(self._blocks), mapped, queries)
+        batches = buffer.first_batch, buffer.last_batch
+        return NextSpace(stored, shape, there, back, (*self._segments.values(), *waiting), batches, mapped, queries)
 
-    def _read_blocks(self, connection: sqlite3.Connection, path: Path, shape: Shape) -> None:
-        there = [batch for (batch,) in connection.execute("SELECT batch FROM incoming ORDER BY batch")]
-        kept = {batch: self._blocks[batch] for batch in there if batch in self._blocks}
-        missing = [batch for batch in there if batch not in kept]
-        if not missing and len(kept) == len(self._blocks):
-            return
-        for batch, keys, vectors in read_incoming(
-            connection, path, shape.dim, shape.dtype, first=missing[0] if missing else None
-        ):
-            kept[batch] = keys, vectors
-        self._blocks, self._buffer = kept, None
-        if kept:
-            keys = np.concatenate([block[0] for block in kept.values()])
-            vectors = np.concatenate([block[1] for block in kept.values()])
-            order = np.argsort(keys, kind="stable")
-            self._buffer = Vectors(keys[order], vectors[order], shape.metric)
+    def _read_blocks(self, connection: sqlite3.Connection, path: Path, shape: Shape) -> IncomingBuffer:
+        buffer = self._buffer
+        if buffer is None or not still_ahead(connection, "incoming", buffer.first_batch, buffer.last_batch)[0]:
+            buffer = IncomingBuffer(shape.dim, shape.dtype, shape.metric)
+        self._buffer = None  # until all of it is read
+        buffer.read(connection, path)
+        self._buffer = buffer
+        return buffer

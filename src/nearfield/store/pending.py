@@ -1,8 +1,8 @@
 """Pending rows: acknowledged, durable in the catalogue, not yet in a segment. They are scanned exactly.
 
 In the catalogue a batch is cut into blocks of some megabytes, each one row of the table ``pending`` with its own
-checksum: a row a vector would cost more in bookkeeping than in writing. In memory the blocks are appended to buffers
-that grow by doubling; a view of the first n rows never changes, so a search needs no lock.
+checksum: a row a vector would cost more in bookkeeping than in writing. In memory the blocks are appended to arrays
+that grow; a view of the first n rows never changes, so a search needs no lock.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 
 from ..common.decoding import decoding, expect
 from ..common.errors import CorruptFileError
+from ..common.growing import GrowingArray
 from . import attributes as attribute_columns
 from .ids import Id, IdColumn
 from .rows import Part, inverse_lengths
@@ -218,47 +219,44 @@ class PendingBuffer:
         self.metric = metric
         self.first_batch = 0
         self.last_batch = 0
-        self.rows = 0
         self._ids: list[Id] = []
         self._columns = _Columns(schema)
-        self._keys = np.empty(0, np.int64)
-        self._vectors = np.empty((0, dim), dtype)
-        self._scale = np.empty(0, np.float32)
+        self._keys = GrowingArray(np.empty(0, np.int64))
+        self._vectors = GrowingArray(np.empty((0, dim), dtype))
+        self._scale = GrowingArray(np.empty(0, np.float32))
         self._bags: BagBuffer | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return len(self._keys)
 
     def append(self, block: Block) -> None:
         """Take one more block, in order."""
-        rows = self.rows + len(block.keys)
-        if rows > len(self._keys):
-            capacity = max(rows, 2 * len(self._keys), 64)
-            self._keys = _grown(self._keys, capacity, self.rows)
-            self._vectors = _grown(self._vectors, capacity, self.rows)
-            self._scale = _grown(self._scale, capacity, self.rows)
-        self._keys[self.rows : rows] = block.keys
-        self._vectors[self.rows : rows] = block.vectors
+        before = self.rows
+        self._vectors.append(block.vectors)
         if self.metric == "cosine":
-            self._scale[self.rows : rows] = inverse_lengths(block.vectors)
+            self._scale.append(inverse_lengths(block.vectors))
         self._ids.extend(block.ids.take(np.arange(len(block.keys))))
         if block.bags is not None and self._bags is None:
             from .coded_bags import BagBuffer
 
-            self._bags = BagBuffer(self.rows, block.bags)
+            self._bags = BagBuffer(before, block.bags)
         if self._bags is not None:
             self._bags.append(len(block.keys), block.bags)
         if block.attributes is not None:
             self._columns.append(block.attributes, block.path)
         self.first_batch = self.first_batch or block.batch
         self.last_batch = block.batch
-        self.rows = rows
+        self._keys.append(block.keys)
 
     def part(self) -> PendingPart:
         """What is here now, as an immutable part."""
-        scale = self._scale[: self.rows] if self.metric == "cosine" else None
         return PendingPart(
-            self._keys[: self.rows],
+            self._keys.rows,
             self._ids,
-            self._vectors[: self.rows],
-            scale,
+            self._vectors.rows,
+            self._scale.rows if self.metric == "cosine" else None,
             self.metric,
             self._columns,
             None if self._bags is None else self._bags.bags(),
@@ -275,9 +273,3 @@ def merged(blocks: Iterable[Block], dim: int, dtype: np.dtype) -> Iterator[Pendi
         buffer.append(block)
     if buffer.rows:
         yield buffer.part()
-
-
-def _grown(array: np.ndarray, capacity: int, used: int) -> np.ndarray:
-    larger = np.empty((capacity, *array.shape[1:]), array.dtype)
-    larger[:used] = array[:used]
-    return larger

@@ -19,11 +19,11 @@ from .catalogue import Catalogue
 from .maintenance import Maintenance
 from .next_space import NextReader
 from .pending import read_blocks
-from .segment import DERIVED, PRIMARY, Segment, file_names
+from .segment import DERIVED, PRIMARY, Segment, file_names, remove_files
 from .snapshot import Shape
 from .tables import insert_segment, own_segments, read_meta, read_segments, read_state, set_meta
 from .tags import open_tag
-from .writing import Writer, remove_files
+from .writing import Writer
 
 # Copied in a way of their own: their numbers must not come back.
 _NUMBERED = ("state", "segments", "pending", "deleted", "incoming")
@@ -58,11 +58,11 @@ def restore(catalogue: Catalogue, shape: Shape, writer: Writer, maintenance: Mai
                         linked = []  # from here on the commit may come: the files are its
                     writer.shape = maintenance.shape = theirs
             except BaseException:
-                remove_files(catalogue, linked)
+                remove_files(catalogue.segments, linked)
                 raise
             writer.kind = meta.get("id_type")
     for description in dropped.values():
-        remove_files(catalogue, file_names(description))
+        remove_files(catalogue.segments, file_names(description))
 
 
 def _check(tagged: Catalogue, old: sqlite3.Connection, own: Shape, shape: Shape, meta: Mapping[str, Any]) -> None:

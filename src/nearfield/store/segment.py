@@ -22,7 +22,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,6 +122,27 @@ def file_names(description: Mapping[str, Any]) -> list[str]:
 def derived_names(description: Mapping[str, Any]) -> list[str]:
     """Those of them that can be made again."""
     return [description[part]["file"] for part in DERIVED if description.get(part)]
+
+
+@contextlib.contextmanager
+def removing_on_error(folder: Path, description: Mapping[str, Any]) -> Iterator[None]:
+    """Remove a segment's files when the block raises, before the commit.
+
+    A commit that fails may still be found durable after a crash, so files are never removed because of one; the next
+    writer to open the store removes what the catalogue does not name.
+    """
+    try:
+        yield
+    except BaseException:
+        remove_files(folder, file_names(description))
+        raise
+
+
+def remove_files(folder: Path, names: Iterable[str]) -> None:
+    """Remove segment files that the catalogue no longer names; what cannot be removed now is at the next open."""
+    for name in names:
+        with contextlib.suppress(OSError):
+            files.remove(folder / name)
 
 
 def container_root(path: Path) -> str:

@@ -30,7 +30,7 @@ from .next_space import NextReader, NextSpace
 from .pending import PendingBuffer, read_blocks
 from .rows import Live
 from .segment import Segment
-from .tables import digest, own_segments, read_deleted, read_id_type, read_meta, read_state
+from .tables import digest, own_segments, read_deleted, read_id_type, read_meta, read_state, still_ahead
 
 if TYPE_CHECKING:
     from ..decide import Judge, QueryJudge
@@ -405,21 +405,16 @@ class Viewer:
     def _read_pending(self, connection: sqlite3.Connection) -> bool:
         """Bring the buffer up to date; returns whether it had to begin anew."""
         shape = self.shape
-        # One by one: SQLite finds either end at once, and both in one query by a walk over the table.
-        (first,) = connection.execute("SELECT MIN(batch) FROM pending").fetchone()
-        (last,) = connection.execute("SELECT MAX(batch) FROM pending").fetchone()
-        # A compaction takes blocks from the front; a segment written while one is under way takes them from the back.
-        kept = connection.execute("SELECT 1 FROM pending WHERE batch = ?", (self._buffer.last_batch,)).fetchone()
-        renewed = self._buffer.rows > 0 and (first != self._buffer.first_batch or kept is None)
-        if renewed:
+        known, last = still_ahead(connection, "pending", self._buffer.first_batch, self._buffer.last_batch)
+        if not known:
             self._buffer = self._new_buffer()
         kind = read_id_type(connection, self.catalogue.path)
-        if kind is not None and last is not None and last > self._buffer.last_batch:
+        if kind is not None and last > self._buffer.last_batch:
             path = self.catalogue.path
             bags, after = "bags" in self._meta, self._buffer.last_batch
             for block in read_blocks(connection, path, shape.dim, shape.dtype, kind, after=after, bags=bags):
                 self._buffer.append(block)
-        return renewed
+        return not known
 
     def _expiring(self, connection: sqlite3.Connection) -> tuple[Expiry | None, bytes]:
         """When items expire, and the store's identity; nothing of it in a store of format 1."""

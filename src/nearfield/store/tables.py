@@ -114,6 +114,19 @@ def next_segments(connection: sqlite3.Connection, path: Path) -> dict[int, dict[
     return {number: said for number, said in read_segments(connection, path).items() if said.get("space") == "next"}
 
 
+def still_ahead(connection: sqlite3.Connection, table: str, first: int, last: int) -> tuple[bool, int]:
+    """Whether the blocks ``first`` to ``last`` of a table, read before (0: none), are its first yet, and the number
+    of its last block now, 0 without any.
+
+    A compaction takes blocks from the front; what writes a segment while one is under way takes them from the back.
+    """
+    # One by one: SQLite finds either end at once, and both in one query by a walk over the table.
+    (begins,) = connection.execute(f"SELECT MIN(batch) FROM {table}").fetchone()
+    (ends,) = connection.execute(f"SELECT MAX(batch) FROM {table}").fetchone()
+    there = last == 0 or connection.execute(f"SELECT 1 FROM {table} WHERE batch = ?", (last,)).fetchone() is not None
+    return last == 0 or (begins == first and there), ends or 0
+
+
 def write_arrays(connection: sqlite3.Connection, group: str, arrays: Mapping[str, np.ndarray]) -> None:
     """These named arrays in place of all that are stored in the group."""
     drop_arrays(connection, group)

@@ -17,22 +17,21 @@ import contextlib
 import datetime as dt
 import secrets
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..common.errors import CorruptFileError
-from . import aspects, bags, writing
+from . import aspects, bags
 from .coded_bags import CodedBags, gather_bags
 from .ids import Id, IdColumn
-from .incoming import read_incoming
+from .incoming import encoded_among, read_incoming
 from .maintenance import Maintenance, choose_recipe
 from .next_space import EncodedPart
 from .pending import read_blocks, write_blocks
-from .segment import Rows, Segment, file_names, gather, write_segment
+from .segment import Segment, file_names, gather, remove_files, removing_on_error, write_segment
 from .snapshot import Shape, View
 from .tables import (
     drop_arrays,
@@ -43,9 +42,10 @@ from .tables import (
     read_meta,
     read_segments,
     set_meta,
+    still_ahead,
     write_arrays,
 )
-from .writing import PENDING_BYTES, Writer, insert_encoded, remove_files, removing_on_error
+from .writing import Writer
 
 if TYPE_CHECKING:
     from .learning import Learned
@@ -102,7 +102,7 @@ def begin(
         set_meta(connection, "next", {**said, "identity": secrets.token_hex(8)})
         for group in GROUPS:
             write_arrays(connection, group, arrays.get(group, {}))
-        _take(connection, ids, vectors, {})
+        _take(connection, writer, ids, vectors, {})
 
 
 def relearn(writer: Writer, said: Mapping[str, Any], arrays: Arrays) -> None:
@@ -138,11 +138,7 @@ def put(
     catalogue = writer.catalogue
     with catalogue.writing() as connection:
         _same(connection, catalogue.path, identity)
-        taken = _take(connection, ids, vectors, known)
-        rows = connection.execute("SELECT COALESCE(SUM(rows), 0) FROM incoming").fetchone()[0]
-        if rows > writing.PENDING_ROWS or rows * shape.dim * shape.dtype.itemsize > PENDING_BYTES:
-            _fold(connection, writer, shape)
-    return taken
+        return _take(connection, writer, ids, vectors, known)
 
 
 def _same(connection: sqlite3.Connection, path: Path, identity: str) -> dict[str, Any]:
@@ -153,7 +149,9 @@ def _same(connection: sqlite3.Connection, path: Path, identity: str) -> dict[str
     return stored
 
 
-def _take(connection: sqlite3.Connection, ids: list[Id], vectors: np.ndarray, known: Mapping[Id, int]) -> int:
+def _take(
+    connection: sqlite3.Connection, writer: Writer, ids: list[Id], vectors: np.ndarray, known: Mapping[Id, int]
+) -> int:
     keys = find_keys(connection, ids)
     rows, wanted = [], []
     for row, identifier in enumerate(ids):
@@ -165,63 +163,8 @@ def _take(connection: sqlite3.Connection, ids: list[Id], vectors: np.ndarray, kn
     fresh = [(row, key) for row, key in zip(rows, wanted, strict=True) if key not in there]
     if fresh:
         chosen, new = (np.array(column, np.int64) for column in zip(*fresh, strict=True))
-        insert_encoded(connection, new, vectors[chosen], born=False)
+        writer.take_encoded(connection, new, vectors[chosen], born=False)
     return len(fresh)
-
-
-def encoded_among(connection: sqlite3.Connection, keys: Iterable[int]) -> set[int]:
-    """Those of the keys whose items are encoded."""
-    wanted = list(keys)
-    found: set[int] = set()
-    for start in range(0, len(wanted), 500):
-        some = wanted[start : start + 500]
-        marks = ",".join("?" * len(some))
-        found.update(key for (key,) in connection.execute(f"SELECT key FROM encoded WHERE key IN ({marks})", some))
-    return found
-
-
-def _fold(connection: sqlite3.Connection, writer: Writer, shape: Shape) -> None:
-    """All incoming vectors as a segment of the next space, without an index."""
-    path = writer.catalogue.path
-    blocks = list(read_incoming(connection, path, shape.dim, shape.dtype))
-    keys = np.concatenate([keys for _, keys, _ in blocks])
-    order = np.argsort(keys, kind="stable")
-    keys = keys[order]
-    alive = np.isin(keys, np.array(sorted(encoded_among(connection, keys.tolist())), np.int64))
-    connection.execute("DELETE FROM incoming")
-    if not alive.any():
-        return
-    vectors = np.concatenate([vectors for _, _, vectors in blocks])[order[alive]]
-    keys = keys[alive]
-    rows = Rows(keys, _ids_of(connection, path, keys), whole_pieces(vectors), None)
-    _insert_next(connection, writer, shape, rows, None)
-
-
-def _ids_of(connection: sqlite3.Connection, path: Path, keys: np.ndarray) -> IdColumn:
-    found: dict[int, Id] = {}
-    wanted = keys.tolist()
-    for start in range(0, len(wanted), 500):
-        some = wanted[start : start + 500]
-        marks = ",".join("?" * len(some))
-        found.update(connection.execute(f"SELECT key, id FROM items WHERE key IN ({marks})", some))
-    if len(found) != len(wanted):
-        raise CorruptFileError(path, f"{len(wanted) - len(found)} encoded items are not there")
-    ids = [found[key] for key in wanted]
-    return IdColumn.from_list(ids, "str" if isinstance(ids[0], str) else "int")
-
-
-def whole_pieces(vectors: np.ndarray) -> Any:
-    """An array as what a segment is written from."""
-    from ..common.container import Pieces
-
-    return Pieces(vectors.dtype, vectors.shape, lambda: iter([vectors]))
-
-
-def _insert_next(connection: sqlite3.Connection, writer: Writer, shape: Shape, rows: Rows, recipe: Any) -> None:
-    number = writer.next_number()
-    description = write_segment(writer.catalogue.segments, number, rows, metric=shape.metric, recipe=recipe)
-    with removing_on_error(writer.catalogue, description):
-        insert_segment(connection, number, {**description, "space": "next"})
 
 
 class _Folded(Exception):
@@ -253,19 +196,21 @@ def compact_next(maintenance: Maintenance) -> bool:
         with (
             contextlib.suppress(_Folded),
             catalogue.writing() as connection,
-            removing_on_error(catalogue, description or {}),
+            removing_on_error(catalogue.segments, description or {}),
         ):
             _same(connection, catalogue.path, view.next.meta["identity"])
-            there = [batch for (batch,) in connection.execute("SELECT batch FROM incoming")]
-            if next_segments(connection, catalogue.path) != old or not set(view.next.batches) <= set(there):
+            first, last = view.next.batches
+            if next_segments(connection, catalogue.path) != old:
                 raise _Folded
-            connection.executemany("DELETE FROM incoming WHERE batch = ?", [(batch,) for batch in view.next.batches])
+            if not still_ahead(connection, "incoming", first, last)[0]:
+                raise _Folded
+            connection.execute("DELETE FROM incoming WHERE batch <= ?", (last,))
             connection.executemany("DELETE FROM segments WHERE number = ?", [(number,) for number in old])
             if description is not None:
                 insert_segment(connection, number, description)
             merged = True
         for before in old.values() if merged else ():
-            remove_files(catalogue, file_names(before))
+            remove_files(catalogue.segments, file_names(before))
     return merged
 
 
@@ -292,7 +237,7 @@ def finish(maintenance: Maintenance, identity: str) -> None:
             keys, number = rows.keys, writer.next_number()
             description = write_segment(catalogue.segments, number, rows, metric=shape.metric, recipe=recipe)
         with catalogue.write_lock:  # nobody may add between the commit and the new shape
-            with catalogue.writing() as connection, removing_on_error(catalogue, description or {}):
+            with catalogue.writing() as connection, removing_on_error(catalogue.segments, description or {}):
                 _same(connection, catalogue.path, identity)
                 old = read_segments(connection, catalogue.path)
                 late = _late(connection, catalogue.path, view, keys)
@@ -315,7 +260,7 @@ def finish(maintenance: Maintenance, identity: str) -> None:
                 _end(connection)
             writer.shape = maintenance.shape = shape
     for before in old.values():
-        remove_files(catalogue, file_names(before))
+        remove_files(catalogue.segments, file_names(before))
     with contextlib.suppress(OSError):  # the move stands; what cannot be given back now is later
         catalogue.shrink()
 
@@ -336,7 +281,7 @@ def abandon(maintenance: Maintenance, identity: str, keep_mapped: bool) -> None:
             connection.executemany("DELETE FROM segments WHERE number = ?", [(number,) for number in dropped])
             _end(connection)
         for description in dropped.values():
-            remove_files(catalogue, file_names(description))
+            remove_files(catalogue.segments, file_names(description))
 
 
 def _end(connection: sqlite3.Connection) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from ..common import files
 from ..common.checks import check_vectors
 from ..common.errors import CorruptFileError
 from . import attributes as attribute_columns
@@ -20,10 +19,10 @@ from . import expiry, texts
 from .catalogue import Catalogue
 from .coded_bags import CodedBags
 from .ids import Id, IdColumn, check_ids
-from .incoming import write_incoming
+from .incoming import fold, insert_encoded, many
 from .pending import Block, merged, read_blocks, write_blocks
 from .rows import Live, Part
-from .segment import Segment, file_names, gather, write_segment
+from .segment import Segment, file_names, gather, remove_files, removing_on_error, write_segment
 from .snapshot import Shape
 from .tables import (
     digest,
@@ -229,8 +228,7 @@ class Writer:
             if batch.expires is not None:
                 expiry.insert(connection, first_key, batch.expires)
             if encoded is not None:
-                keys = np.arange(first_key, first_key + len(batch))
-                insert_encoded(connection, keys, encoded, born=True)
+                self.take_encoded(connection, np.arange(first_key, first_key + len(batch)), encoded, born=True)
             rows = len(batch)
             connection.execute("UPDATE state SET items = items + ?, changes = changes + ?", (rows - gone, rows + gone))
             column = IdColumn.from_list(batch.ids, batch.kind)
@@ -239,8 +237,17 @@ class Writer:
             else:
                 write_blocks(connection, first_key, column, batch.vectors, batch.table, batch.bags)
         self.kind = batch.kind
-        remove_files(self.catalogue, replaced)
+        remove_files(self.catalogue.segments, replaced)
         return len(batch)
+
+    def take_encoded(
+        self, connection: sqlite3.Connection, keys: np.ndarray, vectors: np.ndarray, *, born: bool
+    ) -> None:
+        """Vectors of the next model for these items, which have none yet; ``born``: they came with no other."""
+        last = insert_encoded(connection, keys, vectors, born=born)
+        if many(connection, last, vectors, PENDING_ROWS, PENDING_BYTES):
+            metric = read_meta(connection, self.catalogue.path, "next")["next"]["metric"]
+            fold(connection, self.catalogue, self.next_number(), vectors.shape[1], vectors.dtype, metric)
 
     def _same_embedding(self, connection: sqlite3.Connection, embedding: dict[str, Any]) -> None:
         stored = read_meta(connection, self.catalogue.path, "embedding").get("embedding")
@@ -413,7 +420,7 @@ class Writer:
         rows = gather([Live.of(part, part.rows_of(dead)) for part in parts], batch.kind, bool(shape.schema))
         number = self.next_number()
         description = write_segment(self.catalogue.segments, number, rows, metric=shape.metric)
-        with removing_on_error(self.catalogue, description):
+        with removing_on_error(self.catalogue.segments, description):
             connection.execute("DELETE FROM pending WHERE batch > ?", (claimed,))
             connection.execute("DELETE FROM deleted WHERE key >= ?", (first,))
             connection.executemany("DELETE FROM segments WHERE number = ?", [(number,) for number, _ in old])
@@ -446,30 +453,3 @@ class Writer:
                 break
             found.append((number, description))
         return found[::-1]
-
-
-def insert_encoded(connection: sqlite3.Connection, keys: np.ndarray, vectors: np.ndarray, *, born: bool) -> None:
-    """Vectors of the next model for these items, which have none yet; ``born``: they came with no other."""
-    connection.executemany("INSERT INTO encoded VALUES (?, ?)", [(key, int(born)) for key in keys.tolist()])
-    write_incoming(connection, keys, vectors)
-
-
-@contextlib.contextmanager
-def removing_on_error(catalogue: Catalogue, description: Mapping[str, Any]) -> Iterator[None]:
-    """Remove a segment's files when the block raises, before the commit.
-
-    A commit that fails may still be found durable after a crash, so files are never removed because of one; the next
-    writer to open the store removes what the catalogue does not name.
-    """
-    try:
-        yield
-    except BaseException:
-        remove_files(catalogue, file_names(description))
-        raise
-
-
-def remove_files(catalogue: Catalogue, names: list[str]) -> None:
-    """Remove segment files that the catalogue no longer names; what cannot be removed now is at the next open."""
-    for name in names:
-        with contextlib.suppress(OSError):
-            files.remove(catalogue.segments / name)

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from ...common.checks import check_choice, check_int
+from ...common.growing import GrowingArray
 from ...encode.bags import Bags
 from ..base import Index
 from ..files import part
 from .encoding import BagEncoding, encoding_from_dict
-from .growing import GrowingArray, GrowingIndex, as_fitted
+from .growing import GrowingIndex, as_fitted
 
 
 class Candidates(ABC):

@@ -1,4 +1,4 @@
-"""Arrays and indexes that grow at their end, in time proportional to what is added."""
+"""Indexes that grow at their end."""
 
 from __future__ import annotations
 
@@ -8,40 +8,11 @@ from typing import Any
 import numpy as np
 
 from ... import native
+from ...common.growing import GrowingArray
 from ..base import Index
 from ..files import part, restore_index
 
 _BLOCK = 1 << 14
-
-
-class GrowingArray:
-    """Rows appended to an array whose room doubles when it is full: a row costs the same however many there are."""
-
-    def __init__(self, rows: np.ndarray):
-        self._rows, self._n = rows, len(rows)
-
-    def append(self, rows: np.ndarray) -> None:
-        """Put ``rows`` at the end."""
-        needed = self._n + len(rows)
-        if needed > len(self._rows) or not self._rows.flags.writeable:
-            room = np.empty((max(needed, self._n + self._n // 2), *self._rows.shape[1:]), self._rows.dtype)
-            room[: self._n] = self.rows
-            self._rows = room
-        self._rows[self._n : needed] = rows
-        self._n = needed
-
-    def own(self) -> None:
-        """Make the rows writable: those of a mapped file are copied."""
-        if not self._rows.flags.writeable:
-            self._rows = self.rows.copy()
-
-    @property
-    def rows(self) -> np.ndarray:
-        """All rows so far, a view: valid until the next ``append``."""
-        return self._rows[: self._n]
-
-    def __len__(self) -> int:
-        return self._n
 
 
 def fresh(index: Index) -> Index:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ... import native
 from ...common.checks import check_int
+from ...common.growing import GrowingArray
 from ...encode.bags import Bags
 from ...quantize.codec import Codec
 from ...quantize.scalar import ScalarQuantizer
@@ -17,7 +18,7 @@ from ..base import MAX_ROWS, Index, Neighbors
 from ..flat import Flat
 from .candidates import Candidates, TokenSearch, make_candidates
 from .encoding import BagEncoding, check_bags
-from .growing import GrowingArray, fresh
+from .growing import fresh
 from .mean import MeanEncoding
 from .tokens import TokenCodec
 
