@@ -15,10 +15,9 @@ import numpy as np
 from ..common.container import Pieces
 from ..common.decoding import decoding, expect
 from ..common.errors import CorruptFileError
-from ..common.growing import GrowingArray
 from .ids import IdColumn
 from .pending import BLOCK_BYTES
-from .rows import inverse_lengths
+from .rows import GrowingRows, inverse_lengths
 from .segment import Rows, removing_on_error, write_segment
 from .tables import digest, find_ids, insert_segment, whole
 
@@ -72,40 +71,32 @@ class IncomingBuffer:
 
     def __init__(self, dim: int, dtype: np.dtype, metric: str):
         self.first_batch = self.last_batch = 0
-        self.metric = metric
-        self._keys = GrowingArray(np.empty(0, np.int64))
-        self._vectors = GrowingArray(np.empty((0, dim), dtype))
-        self._scale = GrowingArray(np.empty(0, np.float32))
+        self._of = dim, dtype, metric
+        self._rows = GrowingRows(*self._of)
 
     def read(self, connection: sqlite3.Connection, path: Path) -> None:
         """Take over the blocks that came since the last time."""
-        dim, dtype = self._vectors.rows.shape[1], self._vectors.rows.dtype
+        dim, dtype, metric = self._of
         blocks = list(read_incoming(connection, path, dim, dtype, after=self.last_batch))
         if not blocks:
             return
         keys, vectors = (np.concatenate([block[part] for block in blocks]) for part in (1, 2))
-        scale = inverse_lengths(vectors) if self.metric == "cosine" else np.empty(0, np.float32)
-        if len(keys) > 1 and not (np.diff(keys) > 0).all():
+        scale = inverse_lengths(vectors) if metric == "cosine" else None
+        known = self.arrays()
+        if not (np.diff(np.concatenate([known[0][-1:], keys])) > 0).all():
+            # Not items added since, but encoded in an order of their own: all are put in order again.
+            keys = np.concatenate([known[0], keys])
             order = np.argsort(keys, kind="stable")
-            keys, vectors, scale = keys[order], vectors[order], scale[order[: len(scale)]]
-        known = self._keys.rows
-        if len(known) and keys[0] <= known[-1]:  # items encoded in an order of their own: all of them are sorted again
-            every = np.concatenate([known, keys])
-            order = np.argsort(every, kind="stable")
-            self._keys = GrowingArray(every[order])
-            self._vectors = GrowingArray(np.concatenate([self._vectors.rows, vectors])[order])
-            scale = np.concatenate([self._scale.rows, scale])
-            self._scale = GrowingArray(scale[order] if self.metric == "cosine" else scale)
-        else:  # items added meanwhile
-            self._keys.append(keys)
-            self._vectors.append(vectors)
-            self._scale.append(scale)
+            keys, vectors = keys[order], np.concatenate([known[1], vectors])[order]
+            scale = None if scale is None else np.concatenate([known[2], scale])[order]
+            self._rows = GrowingRows(*self._of)
+        self._rows.append(keys, vectors, scale)
         self.first_batch = self.first_batch or blocks[0][0]
         self.last_batch = blocks[-1][0]
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Keys, ascending, vectors and, for cosine, 1 / length."""
-        return self._keys.rows, self._vectors.rows, self._scale.rows if self.metric == "cosine" else None
+        return self._rows.first(len(self._rows))
 
 
 def insert_encoded(connection: sqlite3.Connection, keys: np.ndarray, vectors: np.ndarray, *, born: bool) -> int:

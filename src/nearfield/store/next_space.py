@@ -26,13 +26,12 @@ import numpy as np
 
 from .. import native
 from ..common.decoding import decoding
-from ..common.growing import GrowingArray
 from .calibration import Calibration
 from .conditions import Bound
 from .filters import Filter
 from .ids import Id
 from .incoming import IncomingBuffer
-from .rows import Found, Live, Part, Queries, inverse_lengths
+from .rows import Found, GrowingRows, Live, Part, Queries, inverse_lengths
 from .segment import Segment
 from .tables import next_segments, read_arrays, still_ahead
 
@@ -200,13 +199,12 @@ class Mapped:
         self._lock = threading.Lock()
         self._known: weakref.WeakKeyDictionary[Part, tuple[np.ndarray, np.ndarray | None]] = weakref.WeakKeyDictionary()
         self._pairs: weakref.WeakKeyDictionary[Part, Any] = weakref.WeakKeyDictionary()
-        # Of the pending rows: keys, mapped vectors and, for cosine, 1 / length.
-        self._pending = tuple(GrowingArray(empty) for empty in self._new())
+        self._pending = self._new()
 
     def memory(self) -> int:
         """Bytes of all that was mapped."""
         held = sum(vectors.nbytes for part, (vectors, _) in list(self._known.items()) if isinstance(part, Segment))
-        return held + self._pending[1].rows.nbytes
+        return held + self._pending.first(len(self._pending))[1].nbytes
 
     def of(self, part: Part, calibration: Calibration) -> MappedPart:
         """A part's rows as the map shows them."""
@@ -217,21 +215,18 @@ class Mapped:
                 self._known[part] = found
         return MappedPart(part, *found, self._shape.metric, calibration, self._asking)
 
-    def _new(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return np.empty(0, np.int64), np.empty((0, self._shape.dim), self._dtype), np.empty(0, np.float32)
+    def _new(self) -> GrowingRows:
+        return GrowingRows(self._shape.dim, self._dtype, self._shape.metric)
 
     def _map_pending(self, part: Part) -> tuple[np.ndarray, np.ndarray | None]:
         """Pending rows are appended to, and only what is new among them is mapped."""
-        known = self._pending[0].rows[: len(part)]
+        known = self._pending.first(len(part))[0]
         if not (part.keys[: len(known)] == known).all():
-            self._pending, known = tuple(GrowingArray(empty) for empty in self._new()), known[:0]
+            self._pending, known = self._new(), known[:0]
         if len(known) < len(part):
-            vectors, scale = self._map(part.vectors[len(known) :])
-            fresh = part.keys[len(known) :], vectors, np.empty(0, np.float32) if scale is None else scale
-            for rows, more in zip(self._pending, fresh, strict=True):
-                rows.append(more)
-        _, vectors, lengths = (rows.rows[: len(part)] for rows in self._pending)
-        return vectors, lengths if self._shape.metric == "cosine" else None
+            self._pending.append(part.keys[len(known) :], *self._map(part.vectors[len(known) :]))
+        _, vectors, scale = self._pending.first(len(part))
+        return vectors, scale
 
     def _map(self, old: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         vectors = np.empty((len(old), self._shape.dim), self._dtype)
@@ -368,8 +363,7 @@ class NextReader:
                 segment = Segment(folder, number, description, dim=shape.dim, dtype=shape.dtype, schema=None)
             self._segments[number] = segment
         buffer = self._read_blocks(connection, path, shape)
-        keys, vectors, scale = buffer.arrays()
-        waiting = [Vectors(keys, vectors, scale, shape.metric)] if len(keys) else []
+        waiting = [Vectors(*buffer.arrays(), shape.metric)] if buffer.last_batch else []
         there, back, mapped, queries = self._space
         batches = buffer.first_batch, buffer.last_batch
         return NextSpace(stored, shape, there, back, (*self._segments.values(), *waiting), batches, mapped, queries)

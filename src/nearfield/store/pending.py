@@ -19,10 +19,9 @@ import numpy as np
 
 from ..common.decoding import decoding, expect
 from ..common.errors import CorruptFileError
-from ..common.growing import GrowingArray
 from . import attributes as attribute_columns
 from .ids import Id, IdColumn
-from .rows import Part, inverse_lengths
+from .rows import GrowingRows, Part, inverse_lengths
 from .tables import digest, whole
 
 if TYPE_CHECKING:
@@ -221,22 +220,19 @@ class PendingBuffer:
         self.last_batch = 0
         self._ids: list[Id] = []
         self._columns = _Columns(schema)
-        self._keys = GrowingArray(np.empty(0, np.int64))
-        self._vectors = GrowingArray(np.empty((0, dim), dtype))
-        self._scale = GrowingArray(np.empty(0, np.float32))
+        self._rows = GrowingRows(dim, dtype, metric)
         self._bags: BagBuffer | None = None
 
     @property
     def rows(self) -> int:
         """How many there are."""
-        return len(self._keys)
+        return len(self._rows)
 
     def append(self, block: Block) -> None:
         """Take one more block, in order."""
         before = self.rows
-        self._vectors.append(block.vectors)
-        if self.metric == "cosine":
-            self._scale.append(inverse_lengths(block.vectors))
+        scale = inverse_lengths(block.vectors) if self.metric == "cosine" else None
+        self._rows.append(block.keys, block.vectors, scale)
         self._ids.extend(block.ids.take(np.arange(len(block.keys))))
         if block.bags is not None and self._bags is None:
             from .coded_bags import BagBuffer
@@ -248,19 +244,12 @@ class PendingBuffer:
             self._columns.append(block.attributes, block.path)
         self.first_batch = self.first_batch or block.batch
         self.last_batch = block.batch
-        self._keys.append(block.keys)
 
     def part(self) -> PendingPart:
         """What is here now, as an immutable part."""
-        return PendingPart(
-            self._keys.rows,
-            self._ids,
-            self._vectors.rows,
-            self._scale.rows if self.metric == "cosine" else None,
-            self.metric,
-            self._columns,
-            None if self._bags is None else self._bags.bags(),
-        )
+        keys, vectors, scale = self._rows.first(self.rows)
+        bags = None if self._bags is None else self._bags.bags()
+        return PendingPart(keys, self._ids, vectors, scale, self.metric, self._columns, bags)
 
 
 def merged(blocks: Iterable[Block], dim: int, dtype: np.dtype) -> Iterator[PendingPart]:

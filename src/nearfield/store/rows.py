@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import native
+from ..common.growing import GrowingArray
 from ..metric.queries import Queries
 from .calibration import Calibration
 from .conditions import Bound
@@ -49,6 +50,29 @@ def inverse_lengths(vectors: np.ndarray) -> np.ndarray:
         exact = vectors[start : start + step].astype(np.float64)
         inverse[start : start + step] = 1.0 / np.sqrt(np.einsum("ij,ij->i", exact, exact))
     return inverse
+
+
+class GrowingRows:
+    """Keys, vectors and, for cosine, 1 / length of rows to which others are appended; what it gave stays as it was."""
+
+    def __init__(self, dim: int, dtype: Any, metric: str):
+        self.metric = metric
+        empty = np.empty(0, np.int64), np.empty((0, dim), dtype), np.empty(0, np.float32)
+        self._columns = [GrowingArray(column) for column in empty]
+
+    def __len__(self) -> int:
+        return len(self._columns[0])
+
+    def append(self, keys: np.ndarray, vectors: np.ndarray, scale: np.ndarray | None) -> None:
+        """Put more rows at the end; ``scale`` is None but for cosine."""
+        fresh = (keys, vectors) if scale is None else (keys, vectors, scale)
+        for column, more in zip(self._columns, fresh, strict=False):
+            column.append(more)
+
+    def first(self, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Keys, vectors and scale of the first ``n``."""
+        keys, vectors, scale = (column.rows[:n] for column in self._columns)
+        return keys, vectors, scale if self.metric == "cosine" else None
 
 
 class Part(ABC):
