@@ -15,6 +15,7 @@ def test_the_store_is_measured_and_written(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(store, "wordnet", make)
     monkeypatch.setattr(store, "BATCHES", (100, 500))
     monkeypatch.setattr(store, "SINGLE", 50)
+    monkeypatch.setattr(store, "MOVING", 30)
     path = store.run_store(tmp_path, rows=600, folder=tmp_path)
     result = json.loads((tmp_path / "store.json").read_text())
     assert result["rows"] == 600 and [added["batch"] for added in result["adds"]] == [100, 500]
@@ -22,4 +23,6 @@ def test_the_store_is_measured_and_written(tmp_path: Path, monkeypatch) -> None:
     assert result["compacted"]["recall"] > 0.9
     assert 0 < result["single"]["first_ms"] < 1000 * result["single"]["slowest_s"]
     assert "compacted in" in path.read_text() and "50 upserts" in path.read_text()
+    assert all(result["moving"][f"{which}_ms"] > 0 for which in ("first", "last", "first_search", "last_search"))
+    assert "30 adds to 600 items" in path.read_text()
     assert not (tmp_path / "nearfield-bench-store").exists()

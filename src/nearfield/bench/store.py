@@ -4,7 +4,8 @@ Two states are measured: as the adds left it (rows pending or in segments withou
 compacted (one segment with a graph). Opening and searching happen in a process of their own that has imported the
 package and read nothing of the store; the files are in the operating system's cache, as they are after a restart of a
 service. Every batch is one synced transaction, so adds depend on the disk. Of single upserts, the same few items again
-and again, the first are held against the last.
+and again, the first are held against the last, and so are items added while the store moves to another model, each with
+a search.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from .data import exact_distances, exact_neighbors, wordnet
 
 BATCHES = (1_000, 10_000)
 SINGLE, SINGLE_ITEMS = 40_000, 5_000
+MOVING = 8_000
 K = 10
 
 _READER = """
@@ -101,6 +103,7 @@ def measure_store(vectors: np.ndarray, queries: np.ndarray, folder: Path) -> dic
         found["compact_s"] = time.perf_counter() - clock
     found["compacted"] = {"disk_bytes": _size(path)} | _read(path, queries_path, vectors, kth)
     found["single"] = single_upserts(folder / "single.nf", vectors)
+    found["moving"] = adds_in_a_move(folder / "moving.nf", vectors)
     return found
 
 
@@ -115,15 +118,55 @@ def single_upserts(path: Path, vectors: np.ndarray) -> dict[str, float]:
             clock = time.perf_counter()
             store.upsert(row, vectors[row], attributes={"group": row % 7})
             times.append(time.perf_counter() - clock)
-    tenth = SINGLE // 10
+    first, last = _ends(times)
     return {
         "upserts": SINGLE,
         "items": SINGLE_ITEMS,
-        "first_ms": 1000 * float(np.median(times[:tenth])),
-        "last_ms": 1000 * float(np.median(times[-tenth:])),
+        "first_ms": first,
+        "last_ms": last,
         "slowest_s": max(times),
         "disk_bytes": _size(path),
     }
+
+
+def adds_in_a_move(path: Path, vectors: np.ndarray) -> dict[str, float]:
+    """``MOVING`` items with vectors of the next model added one a call, and searched for: as in :func:`single_upserts`.
+
+    The next model is the old one turned, by which nothing that is timed gets easier.
+    """
+    from ..store import Store
+
+    dim = int(vectors.shape[1])
+    turned = vectors @ np.linalg.qr(np.random.default_rng(0).standard_normal((dim, dim)))[0].astype(np.float32)
+    items = min(SINGLE_ITEMS, len(vectors))
+    pairs = list(range(items // 5))
+    adds, searches = [], []
+    with Store.create(path, dim) as store:
+        store.add(np.arange(items), vectors[:items])
+        store.upgrade(pairs=(pairs, turned[pairs]), embedding={"encoder": "turned", "dim": dim})
+        for number in range(MOVING):
+            row = (items + number) % len(vectors)
+            clock = time.perf_counter()
+            store.add(items + number, turned[row], embedding={"encoder": "turned", "dim": dim})
+            adds.append(time.perf_counter() - clock)
+            clock = time.perf_counter()
+            store.search(turned[row], K, embedding={"encoder": "turned", "dim": dim})
+            searches.append(time.perf_counter() - clock)
+    (first, last), (first_search, last_search) = _ends(adds), _ends(searches)
+    return {
+        "adds": MOVING,
+        "items": items,
+        "first_ms": first,
+        "last_ms": last,
+        "first_search_ms": first_search,
+        "last_search_ms": last_search,
+    }
+
+
+def _ends(times: list[float]) -> tuple[float, float]:
+    """Medians of the first and of the last tenth, in milliseconds."""
+    tenth = max(1, len(times) // 10)
+    return 1000 * float(np.median(times[:tenth])), 1000 * float(np.median(times[-tenth:]))
 
 
 def markdown(result: dict[str, Any]) -> str:
@@ -146,7 +189,7 @@ def markdown(result: dict[str, Any]) -> str:
             [f"added by {added['batch']:,}", f"{added['rows_per_second']:,.0f}", f"{added['slowest_batch_s']:.2f}"]
         )
         rows[-1] += _reading(added)
-    single = result["single"]
+    single, moving = result["single"], result["moving"]
     rows.append([f"compacted in {result['compact_s']:.1f} s", "-", "-", *_reading(result["compacted"])])
     lines = [
         "# The store's own speed",
@@ -162,6 +205,10 @@ def markdown(result: dict[str, Any]) -> str:
         f"{single['upserts']:,} upserts of {single['items']:,} items, one a call: median {single['first_ms']:.2f} ms "
         f"for the first tenth, {single['last_ms']:.2f} ms for the last, the slowest {single['slowest_s']:.2f} s, "
         f"{single['disk_bytes'] / 1e6:.0f} MB on disk afterwards.",
+        "",
+        f"{moving['adds']:,} adds to {moving['items']:,} items during a move, one a call, with vectors of the next model: "
+        f"median {moving['first_ms']:.2f} ms for the first tenth, {moving['last_ms']:.2f} ms for the last; a search after "
+        f"each {moving['first_search_ms']:.2f} and {moving['last_search_ms']:.2f} ms.",
         "",
     ]
     return "\n".join(lines)
