@@ -206,9 +206,9 @@ def markdown(result: dict[str, Any]) -> str:
         f"for the first tenth, {single['last_ms']:.2f} ms for the last, the slowest {single['slowest_s']:.2f} s, "
         f"{single['disk_bytes'] / 1e6:.0f} MB on disk afterwards.",
         "",
-        f"{moving['adds']:,} adds to {moving['items']:,} items during a move, one a call, with vectors of the next model: "
-        f"median {moving['first_ms']:.2f} ms for the first tenth, {moving['last_ms']:.2f} ms for the last; a search after "
-        f"each {moving['first_search_ms']:.2f} and {moving['last_search_ms']:.2f} ms.",
+        f"{moving['adds']:,} adds to {moving['items']:,} items during a move, one a call, with vectors of the next "
+        f"model: median {moving['first_ms']:.2f} ms for the first tenth, {moving['last_ms']:.2f} ms for the last; a "
+        f"search after each {moving['first_search_ms']:.2f} and {moving['last_search_ms']:.2f} ms.",
         "",
     ]
     return "\n".join(lines)
