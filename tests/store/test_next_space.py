@@ -90,6 +90,57 @@ def test_vectors_of_the_new_model_become_segments_when_they_are_many(
     assert moving.verify().problems == []
 
 
+def _seen(store: Store, vectors: np.ndarray) -> dict[str, object]:
+    """What a view tells of the next space: the ids, those encoded, and digests of encoded and of mapped vectors."""
+    view = store._viewer.current()
+    newer = view.newer
+    keys = np.sort(np.concatenate([np.empty(0, np.int64), *(live.part.keys[live.rows()] for live in newer.parts)]))
+    parts, rows = newer.locate(keys)
+    ids, found = newer.gather_ids(parts, rows), newer.gather_vectors(parts, rows, newer.shape)
+    encoded = np.isin(keys, view.next.encoded(view))
+    assert (found[encoded][:, :8] == vectors[np.array(ids, int)[encoded] % 500]).all()
+    return {"ids": ids, "encoded": np.array(ids)[encoded].tolist(), "vectors": found.tobytes()}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_order_of_writes_is_followed(moving: Store, vectors: np.ndarray, low_limits: None, seed: int) -> None:
+    """By the view that goes on from write to write, as by one that begins anew; and earlier views stay as they were."""
+    rng = np.random.default_rng(seed)
+    items = {number: 50 <= number < 150 for number in range(200) if number not in (3, 104)}
+    earlier = []
+    for step in range(250):
+        kind = rng.choice(["old", "new", "put", "delete", "seal", "compact"], p=[0.25, 0.35, 0.25, 0.11, 0.02, 0.02])
+        some = sorted({int(number) for number in rng.integers(0, 400, rng.integers(1, 6))})
+        rows = vectors[some]
+        if kind in ("old", "new"):
+            moving.upsert(some, rows if kind == "old" else np.tile(rows, 2), attributes={"year": some})
+            items |= dict.fromkeys(some, kind == "new")
+        elif kind == "put":
+            asked = rng.permutation(np.array([number for number in some if number in items], int))
+            moving.upgrading.put(asked.tolist(), np.tile(vectors[asked], 2).reshape(len(asked), 16))
+            items |= dict.fromkeys(asked.tolist(), True)
+        elif kind == "delete":
+            moving.delete(some)
+            items = {number: done for number, done in items.items() if number not in some}
+        elif kind == "seal":
+            moving.seal()
+        else:
+            moving.compact()
+        if step % 5 == 0:
+            seen = _seen(moving, vectors)
+            assert sorted(seen["ids"]) == sorted(items)
+            assert sorted(seen["encoded"]) == sorted(number for number, done in items.items() if done)
+            with Store.open(moving.path, read_only=True) as anew:
+                assert _seen(anew, vectors) == seen
+            view = moving._viewer.current()
+            earlier.append(
+                (view, [live.part.vectors.tobytes() for live in view.newer.parts if live.part.index is None])
+            )
+    for view, held in earlier:
+        assert [live.part.vectors.tobytes() for live in view.newer.parts if live.part.index is None] == held
+    assert moving.verify().problems == []
+
+
 def test_the_order_takes_what_answers_depend_on(moving: Store) -> None:
     view = moving._viewer.current()
     keys = next_keys(view, 20)
