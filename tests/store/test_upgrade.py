@@ -292,18 +292,23 @@ def test_metrics_may_differ_and_progress_survives_a_restart(
         assert store.search(new.vectors[300], 200, beam=200).status == "ok"
 
 
+@pytest.mark.parametrize("folded", [False, True])
 def test_finish_takes_along_what_came_meanwhile(
-    filled: Store, old: Model, new: Model, monkeypatch: pytest.MonkeyPatch
+    filled: Store, old: Model, new: Model, monkeypatch: pytest.MonkeyPatch, folded: bool
 ) -> None:
-    from nearfield.store import upgrading
+    from nearfield.store import upgrading, writing
 
     upgrade = filled.upgrade(new, pairs=298)
     write = upgrading.write_segment
 
     def meanwhile(*arguments: Any, **named: Any) -> Any:
         if not filled.__contains__(450):
+            if folded:  # the vectors of the pairs, with those that come now, are too many to wait
+                monkeypatch.setattr(writing, "PENDING_ROWS", 200)
             filled.add([450, 451, 452], new.vectors[450:453], attributes={"year": [1, 2, 3], "tag": ["x", "y", "z"]})
             filled.delete([451, 17])
+            with filled._catalogue.reading() as connection:
+                assert (connection.execute("SELECT COUNT(*) FROM incoming").fetchone()[0] == 0) == folded
         return write(*arguments, **named)
 
     monkeypatch.setattr(upgrading, "write_segment", meanwhile)

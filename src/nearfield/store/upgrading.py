@@ -48,6 +48,7 @@ from .tables import (
 from .writing import Writer
 
 if TYPE_CHECKING:
+    from .catalogue import Catalogue
     from .learning import Learned
 
 _TABLES = ("encoded", "incoming")
@@ -240,7 +241,7 @@ def finish(maintenance: Maintenance, identity: str) -> None:
             with catalogue.writing() as connection, removing_on_error(catalogue.segments, description or {}):
                 _same(connection, catalogue.path, identity)
                 old = read_segments(connection, catalogue.path)
-                late = _late(connection, catalogue.path, view, keys)
+                late = _late(connection, catalogue, view, keys)
                 connection.execute("DELETE FROM pending")
                 connection.execute("DELETE FROM segments")
                 if description is not None:
@@ -306,11 +307,12 @@ def _refuse_left(left: int) -> None:
 
 
 def _late(
-    connection: sqlite3.Connection, path: Path, view: View, keys: np.ndarray
+    connection: sqlite3.Connection, catalogue: Catalogue, view: View, keys: np.ndarray
 ) -> list[tuple[int, IdColumn, np.ndarray, Any, CodedBags | None]]:
     """What came after the view, in runs of ascending keys: first key, ids, new vectors, attributes and bags."""
     assert view.next is not None
-    shape, kind = view.next.shape, str(read_meta(connection, path, "id_type").get("id_type"))
+    path, shape = catalogue.path, view.next.shape
+    kind = str(read_meta(connection, path, "id_type").get("id_type"))
     after = int(keys[-1]) if len(keys) else 0
     fresh = [key for (key,) in connection.execute("SELECT key FROM items WHERE key > ? ORDER BY key", (after,))]
     _refuse_left(len(fresh) - len(encoded_among(connection, fresh)))
@@ -318,7 +320,13 @@ def _late(
         return []
     wanted = np.array(fresh, np.int64)
     vectors, seen = np.empty((len(wanted), shape.dim), shape.dtype), np.zeros(len(wanted), bool)
-    for _, some, theirs in read_incoming(connection, path, shape.dim, shape.dtype):
+    folded = [
+        Segment(catalogue.segments, number, description, dim=shape.dim, dtype=shape.dtype, schema=None)
+        for number, description in next_segments(connection, path).items()
+        if description["last_key"] > after
+    ]
+    waiting = [(some, theirs) for _, some, theirs in read_incoming(connection, path, shape.dim, shape.dtype)]
+    for some, theirs in [*waiting, *((part.keys, part.vectors) for part in folded)]:
         places = np.searchsorted(wanted, some)
         here = (places < len(wanted)) & (wanted[np.minimum(places, len(wanted) - 1)] == some)
         vectors[places[here]], seen[places[here]] = theirs[here], True
@@ -331,6 +339,6 @@ def _late(
                 table = block.table().take(run) if block.attributes is not None else None
                 own = None if block.bags is None else block.bags.take(run)
                 found.append((int(wanted[first]), block.ids.select(run), vectors[first : last + 1], table, own))
-    if not seen.all() or sum(len(run[2]) for run in found) < len(wanted):  # sealed or folded already
+    if not seen.all() or sum(len(run[2]) for run in found) < len(wanted):  # sealed already
         raise ValueError("finish: too much was added meanwhile to take along; nothing was changed, call it again")
     return found
