@@ -139,18 +139,18 @@ def adds_in_a_move(path: Path, vectors: np.ndarray) -> dict[str, float]:
     dim = int(vectors.shape[1])
     turned = vectors @ np.linalg.qr(np.random.default_rng(0).standard_normal((dim, dim)))[0].astype(np.float32)
     items = min(SINGLE_ITEMS, len(vectors))
-    pairs = list(range(items // 5))
+    pairs, model = list(range(items // 5)), {"encoder": "turned", "dim": dim}
     adds, searches = [], []
     with Store.create(path, dim) as store:
         store.add(np.arange(items), vectors[:items])
-        store.upgrade(pairs=(pairs, turned[pairs]), embedding={"encoder": "turned", "dim": dim})
+        store.upgrade(pairs=(pairs, turned[pairs]), embedding=model)
         for number in range(MOVING):
             row = (items + number) % len(vectors)
             clock = time.perf_counter()
-            store.add(items + number, turned[row], embedding={"encoder": "turned", "dim": dim})
+            store.add(items + number, turned[row], embedding=model)
             adds.append(time.perf_counter() - clock)
             clock = time.perf_counter()
-            store.search(turned[row], K, embedding={"encoder": "turned", "dim": dim})
+            store.search(turned[row], K, embedding=model)
             searches.append(time.perf_counter() - clock)
     (first, last), (first_search, last_search) = _ends(adds), _ends(searches)
     return {

@@ -19,7 +19,7 @@ from .ids import IdColumn
 from .pending import BLOCK_BYTES
 from .rows import GrowingRows, inverse_lengths
 from .segment import Rows, removing_on_error, write_segment
-from .tables import digest, find_ids, insert_segment, whole
+from .tables import among, digest, find_ids, insert_segment, whole
 
 if TYPE_CHECKING:
     from .catalogue import Catalogue
@@ -138,13 +138,7 @@ def fold(
 
 def encoded_among(connection: sqlite3.Connection, keys: Iterable[int]) -> set[int]:
     """Those of the keys whose items are encoded."""
-    wanted = list(keys)
-    found: set[int] = set()
-    for start in range(0, len(wanted), 500):
-        some = wanted[start : start + 500]
-        marks = ",".join("?" * len(some))
-        found.update(key for (key,) in connection.execute(f"SELECT key FROM encoded WHERE key IN ({marks})", some))
-    return found
+    return {key for (key,) in among(connection, "SELECT key FROM encoded WHERE key IN", keys)}
 
 
 def _ids_of(connection: sqlite3.Connection, path: Path, keys: np.ndarray) -> IdColumn:

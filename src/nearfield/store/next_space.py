@@ -223,9 +223,12 @@ class Mapped:
         known = self._pending.first(len(part))[0]
         if not (part.keys[: len(known)] == known).all():
             self._pending, known = self._new(), known[:0]
+        pending = self._pending
         if len(known) < len(part):
-            self._pending.append(part.keys[len(known) :], *self._map(part.vectors[len(known) :]))
-        _, vectors, scale = self._pending.first(len(part))
+            self._pending = self._new()  # until all of it is mapped
+            pending.append(part.keys[len(known) :], *self._map(part.vectors[len(known) :]))
+            self._pending = pending
+        _, vectors, scale = pending.first(len(part))
         return vectors, scale
 
     def _map(self, old: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -370,7 +373,7 @@ class NextReader:
 
     def _read_blocks(self, connection: sqlite3.Connection, path: Path, shape: Shape) -> IncomingBuffer:
         buffer = self._buffer
-        if buffer is None or not still_ahead(connection, "incoming", buffer.first_batch, buffer.last_batch)[0]:
+        if buffer is None or not still_ahead(connection, "incoming", buffer.first_batch, buffer.last_batch):
             buffer = IncomingBuffer(shape.dim, shape.dtype, shape.metric)
         self._buffer = None  # until all of it is read
         buffer.read(connection, path)

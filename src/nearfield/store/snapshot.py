@@ -405,11 +405,11 @@ class Viewer:
     def _read_pending(self, connection: sqlite3.Connection) -> bool:
         """Bring the buffer up to date; returns whether it had to begin anew."""
         shape = self.shape
-        known, last = still_ahead(connection, "pending", self._buffer.first_batch, self._buffer.last_batch)
+        known = still_ahead(connection, "pending", self._buffer.first_batch, self._buffer.last_batch)
         if not known:
             self._buffer = self._new_buffer()
         kind = read_id_type(connection, self.catalogue.path)
-        if kind is not None and last > self._buffer.last_batch:
+        if kind is not None:
             path = self.catalogue.path
             bags, after = "bags" in self._meta, self._buffer.last_batch
             for block in read_blocks(connection, path, shape.dim, shape.dtype, kind, after=after, bags=bags):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -114,17 +114,16 @@ def next_segments(connection: sqlite3.Connection, path: Path) -> dict[int, dict[
     return {number: said for number, said in read_segments(connection, path).items() if said.get("space") == "next"}
 
 
-def still_ahead(connection: sqlite3.Connection, table: str, first: int, last: int) -> tuple[bool, int]:
-    """Whether the blocks ``first`` to ``last`` of a table, read before (0: none), are its first yet, and the number
-    of its last block now, 0 without any.
+def still_ahead(connection: sqlite3.Connection, table: str, first: int, last: int) -> bool:
+    """Whether the blocks ``first`` to ``last`` of a table, read before (0: none), are its first ones yet.
 
     A compaction takes blocks from the front; what writes a segment while one is under way takes them from the back.
     """
-    # One by one: SQLite finds either end at once, and both in one query by a walk over the table.
+    if not last:
+        return True
     (begins,) = connection.execute(f"SELECT MIN(batch) FROM {table}").fetchone()
-    (ends,) = connection.execute(f"SELECT MAX(batch) FROM {table}").fetchone()
-    there = last == 0 or connection.execute(f"SELECT 1 FROM {table} WHERE batch = ?", (last,)).fetchone() is not None
-    return last == 0 or (begins == first and there), ends or 0
+    there = connection.execute(f"SELECT 1 FROM {table} WHERE batch = ?", (last,)).fetchone() is not None
+    return begins == first and there
 
 
 def write_arrays(connection: sqlite3.Connection, group: str, arrays: Mapping[str, np.ndarray]) -> None:
@@ -157,15 +156,17 @@ def read_arrays(connection: sqlite3.Connection, path: Path, group: str) -> dict[
     return arrays
 
 
-def find_keys(connection: sqlite3.Connection, ids: Iterable[int | str]) -> dict[int | str, int]:
-    """The keys of those ids that exist."""
-    wanted = list(ids)
-    found: dict[int | str, int] = {}
+def among(connection: sqlite3.Connection, query: str, values: Iterable[int | str]) -> Iterator[tuple[Any, ...]]:
+    """Rows of a query whose last word is ``IN``, for these values, some hundreds at a time."""
+    wanted = list(values)
     for start in range(0, len(wanted), 500):
         some = wanted[start : start + 500]
-        marks = ",".join("?" * len(some))
-        found.update(connection.execute(f"SELECT id, key FROM items WHERE id IN ({marks})", some))
-    return found
+        yield from connection.execute(f"{query} ({','.join('?' * len(some))})", some)
+
+
+def find_keys(connection: sqlite3.Connection, ids: Iterable[int | str]) -> dict[int | str, int]:
+    """The keys of those ids that exist."""
+    return dict(among(connection, "SELECT id, key FROM items WHERE id IN", ids))
 
 
 def list_ids(connection: sqlite3.Connection, after: int, limit: int) -> list[tuple[int, int | str]]:
@@ -176,13 +177,7 @@ def list_ids(connection: sqlite3.Connection, after: int, limit: int) -> list[tup
 
 def find_ids(connection: sqlite3.Connection, keys: Iterable[int]) -> dict[int | str, int]:
     """The ids of those keys that exist, each with its key."""
-    wanted = list(keys)
-    found: dict[int | str, int] = {}
-    for start in range(0, len(wanted), 500):
-        some = wanted[start : start + 500]
-        marks = ",".join("?" * len(some))
-        found.update(connection.execute(f"SELECT id, key FROM items WHERE key IN ({marks})", some))
-    return found
+    return dict(among(connection, "SELECT id, key FROM items WHERE key IN", keys))
 
 
 def read_payloads(connection: sqlite3.Connection, keys: Iterable[int], path: Path) -> dict[int, Any]:
@@ -192,19 +187,14 @@ def read_payloads(connection: sqlite3.Connection, keys: Iterable[int], path: Pat
 
 def read_items(connection: sqlite3.Connection, keys: Iterable[int], path: Path) -> dict[int, tuple[int | str, Any]]:
     """Ids and payloads of those keys that are there, decoded, their checksums verified."""
-    wanted = list(keys)
     found: dict[int, tuple[int | str, Any]] = {}
-    for start in range(0, len(wanted), 500):
-        some = wanted[start : start + 500]
-        marks = ",".join("?" * len(some))
-        for key, identifier, text, check in connection.execute(
-            f"SELECT key, id, payload, xxh3 FROM items WHERE key IN ({marks})", some
-        ):
-            if text is None:
-                found[key] = identifier, None
-                continue
-            if digest(b"%d" % key, str(text).encode()) != check:
-                raise CorruptFileError(path, f"checksum of the payload of item {key} differs")
-            with decoding(path, f"the payload of item {key}"):
-                found[key] = identifier, json.loads(text)
+    query = "SELECT key, id, payload, xxh3 FROM items WHERE key IN"
+    for key, identifier, text, check in among(connection, query, keys):
+        if text is None:
+            found[key] = identifier, None
+            continue
+        if digest(b"%d" % key, str(text).encode()) != check:
+            raise CorruptFileError(path, f"checksum of the payload of item {key} differs")
+        with decoding(path, f"the payload of item {key}"):
+            found[key] = identifier, json.loads(text)
     return found

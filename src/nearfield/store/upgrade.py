@@ -196,7 +196,7 @@ class Upgrade:
         array, _ = check_vectors(vectors, dim=shape.dim, nonzero=shape.metric == "cosine")
         if len(named) != len(array):
             raise ValueError(f"ids: expected one id per vector, got {len(named)} ids for {len(array)} vectors")
-        taken = upgrading.put(writer, shape, self._identity, named, as_stored(array, shape), self._handed)
+        taken = upgrading.put(writer, self._identity, named, as_stored(array, shape), self._handed)
         for identifier in named:
             self._handed.pop(identifier, None)
         if self.weigh_due:

@@ -32,7 +32,7 @@ from .maintenance import Maintenance, choose_recipe
 from .next_space import EncodedPart
 from .pending import read_blocks, write_blocks
 from .segment import Segment, file_names, gather, remove_files, removing_on_error, write_segment
-from .snapshot import Shape, View
+from .snapshot import View
 from .tables import (
     drop_arrays,
     find_keys,
@@ -128,9 +128,7 @@ def weigh(writer: Writer, identity: str, judged: Mapping[str, Any], arrays: Mapp
             write_arrays(connection, "judged", arrays)
 
 
-def put(
-    writer: Writer, shape: Shape, identity: str, ids: list[Id], vectors: np.ndarray, known: Mapping[Id, int]
-) -> int:
+def put(writer: Writer, identity: str, ids: list[Id], vectors: np.ndarray, known: Mapping[Id, int]) -> int:
     """Take vectors of the next model in; returns how many of the items were not encoded before.
 
     ``known`` are the keys under which items were handed out: one that was replaced since has another, and is passed
@@ -201,9 +199,8 @@ def compact_next(maintenance: Maintenance) -> bool:
         ):
             _same(connection, catalogue.path, view.next.meta["identity"])
             first, last = view.next.batches
-            if next_segments(connection, catalogue.path) != old:
-                raise _Folded
-            if not still_ahead(connection, "incoming", first, last)[0]:
+            ahead = still_ahead(connection, "incoming", first, last)
+            if next_segments(connection, catalogue.path) != old or not ahead:
                 raise _Folded
             connection.execute("DELETE FROM incoming WHERE batch <= ?", (last,))
             connection.executemany("DELETE FROM segments WHERE number = ?", [(number,) for number in old])
